@@ -1,0 +1,43 @@
+"""The error tree: every message names the thing, the value and the way out.
+
+LimnerError
+├── InvalidInput      a value from outside cannot be used (its `field` says which)
+├── NotFound          a named thing does not exist; the message lists what does
+├── Unavailable       a needed part (an extra, a device, a service) is not here
+├── Busy              a bounded queue is full; try again after `retry_after` seconds
+└── Cancelled         the caller asked to stop
+"""
+
+from __future__ import annotations
+
+
+class LimnerError(Exception):
+    """Root of all errors that Limner raises on purpose; `str(error)` is one line for a person."""
+
+
+class InvalidInput(LimnerError):
+    """A value from outside cannot be used; `field` names it when it has a name."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFound(LimnerError):
+    """A named thing does not exist."""
+
+
+class Unavailable(LimnerError):
+    """Something this call needs is not installed or cannot be reached."""
+
+
+class Busy(LimnerError):
+    """A bounded queue is full; try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Cancelled(LimnerError):
+    """The caller asked to stop."""

@@ -1,0 +1,1 @@
+"""Storybook: the built-in picture world."""
