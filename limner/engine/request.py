@@ -1,0 +1,107 @@
+"""What is asked for (one request is one picture), what happens on the way, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_SEED = 2**32 - 1
+MAX_PROMPT = 1000
+MAX_STEPS = 150
+
+
+def _plain_text(value: str) -> str:
+    if any(ord(c) < 32 and c not in "\t\n" or 127 <= ord(c) < 160 for c in value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+Prompt = Annotated[
+    str, Field(min_length=1, max_length=MAX_PROMPT, pattern=r"\S"), AfterValidator(_plain_text)
+]
+NegativePrompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
+GuidanceScale = Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)]
+
+
+class DrawRequest(BaseModel):
+    """One picture to draw. None means: what the model's manifest says.
+
+    `seed` 0 to 2^32-1 (the studio draws one at random where it is None and reports it); `width` and
+    `height` in pixels, one of the model's sizes; `guidance_interval` as in the manifest.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: Prompt
+    model: str = "storybook"
+    seed: Seed | None = None
+    steps: Steps | None = None
+    guidance_scale: GuidanceScale | None = None
+    guidance_interval: tuple[float, float] | None = None
+    negative_prompt: NegativePrompt = ""
+    sampler: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One of `steps` steps is done; `preview` is a small picture, uint8 (h, w, 3), or None."""
+
+    step: int
+    steps: int
+    preview: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture.
+
+    `pixels` are uint8 (H, W, 3); `request` has every default filled in; `version` is the model's;
+    `seconds` is the time from submission to the end.
+    """
+
+    pixels: NDArray[np.uint8]
+    request: DrawRequest
+    version: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The picture is done."""
+
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The picture cannot be drawn."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The request was cancelled."""
+
+
+Event = Stepped | Finished | Failed | Stopped
+
+
+@dataclass(frozen=True)
+class Call:
+    """The next network call of a program: a graph's name and its named inputs, rows first.
+
+    The scheduler joins calls of the same graph along the first axis and sends each program its own rows
+    of the named outputs.
+    """
+
+    graph: str
+    inputs: dict[str, NDArray[Any]]

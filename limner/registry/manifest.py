@@ -1,0 +1,108 @@
+"""The manifest of a model directory: what `limner.json` says, checked on reading and on writing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InvalidInput, NotFound
+
+MANIFEST_NAME = "limner.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tensor(_Part):
+    """A named input or output of a graph; a dimension is a number, or a name such as "B" where it varies."""
+
+    name: str
+    dtype: Literal["float32", "int64", "int32"]
+    shape: tuple[int | str, ...]
+
+
+class Graph(_Part):
+    """A network as a file: an ONNX graph whose weights lie beside it, and faster forms of the same network."""
+
+    path: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    parameters: int
+
+
+class SamplerDefaults(_Part):
+    """What a request gets when it does not say: sampler, number of steps, guidance and where it applies.
+
+    `guidance_interval` is the part of the steps that is guided, as fractions of the whole, first to last.
+    """
+
+    sampler: Literal["ddim", "euler", "dpm++2m"] = "dpm++2m"
+    steps: Annotated[int, Field(ge=1, le=1000)] = 20
+    guidance_scale: Annotated[float, Field(ge=1, le=50)] = 4.0
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+
+
+class Preview(_Part):
+    """A linear map from latent to RGB: rgb = latent . matrix + bias, in 0..1; matrix is (channels, 3)."""
+
+    matrix: tuple[tuple[float, float, float], ...]
+    bias: tuple[float, float, float]
+
+
+class Size(_Part):
+    """A picture size in pixels."""
+
+    width: int
+    height: int
+
+
+class Lineage(_Part):
+    """Where the weights come from."""
+
+    data: str
+    data_hash: str
+    parent: str | None = None
+    recipe: str
+    commit: str
+    hardware: str
+    hours: float
+    examples: int
+
+
+class Manifest(_Part):
+    """One version of one model."""
+
+    format: Literal[1] = 1
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    title: str
+    description: str
+    family: Literal["diffusion"]
+    precision: Literal["float32", "bfloat16", "int8"] = "bfloat16"
+    graphs: dict[str, Graph]
+    sampler: SamplerDefaults = SamplerDefaults()
+    sizes: tuple[Size, ...]
+    preview: Preview
+    vocabulary: tuple[str, ...] | None = None
+    licence: str
+    lineage: Lineage
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """Read `limner.json` of a model directory; NotFound without one, InvalidInput where it is wrong."""
+        file = directory / MANIFEST_NAME
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise NotFound(f"{directory} is not a model directory: it has no {MANIFEST_NAME}") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InvalidInput(f"{file}: {where}: {first['msg']}", field=where) from None
+
+    def write(self, directory: Path) -> None:
+        """Write `limner.json` into a model directory."""
+        (directory / MANIFEST_NAME).write_text(self.model_dump_json(indent=1) + "\n")
