@@ -39,7 +39,7 @@ def arc(
     cx: float, cy: float, rx: float, ry: float, start: float, end: float, paint: str, turn: float = 0.0
 ) -> Shape:
     """The segment of an ellipse between two angles, closed by its chord; degrees clockwise from the right."""
-    steps = max(8, int(abs(end - start) / 360 * 48))
+    steps = max(12, int(abs(end - start) / 360 * 96))
     a = np.radians(np.linspace(start, end, steps, endpoint=abs(end - start) < 360))
     x, y = rx * np.cos(a), ry * np.sin(a)
     c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
@@ -113,7 +113,7 @@ def path(data: str, paint: str) -> Shape:
         at += 2 * count
         return [np.array(flat[i : i + 2]) for i in range(0, len(flat), 2)]
 
-    t = np.linspace(0, 1, 13)[1:, None]
+    t = np.linspace(0, 1, 21)[1:, None]
     while at < len(tokens):
         if tokens[at].isalpha():
             command = tokens[at]
@@ -144,3 +144,22 @@ def turned(shapes: Sequence[Shape], degrees: float, cx: float = 0.5, cy: float =
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     centre, matrix = np.array([cx, cy], np.float32), np.array([[c, s], [-s, c]], np.float32)
     return [Shape(((p.points - centre) @ matrix + centre).astype(np.float32), p.paint) for p in shapes]
+
+
+def leaned(shapes: Sequence[Shape], amount: float) -> list[Shape]:
+    """The shapes sheared sideways: what is one box above the ground shifts by `amount`, the ground stays."""
+    return [
+        Shape((s.points + amount * (1 - s.points[:, 1:]) * np.array([1, 0], np.float32)).astype(np.float32), s.paint)
+        for s in shapes
+    ]
+
+
+def grounded(shapes: Sequence[Shape]) -> list[Shape]:
+    """The shapes shifted up or down until the lowest point lies on the ground, y = 1."""
+    return moved(shapes, dy=1.0 - max(float(s.points[:, 1].max()) for s in shapes))
+
+
+def inset(shape: Shape, paint: str, scale: float, cx: float, cy: float) -> Shape:
+    """The shape shrunk towards (cx, cy) in another paint: laid over the whole it leaves a rim on the far side."""
+    centre = np.array([cx, cy], np.float32)
+    return Shape(((shape.points - centre) * scale + centre).astype(np.float32), paint)
