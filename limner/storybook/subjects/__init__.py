@@ -1,9 +1,14 @@
 """The subjects of Storybook: one file for each group of drawings, one table of all of them."""
 
+from .buildings import BUILDINGS
+from .household import HOUSEHOLD
+from .lights import LIGHTS
+from .plants import PLANTS
 from .subject import Drawing, Subject
+from .toys import TOYS
 
 __all__ = ["SUBJECTS", "Drawing", "Subject"]
 
-_GROUPS: tuple[tuple[Subject, ...], ...] = ()
+_GROUPS: tuple[tuple[Subject, ...], ...] = (TOYS, HOUSEHOLD, LIGHTS, PLANTS, BUILDINGS)
 
 SUBJECTS: dict[str, Subject] = {subject.name: subject for group in _GROUPS for subject in group}

@@ -1,0 +1,83 @@
+"""The house: walls in its colour under a darker roof."""
+
+from __future__ import annotations
+
+from ..shapes import Shape, arc, ellipse, leaned, path, polygon, rect
+from .subject import Subject
+
+
+def _window(x: float, y: float, width: float, height: float) -> list[Shape]:
+    bar = 0.018
+    return [
+        rect(
+            x - width / 2 - 0.035,
+            y - height / 2 - 0.035,
+            x + width / 2 + 0.035,
+            y + height / 2 + 0.035,
+            "paper",
+        ),
+        rect(x - width / 2, y - height / 2, x - bar, y + height / 2, "glass"),
+        rect(x + bar, y - height / 2, x + width / 2, y + height / 2, "glass"),
+    ]
+
+
+def house_gable(pose: float) -> list[Shape]:
+    """A cottage with its gable to the front."""
+    chimney = [rect(0.7, 0.06, 0.84, 0.4, "main"), rect(0.68, 0.04, 0.86, 0.11, "shade")]
+    walls = polygon([(0.12, 1.0), (0.12, 0.46), (0.5, 0.08), (0.88, 0.46), (0.88, 1.0)], "main")
+    roof = polygon([(0.5, 0.0), (1.0, 0.47), (0.93, 0.57), (0.5, 0.17), (0.07, 0.57), (0.0, 0.47)], "shade")
+    door = [rect(0.42 - 0.13, 0.64, 0.42 + 0.08, 1.0, "wood"), ellipse(0.45, 0.83, 0.022, 0.022, "gold")]
+    shapes = [
+        *chimney,
+        walls,
+        roof,
+        *door,
+        *_window(0.69, 0.74, 0.18, 0.17),
+        ellipse(0.5, 0.38, 0.095, 0.095, "paper"),
+        ellipse(0.5, 0.38, 0.062, 0.062, "glass"),
+    ]
+    return leaned(shapes, 0.03 * pose)
+
+
+def house_long(pose: float) -> list[Shape]:
+    """A long house seen from its eaves, with a hipped roof."""
+    chimney = [rect(0.22, 0.12, 0.36, 0.4, "main"), rect(0.2, 0.1, 0.38, 0.17, "shade")]
+    roof = path("M.2 .2 L.8 .2 L1 .53 L.0 .53 Z", "shade")
+    walls = [rect(0.06, 0.52, 0.94, 1.0, "main"), rect(0.0, 0.5, 1.0, 0.57, "light", 0.03)]
+    door = [rect(0.42, 0.68, 0.58, 1.0, "wood"), ellipse(0.54, 0.84, 0.022, 0.022, "gold")]
+    return leaned(
+        [*chimney, roof, *walls, *door, *_window(0.23, 0.76, 0.15, 0.15), *_window(0.77, 0.76, 0.15, 0.15)],
+        0.03 * pose,
+    )
+
+
+def house_tall(pose: float) -> list[Shape]:
+    """A narrow town house of two floors with a steep roof."""
+    side = polygon([(0.66, 1.0), (0.66, 0.36), (0.9, 0.36), (0.9, 1.0)], "shade")
+    walls = polygon([(0.12, 1.0), (0.12, 0.4), (0.39, 0.04), (0.66, 0.4), (0.66, 1.0)], "main")
+    roof = [
+        polygon([(0.39, 0.0), (0.72, 0.0), (0.97, 0.4), (0.68, 0.44)], "shade"),
+        polygon([(0.39, 0.0), (0.72, 0.42), (0.64, 0.48), (0.39, 0.14), (0.14, 0.48), (0.06, 0.42)], "light"),
+    ]
+    door = [rect(0.2, 0.74, 0.36, 1.0, "wood"), arc(0.28, 0.75, 0.08, 0.08, 180, 360, "wood")]
+    shapes = [
+        side,
+        walls,
+        *roof,
+        *door,
+        *_window(0.39, 0.52, 0.16, 0.14),
+        *_window(0.52, 0.8, 0.1, 0.13),
+        *_window(0.79, 0.64, 0.09, 0.13),
+    ]
+    return leaned(shapes, 0.03 * pose)
+
+
+BUILDINGS = (
+    Subject(
+        "house",
+        ("house", "cottage", "home"),
+        ("houses", "cottages", "homes"),
+        (house_gable, house_long, house_tall),
+        top=0.97,
+    ),
+)
