@@ -36,40 +36,30 @@ def house_gable(pose: float) -> list[Shape]:
         ellipse(0.5, 0.38, 0.095, 0.095, "paper"),
         ellipse(0.5, 0.38, 0.062, 0.062, "glass"),
     ]
-    return leaned(shapes, 0.03 * pose)
+    return leaned(shapes, 0.04 * pose)
 
 
 def house_long(pose: float) -> list[Shape]:
     """A long house seen from its eaves, with a hipped roof."""
-    chimney = [rect(0.22, 0.12, 0.36, 0.4, "main"), rect(0.2, 0.1, 0.38, 0.17, "shade")]
-    roof = path("M.2 .2 L.8 .2 L1 .53 L.0 .53 Z", "shade")
-    walls = [rect(0.06, 0.52, 0.94, 1.0, "main"), rect(0.0, 0.5, 1.0, 0.57, "light", 0.03)]
-    door = [rect(0.42, 0.68, 0.58, 1.0, "wood"), ellipse(0.54, 0.84, 0.022, 0.022, "gold")]
-    return leaned(
-        [*chimney, roof, *walls, *door, *_window(0.23, 0.76, 0.15, 0.15), *_window(0.77, 0.76, 0.15, 0.15)],
-        0.03 * pose,
-    )
+    chimney = [rect(0.22, 0.04, 0.36, 0.3, "main"), rect(0.2, 0.02, 0.38, 0.09, "shade")]
+    roof = polygon([(0.16, 0.14), (0.84, 0.14), (1.0, 0.43), (0.0, 0.43)], "shade")
+    walls = [rect(0.05, 0.42, 0.95, 1.0, "main"), rect(0.0, 0.4, 1.0, 0.46, "light", 0.03)]
+    door = [rect(0.42, 0.66, 0.58, 1.0, "wood"), ellipse(0.54, 0.83, 0.022, 0.022, "gold")]
+    windows = [*_window(0.23, 0.68, 0.15, 0.15), *_window(0.77, 0.68, 0.15, 0.15)]
+    return leaned([*chimney, roof, *walls, *door, *windows], 0.04 * pose)
 
 
 def house_tall(pose: float) -> list[Shape]:
     """A narrow town house of two floors with a steep roof."""
-    side = polygon([(0.66, 1.0), (0.66, 0.36), (0.9, 0.36), (0.9, 1.0)], "shade")
-    walls = polygon([(0.12, 1.0), (0.12, 0.4), (0.39, 0.04), (0.66, 0.4), (0.66, 1.0)], "main")
+    side = polygon([(0.74, 1.0), (0.74, 0.36), (0.92, 0.36), (0.92, 1.0)], "shade")
+    walls = polygon([(0.1, 1.0), (0.1, 0.44), (0.42, 0.05), (0.74, 0.44), (0.74, 1.0)], "main")
     roof = [
-        polygon([(0.39, 0.0), (0.72, 0.0), (0.97, 0.4), (0.68, 0.44)], "shade"),
-        polygon([(0.39, 0.0), (0.72, 0.42), (0.64, 0.48), (0.39, 0.14), (0.14, 0.48), (0.06, 0.42)], "light"),
+        polygon([(0.42, 0.0), (0.72, 0.0), (1.0, 0.41), (0.76, 0.45)], "shade"),
+        polygon([(0.42, 0.0), (0.81, 0.43), (0.73, 0.5), (0.42, 0.15), (0.11, 0.5), (0.03, 0.43)], "light"),
     ]
-    door = [rect(0.2, 0.74, 0.36, 1.0, "wood"), arc(0.28, 0.75, 0.08, 0.08, 180, 360, "wood")]
-    shapes = [
-        side,
-        walls,
-        *roof,
-        *door,
-        *_window(0.39, 0.52, 0.16, 0.14),
-        *_window(0.52, 0.8, 0.1, 0.13),
-        *_window(0.79, 0.64, 0.09, 0.13),
-    ]
-    return leaned(shapes, 0.03 * pose)
+    door = [rect(0.19, 0.74, 0.36, 1.0, "wood"), arc(0.275, 0.75, 0.085, 0.085, 180, 360, "wood")]
+    shapes = [side, walls, *roof, *door, *_window(0.42, 0.44, 0.15, 0.14), *_window(0.56, 0.76, 0.12, 0.14)]
+    return leaned(shapes, 0.04 * pose)
 
 
 BUILDINGS = (

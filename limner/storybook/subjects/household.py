@@ -20,7 +20,7 @@ def cup_mug(pose: float) -> list[Shape]:
         ellipse(0.38, 0.2, 0.36, 0.11, "light"),
         ellipse(0.38, 0.215, 0.29, 0.075, "hair"),
     ]
-    return grounded(turned([handle, *body], 4 * pose, 0.4, 1.0))
+    return grounded(moved(turned([handle, *body], 4 * pose, 0.5, 0.9), scale=0.96))
 
 
 def cup_tea(pose: float) -> list[Shape]:
@@ -55,39 +55,34 @@ def cup_belly(pose: float) -> list[Shape]:
     )
     lit = inset(body, "main", 0.9, 0.3, 0.5)
     band = path(
-        "M.012 .5 Q.4 .58 .788 .5 C.8 .58 .8 .64 .79 .68 Q.4 .78 .01 .68 C.0 .64 .0 .58 .012 .5 Z", "paper"
+        "M.035 .5 Q.4 .58 .75 .5 C.765 .57 .765 .62 .755 .67 Q.4 .77 .03 .67 C.02 .62 .02 .57 .035 .5 Z",
+        "paper",
     )
     rim = rect(0.06, 0.12, 0.74, 0.2, "light", 0.04)
-    return grounded(turned([handle, body, lit, band, rim], -5 * pose, 0.4, 1.0))
+    return grounded(moved(turned([handle, body, lit, band, rim], -4 * pose, 0.5, 0.9), scale=0.97))
 
 
 def book_standing(pose: float) -> list[Shape]:
     """A closed book that stands on its edge, its pages to the right."""
-    pages = [
-        polygon([(0.2, 0.1), (0.9, 0.06), (0.9, 0.94), (0.2, 0.98)], "shade"),
-        polygon([(0.24, 0.09), (0.86, 0.05), (0.86, 0.95), (0.24, 0.97)], "paper"),
-    ]
-    cover = [
-        rect(0.12, 0.04, 0.78, 1.0, "main", 0.04),
-        rect(0.12, 0.04, 0.26, 1.0, "shade", 0.04),
-        rect(0.35, 0.18, 0.69, 0.4, "light", 0.03),
-        rect(0.35, 0.8, 0.69, 0.86, "light"),
-    ]
-    return leaned([*pages, *cover], 0.06 * pose)
+    back = polygon([(0.16, 0.03), (0.92, 0.0), (0.92, 0.95), (0.16, 1.0)], "shade")
+    pages = polygon([(0.7, 0.07), (0.86, 0.055), (0.86, 0.9), (0.7, 0.94)], "paper")
+    cover = [rect(0.08, 0.03, 0.78, 1.0, "main", 0.04), rect(0.08, 0.03, 0.22, 1.0, "shade", 0.04)]
+    title = [rect(0.32, 0.17, 0.68, 0.4, "light", 0.03), rect(0.32, 0.8, 0.68, 0.86, "light")]
+    return leaned([back, pages, *cover, *title], 0.05 * pose)
 
 
 def book_lying(pose: float) -> list[Shape]:
-    """A thick book that lies on its back, spine to the front."""
-    slide = 0.06 * pose
-    pages = [polygon([(0.78, 0.6), (0.97, 0.44), (0.97, 0.78), (0.78, 0.98)], "paper")]
-    under = polygon([(0.04, 0.9), (0.78, 0.9), (1.0, 0.72), (1.0, 0.78), (0.8, 1.0), (0.04, 1.0)], "shade")
-    spine = [
-        rect(0.0, 0.5, 0.8, 1.0, "main", 0.08),
-        rect(0.12, 0.5, 0.19, 1.0, "light"),
-        rect(0.61, 0.5, 0.68, 1.0, "light"),
+    """A thick book that lies on its back, seen from the corner of its spine."""
+    sides = [
+        polygon([(0.8, 0.56), (1.0, 0.2), (1.0, 0.6), (0.8, 1.0)], "shade"),
+        polygon([(0.78, 0.66), (0.96, 0.33), (0.96, 0.6), (0.78, 0.91)], "paper"),
     ]
-    top = polygon([(0.03, 0.54), (0.78, 0.54), (1.0, 0.36), (0.26, 0.36)], "light")
-    return leaned([*pages, under, *spine, top], slide)
+    block = [rect(0.0, 0.54, 0.84, 1.0, "shade", 0.08), rect(0.08, 0.65, 0.8, 0.91, "paper")]
+    boards = [rect(0.03, 0.54, 0.84, 0.65, "main", 0.03), rect(0.03, 0.9, 0.84, 1.0, "main", 0.03)]
+    cover = polygon([(0.03, 0.57), (0.83, 0.57), (1.0, 0.2), (0.24, 0.2)], "main")
+    title = polygon([(0.28, 0.45), (0.66, 0.45), (0.75, 0.29), (0.39, 0.29)], "light")
+    shapes = leaned([*sides, *block, *boards, cover, title], 0.07 * pose)
+    return moved(shapes, dx=-0.02 * pose, scale=0.96)
 
 
 def book_open(pose: float) -> list[Shape]:
@@ -154,7 +149,7 @@ def umbrella_tilted(pose: float) -> list[Shape]:
         "M.5 .1 C.4 .18 .34 .34 .34 .52 L.18 .44 C.22 .28 .34 .14 .5 .1 Z",
     ]
     shapes = [*_pole(0.15), path(canopy, "main"), *(path(s, "light") for s in stripes)]
-    return grounded(moved(turned(shapes, 24 + 7 * pose, 0.5, 0.6), dx=-0.05, scale=0.9))
+    return grounded(moved(turned(shapes, 22 + 6 * pose, 0.5, 0.6), dx=-0.02, scale=0.98))
 
 
 def hat_top(pose: float) -> list[Shape]:
@@ -199,25 +194,20 @@ def hat_felt(pose: float) -> list[Shape]:
 
 
 def hat_sun(pose: float) -> list[Shape]:
-    """A sun hat with a wide wavy brim and a bow."""
+    """A sun hat with a wide wavy brim."""
     brim = path(
-        "M.0 .84 C.1 .68 .3 .62 .5 .62 C.7 .62 .9 .68 1 .84 C.98 1 .86 .98 .74 .95 C.62 .92 .56 1 .44 1 C.32 1 .28 .93 .2 .95 C.1 .98 .02 .98 .0 .84 Z",
+        "M.0 .8 C.1 .62 .3 .56 .5 .56 C.7 .56 .9 .62 1 .8 C1.0 .97 .88 .98 .76 .95"
+        "C.62 .92 .56 1 .44 1 C.32 1 .28 .93 .18 .95 C.08 .98 .0 .96 .0 .8 Z",
         "main",
     )
-    crown = path("M.2 .76 C.18 .4 .3 .2 .5 .2 C.7 .2 .82 .4 .8 .76 C.72 .84 .28 .84 .2 .76 Z", "main")
+    shadow = path("M.15 .74 C.28 .84 .72 .84 .85 .74 C.76 .92 .24 .92 .15 .74 Z", "shade")
+    crown = path("M.24 .7 C.22 .44 .32 .28 .5 .28 C.68 .28 .78 .44 .76 .7 C.7 .78 .3 .78 .24 .7 Z", "main")
     side = path(
-        "M.56 .205 C.72 .23 .82 .42 .8 .76 C.76 .8 .68 .815 .6 .818 C.68 .6 .68 .38 .56 .205 Z", "shade"
+        "M.56 .285 C.7 .31 .78 .46 .76 .7 C.72 .74 .66 .752 .6 .756 C.66 .6 .66 .42 .56 .285 Z", "shade"
     )
-    ribbon = path("M.195 .62 Q.5 .72 .805 .62 L.8 .76 C.72 .84 .28 .84 .2 .76 Z", "paper")
-    shadow = path("M.12 .8 C.26 .88 .74 .88 .88 .8 C.76 .95 .24 .95 .12 .8 Z", "shade")
-    return grounded(
-        turned(
-            [brim, shadow, crown, side, ribbon, ellipse(0.34, 0.42, 0.045, 0.09, "light", 18)],
-            5 * pose,
-            0.5,
-            0.9,
-        )
-    )
+    ribbon = path("M.236 .56 Q.5 .66 .764 .56 L.76 .7 C.7 .78 .3 .78 .24 .7 Z", "paper")
+    shine = ellipse(0.355, 0.42, 0.04, 0.065, "light", 24)
+    return grounded(turned([brim, shadow, crown, side, ribbon, shine], 5 * pose, 0.5, 0.9))
 
 
 def chair_kitchen(pose: float) -> list[Shape]:

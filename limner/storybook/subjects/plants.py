@@ -40,21 +40,19 @@ def mushroom_toadstool(pose: float) -> list[Shape]:
 def mushroom_broad(pose: float) -> list[Shape]:
     """A broad mushroom seen from a little below, its gills showing."""
     stem = path(
-        "M.4 .52 L.6 .52 C.59 .74 .62 .9 .66 .97 Q.66 1 .62 1 L.38 1 Q.34 1 .34 .97 C.38 .9 .41 .74 .4 .52 Z",
+        "M.4 .6 C.4 .52 .6 .52 .6 .6 C.59 .78 .62 .9 .66 .97 Q.66 1 .62 1 L.38 1 Q.34 1 .34 .97 C.38 .9 .41 .78 .4 .6 Z",
         "paper",
     )
     cap = path(
-        "M.0 .5 C.04 .28 .26 .14 .5 .14 C.74 .14 .96 .28 1 .5 C1 .58 .8 .64 .5 .64 C.2 .64 0 .58 .0 .5 Z",
+        "M.0 .5 C.02 .24 .26 .06 .5 .06 C.74 .06 .98 .24 1 .5 C1 .59 .8 .66 .5 .66 C.2 .66 0 .59 .0 .5 Z",
         "main",
     )
-    gills = ellipse(0.5, 0.535, 0.4, 0.075, "shade")
+    gills = ellipse(0.5, 0.545, 0.41, 0.075, "shade")
     shine = path(
-        "M.14 .4 C.2 .28 .32 .22 .44 .21 C.48 .24 .44 .27 .4 .28 C.3 .3 .24 .35 .2 .42 C.17 .44 .13 .43 .14 .4 Z",
+        "M.14 .36 C.2 .24 .32 .16 .44 .14 C.48 .17 .44 .21 .4 .22 C.3 .25 .24 .31 .2 .38 C.17 .41 .13 .4 .14 .36 Z",
         "light",
     )
-    neck = path("M.4 .545 L.6 .545 L.6 .62 L.4 .62 Z", "paper")
-    shapes = [stem, *turned([cap, gills, shine], 4 * pose, 0.5, 0.55), neck]
-    return moved(shapes, scale=1.0)
+    return [*turned([cap, gills, shine], 4 * pose, 0.5, 0.6), *leaned([stem], -0.06 * pose)]
 
 
 def mushroom_pair(pose: float) -> list[Shape]:

@@ -14,8 +14,8 @@ _APPLE = (
     "C.46 .975 .43 1 .37 1 C.23 1 .02 .8 .03 .52 C.05 .17 .4 .17 .5 .27 Z"
 )
 _TALL_APPLE = (
-    "M.5 .25 C.6 .15 .93 .15 .92 .43 C.91 .68 .8 .8 .76 .92 C.73 1.01 .63 1.01 .58 .98"
-    "C.54 .955 .46 .955 .42 .98 C.37 1.01 .27 1.01 .24 .92 C.2 .8 .09 .68 .08 .43 C.07 .15 .4 .15 .5 .25 Z"
+    "M.5 .25 C.6 .13 .93 .15 .92 .46 C.91 .74 .76 1 .62 1 C.57 1 .54 .965 .5 .965"
+    "C.46 .965 .43 1 .38 1 C.24 1 .09 .74 .08 .46 C.07 .15 .4 .13 .5 .25 Z"
 )
 _BITTEN_APPLE = (
     "M.5 .27 C.58 .19 .78 .19 .89 .32 C.79 .34 .76 .44 .8 .5 C.72 .52 .7 .66 .79 .7 C.76 .78 .82 .86 .88 .83"
@@ -23,7 +23,7 @@ _BITTEN_APPLE = (
     "C.46 .975 .43 1 .37 1 C.23 1 .02 .8 .03 .52 C.05 .17 .4 .17 .5 .27 Z"
 )
 _FLESH = (
-    "M.89 .32 C.79 .34 .76 .44 .8 .5 C.72 .52 .7 .66 .79 .7 C.76 .78 .82 .86 .88 .83 L.82 .91"
+    "M.89 .32 C.79 .34 .76 .44 .8 .5 C.72 .52 .7 .66 .79 .7 C.76 .78 .82 .86 .88 .83 C.8625 .8575 .843 .882 .823 .903"
     "C.71 .9 .67 .82 .68 .76 C.59 .7 .59 .54 .68 .46 C.66 .36 .72 .27 .81 .25 Z"
 )
 
@@ -43,7 +43,7 @@ def apple_round(pose: float) -> list[Shape]:
 
 
 def apple_tall(pose: float) -> list[Shape]:
-    """A tall apple on its knobbly foot, with two leaves."""
+    """A tall apple with two leaves."""
     body = path(_TALL_APPLE, "shade")
     shine = path(
         "M.2 .4 C.21 .31 .29 .27 .35 .29 C.4 .32 .32 .35 .3 .41 C.28 .47 .28 .58 .24 .56 C.2 .53 .19 .46 .2 .4 Z",
@@ -98,7 +98,7 @@ def ball_beach(pose: float) -> list[Shape]:
         rim = np.stack([0.5 + 0.48 * np.cos(angles), 0.52 + 0.48 * np.sin(angles)], 1)
         pole = np.array([0.44, 0.44])
         swirl = [_bent(pole, rim[0]), rim, _bent(pole, rim[-1])[::-1]]
-        panels.append(Shape(np.concatenate(swirl).astype(np.float32), "paper" if k else "light"))
+        panels.append(Shape(np.concatenate(swirl).astype(np.float32), "paper" if k else "shade"))
     return [*panels, ellipse(0.44, 0.44, 0.105, 0.1, "shade"), ellipse(0.42, 0.42, 0.05, 0.045, "light")]
 
 
@@ -113,11 +113,11 @@ def _bent(start: np.ndarray, end: np.ndarray) -> np.ndarray:  # type: ignore[typ
 def ball_star(pose: float) -> list[Shape]:
     """A playground ball with a star printed on it."""
     body = _ball("shade")
-    star = _star(0.47, 0.47, 0.27, 0.13, 0.15, "paper")
+    star = [_star(0.49, 0.49, 0.3, 0.15, 0.15, "shade"), _star(0.47, 0.46, 0.28, 0.135, 0.15, "paper")]
     return [
         body,
         inset(body, "main", 0.89, 0.28, 0.3),
-        *turned([star], 24 * pose, 0.47, 0.47),
+        *turned(star, 24 * pose, 0.47, 0.47),
         ellipse(0.22, 0.3, 0.08, 0.045, "light", -50),
     ]
 
@@ -129,52 +129,42 @@ def _knot(x: float, y: float) -> Shape:
 
 
 def _string(x: float, y: float, pose: float) -> Shape:
-    swing = 0.05 * pose
+    swing, length = 0.06 * pose, 0.98 - y
     points = [
         (x, y),
-        (x - 0.035 - swing, y + (1 - y) * 0.36),
-        (x + 0.03 + swing, y + (1 - y) * 0.68),
+        (x - 0.03 - swing / 2, y + 0.34 * length),
+        (x + 0.025, y + 0.68 * length),
         (x + swing, 0.98),
     ]
-    return stroke(points, 0.04, "steel", smooth=True)
+    return stroke(points, 0.038, "steel", smooth=True)
 
 
 def balloon_round(pose: float) -> list[Shape]:
     """A round balloon on a string."""
     body = path(
-        "M.5 .74 C.42 .74 .13 .58 .13 .36 C.13 .14 .3 .0 .5 .0 C.7 .0 .87 .14 .87 .36 C.87 .58 .58 .74 .5 .74 Z",
+        "M.5 .68 C.42 .68 .15 .53 .15 .33 C.15 .13 .31 .0 .5 .0 C.69 .0 .85 .13 .85 .33 C.85 .53 .58 .68 .5 .68 Z",
         "shade",
     )
     top = [
-        _knot(0.5, 0.76),
+        _knot(0.5, 0.7),
         body,
-        inset(body, "main", 0.88, 0.38, 0.3),
-        ellipse(0.3, 0.25, 0.065, 0.12, "light", 28),
+        inset(body, "main", 0.88, 0.38, 0.28),
+        ellipse(0.31, 0.23, 0.06, 0.11, "light", 28),
     ]
-    return [_string(0.5, 0.79, pose), *turned(top, 4 * pose, 0.5, 0.78)]
+    return [_string(0.5, 0.72, pose), *turned(top, 5 * pose, 0.5, 0.72)]
 
 
 def balloon_dotted(pose: float) -> list[Shape]:
     """A pear-shaped balloon with pale dots."""
     body = path(
-        "M.5 .78 C.4 .74 .36 .62 .28 .54 C.17 .44 .13 .36 .14 .28 C.16 .1 .32 .0 .5 .0"
-        "C.68 .0 .84 .1 .86 .28 C.87 .36 .83 .44 .72 .54 C.64 .62 .6 .74 .5 .78 Z",
+        "M.5 .72 C.41 .68 .37 .58 .29 .5 C.18 .41 .13 .34 .14 .26 C.16 .09 .32 .0 .5 .0"
+        "C.68 .0 .84 .09 .86 .26 C.87 .34 .82 .41 .71 .5 C.63 .58 .59 .68 .5 .72 Z",
         "shade",
     )
-    dots = [
-        ellipse(x, y, r, r, "light")
-        for x, y, r in (
-            (0.34, 0.18, 0.06),
-            (0.56, 0.12, 0.05),
-            (0.7, 0.28, 0.055),
-            (0.28, 0.37, 0.05),
-            (0.5, 0.32, 0.06),
-            (0.6, 0.48, 0.05),
-            (0.45, 0.55, 0.05),
-        )
-    ]
-    top = [_knot(0.5, 0.8), body, inset(body, "main", 0.9, 0.4, 0.3), *dots]
-    return [_string(0.5, 0.83, -pose), *turned(top, -4 * pose, 0.5, 0.8)]
+    places = ((0.34, 0.17), (0.56, 0.12), (0.71, 0.26), (0.28, 0.33), (0.5, 0.3), (0.6, 0.43), (0.43, 0.47))
+    dots = [ellipse(x, y, 0.055, 0.055, "light") for x, y in places]
+    top = [_knot(0.5, 0.73), body, inset(body, "main", 0.9, 0.4, 0.28), *dots]
+    return [_string(0.5, 0.75, -pose), *turned(top, -5 * pose, 0.5, 0.75)]
 
 
 def balloon_tugging(pose: float) -> list[Shape]:
@@ -212,27 +202,28 @@ def _star(cx: float, cy: float, outer: float, inner: float, soft: float, paint: 
 def star_face(pose: float) -> list[Shape]:
     """A smiling star."""
     body = _star(0.5, 0.53, 0.54, 0.29, 0.3, "shade")
-    smile = path("M.36 .56 C.4 .61 .6 .61 .64 .56 C.65 .72 .35 .72 .36 .56 Z", "ink")
-    face = [ellipse(x, 0.47, 0.045, 0.06, "ink") for x in (0.39, 0.61)]
-    spots = [ellipse(x, 0.56, 0.04, 0.03, "blush") for x in (0.29, 0.71)]
-    shapes = [body, inset(body, "main", 0.9, 0.46, 0.47), *spots, *face, smile]
+    smile = path("M.36 .57 C.42 .6 .58 .6 .64 .57 C.65 .74 .35 .74 .36 .57 Z", "ink")
+    eyes = [ellipse(x, 0.46, 0.062, 0.075, "white") for x in (0.39, 0.61)]
+    pupils = [ellipse(x, 0.47, 0.04, 0.052, "ink") for x in (0.4, 0.6)]
+    tongue = ellipse(0.5, 0.65, 0.075, 0.035, "blush")
+    shapes = [body, inset(body, "main", 0.9, 0.46, 0.47), *eyes, *pupils, smile, tongue]
     return turned(shapes, 9 * pose, 0.5, 0.53)
 
 
 def star_cut(pose: float) -> list[Shape]:
     """A star cut like a gem: one half of each ray lies in shade."""
-    body = _star(0.5, 0.54, 0.54, 0.225, 0.0, "main")
+    body = _star(0.5, 0.53, 0.51, 0.22, 0.0, "main")
     rays = [
-        polygon([(0.5, 0.54), *body.points[9 * k : 9 * k + 10 : 9].tolist()], "shade")
+        polygon([(0.5, 0.53), *body.points[9 * k : 9 * k + 10 : 9].tolist()], "shade")
         for k in range(0, 10, 2)
     ]
-    return turned([body, *rays], 10 * pose, 0.5, 0.54)
+    return turned([body, *rays], 10 * pose, 0.5, 0.53)
 
 
 def star_soft(pose: float) -> list[Shape]:
     """A plump star with a lit heart."""
     body = _star(0.5, 0.54, 0.58, 0.33, 0.45, "main")
-    heart = _star(0.5, 0.54, 0.34, 0.19, 0.45, "light")
+    heart = _star(0.5, 0.54, 0.29, 0.165, 0.45, "light")
     return turned(
         [inset(body, "shade", 1.0, 0.5, 0.5), inset(body, "main", 0.86, 0.5, 0.54), heart],
         -12 * pose,
