@@ -1,0 +1,163 @@
+"""Models by name: the built-in ones, and the user's own under `<data dir>/models/<name>/<version>/`.
+
+A reference is `name`, `name@version`, `name@alias`, or a path (anything with a slash in it) to a model
+directory. A bare name means the alias `current` where it is set, else the newest version the user has,
+else the built-in one. Aliases are kept in `<data dir>/models/<name>/aliases.json`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import InvalidInput, LimnerError, NotFound
+from .manifest import MANIFEST_NAME, Manifest
+
+BUILT_IN = Path(__file__).resolve().parent.parent / "models"
+ALIASES_NAME = "aliases.json"
+
+_log = logging.getLogger(__name__)
+_word = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_aliases = TypeAdapter(dict[str, str])
+
+
+@dataclass(frozen=True)
+class Model:
+    """One version of one model, on this disk."""
+
+    path: Path
+    manifest: Manifest
+    built_in: bool
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        return self.manifest.version
+
+    def graph_file(self, graph: str) -> Path:
+        """The file of a graph; NotFound lists the graphs there are."""
+        if graph not in self.manifest.graphs:
+            known = ", ".join(self.manifest.graphs)
+            raise NotFound(f"model '{self.name}' has no graph '{graph}'; it has: {known}")
+        return self.path / self.manifest.graphs[graph].path
+
+
+def open_model(directory: Path, built_in: bool = False) -> Model:
+    """Read a model directory.
+
+    NotFound where it or one of its graphs is missing; InvalidInput where the manifest is wrong or names
+    a file outside the directory, directly or through a symbolic link.
+    """
+    root = directory.expanduser().resolve()
+    manifest = Manifest.read(root)
+    for name, graph in manifest.graphs.items():
+        _check_inside(root, name, graph.path)
+    return Model(root, manifest, built_in)
+
+
+def _check_inside(root: Path, graph: str, path: str) -> None:
+    pure = PurePosixPath(path)
+    field = f"graphs.{graph}.path"
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
+        raise InvalidInput(f"{root / MANIFEST_NAME}: {field}: {path!r} must lie inside the folder", field)
+    file = root / path
+    if not file.resolve().is_relative_to(root):
+        raise InvalidInput(f"{root / MANIFEST_NAME}: {field}: {path!r} is a link out of the folder", field)
+    if not file.is_file():
+        raise NotFound(f"model directory {root} lacks {path}, the file of its graph '{graph}'")
+
+
+class Registry:
+    """All models of one data directory, and the built-in ones; reads the disk afresh at every call."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._own = data_dir / "models"
+
+    def models(self) -> list[Model]:
+        """Every readable model, built-in first, then by name and age; a broken one is logged and left out."""
+        built_in = self._open_all([(path.name, None, path) for path in _folders(BUILT_IN)], built_in=True)
+        own: list[Model] = []
+        for folder in _folders(self._own):
+            own += self._versions(folder.name)
+        return built_in + own
+
+    def find(self, reference: str) -> Model:
+        """The model that a reference means (see the module's docstring).
+
+        NotFound lists the known models; InvalidInput and NotFound also as `open_model` raises them.
+        """
+        if "/" in reference or "\\" in reference:
+            return open_model(Path(reference))
+        name, at, tag = reference.partition("@")
+        if not _word.fullmatch(name) or (at and not _word.fullmatch(tag)):
+            raise self._unknown(reference)
+        own = self._versions(name)
+        built_in = [(name, None, BUILT_IN / name)] if (BUILT_IN / name / MANIFEST_NAME).is_file() else []
+        models = self._open_all(built_in, built_in=True) + own
+        if not models:
+            raise self._unknown(reference)
+        versions = {model.version: model for model in models}
+        aliases = self._aliases(name)
+        if not at:
+            return self._aliased(name, "current", aliases, versions) if "current" in aliases else models[-1]
+        if tag in versions:
+            return versions[tag]
+        if tag in aliases:
+            return self._aliased(name, tag, aliases, versions)
+        raise self._unknown(reference)
+
+    def _versions(self, name: str) -> list[Model]:
+        folders = [path for path in _folders(self._own / name) if (path / MANIFEST_NAME).is_file()]
+        folders.sort(key=lambda path: ((path / MANIFEST_NAME).stat().st_mtime_ns, path.name))
+        return self._open_all([(name, path.name, path) for path in folders], built_in=False)
+
+    def _open_all(self, places: list[tuple[str, str | None, Path]], built_in: bool) -> list[Model]:
+        models = []
+        for name, version, path in places:
+            try:
+                model = open_model(path, built_in)
+            except LimnerError as error:
+                _log.warning("left out: %s", error)
+                continue
+            if model.name != name or version not in (None, model.version):
+                _log.warning("left out: %s calls itself %s@%s", path, model.name, model.version)
+                continue
+            models.append(model)
+        return models
+
+    def _aliases(self, name: str) -> dict[str, str]:
+        file = self._own / name / ALIASES_NAME
+        try:
+            return _aliases.validate_json(file.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValidationError as error:
+            raise InvalidInput(f"{file}: {error.errors()[0]['msg']}; it maps aliases to versions") from None
+
+    def _aliased(
+        self, name: str, alias: str, aliases: dict[str, str], versions: dict[str, Model]
+    ) -> Model:
+        version = aliases[alias]
+        if version not in versions:
+            known = ", ".join(versions)
+            raise NotFound(f"alias '{name}@{alias}' means version '{version}', not found; known: {known}")
+        return versions[version]
+
+    def _unknown(self, reference: str) -> NotFound:
+        known = ", ".join(f"{model.name}@{model.version}" for model in self.models()) or "none"
+        return NotFound(f"model {reference!r} not found; known: {known}")
+
+
+def _folders(directory: Path) -> list[Path]:
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if path.is_dir() and _word.fullmatch(path.name))
