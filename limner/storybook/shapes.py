@@ -54,7 +54,8 @@ def rect(x0: float, y0: float, x1: float, y1: float, paint: str, radius: float =
     corners = [(x1 - r, y0 + r, -90), (x1 - r, y1 - r, 0), (x0 + r, y1 - r, 90), (x0 + r, y0 + r, 180)]
     turns = [np.radians(np.linspace(a, a + 90, 8)) for _, _, a in corners]
     points = [
-        np.stack([cx + r * np.cos(t), cy + r * np.sin(t)], 1) for (cx, cy, _), t in zip(corners, turns, strict=True)
+        np.stack([cx + r * np.cos(t), cy + r * np.sin(t)], 1)
+        for (cx, cy, _), t in zip(corners, turns, strict=True)
     ]
     return Shape(np.concatenate(points).astype(np.float32), paint)
 
@@ -74,9 +75,11 @@ def stroke(points: Sequence[Pair], width: float, paint: str, smooth: bool = Fals
     p = np.asarray(points, np.float64)
     if smooth and len(p) > 2:
         closed = np.concatenate([[2 * p[0] - p[1]], p, [2 * p[-1] - p[-2]]])
-        t = np.linspace(0, 1, 6, endpoint=False)[None, :, None]
+        t = np.linspace(0, 1, 14, endpoint=False)[None, :, None]
         a, b, c, d = (closed[i : len(closed) - 3 + i, None, :] for i in range(4))
-        curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+        curve = 0.5 * (
+            2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+        )
         p = np.concatenate([curve.reshape(-1, 2), p[-1:]])
     tangent = np.gradient(p, axis=0)
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
@@ -149,7 +152,10 @@ def turned(shapes: Sequence[Shape], degrees: float, cx: float = 0.5, cy: float =
 def leaned(shapes: Sequence[Shape], amount: float) -> list[Shape]:
     """The shapes sheared sideways: what is one box above the ground shifts by `amount`, the ground stays."""
     return [
-        Shape((s.points + amount * (1 - s.points[:, 1:]) * np.array([1, 0], np.float32)).astype(np.float32), s.paint)
+        Shape(
+            (s.points + amount * (1 - s.points[:, 1:]) * np.array([1, 0], np.float32)).astype(np.float32),
+            s.paint,
+        )
         for s in shapes
     ]
 
@@ -160,6 +166,6 @@ def grounded(shapes: Sequence[Shape]) -> list[Shape]:
 
 
 def inset(shape: Shape, paint: str, scale: float, cx: float, cy: float) -> Shape:
-    """The shape shrunk towards (cx, cy) in another paint: laid over the whole it leaves a rim on the far side."""
+    """The shape shrunk towards (cx, cy) in another paint: over the whole it leaves a rim on the far side."""
     centre = np.array([cx, cy], np.float32)
     return Shape(((shape.points - centre) * scale + centre).astype(np.float32), paint)

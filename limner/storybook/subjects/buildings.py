@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..shapes import Shape, arc, ellipse, leaned, path, polygon, rect
+from ..shapes import Shape, arc, ellipse, leaned, polygon, rect
 from .subject import Subject
 
 
@@ -41,24 +41,24 @@ def house_gable(pose: float) -> list[Shape]:
 
 def house_long(pose: float) -> list[Shape]:
     """A long house seen from its eaves, with a hipped roof."""
-    chimney = [rect(0.22, 0.04, 0.36, 0.3, "main"), rect(0.2, 0.02, 0.38, 0.09, "shade")]
-    roof = polygon([(0.16, 0.14), (0.84, 0.14), (1.0, 0.43), (0.0, 0.43)], "shade")
-    walls = [rect(0.05, 0.42, 0.95, 1.0, "main"), rect(0.0, 0.4, 1.0, 0.46, "light", 0.03)]
-    door = [rect(0.42, 0.66, 0.58, 1.0, "wood"), ellipse(0.54, 0.83, 0.022, 0.022, "gold")]
-    windows = [*_window(0.23, 0.68, 0.15, 0.15), *_window(0.77, 0.68, 0.15, 0.15)]
-    return leaned([*chimney, roof, *walls, *door, *windows], 0.04 * pose)
+    roof = polygon([(0.16, 0.04), (0.84, 0.04), (1.0, 0.38), (0.0, 0.38)], "shade")
+    chimney = [rect(0.63, 0.03, 0.77, 0.23, "main"), rect(0.61, 0.0, 0.79, 0.07, "light")]
+    walls = [rect(0.05, 0.36, 0.95, 1.0, "main"), rect(0.0, 0.35, 1.0, 0.41, "light", 0.03)]
+    door = [rect(0.42, 0.64, 0.58, 1.0, "wood"), ellipse(0.54, 0.82, 0.022, 0.022, "gold")]
+    windows = [*_window(0.23, 0.66, 0.15, 0.15), *_window(0.77, 0.66, 0.15, 0.15)]
+    return leaned([roof, *chimney, *walls, *door, *windows], 0.04 * pose)
 
 
 def house_tall(pose: float) -> list[Shape]:
     """A narrow town house of two floors with a steep roof."""
-    side = polygon([(0.74, 1.0), (0.74, 0.36), (0.92, 0.36), (0.92, 1.0)], "shade")
-    walls = polygon([(0.1, 1.0), (0.1, 0.44), (0.42, 0.05), (0.74, 0.44), (0.74, 1.0)], "main")
+    side = polygon([(0.78, 1.0), (0.78, 0.36), (0.94, 0.36), (0.94, 1.0)], "shade")
+    walls = polygon([(0.08, 1.0), (0.08, 0.44), (0.43, 0.05), (0.78, 0.44), (0.78, 1.0)], "main")
     roof = [
-        polygon([(0.42, 0.0), (0.72, 0.0), (1.0, 0.41), (0.76, 0.45)], "shade"),
-        polygon([(0.42, 0.0), (0.81, 0.43), (0.73, 0.5), (0.42, 0.15), (0.11, 0.5), (0.03, 0.43)], "light"),
+        polygon([(0.43, 0.0), (0.72, 0.0), (1.0, 0.41), (0.8, 0.45)], "shade"),
+        polygon([(0.43, 0.0), (0.85, 0.44), (0.78, 0.5), (0.43, 0.13), (0.08, 0.5), (0.01, 0.44)], "light"),
     ]
-    door = [rect(0.19, 0.74, 0.36, 1.0, "wood"), arc(0.275, 0.75, 0.085, 0.085, 180, 360, "wood")]
-    shapes = [side, walls, *roof, *door, *_window(0.42, 0.44, 0.15, 0.14), *_window(0.56, 0.76, 0.12, 0.14)]
+    door = [rect(0.18, 0.74, 0.35, 1.0, "wood"), arc(0.265, 0.75, 0.085, 0.085, 180, 360, "wood")]
+    shapes = [side, walls, *roof, *door, *_window(0.43, 0.43, 0.15, 0.14), *_window(0.58, 0.76, 0.13, 0.14)]
     return leaned(shapes, 0.04 * pose)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..shapes import Shape, ellipse, grounded, inset, leaned, moved, path, polygon, rect, stroke, turned
 from .subject import Subject
 
@@ -50,7 +52,8 @@ def cup_belly(pose: float) -> list[Shape]:
         [(0.68, 0.36), (0.86, 0.36), (0.93, 0.5), (0.88, 0.66), (0.7, 0.74)], 0.1, "main", smooth=True
     )
     body = path(
-        "M.1 .16 L.7 .16 C.72 .3 .8 .42 .8 .6 C.8 .84 .66 1 .56 1 L.24 1 C.14 1 .0 .84 .0 .6 C.0 .42 .08 .3 .1 .16 Z",
+        "M.1 .16 L.7 .16 C.72 .3 .8 .42 .8 .6 C.8 .84 .66 1 .56 1"
+        "L.24 1 C.14 1 .0 .84 .0 .6 C.0 .42 .08 .3 .1 .16 Z",
         "shade",
     )
     lit = inset(body, "main", 0.9, 0.3, 0.5)
@@ -97,20 +100,18 @@ def book_open(pose: float) -> list[Shape]:
 
 
 def _pole(hook: float) -> list[Shape]:
-    return [
-        stroke([(0.5, 0.04), (0.5, 0.86)], 0.05, "wood"),
-        stroke(
-            [(0.5, 0.84), (0.5, 0.93), (0.5 + hook / 2, 0.972), (0.5 + hook, 0.93), (0.5 + hook, 0.87)],
-            0.055,
-            "wood",
-            smooth=True,
-        ),
-    ]
+    """The stick of an umbrella, its crook turned to the side of `hook`."""
+    bend = [math.radians(a) for a in range(0, 181, 30)]
+    crook = [(0.5 + hook / 2 * (1 - math.cos(a)), 0.89 + abs(hook) / 2 * math.sin(a)) for a in bend]
+    return [stroke([(0.5, 0.04), (0.5, 0.7), *crook], 0.053, "wood", smooth=True)]
 
 
 def umbrella_open(pose: float) -> list[Shape]:
     """An open umbrella with four scallops."""
-    canopy = "M.02 .54 C.02 .24 .24 .06 .5 .06 C.76 .06 .98 .24 .98 .54 C.92 .46 .8 .46 .74 .54 C.68 .46 .56 .46 .5 .54 C.44 .46 .32 .46 .26 .54 C.2 .46 .08 .46 .02 .54 Z"
+    canopy = (
+        "M.02 .54 C.02 .24 .24 .06 .5 .06 C.76 .06 .98 .24 .98 .54 C.92 .46 .8 .46 .74 .54"
+        "C.68 .46 .56 .46 .5 .54 C.44 .46 .32 .46 .26 .54 C.2 .46 .08 .46 .02 .54 Z"
+    )
     panel = "M.5 .06 C.76 .06 .98 .24 .98 .54 C.92 .46 .8 .46 .74 .54 C.74 .34 .66 .14 .5 .06 Z"
     light = "M.5 .06 C.34 .14 .26 .34 .26 .54 C.32 .46 .44 .46 .5 .54 Z"
     return grounded(
@@ -125,7 +126,10 @@ def umbrella_open(pose: float) -> list[Shape]:
 
 def umbrella_bell(pose: float) -> list[Shape]:
     """A deep bell of an umbrella with a border."""
-    canopy = "M.08 .62 C.06 .3 .2 .05 .5 .05 C.8 .05 .94 .3 .92 .62 Q.78 .54 .64 .62 Q.5 .54 .36 .62 Q.22 .54 .08 .62 Z"
+    canopy = (
+        "M.08 .62 C.06 .3 .2 .05 .5 .05 C.8 .05 .94 .3 .92 .62"
+        "Q.78 .54 .64 .62 Q.5 .54 .36 .62 Q.22 .54 .08 .62 Z"
+    )
     middle = "M.5 .05 C.38 .12 .33 .36 .36 .62 Q.5 .54 .64 .62 C.67 .36 .62 .12 .5 .05 Z"
     right = "M.5 .05 C.8 .05 .94 .3 .92 .62 Q.78 .54 .64 .62 C.67 .36 .62 .12 .5 .05 Z"
     shapes = [
@@ -171,7 +175,8 @@ def hat_top(pose: float) -> list[Shape]:
 def hat_felt(pose: float) -> list[Shape]:
     """A felt hat with a dented crown and a ribbon."""
     crown = path(
-        "M.18 .8 C.18 .5 .22 .28 .34 .22 C.42 .18 .46 .28 .52 .28 C.58 .28 .62 .16 .7 .2 C.8 .26 .84 .5 .84 .8 Z",
+        "M.18 .8 C.18 .5 .22 .28 .34 .22 C.42 .18 .46 .28 .52 .28"
+        "C.58 .28 .62 .16 .7 .2 C.8 .26 .84 .5 .84 .8 Z",
         "main",
     )
     side = path(
@@ -251,7 +256,7 @@ def chair_arm(pose: float) -> list[Shape]:
 
 HOUSEHOLD = (
     Subject("cup", ("cup", "mug", "teacup"), ("cups", "mugs", "teacups"), (cup_mug, cup_tea, cup_belly)),
-    Subject("book", ("book",), ("books",), (book_standing, book_lying, book_open), top=0.95),
+    Subject("book", ("book",), ("books",), (book_standing, book_lying, book_open), top=0.92),
     Subject(
         "umbrella",
         ("umbrella", "parasol"),

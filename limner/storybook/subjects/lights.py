@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..shapes import Shape, ellipse, grounded, inset, moved, path, polygon, rect, stroke, turned
+from ..shapes import Shape, ellipse, grounded, moved, path, polygon, rect, stroke, turned
 from .subject import Subject
 
 _FLAME = (
@@ -47,7 +47,8 @@ def torch_cone(pose: float) -> list[Shape]:
     fire = _flame(0.5, 0.46, 0.5, 0.46, 0.12 * pose)
     cone = [
         path(
-            "M.25 .4 L.75 .4 C.69 .6 .61 .75 .58 .97 Q.575 1 .55 1 L.45 1 Q.425 1 .42 .97 C.39 .75 .31 .6 .25 .4 Z",
+            "M.25 .4 L.75 .4 C.69 .6 .61 .75 .58 .97 Q.575 1 .55 1"
+            "L.45 1 Q.425 1 .42 .97 C.39 .75 .31 .6 .25 .4 Z",
             "main",
         ),
         path("M.62 .4 L.75 .4 C.69 .6 .61 .75 .58 .97 Q.575 1 .55 1 L.52 1 C.53 .8 .6 .65 .62 .4 Z", "shade"),

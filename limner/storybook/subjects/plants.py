@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ..shapes import Shape, blob, ellipse, grounded, inset, leaned, moved, path, polygon, rect, stroke, turned
+import numpy as np
+
+from ..shapes import Shape, blob, ellipse, inset, leaned, path, rect, stroke, turned
 from .subject import Subject
 
 
@@ -12,13 +14,14 @@ def mushroom_toadstool(pose: float) -> list[Shape]:
     """A toadstool with a domed, spotted cap."""
     stem = [
         path(
-            "M.38 .56 L.62 .56 C.62 .76 .66 .88 .7 .96 Q.7 1 .65 1 L.35 1 Q.3 1 .3 .96 C.34 .88 .38 .76 .38 .56 Z",
+            "M.38 .56 L.62 .56 C.62 .76 .66 .88 .7 .96 Q.7 1 .65 1"
+            "L.35 1 Q.3 1 .3 .96 C.34 .88 .38 .76 .38 .56 Z",
             "paper",
         ),
         path("M.28 .58 Q.5 .78 .72 .58 Z", "paper"),
     ]
     cap = path(
-        "M.02 .56 C.0 .2 .26 .0 .5 .0 C.74 .0 1 .2 .98 .56 C.97 .66 .72 .68 .5 .68 C.28 .68 .03 .66 .02 .56 Z",
+        "M.02 .56 C.0 .2 .26 .0 .5 .0 C.74 .0 1 .2 .98 .56C.97 .66 .72 .68 .5 .68 C.28 .68 .03 .66 .02 .56 Z",
         "shade",
     )
     lit = path(
@@ -40,7 +43,8 @@ def mushroom_toadstool(pose: float) -> list[Shape]:
 def mushroom_broad(pose: float) -> list[Shape]:
     """A broad mushroom seen from a little below, its gills showing."""
     stem = path(
-        "M.4 .6 C.4 .52 .6 .52 .6 .6 C.59 .78 .62 .9 .66 .97 Q.66 1 .62 1 L.38 1 Q.34 1 .34 .97 C.38 .9 .41 .78 .4 .6 Z",
+        "M.4 .6 C.4 .52 .6 .52 .6 .6 C.59 .78 .62 .9 .66 .97"
+        "Q.66 1 .62 1 L.38 1 Q.34 1 .34 .97 C.38 .9 .41 .78 .4 .6 Z",
         "paper",
     )
     cap = path(
@@ -49,7 +53,8 @@ def mushroom_broad(pose: float) -> list[Shape]:
     )
     gills = ellipse(0.5, 0.545, 0.41, 0.075, "shade")
     shine = path(
-        "M.14 .36 C.2 .24 .32 .16 .44 .14 C.48 .17 .44 .21 .4 .22 C.3 .25 .24 .31 .2 .38 C.17 .41 .13 .4 .14 .36 Z",
+        "M.14 .36 C.2 .24 .32 .16 .44 .14 C.48 .17 .44 .21 .4 .22"
+        "C.3 .25 .24 .31 .2 .38 C.17 .41 .13 .4 .14 .36 Z",
         "light",
     )
     return [*turned([cap, gills, shine], 4 * pose, 0.5, 0.6), *leaned([stem], -0.06 * pose)]
@@ -62,7 +67,8 @@ def mushroom_pair(pose: float) -> list[Shape]:
         "paper",
     )
     cap = path(
-        "M.0 .62 C.04 .52 .14 .46 .19 .3 C.24 .1 .34 .0 .44 .0 C.54 .0 .64 .1 .69 .3 C.74 .46 .84 .52 .88 .62 C.88 .7 .0 .7 .0 .62 Z",
+        "M.0 .62 C.04 .52 .14 .46 .19 .3 C.24 .1 .34 .0 .44 .0"
+        "C.54 .0 .64 .1 .69 .3 C.74 .46 .84 .52 .88 .62 C.88 .7 .0 .7 .0 .62 Z",
         "shade",
     )
     lit = inset(cap, "main", 0.88, 0.36, 0.38)
@@ -86,16 +92,9 @@ def _stem(pose: float, top: float) -> Shape:
     )
 
 
-def _leaves(y: float, spread: float) -> list[Shape]:
-    up = y - 0.2
-    return [
-        path(
-            f"M.5 {y} C{0.5 + side * 0.08:.3f} {up:.3f} {0.5 + side * spread:.3f} {up:.3f} {0.5 + side * (spread + 0.1):.3f} {up - 0.02:.3f}"
-            f"C{0.5 + side * spread:.3f} {y:.3f} {0.5 + side * 0.2:.3f} {y + 0.04:.3f} .5 {y} Z",
-            "leaf",
-        )
-        for side in (-1, 1)
-    ]
+def _leaves() -> list[Shape]:
+    right = path("M.5 .97 C.56 .78 .74 .77 .86 .74 C.78 .92 .7 1 .5 .97 Z", "leaf")
+    return [right, Shape(np.array([1, 0], np.float32) + right.points * np.array([-1, 1], np.float32), "leaf")]
 
 
 def flower_daisy(pose: float) -> list[Shape]:
@@ -117,7 +116,7 @@ def flower_daisy(pose: float) -> list[Shape]:
     petals.sort(key=lambda s: s.paint == "main")
     return [
         _stem(pose, 0.4),
-        *_leaves(0.95, 0.26),
+        *_leaves(),
         *petals,
         ellipse(x, y, 0.135, 0.135, "shade"),
         ellipse(x, y, 0.1, 0.1, "gold"),
@@ -129,10 +128,11 @@ def flower_tulip(pose: float) -> list[Shape]:
     back = [path("M.5 .02 C.62 .1 .68 .24 .66 .4 L.34 .4 C.32 .24 .38 .1 .5 .02 Z", "shade")]
     cup = [
         path(
-            "M.16 .06 C.3 .1 .42 .2 .5 .32 C.58 .2 .7 .1 .84 .06 C.92 .3 .86 .6 .5 .62 C.14 .6 .08 .3 .16 .06 Z",
+            "M.16 .06 C.3 .1 .42 .2 .5 .32 C.58 .2 .7 .1 .84 .06"
+            "C.92 .3 .86 .6 .5 .62 C.14 .6 .08 .3 .16 .06 Z",
             "main",
         ),
-        path("M.5 .32 C.58 .2 .7 .1 .84 .06 C.92 .3 .86 .6 .5 .62 C.68 .54 .6 .4 .5 .32 Z", "shade"),
+        path("M.58 .31 C.64 .22 .74 .12 .84 .06 C.92 .3 .86 .6 .5 .62 C.7 .54 .68 .42 .58 .31 Z", "shade"),
         path("M.22 .16 C.3 .2 .32 .26 .3 .34 C.28 .4 .22 .38 .2 .32 C.18 .26 .18 .18 .22 .16 Z", "light"),
     ]
     leaves = [
@@ -156,7 +156,7 @@ def flower_poppy(pose: float) -> list[Shape]:
     ]
     return [
         _stem(-pose, 0.4),
-        *_leaves(0.97, 0.22),
+        *_leaves(),
         *petals,
         *folds,
         ellipse(x, y, 0.12, 0.12, "ink"),
@@ -164,13 +164,8 @@ def flower_poppy(pose: float) -> list[Shape]:
     ]
 
 
-def _trunk(top: float, half: float) -> list[Shape]:
-    return [
-        path(
-            f"M{0.5 - half * 0.7} {top} L{0.5 + half * 0.7} {top} C{0.5 + half * 0.8} .9 {0.5 + half} .95 {0.5 + half * 1.7} 1 L{0.5 - half * 1.7} 1 C{0.5 - half} .95 {0.5 - half * 0.8} .9 {0.5 - half * 0.7} {top} Z",
-            "bark",
-        )
-    ]
+def _trunk() -> Shape:
+    return path("M.437 .55 L.563 .55 C.57 .9 .59 .95 .65 1 L.35 1 C.41 .95 .43 .9 .437 .55 Z", "bark")
 
 
 def tree_round(pose: float) -> list[Shape]:
@@ -195,11 +190,12 @@ def tree_round(pose: float) -> list[Shape]:
     lit = inset(body, "main", 0.86, 0.38, 0.22)
     puffs = [
         path(
-            "M.24 .3 C.26 .18 .38 .12 .46 .16 C.52 .2 .42 .22 .36 .26 C.3 .3 .3 .36 .27 .37 C.24 .37 .23 .34 .24 .3 Z",
+            "M.24 .3 C.26 .18 .38 .12 .46 .16 C.52 .2 .42 .22 .36 .26"
+            "C.3 .3 .3 .36 .27 .37 C.24 .37 .23 .34 .24 .3 Z",
             "light",
         )
     ]
-    return leaned([*_trunk(0.55, 0.09), *_branch(), body, lit, *puffs], 0.06 * pose)
+    return leaned([_trunk(), *_branch(), body, lit, *puffs], 0.06 * pose)
 
 
 def _branch() -> list[Shape]:
@@ -208,25 +204,20 @@ def _branch() -> list[Shape]:
 
 def tree_pine(pose: float) -> list[Shape]:
     """A fir of three tiers."""
+    right = "M0 0 C.12 .3 .7 .78 1 .9 Q1 1 .88 1"
     tiers = []
     for top, base, half in ((0.38, 0.86, 0.46), (0.19, 0.62, 0.37), (0.0, 0.38, 0.27)):
-        tier = f"M.5 {top} C.56 {top + 0.12:.3f} {0.5 + half * 0.7:.3f} {base - 0.1:.3f} {0.5 + half:.3f} {base - 0.04:.3f} Q{0.5 + half:.3f} {base:.3f} {0.5 + half - 0.05:.3f} {base:.3f}"
-        tiers.append(
-            path(
-                f"{tier} L{0.55 - half:.3f} {base:.3f} Q{0.5 - half:.3f} {base:.3f} {0.5 - half:.3f} {base - 0.04:.3f} C{0.5 - half * 0.7:.3f} {base - 0.1:.3f} .44 {top + 0.12:.3f} .5 {top} Z",
-                "main",
-            )
-        )
-        tiers.append(
-            path(f"{tier} L.5 {base:.3f} C.58 {base - 0.1:.3f} .54 {top + 0.15:.3f} .5 {top} Z", "shade")
-        )
+        size, place = np.array([half, base - top], np.float32), np.array([0.5, top], np.float32)
+        tier = path(f"{right} L-.88 1 Q-1 1 -1 .9 C-.7 .78 -.12 .3 0 0 Z", "main")
+        dark = path(f"{right} L0 1 C.2 .75 .1 .4 0 0 Z", "shade")
+        tiers += [Shape(part.points * size + place, part.paint) for part in (tier, dark)]
     return leaned([rect(0.43, 0.8, 0.57, 1.0, "bark"), *tiers], 0.06 * pose)
 
 
 def tree_egg(pose: float) -> list[Shape]:
     """A tall tree with one egg-shaped crown and a forked trunk."""
     body = path(
-        "M.5 .0 C.76 .0 .88 .26 .88 .46 C.88 .68 .72 .8 .5 .8 C.28 .8 .12 .68 .12 .46 C.12 .26 .24 .0 .5 .0 Z",
+        "M.5 .0 C.76 .0 .88 .26 .88 .46 C.88 .68 .72 .8 .5 .8C.28 .8 .12 .68 .12 .46 C.12 .26 .24 .0 .5 .0 Z",
         "shade",
     )
     fork = [
@@ -236,7 +227,7 @@ def tree_egg(pose: float) -> list[Shape]:
     ]
     return leaned(
         [
-            *_trunk(0.7, 0.07),
+            _trunk(),
             body,
             inset(body, "main", 0.88, 0.38, 0.32),
             *fork,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..shapes import Shape, ellipse, grounded, inset, leaned, path, polygon, stroke, turned
 from .subject import Subject
@@ -23,14 +24,16 @@ _BITTEN_APPLE = (
     "C.46 .975 .43 1 .37 1 C.23 1 .02 .8 .03 .52 C.05 .17 .4 .17 .5 .27 Z"
 )
 _FLESH = (
-    "M.89 .32 C.79 .34 .76 .44 .8 .5 C.72 .52 .7 .66 .79 .7 C.76 .78 .82 .86 .88 .83 C.8625 .8575 .843 .882 .823 .903"
-    "C.71 .9 .67 .82 .68 .76 C.59 .7 .59 .54 .68 .46 C.66 .36 .72 .27 .81 .25 Z"
+    "M.89 .32 C.79 .34 .76 .44 .8 .5 C.72 .52 .7 .66 .79 .7"
+    "C.76 .78 .82 .86 .88 .83 C.8625 .8575 .843 .882 .823 .903"
+    "C.71 .9 .67 .82 .68 .76 C.59 .7 .59 .54 .68 .46"
+    "C.66 .36 .72 .27 .794 .246 C.829 .263 .8625 .2875 .89 .32 Z"
 )
 
 
 def _stalk(pose: float, leaf: str) -> list[Shape]:
     stem = stroke([(0.5, 0.33), (0.5, 0.2), (0.55, 0.06)], 0.065, "bark", smooth=True)
-    return [stem, *turned([path(leaf, "leaf")], 14 * pose, 0.53, 0.19)]
+    return [stem, *turned([path(leaf, "leaf")], 9 * pose, 0.53, 0.19)]
 
 
 def apple_round(pose: float) -> list[Shape]:
@@ -39,14 +42,15 @@ def apple_round(pose: float) -> list[Shape]:
     shine = ellipse(0.25, 0.45, 0.065, 0.12, "light", 28)
     leaf = "M.53 .19 C.58 .03 .74 -.02 .88 .05 C.83 .19 .68 .25 .53 .19 Z"
     shapes = [body, inset(body, "main", 0.88, 0.36, 0.42), shine, *_stalk(pose, leaf)]
-    return grounded(turned(shapes, 5 * pose, 0.5, 0.6))
+    return grounded(turned(shapes, 4 * pose, 0.5, 0.6))
 
 
 def apple_tall(pose: float) -> list[Shape]:
     """A tall apple with two leaves."""
     body = path(_TALL_APPLE, "shade")
     shine = path(
-        "M.2 .4 C.21 .31 .29 .27 .35 .29 C.4 .32 .32 .35 .3 .41 C.28 .47 .28 .58 .24 .56 C.2 .53 .19 .46 .2 .4 Z",
+        "M.2 .4 C.21 .31 .29 .27 .35 .29 C.4 .32 .32 .35 .3 .41"
+        "C.28 .47 .28 .58 .24 .56 C.2 .53 .19 .46 .2 .4 Z",
         "light",
     )
     leaf = "M.52 .2 C.56 .07 .68 .02 .82 .07 C.78 .19 .66 .24 .52 .2 Z"
@@ -59,14 +63,15 @@ def apple_bitten(pose: float) -> list[Shape]:
     """An apple with a bite taken out of its right side."""
     body = path(_BITTEN_APPLE, "main")
     foot = path(
-        "M.88 .83 C.81 .94 .71 1 .63 1 C.57 1 .54 .975 .5 .975 C.46 .975 .43 1 .37 1 C.27 1 .14 .9 .08 .77"
+        "M.823 .903 C.761 .966 .69 1 .63 1 C.57 1 .54 .975 .5 .975"
+        "C.46 .975 .43 1 .37 1 C.27 1 .14 .9 .08 .77"
         "C.3 .98 .6 .92 .7 .76 Z",
         "shade",
     )
     shine = ellipse(0.24, 0.45, 0.065, 0.12, "light", 28)
     leaf = "M.5 .19 C.42 .24 .28 .2 .2 .08 C.33 .0 .48 .04 .5 .19 Z"
     shapes = [body, foot, path(_FLESH, "paper"), shine, *_stalk(pose, leaf)]
-    return grounded(turned(shapes, 5 * pose, 0.5, 0.6))
+    return grounded(turned(shapes, 4 * pose, 0.5, 0.6))
 
 
 def _gore(start: float, end: float, paint: str) -> Shape:
@@ -102,11 +107,11 @@ def ball_beach(pose: float) -> list[Shape]:
     return [*panels, ellipse(0.44, 0.44, 0.105, 0.1, "shade"), ellipse(0.42, 0.42, 0.05, 0.045, "light")]
 
 
-def _bent(start: np.ndarray, end: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _bent(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     t = np.linspace(0, 1, 16)[:, None]
     step = end - start
     knee = start + 0.55 * step + 0.22 * np.array([-step[1], step[0]])
-    curve: np.ndarray = (1 - t) ** 2 * start + 2 * t * (1 - t) * knee + t**2 * end  # type: ignore[type-arg]
+    curve: NDArray[np.float64] = (1 - t) ** 2 * start + 2 * t * (1 - t) * knee + t**2 * end
     return curve
 
 
@@ -142,7 +147,8 @@ def _string(x: float, y: float, pose: float) -> Shape:
 def balloon_round(pose: float) -> list[Shape]:
     """A round balloon on a string."""
     body = path(
-        "M.5 .68 C.42 .68 .15 .53 .15 .33 C.15 .13 .31 .0 .5 .0 C.69 .0 .85 .13 .85 .33 C.85 .53 .58 .68 .5 .68 Z",
+        "M.5 .68 C.42 .68 .15 .53 .15 .33 C.15 .13 .31 .0 .5 .0"
+        "C.69 .0 .85 .13 .85 .33 C.85 .53 .58 .68 .5 .68 Z",
         "shade",
     )
     top = [
@@ -178,7 +184,8 @@ def balloon_tugging(pose: float) -> list[Shape]:
     ]
     bow = [
         path(
-            "M.5 .76 C.42 .68 .36 .7 .37 .77 C.38 .83 .44 .82 .5 .77 C.56 .82 .62 .83 .63 .77 C.64 .7 .58 .68 .5 .76 Z",
+            "M.5 .76 C.42 .68 .36 .7 .37 .77 C.38 .83 .44 .82 .5 .77"
+            "C.56 .82 .62 .83 .63 .77 C.64 .7 .58 .68 .5 .76 Z",
             "light",
         )
     ]
