@@ -3,12 +3,20 @@
 from .buildings import BUILDINGS
 from .household import HOUSEHOLD
 from .lights import LIGHTS
+from .music import MUSIC
+from .people import PEOPLE
+from .pets import PETS
 from .plants import PLANTS
 from .subject import Drawing, Subject
 from .toys import TOYS
+from .vehicles import VEHICLES
+from .winged import WINGED
 
 __all__ = ["SUBJECTS", "Drawing", "Subject"]
 
-_GROUPS: tuple[tuple[Subject, ...], ...] = (TOYS, HOUSEHOLD, LIGHTS, PLANTS, BUILDINGS)
+_GROUPS: tuple[tuple[Subject, ...], ...] = (
+    *(TOYS, HOUSEHOLD, LIGHTS, PLANTS, BUILDINGS),
+    *(PETS, WINGED, PEOPLE, VEHICLES, MUSIC),
+)
 
 SUBJECTS: dict[str, Subject] = {subject.name: subject for group in _GROUPS for subject in group}
