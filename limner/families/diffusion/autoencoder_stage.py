@@ -1,0 +1,100 @@
+"""Training the autoencoder: pictures in, latents out, pictures back."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from ...training.pictures import PictureArrays, order
+from ...training.recipe import Autoencoder
+from .loss import kl_divergence, reconstruction_loss
+
+_SHEET = 8
+_HELD_OUT = 64
+
+
+def build_autoencoder(recipe: Autoencoder, size: int) -> AutoencoderKL:
+    """diffusers' AutoencoderKL as the recipe says; its factor is 2 ** (len(channels) - 1)."""
+    levels = len(recipe.channels)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=recipe.channels,
+        layers_per_block=recipe.layers,
+        latent_channels=recipe.latent_channels,
+        norm_num_groups=recipe.norm_groups,
+        sample_size=size,
+        mid_block_add_attention=False,
+        scaling_factor=1.0,
+    )
+
+
+def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
+    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in -1..1."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_pixels(made: Tensor) -> NDArray[np.uint8]:
+    """float (B, 3, H, W) in -1..1 to uint8 (B, H, W, 3)."""
+    return ((made.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def grid(rows: list[list[NDArray[np.uint8]]]) -> Image.Image:
+    """Pictures (H, W, 3) side by side, row under row."""
+    return Image.fromarray(np.concatenate([np.concatenate(row, 1) for row in rows], 0))
+
+
+class AutoencoderStage:
+    """The loop's view of the autoencoder."""
+
+    name = "autoencoder"
+
+    def __init__(self, recipe: Autoencoder, train: PictureArrays, held_out: PictureArrays, seed: int) -> None:
+        self.recipe, self.train, self.held_out, self.seed = recipe, train, held_out, seed
+        torch.manual_seed(seed)
+        self.module = build_autoencoder(recipe, train.pictures.shape[1])
+
+    def _both(self, arrays: PictureArrays, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        device = next(self.module.parameters()).device
+        chosen = np.sort(chosen)
+        masks = torch.from_numpy(arrays.masks[chosen]).unsqueeze(1)
+        return to_tensor(arrays.pictures[chosen]).to(device), (
+            1 + self.recipe.mask_weight * masks.float()
+        ).to(device)
+
+    def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        first = (step * self.recipe.accumulation + part) * size
+        pictures, weight = self._both(self.train, order(len(self.train.pictures), self.seed, first, size))
+        posterior = self.module.encode(pictures).latent_dist
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(pictures.device)
+        made = self.module.decode((posterior.mean + posterior.std * noise).to(posterior.mean.dtype)).sample
+        rebuilt = reconstruction_loss(made.float(), pictures, weight, self.recipe.edge_weight)
+        kl = kl_divergence(posterior.mean.float(), posterior.logvar.float())
+        return {"loss": rebuilt + self.recipe.kl_weight * kl, "reconstruction": rebuilt, "kl": kl}
+
+    def _round_trip(self, pictures: Tensor) -> Tensor:
+        return self.module.decode(self.module.encode(pictures).latent_dist.mean).sample
+
+    def validate(self) -> dict[str, float]:
+        """L1 over whole held-out pictures and over their subjects alone, in grey levels of 255."""
+        whole, subject, count = 0.0, 0.0, 0
+        for first in range(0, min(_HELD_OUT, len(self.held_out.pictures)), 8):
+            pictures, weight = self._both(
+                self.held_out, np.arange(first, min(first + 8, len(self.held_out.pictures)))
+            )
+            error = (self._round_trip(pictures).float() - pictures).abs().mean(1, keepdim=True) * 127.5
+            inside = (weight > 1).float()
+            whole += float(error.mean()) * len(pictures)
+            subject += float((error * inside).sum() / inside.sum().clamp(min=1)) * len(pictures)
+            count += len(pictures)
+        return {"l1": whole / count, "l1_subjects": subject / count}
+
+    def sheet(self) -> Image.Image:
+        """Held-out pictures above their round trips."""
+        true = self.held_out.pictures[:_SHEET]
+        made = to_pixels(self._round_trip(self._both(self.held_out, np.arange(len(true)))[0]))
+        return grid([list(true), list(made)])

@@ -1,0 +1,50 @@
+"""The losses of latent diffusion, as plain functions of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def reconstruction_loss(made: Tensor, true: Tensor, weight: Tensor, edge_weight: float) -> Tensor:
+    """Weighted L1 on pixels and on the differences of neighbours (which keeps edges sharp).
+
+    made, true: (B, 3, H, W) in -1..1; weight: (B, 1, H, W), positive.
+    """
+    pixels = (weight * (made - true).abs()).mean() / weight.mean()
+    error, edges = made - true, torch.zeros((), device=made.device)
+    for axis in (2, 3):
+        both = torch.minimum(
+            weight.narrow(axis, 1, weight.shape[axis] - 1), weight.narrow(axis, 0, weight.shape[axis] - 1)
+        )
+        edges = edges + (both * error.diff(dim=axis).abs()).mean() / both.mean()
+    return pixels + edge_weight * edges
+
+
+def kl_divergence(mean: Tensor, logvar: Tensor) -> Tensor:
+    """Mean KL divergence from N(mean, exp(logvar)) to N(0, 1), per latent element (Kingma & Welling, 2014)."""
+    return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
+
+
+def min_snr_weight(snr: Tensor, gamma: float) -> Tensor:
+    """Weight of the velocity loss at a signal-to-noise ratio: min(SNR, gamma) / (SNR + 1) (Hang et al., 2023).
+
+    snr: (B,), may be zero; gamma 0 means no weighting.
+    """
+    return torch.ones_like(snr) if gamma == 0 else snr.clamp(max=gamma) / (snr + 1)
+
+
+def velocity(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """v = sqrt(a) noise - sqrt(1 - a) clean (Salimans & Ho, 2022); alpha_bar: (B,)."""
+    a = alpha_bar.view(-1, *[1] * (clean.ndim - 1))
+    return a.sqrt() * noise - (1 - a).sqrt() * clean
+
+
+def weighted_square_error(made: Tensor, true: Tensor, timestep_weight: Tensor, cell_weight: Tensor) -> Tensor:
+    """Squared error averaged with one weight per example (B,) and one per latent cell (B, 1, h, w).
+
+    Cell weights are normalised over each picture, so that they move attention without changing the scale.
+    """
+    cells = cell_weight / cell_weight.mean(dim=(1, 2, 3), keepdim=True)
+    error = ((made.float() - true.float()).square() * cells).mean(dim=(1, 2, 3))
+    return (error * timestep_weight).mean()

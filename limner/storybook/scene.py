@@ -1,0 +1,81 @@
+"""The scene graph: what a picture shows, and the statements that can be checked about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+SIZES = ("small", "medium", "large")
+RELATIONS = ("left of", "right of", "above", "below", "on top of")
+PLACES = ("table", "street", "mountain", "sea", "forest", "desert", "meadow", "snow", "farm", "room")
+INDOORS = ("table", "room")
+TIMES = ("day", "sunset", "night")
+WEATHERS = ("clear", "rain", "snow")
+SIGN_WORDS = ("OPEN", "HOME", "SALE", "ZOO", "STOP", "TEA", "ART", "HELLO", "CAFE", "BUS")
+MAX_COUNT = 4
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One to four subjects of a kind. A None is something that a caption did not say."""
+
+    subject: str
+    colour: str | None = None
+    size: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One or two things, how the first stands to the second, and where and when it is. None: not said."""
+
+    things: tuple[Thing, ...]
+    relation: str | None = None
+    place: str | None = None
+    time: str | None = None
+    weather: str | None = None
+    sign: str | None = None
+
+
+Kind = Literal["subject", "colour", "count", "relation", "place", "time"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One atom of a scene that a picture shows or does not: `value` of a kind, of the thing at index `thing`."""
+
+    kind: Kind
+    value: str
+    thing: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}[{self.thing}]={self.value}"
+
+
+def statements(scene: Scene) -> tuple[Statement, ...]:
+    """All that a scene says and the checker can check; size, weather and signs are drawn but not checked."""
+    said: list[Statement] = []
+    for k, thing in enumerate(scene.things):
+        said.append(Statement("subject", thing.subject, k))
+        if thing.colour is not None:
+            said.append(Statement("colour", thing.colour, k))
+        said.append(Statement("count", str(thing.count), k))
+    if scene.relation is not None:
+        said.append(Statement("relation", scene.relation))
+    if scene.place is not None:
+        said.append(Statement("place", scene.place))
+    if scene.time is not None:
+        said.append(Statement("time", scene.time))
+    return tuple(said)
+
+
+def with_statement(scene: Scene, statement: Statement) -> Scene:
+    """The scene with one atom set to the statement's value; this is how a scene is falsified."""
+    if statement.kind in ("place", "time", "relation"):
+        return replace(scene, **{statement.kind: statement.value})
+    thing = scene.things[statement.thing]
+    value = int(statement.value) if statement.kind == "count" else statement.value
+    changed = replace(thing, **{statement.kind: value})
+    return replace(
+        scene, things=tuple(changed if k == statement.thing else t for k, t in enumerate(scene.things))
+    )

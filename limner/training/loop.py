@@ -1,0 +1,245 @@
+"""The one training loop: every family's stages go through it.
+
+A stage brings a module and a loss; the loop brings accelerate, the optimiser, the schedule of its rate, EMA,
+accumulation, checkpoints, validation, sample sheets, TensorBoard, progress and Ctrl-C. All randomness of a
+step is derived from (seed, step), so a run that is interrupted and resumed ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+from PIL import Image
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from ..errors import Cancelled
+from .recipe import Optimisation
+
+_STEP_SEED = 1_000_003
+KEPT_CHECKPOINTS = 2
+
+
+class Stage(Protocol):
+    """What a family hands to the loop: one module with everything that is trained, and its loss."""
+
+    name: str
+    module: nn.Module
+
+    def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Losses of part `part` of the batch of optimiser step `step`, `size` examples; "loss" is minimised."""
+
+    def validate(self) -> dict[str, float]:
+        """Deterministic losses on the held-out part: fixed noise, fixed timesteps."""
+
+    def sheet(self) -> Image.Image:
+        """A page of samples to look at."""
+
+
+def learning_rate(recipe: Optimisation, step: int) -> float:
+    """The rate of optimiser step `step` (from 0): linear warm-up, then half a cosine to the final rate."""
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    share = recipe.final_rate + (1 - recipe.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    return recipe.learning_rate * share
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[bool]]:
+    """Turn the first Ctrl-C (or SIGTERM) into a flag that the loop reads between two steps."""
+    asked: list[bool] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(True)
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Loop:
+    """Train one stage in `folder`: checkpoints, TensorBoard events and sheets go there."""
+
+    def __init__(self, stage: Stage, recipe: Optimisation, seed: int, folder: Path) -> None:
+        self.stage, self.recipe, self.seed, self.folder = stage, recipe, seed, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if recipe.precision == "bfloat16" else "no",
+            gradient_accumulation_steps=recipe.accumulation,
+        )
+        optimizer = torch.optim.AdamW(
+            _groups(stage.module, recipe.weight_decay), recipe.learning_rate, betas=(0.9, recipe.beta2), fused=True
+        )
+        self.module, self.optimizer = self.accelerator.prepare(stage.module, optimizer)
+        self.ema = EMAModel(stage.module.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, power=0.75)
+        self.ema.to(self.accelerator.device)
+        self.step, self.seconds = 0, 0.0
+
+    def run(self, resume: bool = False) -> nn.Module:
+        """Train to the recipe's last step and return the stage's module with its averaged weights.
+
+        With `resume` it goes on from the newest checkpoint. Ctrl-C saves one and raises Cancelled.
+        """
+        if resume:
+            self._restore()
+        recipe, writer = self.recipe, SummaryWriter(self.folder / "events")
+        clock = _Clock()
+        with _progress(self.accelerator.is_main_process) as bar, _interruptible() as asked:
+            task = bar.add_task(self.stage.name, total=recipe.steps, completed=self.step, loss="")
+            while self.step < recipe.steps:
+                losses = self._one_step()
+                self.step += 1
+                self.seconds += clock.lap()
+                bar.update(task, completed=self.step, loss=f"loss {losses['loss']:.4f}")
+                if self.step % 20 == 0:
+                    for name, value in losses.items():
+                        writer.add_scalar(f"train/{name}", value, self.step)
+                last = self.step == recipe.steps
+                if last or self.step % recipe.validate_every == 0:
+                    self._validate(writer)
+                if last or self.step % recipe.sheet_every == 0:
+                    self._sheet()
+                if last or asked or self.step % recipe.checkpoint_every == 0:
+                    self._save()
+                clock.lap()
+                if asked and not last:
+                    raise Cancelled(f"{self.stage.name}: saved at step {self.step} of {recipe.steps}; go on with --resume")
+        writer.close()
+        self.ema.copy_to(self.stage.module.parameters())
+        return self.stage.module.eval()
+
+    def _one_step(self) -> dict[str, float]:
+        recipe = self.recipe
+        torch.manual_seed((self.seed * _STEP_SEED + self.step) % 2**63)
+        self.module.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, self.step)
+        sums: dict[str, float] = {}
+        size = recipe.batch_size // recipe.accumulation
+        for part in range(recipe.accumulation):
+            rank = self.accelerator.process_index
+            generator = torch.Generator().manual_seed(
+                ((self.seed * _STEP_SEED + self.step) * 4096 + part) * 1024 + rank & (2**63 - 1)
+            )
+            with self.accelerator.accumulate(self.module):
+                with self.accelerator.autocast():
+                    losses = self.stage.loss(self.step, part, size, generator)
+                self.accelerator.backward(losses["loss"])
+                if self.accelerator.sync_gradients:
+                    self.accelerator.clip_grad_norm_(self.module.parameters(), recipe.clip)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach()) / recipe.accumulation
+        self.ema.step(self.stage.module.parameters())
+        if not math.isfinite(sums["loss"]):
+            raise FloatingPointError(f"{self.stage.name}: the loss is {sums['loss']} at step {self.step}")
+        return sums
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        self.ema.store(self.stage.module.parameters())
+        self.ema.copy_to(self.stage.module.parameters())
+        self.stage.module.eval()
+        try:
+            with torch.no_grad(), self.accelerator.autocast():
+                yield
+        finally:
+            self.ema.restore(self.stage.module.parameters())
+
+    def _validate(self, writer: SummaryWriter) -> None:
+        with self._averaged():
+            found = self.stage.validate()
+        for name, value in found.items():
+            writer.add_scalar(f"held_out/{name}", value, self.step)
+        if self.accelerator.is_main_process:
+            text = "  ".join(f"{name} {value:.5f}" for name, value in found.items())
+            with (self.folder / "validation.log").open("a") as log:
+                log.write(f"step {self.step}  {self.seconds / 60:.1f} min  {text}\n")
+
+    def _sheet(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        with self._averaged():
+            page = self.stage.sheet()
+        (self.folder / "sheets").mkdir(exist_ok=True)
+        page.save(self.folder / "sheets" / f"{self.step:07d}.png")
+
+    def _save(self) -> None:
+        """Write a checkpoint beside the others, complete or not at all; the oldest ones go."""
+        final = self.folder / "checkpoints" / f"{self.step:09d}"
+        partial = final.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        state = {
+            "module": self.accelerator.unwrap_model(self.module).state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": self.ema.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        if self.accelerator.is_main_process:
+            torch.save(state, partial / "state.pt")
+            shutil.rmtree(final, ignore_errors=True)
+            partial.rename(final)
+            for old in sorted(final.parent.glob("[0-9]*"))[:-KEPT_CHECKPOINTS]:
+                shutil.rmtree(old)
+        self.accelerator.wait_for_everyone()
+
+    def _restore(self) -> None:
+        found = sorted(p for p in (self.folder / "checkpoints").glob("[0-9]*") if p.suffix == "")
+        if not found:
+            return
+        state = torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)
+        self.accelerator.unwrap_model(self.module).load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.ema.load_state_dict(state["ema"])
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+
+
+class _Clock:
+    def __init__(self) -> None:
+        import time
+
+        self._now = time.monotonic
+        self._last = self._now()
+
+    def lap(self) -> float:
+        now = self._now()
+        passed, self._last = now - self._last, now
+        return passed
+
+
+def _groups(module: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Weight decay for matrices and kernels alone, not for norms, biases and embeddings."""
+    embeddings = {id(p) for m in module.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    trained = [p for p in module.parameters() if p.requires_grad]
+    decayed = [p for p in trained if p.ndim > 1 and id(p) not in embeddings]
+    chosen = {id(p) for p in decayed}
+    rest = [p for p in trained if id(p) not in chosen]
+    return [{"params": decayed, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _progress(visible: bool) -> Progress:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True),
+    )  # fmt: skip
+    return Progress(*columns, disable=not visible)
