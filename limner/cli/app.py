@@ -1,0 +1,84 @@
+"""All verbs together, and what the command line does with errors.
+
+Verbs import what they need when they run, so that help and a cold `limner draw` stay fast.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .. import __version__
+from ..errors import LimnerError
+from . import data_check, data_storybook, draw, evaluate, models_list, models_show, serve, train
+
+INTERRUPTED = 130
+REFUSED = 2
+
+
+class Verbs(TyperGroup):
+    """A group of verbs: an error of Limner's is one line on stderr and exit 2, Ctrl-C is a quiet exit 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except LimnerError as error:
+            message = str(error)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        typer.echo(f"limner: {' '.join(message.split())}", err=True)
+        raise typer.Exit(REFUSED)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"limner {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def limner(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Captioned pictures in, a text-to-image service out."""
+
+
+_data = typer.Typer(no_args_is_help=True, help="Captioned sets: draw one, check one.")
+_models = typer.Typer(no_args_is_help=True, help="The models that are here.")
+app.command("draw")(draw.draw)
+app.command("serve")(serve.serve)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(_data, name="data")
+app.add_typer(_models, name="models")
+_data.command("storybook")(data_storybook.storybook)
+_data.command("check")(data_check.check)
+_models.command("list")(models_list.list_models)
+_models.command("show")(models_show.show)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app(prog_name="limner")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

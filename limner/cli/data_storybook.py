@@ -1,0 +1,23 @@
+"""`limner data storybook`: draw a captioned set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def storybook(
+    out: Annotated[Path, typer.Argument(help="The folder to make, or to go on with.")],
+    count: Annotated[int, typer.Option(help="How many scenes.")] = 1000,
+    size: Annotated[int, typer.Option(help="Side of the square pictures in pixels, 16 to 2048.")] = 128,
+    seed: Annotated[int, typer.Option(help="0 to 4294967295; the same seed gives the same scenes.")] = 0,
+) -> None:
+    """Draw Storybook scenes as a folder of pictures, captions, masks and scene graphs."""
+    from ..data.storybook import write_storybook
+    from .progress import counting
+
+    with counting("drawing scenes") as progress:
+        write_storybook(out, count, size, seed, progress)
+    typer.echo(f"{count} scenes at {size} px, seed {seed}: {out}")

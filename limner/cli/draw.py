@@ -1,0 +1,115 @@
+"""`limner draw`: a sentence in, a PNG out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Backend, BackendOption, DataDir
+
+if TYPE_CHECKING:
+    from numpy import uint8
+    from numpy.typing import NDArray
+
+    from ..api import OnStep
+    from ..engine.request import Stepped
+
+
+def draw(
+    prompt: Annotated[str, typer.Argument(help='What to draw, such as "a red apple on a wooden table".')],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The PNG to write; numbered with --count. [default: from the prompt]"
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="0 to 4294967295. [default: random]")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Denoising steps, 1 to 150. [default: the model's]")
+    ] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(help="How closely to follow the words, 1 to 30. [default: the model's]")
+    ] = None,
+    negative_prompt: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
+    count: Annotated[int, typer.Option(help="How many pictures; their seeds follow on one another.")] = 1,
+    model: Annotated[str, typer.Option(help="A name, name@version, or a model directory.")] = "storybook",
+    sampler: Annotated[
+        str | None, typer.Option(help="ddim, euler or dpm++2m. [default: the model's]")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="In pixels, a size the model has.")] = None,
+    height: Annotated[int | None, typer.Option(help="In pixels, a size the model has.")] = None,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="Write the denoising steps side by side too, as NAME-strip.png.")
+    ] = False,
+    data_dir: DataDir = None,
+    backend: BackendOption = Backend.AUTO,
+) -> None:
+    """Draw a sentence; prints seed, time and path of each picture, whose PNG carries the settings."""
+    from ..api import check_png, load, request_of
+
+    request = request_of(
+        prompt=prompt,
+        model=model,
+        seed=seed,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        negative_prompt=negative_prompt,
+        sampler=sampler,
+        width=width,
+        height=height,
+    )
+    if output is not None:
+        check_png(output)
+    previews: list[list[NDArray[uint8]]] = [[] for _ in range(max(0, count))]
+    with load(model, data_dir, backend=backend.value) as limner, _progress() as show:
+
+        def on_step(k: int, stepped: Stepped) -> None:
+            show(k, stepped)
+            if strip and stepped.preview is not None:
+                previews[k].append(stepped.preview)
+
+        drawn = limner.draw_all(request, count, on_step)
+    for k, picture in enumerate(drawn):
+        file = picture.save(_file(output or Path(f"{_words(prompt)}-{drawn[0].seed}.png"), k, count))
+        typer.echo(f"seed {picture.seed}  {picture.seconds:.2f} s  {file}")
+        if strip:
+            from .strip import side_by_side
+
+            beside = check_png(file.with_stem(f"{file.stem}-strip"))
+            side_by_side(previews[k], picture.picture.pixels).save(beside)
+            typer.echo(f"its steps side by side  {beside}")
+
+
+def _file(base: Path, k: int, count: int) -> Path:
+    return base if count == 1 else base.with_stem(f"{base.stem}-{k + 1:0{len(str(count))}d}")
+
+
+def _words(prompt: str) -> str:
+    return "-".join(re.findall(r"[a-z0-9]+", prompt.lower()))[:60].strip("-") or "picture"
+
+
+@contextmanager
+def _progress() -> Iterator[OnStep]:
+    """A bar over all steps of all pictures on a terminal, nothing elsewhere."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield lambda k, stepped: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    done: dict[int, int] = {}
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("drawing", total=None)
+
+        def show(k: int, stepped: Stepped) -> None:
+            done[k] = stepped.step
+            bar.update(task, completed=sum(done.values()), total=stepped.steps * len(done))
+
+        yield show

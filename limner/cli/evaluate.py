@@ -1,0 +1,32 @@
+"""`limner evaluate`: how well a model draws what it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .extra import needs_extra
+from .options import DataDir
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A name, name@version, or a model directory.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder of the card. [default: runs/evaluate-<model>]")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds a prompt.")] = 3,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many prompts of each file. [default: all]")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Draw the frozen prompts, check the pictures, and write a card: JSON and a page."""
+    from ..registry import Registry
+    from ..registry import data_dir as place
+
+    found = Registry(place(data_dir)).find(model)
+    with needs_extra("train", "evaluation"):
+        from ..evaluation.run import evaluate as run
+    run(found, out or Path("runs") / f"evaluate-{found.name}-{found.version}", seeds, limit)

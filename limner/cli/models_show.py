@@ -1,0 +1,60 @@
+"""`limner models show`: all that one model says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from ..registry import Model
+
+
+def told(model: Model) -> dict[str, Any]:
+    """A model as JSON for programs: its path, whether it is built in, and its manifest without the words."""
+    manifest = model.manifest.model_dump(mode="json", exclude={"vocabulary", "format", "preview"})
+    words = model.manifest.vocabulary
+    return {
+        "path": str(model.path),
+        "built_in": model.built_in,
+        **manifest,
+        "parameters": sum(graph.parameters for graph in model.manifest.graphs.values()),
+        "vocabulary_size": len(words) if words is not None else None,
+    }
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A name, name@version, name@alias, or a model directory.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one model: where it lies, its sizes and defaults, its licence, where its weights come from."""
+    from ..registry import Registry
+    from ..registry import data_dir as place
+
+    model = Registry(place(data_dir)).find(name)
+    about = told(model)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(about, indent=1))
+        return
+    manifest, sampler, lineage = model.manifest, model.manifest.sampler, model.manifest.lineage
+    sizes = ", ".join(f"{size.width} x {size.height}" for size in manifest.sizes)
+    rows = {
+        "model": f"{model.name}@{model.version}{' (built in)' if model.built_in else ''}",
+        "title": manifest.title,
+        "about": manifest.description,
+        "path": model.path,
+        "family": f"{manifest.family}, {manifest.precision}",
+        "sizes": f"{sizes} px",
+        "parameters": f"{about['parameters'] / 1e6:.1f} million in {', '.join(manifest.graphs)}",
+        "defaults": f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}",
+        "licence": manifest.licence,
+        "trained on": f"{lineage.data}, {lineage.examples:,} examples, {lineage.hours:g} h on {lineage.hardware}",
+        "recipe": f"{lineage.recipe}, commit {lineage.commit}",
+    }
+    for label, value in rows.items():
+        typer.echo(f"{label:<11} {value}")

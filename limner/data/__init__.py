@@ -1,0 +1,21 @@
+"""Captioned sets: reading them, checking them, splitting them, loading their pictures, and writing Storybook's."""
+
+from .captioned import CaptionedSet, Item, read_set
+from .check import Finding, Report, check_set
+from .pictures import PictureError, load_mask, load_picture
+from .split import split
+from .storybook import write_storybook
+
+__all__ = [
+    "CaptionedSet",
+    "Finding",
+    "Item",
+    "PictureError",
+    "Report",
+    "check_set",
+    "load_mask",
+    "load_picture",
+    "read_set",
+    "split",
+    "write_storybook",
+]

@@ -1,0 +1,187 @@
+"""Storybook as an ordinary captioned folder.
+
+    images/000000.png  masks/000000.png  metadata.jsonl  storybook.json
+
+A mask is 0 where there is background and k where the k-th drawn subject shows. A line of metadata.jsonl has
+five captions in "text", the scene graph in "scene", and in "subjects" every drawn subject (which thing of the
+scene it is, its name, colour and visible box: left, top, right, bottom in pixels). storybook.json says what
+the folder holds, so that an interrupted writing goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .. import storybook
+from ..errors import InvalidInput, Unavailable
+from ..storybook.captions import captions
+from ..storybook.render import Rendered, render
+
+MIN_SIZE, MAX_SIZE, MAX_COUNT, MAX_SEED = 16, 2048, 10_000_000, 2**32 - 1
+_CHUNK = 64
+_LABEL = "storybook.json"
+_TABLE = "metadata.jsonl"
+_PARTS = ".parts"
+
+
+class _Label(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int
+    size: int
+    drawn_by: str
+
+
+def _drawn_by() -> str:
+    """A hash of the code that draws: pictures of two versions never mix in a folder."""
+    digest = hashlib.sha256()
+    root = Path(storybook.__path__[0])
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def write_storybook(
+    out: Path, count: int, size: int, seed: int, progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Draw `count` scenes of `size` pixels into the folder `out` on all cores, and return `out`.
+
+    The same arguments give the same files. Called again after an interruption it goes on; called with a
+    larger count it adds. `progress` is called with (pictures that are there, count).
+
+    InvalidInput where an argument is out of range, or where `out` holds anything but such a folder of the
+    same seed and size; Unavailable where it cannot be written.
+    """
+    for name, value, low, high in (
+        ("count", count, 1, MAX_COUNT),
+        ("size", size, MIN_SIZE, MAX_SIZE),
+        ("seed", seed, 0, MAX_SEED),
+    ):
+        if not low <= value <= high:
+            raise InvalidInput(f"{name} must be {low} to {high}, not {value}", field=name)
+    try:
+        _prepare(out, _Label(seed=seed, size=size, drawn_by=_drawn_by()))
+        lines = _table_lines(out)
+        if len(lines) > count:
+            raise InvalidInput(f"{out} already holds {len(lines)} pictures; ask for as many or more", "count")
+        if progress is not None:
+            progress(len(lines), count)
+        if len(lines) < count:
+            _write(out, lines, count, size, seed, progress)
+    except OSError as error:
+        raise Unavailable(f"cannot write {error.filename or out}: {error.strerror}") from None
+    return out
+
+
+def _prepare(out: Path, label: _Label) -> None:
+    file = out / _LABEL
+    if out.is_dir() and any(out.iterdir()):
+        try:
+            found = _Label.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError):
+            raise InvalidInput(f"{out} is not empty and not a Storybook folder; name an empty one") from None
+        if found != label:
+            held = f"seed {found.seed} at {found.size} px"
+            raise InvalidInput(f"{out} holds {held}, or was drawn by another version; name an empty folder")
+    for folder in (out, out / "images", out / "masks"):
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder == out:
+            _write_whole(file, label.model_dump_json(indent=1) + "\n")
+
+
+def _table_lines(out: Path) -> list[str]:
+    table = out / _TABLE
+    return table.read_text().splitlines(keepends=True) if table.is_file() else []
+
+
+def _write(
+    out: Path, lines: list[str], count: int, size: int, seed: int, progress: Callable[[int, int], None] | None
+) -> None:
+    parts = out / _PARTS
+    parts.mkdir(exist_ok=True)
+    chunks = [(start, min(start + _CHUNK, count)) for start in range(len(lines), count, _CHUNK)]
+    todo = [chunk for chunk in chunks if _part_lines(parts, chunk) is None]
+    done = count - sum(stop - start for start, stop in todo)
+    for start, stop in _draw(out, todo, size, seed):
+        done += stop - start
+        if progress is not None:
+            progress(done, count)
+    for chunk in chunks:
+        lines += _part_lines(parts, chunk) or []
+    _write_whole(out / _TABLE, "".join(lines))
+    shutil.rmtree(parts)
+
+
+def _draw(out: Path, chunks: list[tuple[int, int]], size: int, seed: int) -> Iterator[tuple[int, int]]:
+    cores = os.cpu_count() or 1
+    if len(chunks) <= 1 or cores == 1:
+        for chunk in chunks:
+            yield _draw_chunk(out, chunk, size, seed)
+        return
+    # A fresh interpreter for each worker: the caller may hold threads, which a fork would break.
+    pool = ProcessPoolExecutor(min(cores, len(chunks)), get_context("spawn"), _ignore_interrupts)
+    try:
+        for future in as_completed([pool.submit(_draw_chunk, out, chunk, size, seed) for chunk in chunks]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _part_lines(parts: Path, chunk: tuple[int, int]) -> list[str] | None:
+    file = parts / f"{chunk[0]:06d}.jsonl"
+    lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
+    return lines if len(lines) == chunk[1] - chunk[0] else None
+
+
+def _draw_chunk(out: Path, chunk: tuple[int, int], size: int, seed: int) -> tuple[int, int]:
+    lines = []
+    for index in range(*chunk):
+        drawn = render(seed, index, size)
+        # A stream of its own, so that wordings do not depend on how many numbers the drawing used.
+        texts = captions(drawn.scene, np.random.Generator(np.random.SFC64([seed, index, 1])))
+        name = f"{index:06d}.png"
+        drawn.image.save(out / "images" / name)
+        Image.fromarray(_mask(drawn, size)).save(out / "masks" / name)
+        line = {
+            "file_name": f"images/{name}",
+            "text": texts,
+            "mask": f"masks/{name}",
+            "scene": asdict(drawn.scene),
+            "subjects": [
+                {"thing": one.thing, "subject": one.subject, "colour": one.colour, "box": box}
+                for one, box in zip(drawn.placed, drawn.boxes, strict=True)
+            ],
+        }
+        lines.append(json.dumps(line) + "\n")
+    _write_whole(out / _PARTS / f"{chunk[0]:06d}.jsonl", "".join(lines))
+    return chunk
+
+
+def _mask(drawn: Rendered, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    mask = np.zeros((size, size), np.uint8)
+    for k, shown in enumerate(drawn.masks, 1):
+        mask[shown] = k
+    return mask
+
+
+def _write_whole(file: Path, text: str) -> None:
+    partial = file.with_name(file.name + ".partial")
+    partial.write_text(text)
+    partial.replace(file)
