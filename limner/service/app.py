@@ -1,0 +1,89 @@
+"""The application: the calls, the page, the checks around them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from ..engine.studio import Studio
+from .host import LocalOnly, SafeHeaders, SmallBodies
+from .problems import describe, install
+from .routes import router
+from .service import Service
+from .wire import ALLOWED
+
+PAGES = Path(__file__).resolve().parent / "pages"
+
+
+def create_app(
+    data_dir: Path,
+    studio: Studio,
+    preload: Callable[[], object] | None = None,
+    queue_limit: int = 64,
+    parallel: int = 8,
+    drain_seconds: float = 30.0,
+) -> FastAPI:
+    """The service over `studio`, keeping jobs and pictures under `data_dir`.
+
+    The parameters are those of Service, which is `app.state.service`; it starts and stops with the
+    application's lifespan, and closes the studio.
+    """
+    service = Service(data_dir, studio, preload, queue_limit, parallel, drain_seconds)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(service.start)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(service.stop)
+
+    app = FastAPI(
+        title="Limner",
+        description="Words to pictures on this machine.",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        if not (PAGES / "index.html").is_file():
+            raise HTTPException(404)
+        return FileResponse(PAGES / "index.html", headers={"Cache-Control": "no-cache"})
+
+    app.mount("/pages", _Pages(directory=PAGES, check_dir=False))
+
+    def allowed(field: str, model: str | None) -> str | None:
+        models = {m.name: m for m in studio.models()}
+        if field == "model":
+            return "one of " + ", ".join(sorted(models))
+        if field in {"width", "height", "size"} and model is not None and model.split("@")[0] in models:
+            sizes = models[model.split("@")[0]].manifest.sizes
+            return "one of " + ", ".join(f"{size.width}x{size.height}" for size in sizes)
+        return ALLOWED.get(field)
+
+    install(app, allowed)
+    plain_openapi = app.openapi
+    app.openapi = lambda: describe(plain_openapi())  # type: ignore[method-assign]
+    app.add_middleware(SmallBodies)
+    app.add_middleware(LocalOnly)
+    app.add_middleware(SafeHeaders)
+    return app
+
+
+class _Pages(StaticFiles):
+    def file_response(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "no-cache"
+        return response

@@ -1,0 +1,74 @@
+"""Opening the database: SQLite in WAL mode, migrated at start, held by one service at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from ..errors import Unavailable
+
+
+class DataLock:
+    """Keeps a second service off the same data directory; the system lets go of it when the process dies.
+
+    Unavailable when another process holds it.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._held = sqlite3.connect(data_dir / "service.lock", timeout=0, check_same_thread=False)
+        try:
+            self._held.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            self._held.close()
+            raise Unavailable(
+                f"another Limner service is using {data_dir}: stop it, or choose another folder with --data-dir"
+            ) from None
+
+    def release(self) -> None:
+        """Let the next service in."""
+        self._held.close()
+
+
+def open_database(file: Path) -> Engine:
+    """Open and migrate the database at `file`, made where it does not exist.
+
+    A commit is on the disk when it returns (synchronous=FULL). Transactions of
+    `engine.execution_options(write=True)` take the write lock at their start, so that what they read
+    still holds when they write. Unavailable where a newer Limner made the database.
+    """
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 10, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    _migrate(engine, file)
+    return engine
+
+
+def _migrate(engine: Engine, file: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", "limner.service:migrations")
+    with engine.execution_options(write=True).begin() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise Unavailable(
+                f"the database {file} was made by a newer Limner ({error}): update Limner, "
+                "or choose another folder with --data-dir"
+            ) from None

@@ -1,0 +1,150 @@
+"""Who may speak to the service: programs and pages of this machine only.
+
+A name that points at 127.0.0.1 (DNS rebinding) fails the Host check; a page of another site or port
+fails the Origin check, whatever the method, so a form or a script elsewhere cannot start or read work.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import InvalidInput
+from .problems import problem
+
+MAX_BODY = 64 * 1024
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def require_loopback(host: str) -> None:
+    """InvalidInput where `host` is not localhost, 127.0.0.1 or ::1."""
+    if host in {"localhost", "127.0.0.1", "::1"}:
+        return
+    raise InvalidInput(
+        f"host '{host}' can be reached from other machines, and access keys must come first: "
+        "use 127.0.0.1 (over the network, an SSH tunnel: ssh -L 8000:127.0.0.1:8000 this-machine)",
+        field="host",
+    )
+
+
+class SafeHeaders:
+    """Adds the headers of HEADERS to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, adding the headers."""
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, add if scope["type"] == "http" else send)
+
+
+class LocalOnly:
+    """Refuses requests by a foreign Host (421) or from a foreign Origin (403)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, then pass on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or _name(hosts[0]) not in LOOPBACK_NAMES:
+            shown = ", ".join(hosts)[:80]
+            answer = problem(
+                421,
+                f"the Host '{shown}' is not this machine: use 127.0.0.1 or localhost",
+            )
+            await answer(scope, receive, send)
+            return
+        origin = headers.get("origin")
+        site = headers.get("sec-fetch-site", "none")
+        own = f"{scope.get('scheme', 'http')}://{hosts[0].lower()}"
+        crosses = scope["method"] not in {"GET", "HEAD"} and site not in {
+            "same-origin",
+            "none",
+        }
+        if (origin is not None and origin.lower() != own) or crosses:
+            shown = (origin or site)[:80]
+            answer = problem(
+                403,
+                f"a page of '{shown}' may not use this service: open {own}/ instead",
+            )
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class SmallBodies:
+    """Reads request bodies up to MAX_BODY bytes; larger ones are refused (413), as is what is not JSON (415)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read, check, then pass on."""
+        if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH"}:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        kind = headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind != "application/json":
+            shown = kind[:80] or "nothing"
+            answer = problem(415, f"the body must be application/json; Content-Type says {shown}")
+            await answer(scope, receive, send)
+            return
+        said = headers.get("content-length", "0")
+        body = None if said.isdigit() and int(said[:18]) > MAX_BODY else await _read(receive)
+        if body is None:
+            answer = problem(413, f"the body is larger than {MAX_BODY} bytes")
+            await answer(scope, receive, send)
+            return
+        handed = False
+
+        async def replay() -> Message:
+            nonlocal handed
+            if handed:
+                return await receive()
+            handed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return bytes(body)
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _name(host: str) -> str:
+    name, colon, port = host.lower().rpartition(":")
+    return name if colon and port.isdigit() else host.lower()

@@ -1,0 +1,240 @@
+"""Jobs and their states, kept in the database: what was accepted is there after any kind of stop.
+
+queued -> running -> succeeded | failed | cancelled; a running job goes back to queued when its worker
+stops or fails, until it was tried MAX_ATTEMPTS times. Only the worker that holds a job may change it,
+apart from cancelling, which anyone may do.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from sqlalchemy import ColumnElement, Engine, func, or_, select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from ..engine.request import DrawRequest
+from ..errors import Busy, NotFound
+from .schema import ImageRow, JobRow
+
+MAX_ATTEMPTS = 3
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+FINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Image:
+    """Picture `index` of a job: `id` in the image store, size in pixels, seconds it took."""
+
+    index: int
+    id: str
+    seed: int
+    width: int
+    height: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as the database has it; `position` in the queue counts from 1; times are seconds since 1970."""
+
+    id: str
+    state: State
+    request: DrawRequest
+    n: int
+    images: tuple[Image, ...]
+    error: str | None
+    attempts: int
+    position: int | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in FINAL
+
+
+class JobStore:
+    """The jobs of one database. `limit` bounds how many may wait. Safe to use from many threads."""
+
+    def __init__(self, engine: Engine, limit: int = 64) -> None:
+        self._reads = sessionmaker(engine)
+        self._writes = sessionmaker(engine.execution_options(write=True))
+        self.limit = limit
+
+    def add(self, request: DrawRequest, n: int, retry_after: float = 1.0) -> Job:
+        """Queue a job; it is on the disk when this returns. Busy when `limit` jobs wait."""
+        with self._writes.begin() as session:
+            waiting = session.scalar(select(func.count()).where(JobRow.state == "queued")) or 0
+            if waiting >= self.limit:
+                raise Busy(
+                    f"{waiting} jobs are waiting, which is all the queue takes",
+                    retry_after,
+                )
+            row = JobRow(
+                id=secrets.token_hex(12),
+                state="queued",
+                request=request.model_dump_json(),
+                n=n,
+                created_at=time.time(),
+            )
+            session.add(row)
+            session.flush()
+            return _job(session, row)
+
+    def get(self, job: str) -> Job:
+        """The job with that id; NotFound where there is none."""
+        with self._reads.begin() as session:
+            return _job(session, _row(session, job))
+
+    def page(self, limit: int, before: str | None = None) -> list[Job]:
+        """Up to `limit` jobs, newest first, from the one made before job `before`; NotFound without it."""
+        with self._reads.begin() as session:
+            query = select(JobRow).order_by(JobRow.number.desc()).limit(limit)
+            if before is not None:
+                query = query.where(JobRow.number < _row(session, before).number)
+            return [_job(session, row) for row in session.scalars(query)]
+
+    def waiting(self) -> list[str]:
+        """Ids of the queued jobs, next first."""
+        with self._reads.begin() as session:
+            query = select(JobRow.id).where(JobRow.state == "queued").order_by(JobRow.number)
+            return list(session.scalars(query))
+
+    def ready(self) -> bool:
+        """Whether the database answers."""
+        with self._reads.begin() as session:
+            return session.scalar(select(func.count()).select_from(JobRow)) is not None
+
+    def cancel(self, job: str) -> Job:
+        """Cancel a job that is queued or running; one that is done stays as it is. NotFound without it."""
+        with self._writes.begin() as session:
+            row = _row(session, job)
+            if row.state not in FINAL:
+                _end(row, "cancelled", None)
+            return _job(session, row)
+
+    def take(self, worker: str, lease: float) -> Job | None:
+        """Hand the next queued job to `worker` for `lease` seconds; None when none waits."""
+        with self._writes.begin() as session:
+            query = select(JobRow).where(JobRow.state == "queued").order_by(JobRow.number).limit(1)
+            row = session.scalar(query)
+            if row is None:
+                return None
+            now = time.time()
+            row.state, row.worker, row.leased_until = "running", worker, now + lease
+            row.attempts += 1
+            row.started_at = row.started_at or now
+            return _job(session, row)
+
+    def renew(self, worker: str, lease: float) -> None:
+        """Hold all jobs of `worker` for `lease` seconds from now."""
+        with self._writes.begin() as session:
+            mine = update(JobRow).where(JobRow.state == "running", JobRow.worker == worker)
+            session.execute(mine.values(leased_until=time.time() + lease))
+
+    def record(self, worker: str, job: str, image: Image) -> bool:
+        """Add a picture to a job that `worker` holds; False when it no longer does."""
+        with self._writes.begin() as session:
+            row = _held(session, worker, job)
+            if row is None:
+                return False
+            session.merge(
+                ImageRow(
+                    job=row.number,
+                    index=image.index,
+                    image=image.id,
+                    seed=image.seed,
+                    width=image.width,
+                    height=image.height,
+                    seconds=image.seconds,
+                )
+            )
+            return True
+
+    def finish(self, worker: str, job: str, error: str | None = None) -> Job:
+        """End a job that `worker` holds: succeeded, or failed with `error`. Otherwise it stays as it is."""
+        with self._writes.begin() as session:
+            row = _held(session, worker, job)
+            if row is not None:
+                _end(row, "succeeded" if error is None else "failed", error)
+            return _job(session, _row(session, job))
+
+    def give_back(self, worker: str, job: str, error: str | None = None) -> Job:
+        """Queue a job that `worker` holds again, at its old place.
+
+        With an `error` the attempt counts, and the last one fails the job; without, it does not count.
+        """
+        with self._writes.begin() as session:
+            row = _held(session, worker, job)
+            if row is not None:
+                if error is None:
+                    row.attempts -= 1
+                _queue_again(row, error)
+            return _job(session, _row(session, job))
+
+    def recover(self, worker: str, lost: bool = False) -> list[Job]:
+        """Queue again what other workers hold past their lease, or, with `lost`, all that others hold.
+
+        Jobs that were tried MAX_ATTEMPTS times fail instead. Returns the jobs that changed.
+        """
+        held: list[ColumnElement[bool]] = [
+            JobRow.state == "running",
+            JobRow.worker != worker,
+        ]
+        if not lost:
+            held.append(or_(JobRow.leased_until.is_(None), JobRow.leased_until < time.time()))
+        with self._writes.begin() as session:
+            rows = list(session.scalars(select(JobRow).where(*held)))
+            for row in rows:
+                _queue_again(row, "the service stopped while it drew this")
+            session.flush()
+            return [_job(session, row) for row in rows]
+
+
+def _row(session: Session, job: str) -> JobRow:
+    row = session.scalar(select(JobRow).where(JobRow.id == job))
+    if row is None:
+        raise NotFound(f"no job {job[:80]!r}")
+    return row
+
+
+def _held(session: Session, worker: str, job: str) -> JobRow | None:
+    query = select(JobRow).where(JobRow.id == job, JobRow.state == "running", JobRow.worker == worker)
+    return session.scalar(query)
+
+
+def _end(row: JobRow, state: State, error: str | None) -> None:
+    row.state, row.error, row.finished_at = state, error, time.time()
+    row.worker = row.leased_until = None
+
+
+def _queue_again(row: JobRow, error: str | None) -> None:
+    if error is not None and row.attempts >= MAX_ATTEMPTS:
+        _end(row, "failed", f"{error} (tried {row.attempts} times)")
+        return
+    row.state, row.worker, row.leased_until = "queued", None, None
+
+
+def _job(session: Session, row: JobRow) -> Job:
+    position = None
+    if row.state == "queued":
+        ahead = select(func.count()).where(JobRow.state == "queued", JobRow.number < row.number)
+        position = 1 + (session.scalar(ahead) or 0)
+    return Job(
+        id=row.id,
+        state=cast(State, row.state),
+        request=DrawRequest.model_validate_json(row.request),
+        n=row.n,
+        images=tuple(Image(i.index, i.image, i.seed, i.width, i.height, i.seconds) for i in row.images),
+        error=row.error,
+        attempts=row.attempts,
+        position=position,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

@@ -1,0 +1,168 @@
+"""Errors on the wire: RFC 9457 problem documents that name the field and what it allows."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from ..errors import Busy, InvalidInput, NotFound, Unavailable
+from .wire import ALLOWED, JobRequest
+
+log = logging.getLogger(__name__)
+
+
+class FieldProblem(BaseModel):
+    """One field that is wrong, and what it allows where that can be said."""
+
+    field: str
+    message: str
+    allowed: str | None = None
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457) with the fields that are wrong."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Unprocessable Content",
+                    "status": 422,
+                    "detail": "steps: Input should be less than or equal to 150",
+                    "errors": [
+                        {
+                            "field": "steps",
+                            "message": "Input should be less than or equal to 150",
+                            "allowed": ALLOWED["steps"],
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+class _ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+
+def problem(
+    status: int,
+    detail: str,
+    errors: Sequence[FieldProblem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer for one error."""
+    document = Problem(title=_title(status), status=status, detail=detail, errors=list(errors))
+    return _ProblemResponse(document.model_dump(), status, headers=dict(headers or {}))
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for its error statuses; `describe` adds the schema they point to."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {s: {"description": _title(s), "content": content} for s in statuses}
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the schema of problems to an OpenAPI document, in place."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(schema.pop("$defs"))
+    schemas["Problem"] = schema
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document
+
+
+def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> None:
+    """Make `app` answer every error with a problem document.
+
+    `allowed(field, model)` says what a field of a job may be for the named model.
+    """
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        found = error.errors()
+        broken = next((item for item in found if item["type"] == "json_invalid"), None)
+        if broken is not None:
+            reason = broken.get("ctx", {}).get("error", "it cannot be read")
+            return problem(400, f"the body is not JSON: {reason}")
+        errors = [_field(item, allowed) for item in found]
+        return problem(422, "; ".join(f"{e.field}: {e.message}" for e in errors), errors)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, InvalidInput)
+        if error.field is None:
+            return problem(422, str(error))
+        body = getattr(request.state, "asked", None)
+        model = body.model if isinstance(body, JobRequest) else None
+        found = FieldProblem(field=error.field, message=str(error), allowed=allowed(error.field, model))
+        return problem(422, f"{error.field}: {error}", [found])
+
+    async def missing(request: Request, error: Exception) -> Response:
+        return problem(404, str(error))
+
+    async def busy(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Busy)
+        wait = max(1, math.ceil(error.retry_after))
+        return problem(429, f"{error}; try again in {wait} s", headers={"Retry-After": str(wait)})
+
+    async def unavailable(request: Request, error: Exception) -> Response:
+        return problem(503, str(error), headers={"Retry-After": "5"})
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        detail = error.detail
+        if error.status_code == 404:
+            detail = f"nothing is at {request.url.path[:200]}"
+        elif error.status_code == 405:
+            detail = f"{request.url.path[:200]} does not take {request.method}"
+        return problem(error.status_code, detail, headers=error.headers)
+
+    async def crashed(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(500, "something in the service went wrong; its log says what")
+
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(InvalidInput, refused)
+    app.add_exception_handler(NotFound, missing)
+    app.add_exception_handler(Busy, busy)
+    app.add_exception_handler(Unavailable, unavailable)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, crashed)
+
+
+def _title(status: int) -> str:
+    return "Unprocessable Content" if status == 422 else HTTPStatus(status).phrase
+
+
+def _field(item: Mapping[str, Any], allowed: Callable[[str, str | None], str | None]) -> FieldProblem:
+    place, *rest = item["loc"]
+    name = (str(rest[0]) if rest else str(place)).encode("utf-8", "replace").decode()[:80]
+    if item["type"] == "extra_forbidden":
+        known = ", ".join(JobRequest.model_fields)
+        return FieldProblem(field=name, message="unknown field", allowed=f"the fields {known}")
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if place != "body":
+        bounds = item.get("ctx", {})
+        said = ", ".join(f"{key} {value}" for key, value in bounds.items())
+        return FieldProblem(field=name, message=message, allowed=said or None)
+    if not rest:
+        return FieldProblem(field="body", message=message, allowed="a JSON object")
+    return FieldProblem(field=name, message=message, allowed=allowed(name, None))

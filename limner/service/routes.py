@@ -1,0 +1,223 @@
+"""The calls of the service, under /v1."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.responses import FileResponse, JSONResponse
+
+from ..engine.request import DrawRequest
+from ..errors import InvalidInput, NotFound
+from ..storybook.captions import idea
+from .events import EventStream, Feed
+from .jobs import Job
+from .problems import documented
+from .service import Service
+from .wire import (
+    Health,
+    Ideas,
+    JobPage,
+    JobRequest,
+    JobView,
+    ModelList,
+    image_link,
+    job_view,
+    model_view,
+)
+
+router = APIRouter()
+YEAR = 31_536_000
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _resolve(service: Service, asked: JobRequest) -> DrawRequest:
+    try:
+        return service.studio.resolve(asked.draw_request())
+    except NotFound as error:
+        raise InvalidInput(str(error), field="model") from None
+
+
+@router.post(
+    "/v1/jobs",
+    status_code=202,
+    response_model=JobView,
+    responses=documented(400, 403, 413, 415, 421, 422, 429, 503),
+    summary="Ask for pictures",
+)
+def make_job(request: Request, response: Response, asked: JobRequest) -> JobView:
+    """Queue a job. When the answer comes, the job is on the disk: it is drawn even after a crash."""
+    service = _service(request)
+    request.state.asked = asked
+    resolved = _resolve(service, asked)
+    job = service.store.add(resolved, asked.n, service.runner.retry_after)
+    service.runner.look()
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job_view(job)
+
+
+@router.get(
+    "/v1/jobs",
+    response_model=JobPage,
+    responses=documented(404, 422),
+    summary="What was made",
+)
+def list_jobs(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=100)] = 24,
+    before: Annotated[str | None, Query(max_length=64, description="A job's id: older ones follow.")] = None,
+) -> JobPage:
+    """Jobs in any state, newest first."""
+    service = _service(request)
+    found = service.store.page(limit + 1, before)
+    shown = found[:limit]
+    more = shown[-1].id if len(found) > limit else None
+    return JobPage(jobs=[job_view(job, service.feeds.step(job.id)) for job in shown], next=more)
+
+
+@router.get(
+    "/v1/jobs/{job_id}",
+    response_model=JobView,
+    responses=documented(404, 422),
+    summary="One job",
+)
+def get_job(request: Request, job_id: str) -> JobView:
+    """A job as it is now."""
+    service = _service(request)
+    return job_view(service.store.get(job_id), service.feeds.step(job_id))
+
+
+@router.delete(
+    "/v1/jobs/{job_id}",
+    response_model=JobView,
+    responses=documented(403, 404, 422),
+    summary="Cancel a job",
+)
+def cancel_job(request: Request, job_id: str) -> JobView:
+    """Cancel a job; drawing stops at the next step. A job that is done is answered unchanged."""
+    service = _service(request)
+    job = service.store.cancel(job_id)
+    if job.state == "cancelled":
+        service.runner.cancelled(job.id)
+    return job_view(job, service.feeds.step(job_id))
+
+
+@router.get(
+    "/v1/jobs/{job_id}/events",
+    responses={
+        200: {
+            "description": "Server-sent events: queued, step, image, then succeeded, failed or cancelled.",
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "example": 'id: 2\nevent: step\ndata: {"step":1,"steps":20,"image":0,"preview":null}\n\n',
+                }
+            },
+        },
+        204: {"description": "The client has seen the last event."},
+        **documented(404, 422),
+    },
+    summary="Follow a job",
+)
+def follow_job(
+    request: Request,
+    job_id: str,
+    last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+) -> Response:
+    """Follow a job to its end; with Last-Event-ID only what came after. A slow client misses steps."""
+    service = _service(request)
+    service.store.get(job_id)
+    feed = service.feeds.of(job_id)
+    job = service.store.get(job_id)
+    if job.final:
+        service.feeds.drop(job_id)
+        feed = _told_again(job)
+        cursor = int(last_event_id[:18]) if last_event_id and last_event_id.isdecimal() else 0
+        if not feed.after(cursor)[0]:
+            return Response(status_code=204)
+        return EventStream(feed, cursor)
+    return EventStream(feed, feed.resume_from(last_event_id))
+
+
+def _told_again(job: Job) -> Feed:
+    feed = Feed(start=int((job.finished_at or 0) * 1000))
+    for i in job.images:
+        feed.publish(
+            "image",
+            image_link(i.index, i.id, i.seed, i.width, i.height),
+            picture=i.index,
+        )
+    feed.publish(job.state, job_view(job))
+    return feed
+
+
+@router.get(
+    "/v1/images/{image_id}",
+    response_class=FileResponse,
+    responses={200: {"content": {"image/png": {}}}, **documented(404, 422)},
+    summary="A picture",
+)
+def get_image(request: Request, image_id: str) -> FileResponse:
+    """The PNG file. An id never means another picture, so it may be kept for ever."""
+    path = _service(request).images.path(image_id)
+    headers = {
+        "Cache-Control": f"private, max-age={YEAR}, immutable",
+        "ETag": f'"{image_id}"',
+    }
+    return FileResponse(path, media_type="image/png", headers=headers)
+
+
+@router.get("/v1/models", response_model=ModelList, summary="The models")
+def list_models(request: Request) -> ModelList:
+    """The models that jobs may name, with their sizes, limits and words."""
+    return ModelList(models=[model_view(model) for model in _service(request).studio.models()])
+
+
+@router.get(
+    "/v1/models/{name}/{version}/card",
+    responses=documented(404, 422),
+    summary="An evaluation card",
+)
+def get_card(request: Request, name: str, version: str) -> FileResponse:
+    """How well a model draws, as its evaluation found."""
+    for model in _service(request).studio.models():
+        card = model.path / "card.json"
+        if (model.name, model.version) == (name, version) and card.is_file():
+            return FileResponse(card, media_type="application/json")
+    raise NotFound(f"no card for model '{name[:80]}' version '{version[:80]}'")
+
+
+@router.get(
+    "/v1/ideas",
+    response_model=Ideas,
+    responses=documented(422),
+    summary="Sentences to try",
+)
+def list_ideas(n: Annotated[int, Query(ge=1, le=20)] = 1) -> Ideas:
+    """Sentences in words that the built-in model knows."""
+    return Ideas(ideas=[idea(secrets.randbits(32)) for _ in range(n)])
+
+
+@router.get("/healthz", response_model=Health, summary="Whether the process works")
+def healthz() -> Health:
+    """Answers while the process works."""
+    return Health(status="ok", parts={"process": "ok"})
+
+
+@router.get(
+    "/readyz",
+    response_model=Health,
+    responses={503: {"model": Health}},
+    summary="Whether it can draw",
+)
+def readyz(request: Request) -> Response:
+    """200 once the database answers and the model is loaded, 503 before."""
+    parts = _service(request).readiness()
+    good = all(value == "ok" for value in parts.values())
+    health = Health(status="ok" if good else "waiting", parts=parts)
+    return JSONResponse(health.model_dump(), 200 if good else 503)

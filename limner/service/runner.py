@@ -1,0 +1,329 @@
+"""The runner: takes queued jobs, has the studio draw them, records what comes.
+
+One thread owns everything; the web's threads and the engine only put notes into its inbox. A job's
+pictures are started in the studio at once, and up to `parallel` jobs run side by side, so that the
+engine can batch their steps. The thread also renews the leases of what it holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from pydantic import BaseModel
+
+from ..engine.request import MAX_SEED, Event, Failed, Finished, Picture, Stepped
+from ..engine.studio import Drawing, Studio
+from ..errors import InvalidInput, NotFound
+from .events import Feeds
+from .images import ImageStore
+from .jobs import Image, Job, JobStore
+from .wire import image_link, job_view
+
+LEASE = 30.0
+LETTING_GO = 5.0
+log = logging.getLogger(__name__)
+
+
+class QueuedNote(BaseModel):
+    """Data of a queued event: the place in the queue, from 1."""
+
+    position: int
+
+
+class StepNote(BaseModel):
+    """Data of a step event: picture `image` has done `step` of `steps`; `preview` is a data URL."""
+
+    step: int
+    steps: int
+    image: int
+    preview: str | None
+
+
+@dataclass
+class _Running:
+    job: Job
+    drawings: dict[int, Drawing] = field(default_factory=dict)
+    steps: dict[int, int] = field(default_factory=dict)
+    error: Exception | None = None
+    leaving: bool = False
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class _Happened:
+    job: str
+    index: int
+    event: Event
+
+
+@dataclass(frozen=True)
+class _Cancelled:
+    job: str
+
+
+@dataclass(frozen=True)
+class _Look:
+    pass
+
+
+@dataclass(frozen=True)
+class _Drain:
+    deadline: float
+
+
+class Runner:
+    """Draws the jobs of `store` with `studio` until it is drained.
+
+    `encode` makes a PNG of a picture; `worker` is this process's name in the job table; `parallel` is
+    the number of jobs drawn side by side.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        images: ImageStore,
+        feeds: Feeds,
+        studio: Studio,
+        encode: Callable[[Picture], bytes],
+        worker: str,
+        parallel: int = 8,
+    ) -> None:
+        self._store, self._images, self._feeds, self._studio = (
+            store,
+            images,
+            feeds,
+            studio,
+        )
+        self._encode, self._worker, self._parallel = encode, worker, parallel
+        self._inbox: queue.SimpleQueue[_Happened | _Cancelled | _Look | _Drain] = queue.SimpleQueue()
+        self._running: dict[str, _Running] = {}
+        self._look, self._renewed = True, 0.0
+        self._deadline: float | None = None
+        self._seconds = 2.0
+        self._thread = threading.Thread(target=self._work, name="runner", daemon=True)
+
+    def start(self) -> None:
+        """Queue again what a dead process left running, then begin."""
+        for job in self._store.recover(self._worker, lost=True):
+            log.warning("job %s was interrupted; it is %s", job.id, job.state)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Say that the queue has changed."""
+        self._inbox.put(_Look())
+
+    def cancelled(self, job: str) -> None:
+        """Say that a job was cancelled in the store, so that drawing stops."""
+        self._inbox.put(_Cancelled(job))
+
+    def drain(self, limit: float) -> None:
+        """Take no more jobs; give back what still runs after `limit` seconds. May be called in a signal."""
+        self._inbox.put(_Drain(time.monotonic() + limit))
+
+    def join(self) -> None:
+        """Wait until a drained runner has ended."""
+        self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it works."""
+        return self._thread.is_alive()
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until a place in a full queue may be free, 1 to 60."""
+        return min(60.0, max(1.0, self._seconds / self._parallel))
+
+    def _work(self) -> None:
+        while True:
+            try:
+                if self._turn():
+                    break
+            except Exception:
+                log.exception("the runner met an error and goes on")
+                if self._deadline is not None and time.monotonic() > self._deadline + 2 * LETTING_GO:
+                    break
+                time.sleep(0.5)
+        self._feeds.close()
+
+    def _turn(self) -> bool:
+        try:
+            note = self._inbox.get(timeout=0.25 if self._deadline is not None else 1.0)
+        except queue.Empty:
+            note = None
+        if isinstance(note, _Happened):
+            self._happened(note)
+        elif isinstance(note, _Cancelled):
+            self._cancel(note.job)
+        elif isinstance(note, _Look):
+            self._look = True
+        elif isinstance(note, _Drain):
+            self._deadline = min(note.deadline, self._deadline or note.deadline)
+            self._feeds.close(but=frozenset(self._running))
+        self._keep_leases()
+        if self._deadline is not None:
+            return self._drained(self._deadline)
+        if self._look:
+            self._look = False
+            self._fill()
+        return False
+
+    def _keep_leases(self) -> None:
+        now = time.monotonic()
+        if now - self._renewed < LEASE / 3:
+            return
+        self._renewed = now
+        self._look = True
+        if self._running:
+            self._store.renew(self._worker, LEASE)
+        self._store.recover(self._worker)
+        for running in list(self._running.values()):
+            self._settle(running)
+
+    def _drained(self, deadline: float) -> bool:
+        now = time.monotonic()
+        if now >= deadline:
+            for running in self._running.values():
+                if not running.leaving:
+                    running.leaving = True
+                    self._stop(running)
+        if now >= deadline + LETTING_GO:
+            for running in self._running.values():
+                self._store.give_back(self._worker, running.job.id)
+            self._running.clear()
+        return not self._running
+
+    def _fill(self) -> None:
+        while len(self._running) < self._parallel:
+            job = self._store.take(self._worker, LEASE)
+            if job is None:
+                break
+            self._feeds.of(job.id).publish("queued", QueuedNote(position=1))
+            self._begin(job)
+        for position, waiting in enumerate(self._store.waiting(), start=1):
+            self._feeds.of(waiting).publish("queued", QueuedNote(position=position))
+
+    def _begin(self, job: Job) -> None:
+        running = self._running[job.id] = _Running(job)
+        done = {image.index for image in job.images}
+        for index in range(job.n):
+            if index in done:
+                continue
+            seed = ((job.request.seed or 0) + index) % (MAX_SEED + 1)
+            request = job.request.model_copy(update={"seed": seed})
+            try:
+                running.drawings[index] = self._studio.start(request, self._listener(job.id, index))
+            except Exception as error:  # noqa: BLE001 - whatever went wrong is the job's error
+                self._failed(running, error)
+                break
+        self._settle(running)
+
+    def _listener(self, job: str, index: int) -> Callable[[Event], None]:
+        return lambda event: self._inbox.put(_Happened(job, index, event))
+
+    def _happened(self, note: _Happened) -> None:
+        running = self._running.get(note.job)
+        if running is None:
+            return
+        event = note.event
+        if isinstance(event, Stepped):
+            if not running.cancelled:
+                self._stepped(running, note.index, event)
+            return
+        running.drawings.pop(note.index, None)
+        if isinstance(event, Finished) and not running.cancelled:
+            try:
+                self._keep(running, note.index, event.picture)
+            except Exception as error:  # noqa: BLE001 - whatever went wrong is the job's error
+                self._failed(running, error)
+        elif isinstance(event, Failed) and not running.cancelled:
+            self._failed(running, event.error)
+        self._settle(running)
+
+    def _stepped(self, running: _Running, index: int, event: Stepped) -> None:
+        job = running.job
+        running.steps[index] = event.step
+        feed = self._feeds.of(job.id)
+        if len(running.steps) + len(job.images) >= job.n:
+            feed.step = min(running.steps.values())
+        preview = None if event.preview is None else _data_url(event.preview)
+        note = StepNote(step=event.step, steps=event.steps, image=index, preview=preview)
+        feed.publish("step", note, picture=index)
+
+    def _keep(self, running: _Running, index: int, picture: Picture) -> None:
+        height, width = picture.pixels.shape[:2]
+        image = self._images.put(self._encode(picture))
+        seed = picture.request.seed or 0
+        entry = Image(index, image, seed, width, height, picture.seconds)
+        if self._store.record(self._worker, running.job.id, entry):
+            link = image_link(index, image, seed, width, height)
+            self._feeds.of(running.job.id).publish("image", link, picture=index)
+
+    def _failed(self, running: _Running, error: Exception) -> None:
+        if running.error is None:
+            running.error = error
+            log.warning("job %s: a picture failed: %s", running.job.id, error, exc_info=error)
+            self._stop(running)
+
+    def _stop(self, running: _Running) -> None:
+        for drawing in list(running.drawings.values()):
+            drawing.cancel()
+
+    def _cancel(self, job: str) -> None:
+        running = self._running.get(job)
+        if running is not None:
+            running.cancelled = True
+            self._stop(running)
+        self._end(self._store.get(job))
+
+    def _settle(self, running: _Running) -> None:
+        if running.drawings:
+            return
+        job, error = running.job, running.error
+        if running.cancelled:
+            now = self._store.get(job.id)
+        elif error is None and not self._unfinished(job):
+            now = self._store.finish(self._worker, job.id)
+        elif error is None and running.leaving:
+            now = self._store.give_back(self._worker, job.id)
+        elif isinstance(error, (InvalidInput, NotFound)):
+            now = self._store.finish(self._worker, job.id, str(error))
+        else:
+            reason = "drawing stopped before its end" if error is None else _sentence(error)
+            now = self._store.give_back(self._worker, job.id, reason)
+        del self._running[job.id]
+        self._look = True
+        if now.state == "succeeded" and now.started_at is not None and now.finished_at is not None:
+            self._seconds += 0.2 * (now.finished_at - now.started_at - self._seconds)
+        if now.final and not running.cancelled:
+            self._end(now)
+        elif self._deadline is not None:
+            self._feeds.of(job.id).close()
+
+    def _unfinished(self, job: Job) -> bool:
+        return len(self._store.get(job.id).images) < job.n
+
+    def _end(self, job: Job) -> None:
+        feed = self._feeds.of(job.id)
+        feed.publish(job.state, job_view(job, feed.step))
+        self._feeds.drop(job.id)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:500] or type(error).__name__
+
+
+def _data_url(pixels: NDArray[np.uint8]) -> str:
+    file = io.BytesIO()
+    Pillow.fromarray(pixels).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,49 @@
+"""The tables: jobs and their pictures. Times are seconds since 1970, UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Base(DeclarativeBase):
+    """What the migrations must add up to."""
+
+
+class JobRow(Base):
+    """One job: `request` is the resolved DrawRequest as JSON, `n` the number of pictures.
+
+    `number` gives the order of the queue and of the history. While a job runs, `worker` holds it until
+    `leased_until`; `attempts` counts how often it was taken.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_by_state", "state", "number"),)
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[str]
+    request: Mapped[str] = mapped_column(Text)
+    n: Mapped[int]
+    attempts: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None]
+    leased_until: Mapped[float | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+    images: Mapped[list[ImageRow]] = relationship(order_by="ImageRow.index", lazy="selectin")
+
+
+class ImageRow(Base):
+    """Picture `index` (0 to n-1) of a job; `image` is its id in the image store."""
+
+    __tablename__ = "images"
+
+    job: Mapped[int] = mapped_column(ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True)
+    image: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int]
+    height: Mapped[int]
+    seconds: Mapped[float]

@@ -1,0 +1,103 @@
+"""Serving: one port of this machine, until a signal; then what is running is finished first."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from ..engine.studio import LocalStudio
+from ..errors import InvalidInput, Unavailable
+from ..registry.models import Registry
+from ..registry.places import data_dir as place
+from .app import create_app
+from .host import require_loopback
+from .service import Service
+
+
+def serve(
+    port: int = 8000,
+    data_dir: Path | None = None,
+    model: str = "storybook",
+    host: str = "127.0.0.1",
+    backend: str = "auto",
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
+
+    `model` is loaded at the start. `announce` is told where the page is. InvalidInput beyond loopback,
+    NotFound without the model, Unavailable where the port is taken or another service uses `data_dir`.
+    """
+    require_loopback(host)
+    directory = place(data_dir)
+    registry = Registry(directory)
+    registry.find(model)
+    with bind(host, port) as listening:
+        studio = LocalStudio(registry, backend=backend)
+        run_app(
+            create_app(directory, studio, lambda: studio.preload(model)),
+            listening,
+            announce,
+        )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens on the port. Unavailable, with the way out, where it cannot be had."""
+    if not 0 <= port <= 65535:
+        raise InvalidInput(f"port {port} does not exist: use 1024 to 65535", field="port")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    if os.name != "nt":
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1" if host == "localhost" else host, port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        other = port + 1 if 1024 <= port < 65535 else 8000
+        way_out = f"choose another: `make serve PORT={other}` or `limner serve --port {other}`"
+        if error.errno == errno.EADDRINUSE:
+            raise Unavailable(f"port {port} is taken by another program; {way_out}") from None
+        raise Unavailable(f"port {port} cannot be opened ({error.strerror}); {way_out}") from None
+    return listening
+
+
+def run_app(app: FastAPI, listening: socket.socket, announce: Callable[[str], None] = print) -> None:
+    """Run `app` on a bound socket until a signal. Unavailable when the service could not start."""
+    service: Service = app.state.service
+    service.start()
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(service.drain_seconds) + 10,
+    )
+    server = _Server(config, service, announce)
+    server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, service: Service, announce: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._service, self._announce = service, announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            self._announce(f"Limner is at http://{shown}:{port}/ (Ctrl-C stops it)")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+        self._service.drain()

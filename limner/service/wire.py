@@ -1,0 +1,270 @@
+"""What goes over the wire, with examples: requests are strict (no coercion, no unknown fields)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from ..engine.request import (
+    MAX_PROMPT,
+    MAX_SEED,
+    MAX_STEPS,
+    DrawRequest,
+    GuidanceScale,
+    NegativePrompt,
+    Prompt,
+    Seed,
+    Steps,
+)
+from ..registry.models import Model
+from .jobs import Job, State
+
+MAX_PICTURES = 8
+MAX_GUIDANCE = 30
+SMALL_PARAMETERS = 100_000_000
+
+ALLOWED = {
+    "prompt": f"1 to {MAX_PROMPT} characters, not all blank, no control characters",
+    "negative_prompt": f"up to {MAX_PROMPT} characters, no control characters",
+    "seed": f"a whole number from 0 to {MAX_SEED}",
+    "steps": f"a whole number from 1 to {MAX_STEPS}",
+    "guidance_scale": f"a number from 1 to {MAX_GUIDANCE}",
+    "n": f"a whole number from 1 to {MAX_PICTURES}",
+    "width": "a width of the model, in pixels",
+    "height": "a height of the model, in pixels",
+    "model": "a model that GET /v1/models lists",
+}
+
+_JOB_REQUEST: dict[str, Any] = {
+    "prompt": "a red apple on a wooden table",
+    "seed": 7,
+    "n": 1,
+}
+_IMAGE_ID = "9f2c4e6a8b0d1f3e5a7c9b1d3f5e7a9c0b2d4f6e8a1c3b5d7f9e0a2c4b6d8f1e"
+_JOB: dict[str, Any] = {
+    "id": "5d1c0ab34f7e92c6d8a1b0e3",
+    "state": "succeeded",
+    "queue_position": None,
+    "step": 20,
+    "steps": 20,
+    "request": {
+        "prompt": "a red apple on a wooden table",
+        "model": "storybook",
+        "seed": 7,
+        "steps": 20,
+        "guidance_scale": 4.0,
+        "negative_prompt": "",
+        "n": 1,
+        "width": 256,
+        "height": 256,
+    },
+    "images": [
+        {
+            "id": _IMAGE_ID,
+            "url": f"/v1/images/{_IMAGE_ID}",
+            "seed": 7,
+            "width": 256,
+            "height": 256,
+            "index": 0,
+        }
+    ],
+    "error": None,
+    "attempts": 1,
+    "created_at": "2026-01-31T12:00:00Z",
+    "started_at": "2026-01-31T12:00:00Z",
+    "finished_at": "2026-01-31T12:00:02Z",
+}
+
+
+class JobRequest(BaseModel):
+    """Pictures to draw. What is left out is the model's own choice; a seed left out is drawn at random."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [_JOB_REQUEST]},
+    )
+
+    prompt: Prompt
+    model: Annotated[
+        str,
+        Field(max_length=140, pattern=r"^[a-z0-9][a-z0-9._-]*(@[a-z0-9][a-z0-9._-]*)?$"),
+    ] = "storybook"
+    seed: Seed | None = Field(None, description="Of the first picture; each further one has the next seed.")
+    steps: Steps | None = None
+    guidance_scale: GuidanceScale | None = None
+    negative_prompt: NegativePrompt = ""
+    n: Annotated[int, Field(ge=1, le=MAX_PICTURES, description="How many pictures.")] = 1
+    width: Annotated[int, Field(ge=1, le=65536)] | None = None
+    height: Annotated[int, Field(ge=1, le=65536)] | None = None
+
+    def draw_request(self) -> DrawRequest:
+        """The first picture of the job, not yet resolved."""
+        return DrawRequest(**self.model_dump(exclude={"n"}))
+
+
+class Settings(BaseModel):
+    """The request with every default filled in: sent again as it is, it gives the same pictures."""
+
+    prompt: str
+    model: str
+    seed: int | None
+    steps: int | None
+    guidance_scale: float | None
+    negative_prompt: str
+    n: int
+    width: int | None
+    height: int | None
+
+
+class ImageLink(BaseModel):
+    """A finished picture; `index` counts from 0 within the job."""
+
+    id: str
+    url: str
+    seed: int
+    width: int
+    height: int
+    index: int
+
+
+class JobView(BaseModel):
+    """A job. `queue_position` counts from 1 while it waits; `step` is what all its pictures have reached."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_JOB]})
+
+    id: str
+    state: State
+    queue_position: int | None
+    step: int
+    steps: int
+    request: Settings
+    images: list[ImageLink]
+    error: str | None
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first; `next` is the `before` of the following page, or null at the end."""
+
+    jobs: list[JobView]
+    next: str | None
+
+
+class SizeView(BaseModel):
+    """A picture size in pixels."""
+
+    width: StrictInt
+    height: StrictInt
+
+
+class DefaultsView(BaseModel):
+    """What a job gets when it does not say."""
+
+    steps: int
+    guidance_scale: float
+    sampler: str
+
+
+class ModelView(BaseModel):
+    """A model; `limits` are [least, most]; `vocabulary` is null where any word may be understood."""
+
+    name: str
+    version: str
+    title: str
+    description: str
+    family: str
+    sizes: list[SizeView]
+    defaults: DefaultsView
+    limits: dict[str, tuple[int, int]]
+    vocabulary: list[str] | None
+    small: bool
+    card: str | None
+
+
+class ModelList(BaseModel):
+    """The models that jobs may name."""
+
+    models: list[ModelView]
+
+
+class Ideas(BaseModel):
+    """Sentences to try."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ideas": ["a red apple on a wooden table"]}]})
+
+    ideas: list[str]
+
+
+class Health(BaseModel):
+    """Whether it works, and per part `ok` or what is wrong."""
+
+    status: Literal["ok", "waiting"]
+    parts: dict[str, str]
+
+
+def job_view(job: Job, step: int = 0) -> JobView:
+    """A job as it is shown; `step` is its progress, which only memory has."""
+    request = job.request
+    steps = request.steps or 0
+    return JobView(
+        id=job.id,
+        state=job.state,
+        queue_position=job.position,
+        step=steps if job.state == "succeeded" else step,
+        steps=steps,
+        request=Settings(n=job.n, **request.model_dump(include=set(Settings.model_fields) - {"n"})),
+        images=[image_link(i.index, i.id, i.seed, i.width, i.height) for i in job.images],
+        error=job.error,
+        attempts=job.attempts,
+        created_at=_time(job.created_at),
+        started_at=None if job.started_at is None else _time(job.started_at),
+        finished_at=None if job.finished_at is None else _time(job.finished_at),
+    )
+
+
+def image_link(index: int, image: str, seed: int, width: int, height: int) -> ImageLink:
+    """A picture as it is shown."""
+    return ImageLink(
+        id=image,
+        url=f"/v1/images/{image}",
+        seed=seed,
+        width=width,
+        height=height,
+        index=index,
+    )
+
+
+def model_view(model: Model) -> ModelView:
+    """A model as it is shown; small below SMALL_PARAMETERS weights."""
+    manifest = model.manifest
+    has_card = (model.path / "card.json").is_file()
+    return ModelView(
+        name=manifest.name,
+        version=manifest.version,
+        title=manifest.title,
+        description=manifest.description,
+        family=manifest.family,
+        sizes=[SizeView(width=size.width, height=size.height) for size in manifest.sizes],
+        defaults=DefaultsView(**manifest.sampler.model_dump(exclude={"guidance_interval"})),
+        limits={
+            "prompt": (1, MAX_PROMPT),
+            "seed": (0, MAX_SEED),
+            "steps": (1, MAX_STEPS),
+            "guidance_scale": (1, MAX_GUIDANCE),
+            "n": (1, MAX_PICTURES),
+        },
+        vocabulary=None if manifest.vocabulary is None else list(manifest.vocabulary),
+        small=sum(graph.parameters for graph in manifest.graphs.values()) < SMALL_PARAMETERS,
+        card=f"/v1/models/{manifest.name}/{manifest.version}/card" if has_card else None,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

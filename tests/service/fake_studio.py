@@ -1,0 +1,127 @@
+"""A studio that draws plain colour from the seed, with knobs to be slow, to wait or to fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from limner.engine.request import (
+    DrawRequest,
+    Event,
+    Failed,
+    Finished,
+    Picture,
+    Stepped,
+    Stopped,
+)
+from limner.errors import InvalidInput, NotFound
+from limner.registry.manifest import Lineage, Manifest, Preview, Size
+from limner.registry.models import Model
+
+MANIFEST = Manifest(
+    name="storybook",
+    version="1",
+    title="Fake",
+    description="Plain colours.",
+    family="diffusion",
+    graphs={},
+    sizes=(Size(width=64, height=64),),
+    preview=Preview(matrix=((1.0, 0.0, 0.0),), bias=(0.0, 0.0, 0.0)),
+    vocabulary=("apple", "red"),
+    licence="Apache-2.0",
+    lineage=Lineage(
+        data="none",
+        data_hash="0",
+        recipe="none",
+        commit="0",
+        hardware="none",
+        hours=0,
+        examples=0,
+    ),
+)
+
+
+class FakeDrawing:
+    """One picture on its own thread."""
+
+    def __init__(
+        self,
+        studio: FakeStudio,
+        request: DrawRequest,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._studio, self._request, self._on_event = studio, request, on_event
+        self._cancelled = threading.Event()
+        threading.Thread(target=self._draw, daemon=True).start()
+
+    def cancel(self) -> None:
+        """Stop at the next step."""
+        self._cancelled.set()
+
+    def _draw(self) -> None:
+        self._on_event(self._outcome())
+
+    def _outcome(self) -> Event:
+        steps, seed = self._request.steps or 1, self._request.seed or 0
+        colour = np.array([seed % 256, seed // 256 % 256, 99], np.uint8)
+        for step in range(1, steps + 1):
+            while not self._studio.gate.wait(0.005):
+                if self._cancelled.is_set():
+                    return Stopped()
+            if self._cancelled.wait(self._studio.seconds_a_step):
+                return Stopped()
+            if self._studio.failures > 0 and step == min(2, steps):
+                self._studio.failures -= 1
+                return Failed(RuntimeError("the paint ran out"))
+            self._on_event(Stepped(step, steps, np.broadcast_to(colour, (8, 8, 3)).copy()))
+        pixels = np.broadcast_to(colour, (64, 64, 3)).copy()
+        return Finished(Picture(pixels, self._request, "1", 0.01))
+
+
+class FakeStudio:
+    """A Studio. While `gate` is clear nothing moves; the next `failures` pictures fail."""
+
+    def __init__(self, seconds_a_step: float = 0.0, failures: int = 0) -> None:
+        self.seconds_a_step, self.failures = seconds_a_step, failures
+        self.gate = threading.Event()
+        self.gate.set()
+        self.started: list[DrawRequest] = []
+        self.closed = False
+
+    def models(self) -> list[Model]:
+        """The one model."""
+        return [Model(Path("/nowhere"), MANIFEST, True)]
+
+    def resolve(self, request: DrawRequest) -> DrawRequest:
+        """Fill the defaults; refuse other models and sizes."""
+        if request.model not in {"storybook", "storybook@1"}:
+            raise NotFound(f"model '{request.model}' not found; known: storybook")
+        for name in ("width", "height"):
+            value = getattr(request, name)
+            if value not in {None, 64}:
+                raise InvalidInput(
+                    f"{name} {value} is not a size of 'storybook'; it draws 64x64",
+                    field=name,
+                )
+        filled = {
+            "seed": 5,
+            "steps": 4,
+            "guidance_scale": 4.0,
+            "sampler": "ddim",
+            "width": 64,
+            "height": 64,
+        }
+        missing = {k: v for k, v in filled.items() if getattr(request, k) is None}
+        return request.model_copy(update=missing)
+
+    def start(self, request: DrawRequest, on_event: Callable[[Event], None]) -> FakeDrawing:
+        """Begin one picture."""
+        self.started.append(request)
+        return FakeDrawing(self, request, on_event)
+
+    def close(self) -> None:
+        """Say that it was closed."""
+        self.closed = True

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from fastapi.testclient import TestClient
+from pydantic import BaseModel
+
+from limner.service.events import Feed, Feeds
+
+from .conftest import Await
+from .fake_studio import FakeStudio
+from .test_calls import ask
+
+
+class Note(BaseModel):
+    k: int = 0
+
+
+def read(text: str) -> list[dict[str, Any]]:
+    found = []
+    for block in text.strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        found.append(
+            {
+                "id": int(fields["id"]),
+                "event": fields["event"],
+                "data": json.loads(fields["data"]),
+            }
+        )
+    return found
+
+
+def test_a_job_is_followed_to_its_end(client: TestClient, studio: FakeStudio) -> None:
+    studio.seconds_a_step = 0.02
+    job = ask(client, n=2, seed=7)["id"]
+    answer = client.get(f"/v1/jobs/{job}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = read(answer.text)
+    ids = [event["id"] for event in events]
+    assert ids == sorted(set(ids))
+    steps = [event["data"] for event in events if event["event"] == "step"]
+    assert {step["image"] for step in steps} == {0, 1}
+    assert steps[0]["steps"] == 4 and steps[0]["preview"].startswith("data:image/png;base64,")
+    images = [event["data"] for event in events if event["event"] == "image"]
+    assert sorted(image["seed"] for image in images) == [7, 8]
+    assert events[-1]["event"] == "succeeded"
+    assert events[-1]["data"] == client.get(f"/v1/jobs/{job}").json()
+
+
+def test_a_done_job_is_told_again_and_then_no_more(client: TestClient, until: Await) -> None:
+    job = ask(client)["id"]
+    until(job, "succeeded")
+    events = read(client.get(f"/v1/jobs/{job}/events").text)
+    assert [event["event"] for event in events] == ["image", "succeeded"]
+    rest = client.get(f"/v1/jobs/{job}/events", headers={"last-event-id": str(events[0]["id"])})
+    assert [event["event"] for event in read(rest.text)] == ["succeeded"]
+    last = {"last-event-id": str(events[-1]["id"])}
+    assert client.get(f"/v1/jobs/{job}/events", headers=last).status_code == 204
+    assert client.get(f"/v1/jobs/{job}/events", headers={"last-event-id": "x"}).status_code == 200
+
+
+def test_cancelling_ends_the_stream(client: TestClient, studio: FakeStudio, until: Await) -> None:
+    studio.gate.clear()
+    job = ask(client)["id"]
+    until(job, "running")
+    client.delete(f"/v1/jobs/{job}")
+    assert read(client.get(f"/v1/jobs/{job}/events").text)[-1]["event"] == "cancelled"
+
+
+def test_a_feed_keeps_only_what_a_late_client_needs() -> None:
+    feed = Feed(start=0)
+    feed.publish("queued", Note(k=1))
+    for k in range(1000):
+        feed.publish("step", Note(k=k), picture=k % 2)
+    assert [(m.kind, m.id) for m in feed.after(0)[0]] == [
+        ("step", 1000),
+        ("step", 1001),
+    ]
+    feed.publish("image", Note(), picture=0)
+    assert [m.kind for m in feed.after(0)[0]] == ["step", "image"]
+    assert [m.id for m in feed.after(1001)[0]] == [1002]
+
+
+def test_a_cursor_of_an_unknown_future_sees_all() -> None:
+    feed = Feed(start=0)
+    feed.publish("queued", Note())
+    assert feed.resume_from("1") == 1
+    assert feed.resume_from("99") == feed.resume_from(None) == feed.resume_from("-1") == 0
+
+
+def test_silence_is_filled_with_heartbeats_and_closing_ends_it() -> None:
+    async def follow() -> list[bytes]:
+        feeds = Feeds()
+        feed = feeds.of("a")
+        parts = []
+        async for part in feed.follow(0, heartbeat=0.01):
+            parts.append(part)
+            if len(parts) == 2:
+                feeds.close()
+        return parts
+
+    assert asyncio.run(follow()) == [b": still here\n\n"] * 2
+
+
+def test_a_feed_made_after_closing_ends_at_once() -> None:
+    feeds = Feeds()
+    feeds.close()
+    assert feeds.of("late").after(0) == ([], True)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine
+
+from limner.engine.request import DrawRequest
+from limner.errors import Busy, NotFound, Unavailable
+from limner.service.database import DataLock, open_database
+from limner.service.images import ImageStore
+from limner.service.jobs import Image, JobStore
+from limner.service.schema import Base
+
+REQUEST = DrawRequest(prompt="a red apple", seed=1, steps=4)
+PICTURE = Image(0, "0" * 64, 1, 64, 64, 0.5)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = open_database(tmp_path / "limner.db")
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> JobStore:
+    return JobStore(engine, limit=3)
+
+
+def test_the_migrations_make_what_the_models_say(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_opening_again_keeps_the_jobs(tmp_path: Path, engine: Engine, store: JobStore) -> None:
+    job = store.add(REQUEST, 1)
+    again = open_database(tmp_path / "limner.db")
+    assert JobStore(again).get(job.id) == job
+    again.dispose()
+
+
+def test_the_database_writes_ahead(tmp_path: Path, engine: Engine) -> None:
+    assert sqlite3.connect(tmp_path / "limner.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_database_of_a_newer_limner_is_left_alone(tmp_path: Path, engine: Engine) -> None:
+    with sqlite3.connect(tmp_path / "limner.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Unavailable, match="newer Limner"):
+        open_database(tmp_path / "limner.db")
+
+
+def test_a_data_directory_has_one_service(tmp_path: Path) -> None:
+    first = DataLock(tmp_path)
+    with pytest.raises(Unavailable, match="--data-dir"):
+        DataLock(tmp_path)
+    first.release()
+    DataLock(tmp_path).release()
+
+
+def test_jobs_are_taken_in_order_and_once(store: JobStore) -> None:
+    jobs = [store.add(REQUEST, 1).id for _ in range(3)]
+    taken = [
+        store.take("a", 9),
+        store.take("b", 9),
+        store.take("a", 9),
+        store.take("b", 9),
+    ]
+    assert [job and job.id for job in taken] == [*jobs, None]
+
+
+def test_the_queue_is_bounded(store: JobStore) -> None:
+    for _ in range(3):
+        store.add(REQUEST, 1)
+    with pytest.raises(Busy):
+        store.add(REQUEST, 1, retry_after=7)
+    store.take("a", 9)
+    assert store.add(REQUEST, 1).position == 3
+
+
+def test_only_the_holder_changes_a_job(store: JobStore) -> None:
+    job = store.add(REQUEST, 1)
+    store.take("a", 9)
+    assert not store.record("b", job.id, PICTURE)
+    assert store.finish("b", job.id).state == "running"
+    assert store.record("a", job.id, PICTURE)
+    assert store.finish("a", job.id).images == (PICTURE,)
+
+
+def test_a_cancelled_job_takes_no_picture(store: JobStore) -> None:
+    job = store.add(REQUEST, 1)
+    store.take("a", 9)
+    store.cancel(job.id)
+    assert not store.record("a", job.id, PICTURE)
+    assert store.finish("a", job.id).state == "cancelled"
+
+
+def test_a_lease_that_ran_out_is_recovered_and_a_renewed_one_is_not(
+    store: JobStore,
+) -> None:
+    store.add(REQUEST, 1)
+    store.take("a", -1)
+    store.renew("a", 60)
+    assert store.recover("b") == []
+    store.renew("a", -1)
+    assert store.recover("a") == []
+    assert [job.state for job in store.recover("b")] == ["queued"]
+
+
+def test_the_third_interruption_fails_the_job(store: JobStore) -> None:
+    job = store.add(REQUEST, 1)
+    for worker in "abc":
+        assert store.take(worker, 60) is not None
+        store.recover("new", lost=True)
+    failed = store.get(job.id)
+    assert failed.state == "failed" and "3 times" in (failed.error or "")
+
+
+def test_giving_back_without_an_error_costs_no_attempt(store: JobStore) -> None:
+    job = store.add(REQUEST, 1)
+    for _ in range(5):
+        store.take("a", 60)
+        store.give_back("a", job.id)
+    assert store.get(job.id).attempts == 0
+
+
+def test_a_job_that_is_not_there(store: JobStore) -> None:
+    with pytest.raises(NotFound):
+        store.get("none")
+
+
+def test_pictures_are_kept_by_content_and_leave_no_unfinished_file(
+    tmp_path: Path,
+) -> None:
+    images = ImageStore(tmp_path)
+    one = images.put(b"one")
+    assert images.put(b"one") == one != images.put(b"two")
+    assert images.path(one).read_bytes() == b"one"
+    (tmp_path / "unfinished" / "left").write_bytes(b"half")
+    ImageStore(tmp_path)
+    assert list((tmp_path / "unfinished").iterdir()) == []
+
+
+def test_an_interrupted_write_leaves_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = ImageStore(tmp_path)
+
+    def broken(_handle: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", broken)
+    with pytest.raises(OSError, match="disk full"):
+        images.put(b"one")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
