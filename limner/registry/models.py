@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -57,22 +58,29 @@ def open_model(directory: Path, built_in: bool = False) -> Model:
     NotFound where it or one of its graphs is missing; InvalidInput where the manifest is wrong or names
     a file outside the directory, directly or through a symbolic link.
     """
-    root = directory.expanduser().resolve()
-    manifest = Manifest.read(root)
-    for name, graph in manifest.graphs.items():
-        _check_inside(root, name, graph.path)
+    try:
+        root = directory.resolve()
+        manifest = Manifest.read(root)
+        _check_links(root)
+        for name, graph in manifest.graphs.items():
+            _check_graph(root, name, graph.path)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise NotFound(f"model directory {str(directory)[:200]!r} cannot be read: {error}") from None
     return Model(root, manifest, built_in)
 
 
-def _check_inside(root: Path, graph: str, path: str) -> None:
+def _check_links(root: Path) -> None:
+    for path in root.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise InvalidInput(f"{path} is a link out of the model directory; put the file itself there")
+
+
+def _check_graph(root: Path, graph: str, path: str) -> None:
     pure = PurePosixPath(path)
-    field = f"graphs.{graph}.path"
-    if pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path:
+        field = f"graphs.{graph}.path"
         raise InvalidInput(f"{root / MANIFEST_NAME}: {field}: {path!r} must lie inside the folder", field)
-    file = root / path
-    if not file.resolve().is_relative_to(root):
-        raise InvalidInput(f"{root / MANIFEST_NAME}: {field}: {path!r} is a link out of the folder", field)
-    if not file.is_file():
+    if not (root / path).is_file():
         raise NotFound(f"model directory {root} lacks {path}, the file of its graph '{graph}'")
 
 
@@ -120,7 +128,7 @@ class Registry:
         folders.sort(key=lambda path: ((path / MANIFEST_NAME).stat().st_mtime_ns, path.name))
         return self._open_all([(name, path.name, path) for path in folders], built_in=False)
 
-    def _open_all(self, places: list[tuple[str, str | None, Path]], built_in: bool) -> list[Model]:
+    def _open_all(self, places: Sequence[tuple[str, str | None, Path]], built_in: bool) -> list[Model]:
         models = []
         for name, version, path in places:
             try:
@@ -143,9 +151,7 @@ class Registry:
         except ValidationError as error:
             raise InvalidInput(f"{file}: {error.errors()[0]['msg']}; it maps aliases to versions") from None
 
-    def _aliased(
-        self, name: str, alias: str, aliases: dict[str, str], versions: dict[str, Model]
-    ) -> Model:
+    def _aliased(self, name: str, alias: str, aliases: dict[str, str], versions: dict[str, Model]) -> Model:
         version = aliases[alias]
         if version not in versions:
             known = ", ".join(versions)

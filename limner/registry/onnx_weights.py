@@ -40,7 +40,7 @@ class Stored:
 
 
 def read_index(file: Path) -> dict[str, Stored]:
-    """Names and places of the tensors in a safetensors file, without reading them; InvalidInput if damaged."""
+    """Names and places of a safetensors file's tensors, from its header; InvalidInput if damaged."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         header_size = int.from_bytes(stream.read(8), "little")
@@ -58,7 +58,7 @@ def read_index(file: Path) -> dict[str, Stored]:
                 raise InvalidInput(f"{file}: tensor {name!r} lies outside the file")
             shape = tuple(int(n) for n in entry["shape"])
             index[name] = Stored(str(entry["dtype"]), shape, start + first, last - first)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise InvalidInput(f"{file} is not a safetensors file: its header cannot be read") from None
     return index
 
@@ -121,7 +121,9 @@ def _point(onnx: ModuleType, tensor: TensorProto, key: str, stored: Stored, loca
 
 def _check_same(onnx: ModuleType, tensor: TensorProto, key: str, stored: Stored, weights: Path) -> None:
     if stored.dtype not in _onnx_type or tensor.data_type != onnx.TensorProto.FLOAT:
-        raise InvalidInput(f"{weights}: tensor {key!r} is {stored.dtype}; only F32, F16 and BF16 can be bound")
+        raise InvalidInput(
+            f"{weights}: tensor {key!r} is {stored.dtype}; only F32, F16 and BF16 can be bound"
+        )
     if tuple(tensor.dims) != stored.shape:
         raise InvalidInput(
             f"{weights}: tensor {key!r} is {list(stored.shape)}, the graph has {list(tensor.dims)}; "
@@ -133,7 +135,9 @@ def _check_same(onnx: ModuleType, tensor: TensorProto, key: str, stored: Stored,
 
 def _check_inline(tensor: TensorProto, weights: Path) -> None:
     if tensor.ByteSize() > MAX_INLINE + 256:
-        raise InvalidInput(f"{weights} lacks tensor {tensor.name!r} {list(tensor.dims)}, which the graph needs")
+        raise InvalidInput(
+            f"{weights} lacks tensor {tensor.name!r} {list(tensor.dims)}, which the graph needs"
+        )
 
 
 def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:

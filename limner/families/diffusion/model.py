@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,10 +127,18 @@ def save_pipeline(
         requires_safety_checker=False,
     )
     pipeline.save_pretrained(directory, safe_serialization=True)
+    _load_in_float32(directory / "text_encoder" / "config.json")
+
+
+def _load_in_float32(config: Path) -> None:
+    # transformers loads in the stored dtype where diffusers loads in float32; a pipeline of both cannot run
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps({**values, "dtype": "float32"}, indent=2) + "\n")
 
 
 def _rounded(part: str, network: _Network, dtype: torch.dtype) -> _Network:
-    network = copy.deepcopy(network).to(device="cpu", dtype=dtype).eval()
+    # nn.Module.to itself: the method of diffusers warns of layers kept in float32, though there are none
+    network = nn.Module.to(copy.deepcopy(network), device="cpu", dtype=dtype).eval()
     for name, weight in network.named_parameters():
         if not torch.isfinite(weight).all():
             raise InvalidInput(f"{part}: weight {name} is not finite in {dtype}")

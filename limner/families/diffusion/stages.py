@@ -1,0 +1,137 @@
+"""The three networks of a diffusion model as stages: what each takes, gives, and is called in a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextModel
+
+from ...registry.manifest import Graph
+from ...registry.manifest import Tensor as Port
+from .model import latent_factor
+
+PREFIX = "network."  # of every parameter of a stage; the rest of its name is the safetensors key
+
+
+class _TextEncoder(nn.Module):
+    def __init__(self, network: CLIPTextModel) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        states: Tensor = self.network(input_ids=input_ids).last_hidden_state  # (B, T, D)
+        return states
+
+
+class _Unet(nn.Module):
+    def __init__(self, network: UNet2DConditionModel) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor) -> Tensor:
+        prediction: Tensor = self.network(sample, timestep, encoder_hidden_states, return_dict=False)[0]
+        return prediction  # (B, C, h, w)
+
+
+class _Decoder(nn.Module):
+    def __init__(self, network: AutoencoderKL) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, latent_sample: Tensor) -> Tensor:
+        picture: Tensor = self.network.decode(latent_sample, return_dict=False)[0]
+        return picture  # (B, 3, H, W)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One graph to be: its torch network, its ports without the batch axis, and how to make inputs."""
+
+    name: str
+    file: str
+    weights: str
+    network: nn.Module
+    inputs: dict[str, tuple[int, ...]]
+    output: tuple[str, tuple[int, ...]]
+    vocabulary: int = 0
+    scaling_factor: float = 1.0
+
+    def random_inputs(self, rows: int, seed: int) -> dict[str, Tensor]:
+        """Inputs of `rows` rows: normal numbers, tokens of the vocabulary, timesteps in 0..999."""
+        generator = torch.Generator().manual_seed(seed)
+        made = {}
+        for name, shape in self.inputs.items():
+            if name == "input_ids":
+                made[name] = torch.randint(self.vocabulary, (rows, *shape), generator=generator)
+            elif name == "timestep":
+                made[name] = torch.rand((rows,), generator=generator) * 999
+            else:
+                made[name] = torch.randn((rows, *shape), generator=generator)
+        return made
+
+    def manifest(self) -> Graph:
+        """What the manifest says of this graph."""
+        inputs = tuple(
+            Port(name=name, dtype="int64" if name == "input_ids" else "float32", shape=("B", *shape))
+            for name, shape in self.inputs.items()
+        )
+        name, shape = self.output
+        return Graph(
+            path=self.file,
+            inputs=inputs,
+            outputs=(Port(name=name, dtype="float32", shape=("B", *shape)),),
+            parameters=sum(weight.numel() for part in self._parts() for weight in part.parameters()),
+        )
+
+    def _parts(self) -> list[nn.Module]:
+        if isinstance(self.network, _Decoder):
+            vae = self.network.network
+            return [part for part in (vae.post_quant_conv, vae.decoder) if part is not None]
+        return [self.network]
+
+
+def load_stages(directory: Path) -> list[Stage]:
+    """Text encoder, UNet and decoder of a diffusers folder, in float32, in this order."""
+    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
+    text = CLIPTextModel.from_pretrained(directory / "text_encoder", dtype=torch.float32, **options).eval()
+    unet = UNet2DConditionModel.from_pretrained(
+        directory / "unet", torch_dtype=torch.float32, **options
+    ).eval()
+    vae = AutoencoderKL.from_pretrained(directory / "vae", torch_dtype=torch.float32, **options).eval()
+    tokens, width = text.config.max_position_embeddings, text.config.hidden_size
+    size = unet.config.sample_size
+    h, w = (size, size) if isinstance(size, int) else size
+    channels, factor = unet.config.in_channels, latent_factor(vae)
+    return [
+        Stage(
+            "text_encoder",
+            "text_encoder/model.onnx",
+            "model.safetensors",
+            _TextEncoder(text),
+            {"input_ids": (tokens,)},
+            ("last_hidden_state", (tokens, width)),
+            text.config.vocab_size,
+        ),
+        Stage(
+            "unet",
+            "unet/model.onnx",
+            "diffusion_pytorch_model.safetensors",
+            _Unet(unet),
+            {"sample": (channels, h, w), "timestep": (), "encoder_hidden_states": (tokens, width)},
+            ("out_sample", (unet.config.out_channels, h, w)),
+        ),
+        Stage(
+            "vae_decoder",
+            "vae/decoder.onnx",
+            "diffusion_pytorch_model.safetensors",
+            _Decoder(vae),
+            {"latent_sample": (channels, h, w)},
+            ("sample", (vae.config.out_channels, h * factor, w * factor)),
+            scaling_factor=vae.config.scaling_factor,
+        ),
+    ]
