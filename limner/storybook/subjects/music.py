@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..shapes import Shape, ellipse, grounded, inset, path, rect, turned
+from ..shapes import Shape, ellipse, grounded, inset, moved, path, rect, turned
 from .subject import Subject
 
 _ACOUSTIC = (
@@ -41,11 +41,11 @@ def guitar_cutaway(pose: float) -> list[Shape]:
         "M.73 .71 C.75 .76 .83 .8 .82 .89 C.8 1 .64 1.04 .5 1.04 C.4 1.04 .28 1.02 .22 .96 C.5 1 .74 .94 .7 .74 Z",
         "shade",
     )
-    guard = path("M.56 .66 C.64 .64 .68 .7 .66 .78 C.6 .8 .54 .76 .53 .7 Z", "light")
-    hole = ellipse(0.48, 0.67, 0.075, 0.075, "ink")
+    guard = path("M.55 .7 C.63 .66 .69 .72 .67 .81 C.6 .83 .54 .79 .55 .7 Z", "shade")
+    hole = [ellipse(0.48, 0.67, 0.1, 0.1, "light"), ellipse(0.48, 0.67, 0.072, 0.072, "ink")]
     bridge = rect(0.38, 0.87, 0.6, 0.915, "shade", 0.02)
-    shapes = [body, rim, guard, hole, *_neck(0.49, -0.06, 0.62, 0.105), bridge]
-    return grounded(turned(shapes, 36 + 7 * pose, 0.5, 0.6))
+    shapes = [body, rim, guard, *hole, *_neck(0.49, -0.06, 0.62, 0.105), bridge]
+    return grounded(moved(turned(shapes, 36 + 7 * pose, 0.5, 0.6), dx=0.02, scale=0.95))
 
 
 def guitar_electric(pose: float) -> list[Shape]:
@@ -62,7 +62,7 @@ def guitar_electric(pose: float) -> list[Shape]:
     knobs = [ellipse(0.67, 0.86, 0.026, 0.026, "shade"), ellipse(0.655, 0.79, 0.024, 0.024, "shade")]
     dark = path("M.22 .77 C.16 .88 .22 1 .36 1 C.44 1 .48 .97 .54 .97 C.42 .94 .28 .94 .25 .72 Z", "shade")
     shapes = [body, dark, plate, *knobs, *_neck(0.5, 0.0, 0.64, 0.1), *pickups, bridge]
-    return grounded(turned(shapes, -18 + 8 * pose, 0.5, 0.8))
+    return grounded(moved(turned(shapes, -18 + 8 * pose, 0.5, 0.8), dx=0.06, scale=0.97))
 
 
 MUSIC = (Subject("guitar", ("guitar",), ("guitars",), (guitar_acoustic, guitar_cutaway, guitar_electric)),)

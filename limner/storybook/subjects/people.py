@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..shapes import Shape, arc, ellipse, grounded, path, polygon, rect, stroke, turned
+from ..shapes import Shape, arc, ellipse, grounded, moved, path, polygon, rect, stroke, turned
 from .subject import Subject
 
 
@@ -52,14 +52,15 @@ def person_dress(pose: float) -> list[Shape]:
 def person_walking(pose: float) -> list[Shape]:
     """Someone in a jersey and trousers who strides along, seen from the side."""
     stride = 0.16 + 0.05 * pose
-    far = [stroke([(0.5, 0.66), (0.5 - stride, 0.93)], 0.13, "shade"), rect(0.42 - stride, 0.93, 0.6 - stride, 1.0, "ink", 0.035)]
-    near = [stroke([(0.5, 0.66), (0.49 + stride, 0.92)], 0.14, "main"), rect(0.41 + stride, 0.93, 0.62 + stride, 1.0, "ink", 0.035)]
+    far = [stroke([(0.47, 0.7), (0.5 - stride, 0.93)], 0.15, "shade"), rect(0.42 - stride, 0.93, 0.6 - stride, 1.0, "ink", 0.035)]
+    near = [stroke([(0.53, 0.7), (0.49 + stride, 0.92)], 0.16, "main"), rect(0.41 + stride, 0.93, 0.62 + stride, 1.0, "ink", 0.035)]
     back = _sleeve((0.47, 0.44), (0.72, 0.58 - 0.03 * pose), 0.11, "shade", "skin")
-    jersey = path("M.38 .42 C.42 .36 .58 .36 .62 .42 C.66 .52 .65 .62 .63 .73 L.36 .73 C.34 .62 .34 .52 .38 .42 Z", "main")
-    hem = rect(0.345, 0.69, 0.645, 0.75, "light", 0.02)
-    front = turned([*_sleeve((0.46, 0.46), (0.25, 0.62), 0.12, "light", "skin")], 12 * pose, 0.46, 0.46)
-    hair = path("M.36 .28 C.3 .1 .4 .0 .53 .0 C.65 .0 .71 .07 .7 .14 C.62 .12 .56 .14 .52 .18 C.5 .24 .48 .29 .44 .34 C.4 .33 .37 .31 .36 .28 Z", "hair")
-    head = [ellipse(0.53, 0.2, 0.155, 0.16, "skin"), ellipse(0.685, 0.225, 0.035, 0.035, "skin"), ellipse(0.61, 0.2, 0.02, 0.026, "ink"), ellipse(0.59, 0.275, 0.03, 0.022, "blush"), hair]
+    jersey = path("M.36 .42 C.41 .35 .59 .35 .64 .42 C.69 .52 .69 .62 .68 .75 L.32 .75 C.3 .62 .31 .52 .36 .42 Z", "main")
+    hem = rect(0.31, 0.7, 0.69, 0.765, "light", 0.02)
+    front = turned([*_sleeve((0.46, 0.46), (0.25, 0.62), 0.12, "shade", "skin")], 12 * pose, 0.46, 0.46)
+    hair = path("M.365 .14 L.56 .14 C.55 .2 .52 .27 .46 .34 C.4 .33 .36 .28 .36 .22 Z", "hair")
+    cap = [path("M.35 .17 C.34 .06 .42 .0 .53 .0 C.63 .0 .7 .06 .7 .15 Z", "main"), rect(0.53, 0.12, 0.8, 0.175, "light", 0.027)]
+    head = [ellipse(0.53, 0.2, 0.155, 0.16, "skin"), ellipse(0.685, 0.225, 0.035, 0.035, "skin"), ellipse(0.61, 0.2, 0.02, 0.026, "ink"), ellipse(0.59, 0.275, 0.03, 0.022, "blush"), hair, *cap]
     return [*far, *back, *near, jersey, hem, *front, *turned(head, 4 * pose, 0.5, 0.36)]
 
 
@@ -96,21 +97,22 @@ def robot_dome(pose: float) -> list[Shape]:
     legs = [rect(0.36, 0.82, 0.46, 0.95, "steel"), rect(0.54, 0.82, 0.64, 0.95, "steel")]
     feet = [arc(0.38, 1.0, 0.14, 0.1, 180, 360, "main"), arc(0.62, 1.0, 0.14, 0.1, 180, 360, "shade")]
     arms = [*_arm(0.17, 0.5, 16 + 12 * pose, "main"), *_arm(0.83, 0.5, -16 + 12 * pose, "shade")]
-    return [*legs, *feet, *arms, body, side, *heart, *top, *turned([*head, *eyes], 4 * pose, 0.5, 0.4)]
+    face = turned([*head, *eyes], 4 * pose, 0.5, 0.4)
+    return moved([*legs, *feet, *arms, body, side, *heart, *top, *face], scale=0.96)
 
 
 def robot_tracks(pose: float) -> list[Shape]:
     """A robot that rolls on tracks and stretches out an arm."""
-    tracks = [rect(0.1, 0.78, 0.9, 1.0, "iron", 0.11), *[ellipse(x, 0.89, 0.07, 0.07, "steel") for x in (0.23, 0.41, 0.59, 0.77)]]
-    body = [path("M.2 .48 L.72 .48 L.82 .8 L.18 .8 Z", "main"), path("M.2 .48 L.34 .48 L.3 .8 L.18 .8 Z", "shade")]
+    tracks = [rect(0.1, 0.79, 0.9, 1.0, "iron", 0.105), *[ellipse(x, 0.895, 0.065, 0.065, "main") for x in (0.23, 0.41, 0.59, 0.77)]]
+    body = [path("M.17 .46 L.74 .46 L.85 .8 L.14 .8 Z", "main"), path("M.17 .46 L.27 .46 L.24 .8 L.14 .8 Z", "shade")]
     panel = [rect(0.42, 0.56, 0.66, 0.68, "paper", 0.02), ellipse(0.49, 0.62, 0.035, 0.035, "ember"), ellipse(0.59, 0.62, 0.035, 0.035, "leaf")]
     neck = rect(0.4, 0.34, 0.52, 0.5, "steel")
     head = [
-        rect(0.22, 0.08, 0.74, 0.38, "main", 0.1), rect(0.22, 0.08, 0.36, 0.38, "shade", 0.07),
-        *[s for x in (0.47, 0.66) for s in (ellipse(x, 0.22, 0.1, 0.1, "light"), ellipse(x, 0.22, 0.072, 0.072, "ink"), ellipse(x + 0.025, 0.2, 0.028, 0.028, "white"))],
+        rect(0.22, 0.08, 0.74, 0.38, "main", 0.1), path("M.32 .08 L.35 .08 C.3 .16 .3 .3 .35 .38 L.32 .38 C.26 .38 .22 .34 .22 .28 L.22 .18 C.22 .12 .26 .08 .32 .08 Z", "shade"),
+        *[s for x in (0.47, 0.655) for s in (ellipse(x, 0.22, 0.092, 0.092, "light"), ellipse(x, 0.22, 0.06, 0.06, "ink"), ellipse(x + 0.02, 0.2, 0.024, 0.024, "white"))],
     ]  # fmt: skip
     arm = turned([arc(0.96, 0.5, 0.075, 0.075, 35, 325, "steel"), stroke([(0.66, 0.6), (0.88, 0.5)], 0.1, "light")], 10 * pose, 0.66, 0.6)
-    return [*tracks, neck, *body, *panel, *turned(arm, -4, 0.66, 0.6), *turned(head, 6 * pose, 0.46, 0.38)]
+    return moved([*tracks, neck, *body, *panel, *arm, *turned(head, 6 * pose, 0.46, 0.38)], dx=-0.03)
 
 
 def _helmet(x: float, y: float, r: float, look: float) -> list[Shape]:

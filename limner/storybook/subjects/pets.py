@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..shapes import Shape, arc, ellipse, grounded, path, rect, stroke, turned
+from ..shapes import Shape, arc, ellipse, grounded, moved, path, rect, stroke, turned
 from .subject import Subject
 
 
@@ -46,7 +46,7 @@ def cat_sitting(pose: float) -> list[Shape]:
     chest = path("M.46 .48 C.58 .5 .59 .66 .58 .74 L.34 .74 C.33 .66 .34 .5 .46 .48 Z", "light")
     legs = [rect(0.33, 0.66, 0.455, 1, "main", 0.06), rect(0.465, 0.66, 0.59, 1, "main", 0.06)]
     head = turned(_cat_head(0.46, 0.31, 0.26), 7 * pose, 0.46, 0.4)
-    return [tail, *haunches, body, *haunches, chest, *legs, *head]
+    return moved([tail, body, *haunches, chest, *legs, *head], dx=-0.025, scale=0.97)
 
 
 def cat_walking(pose: float) -> list[Shape]:
@@ -114,7 +114,8 @@ def dog_standing(pose: float) -> list[Shape]:
     )
     patch = path("M.24 .47 L.46 .47 C.46 .6 .38 .65 .33 .64 C.26 .63 .24 .56 .24 .47 Z", "shade")
     collar = stroke([(0.58, 0.42), (0.75, 0.51)], 0.055, "gold")
-    return [*tail, *far, *near, body, patch, collar, *turned(_dog_head(0.67, 0.24, 0.165, -8 * pose), 5 * pose, 0.66, 0.34)]
+    head = turned(_dog_head(0.67, 0.24, 0.165, -8 * pose), 5 * pose, 0.66, 0.34)
+    return moved([*tail, *far, *near, body, patch, collar, *head], dx=0.018, scale=0.93)
 
 
 def dog_sitting(pose: float) -> list[Shape]:
@@ -130,7 +131,8 @@ def dog_sitting(pose: float) -> list[Shape]:
     paw = rect(0.56, 0.91, 0.77, 1.0, "main", 0.045)
     chest = path("M.56 .44 C.67 .5 .68 .64 .63 .76 C.56 .66 .54 .54 .56 .44 Z", "light")
     collar = stroke([(0.35, 0.4), (0.6, 0.43)], 0.055, "gold")
-    return [*tail, far, body, front, paw, chest, *haunch, collar, *turned(_dog_head(0.5, 0.22, 0.215, -8 * pose), 6 * pose, 0.48, 0.34)]
+    head = turned(_dog_head(0.5, 0.22, 0.215, -8 * pose), 6 * pose, 0.48, 0.34)
+    return moved([*tail, far, body, front, paw, chest, *haunch, collar, *head], dx=0.03, scale=0.98)
 
 
 def dog_long(pose: float) -> list[Shape]:
@@ -145,9 +147,8 @@ def dog_long(pose: float) -> list[Shape]:
     )
     belly = path("M.2 .89 C.3 .79 .46 .8 .58 .89 L.44 .895 Z", "light")
     collar = stroke([(0.59, 0.52), (0.75, 0.58)], 0.05, "gold")
-    return grounded(
-        [*tail, *far, *near, body, belly, collar, *turned(_dog_head(0.67, 0.36, 0.165, -8 * pose), 6 * pose, 0.66, 0.46)]
-    )
+    head = turned(_dog_head(0.67, 0.36, 0.165, -8 * pose), 6 * pose, 0.66, 0.46)
+    return moved([*tail, *far, *near, body, belly, collar, *head], dx=0.014, scale=0.94)
 
 
 def _ear(x: float, y: float, length: float, lean: float, paint: str) -> list[Shape]:
@@ -174,7 +175,7 @@ def rabbit_sitting(pose: float) -> list[Shape]:
         ellipse(0.93, 0.475, 0.032, 0.028, "blush"),
         *_eye(0.77, 0.42, 0.045),
     ]
-    return [tail, *ears, body, paw, *haunch, *head]
+    return moved([tail, *ears, body, paw, *haunch, *head], scale=0.98)
 
 
 def rabbit_upright(pose: float) -> list[Shape]:
@@ -219,7 +220,8 @@ def rabbit_leaping(pose: float) -> list[Shape]:
         *_eye(0.8, 0.32, 0.045),
     ]
     tail = ellipse(0.08, 0.56, 0.08, 0.08, "light")
-    return grounded(turned([tail, *ears, front[1], body, *back, front[0], *head], -6 * pose, 0.2, 0.9))
+    leap = turned([tail, *ears, front[1], body, *back, front[0], *head], -5 * pose, 0.2, 0.9)
+    return grounded(moved(leap, scale=0.92))
 
 
 PETS = (

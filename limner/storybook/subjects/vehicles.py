@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from ..shapes import Shape, arc, ellipse, grounded, path, polygon, rect, ring, stroke, turned
+from ..shapes import Shape, arc, ellipse, grounded, moved, path, polygon, rect, ring, stroke, turned
 from .subject import Subject
 
 
 def _wheel(x: float, r: float, turn: float) -> list[Shape]:
     """A tyre on the ground with a hub of spokes turned by `turn` degrees."""
     y = 1 - r
-    hub = [ellipse(x, y, 0.56 * r, 0.56 * r, "steel"), rect(x - 0.13 * r, y - 0.5 * r, x + 0.13 * r, y + 0.5 * r, "iron")]
+    hub = [ellipse(x, y, 0.6 * r, 0.6 * r, "light"), rect(x - 0.14 * r, y - 0.52 * r, x + 0.14 * r, y + 0.52 * r, "main")]
     return [ellipse(x, y, r, r, "ink"), *turned(hub, turn, x, y)]
 
 
@@ -22,8 +22,8 @@ def car_saloon(pose: float) -> list[Shape]:
         "C.95 .64 1 .7 1 .78 L1 .86 C1 .89 .98 .91 .95 .91 L.05 .91 C.02 .91 .0 .89 .0 .86 Z",
         "main",
     )
-    sill = path("M.0 .8 L1 .8 L1 .86 C1 .89 .98 .91 .95 .91 L.05 .91 C.02 .91 .0 .89 .0 .86 Z", "shade")
-    windows = [path("M.24 .62 L.32 .49 C.33 .47 .35 .46 .37 .46 L.46 .46 L.46 .62 Z", "glass"), path("M.51 .62 L.51 .46 L.6 .46 C.63 .46 .66 .47 .68 .5 L.76 .62 Z", "glass")]
+    sill = path("M.0 .82 L1 .82 L1 .86 C1 .89 .98 .91 .95 .91 L.05 .91 C.02 .91 .0 .89 .0 .86 Z", "shade")
+    windows = [path("M.26 .61 L.33 .5 C.34 .48 .36 .47 .38 .47 L.46 .47 L.46 .61 Z", "glass"), path("M.52 .61 L.52 .47 L.6 .47 C.63 .47 .65 .48 .66 .5 L.74 .61 Z", "glass")]
     details = [rect(0.53, 0.67, 0.62, 0.705, "light", 0.015), ellipse(0.955, 0.73, 0.045, 0.045, "glow"), rect(0.0, 0.69, 0.05, 0.77, "ember", 0.02)]
     return [*turned([body, sill, *windows, *details], 2 * pose, 0.5, 0.86), *_wheel(0.23, 0.135, 40 * pose), *_wheel(0.77, 0.135, 40 * pose)]
 
@@ -32,8 +32,8 @@ def car_beetle(pose: float) -> list[Shape]:
     """A little round car."""
     dome = path("M.16 .8 C.17 .56 .3 .4 .5 .4 C.7 .4 .8 .56 .84 .8 Z", "main")
     low = path("M.03 .88 C.0 .72 .1 .62 .24 .62 L.76 .62 C.92 .62 1 .74 .98 .88 Z", "main")
-    windows = [path("M.27 .63 C.3 .53 .37 .475 .46 .47 L.46 .63 Z", "glass"), path("M.52 .63 L.52 .47 C.61 .475 .68 .53 .72 .63 Z", "glass")]
-    guards = [arc(x, 0.87, 0.19, 0.19, 180, 360, "shade") for x in (0.22, 0.78)]
+    windows = [path("M.29 .62 C.32 .53 .38 .48 .46 .475 L.46 .62 Z", "glass"), path("M.52 .62 L.52 .475 C.6 .48 .67 .53 .7 .62 Z", "glass")]
+    guards = [arc(x, 0.87, 0.185, 0.175, 180, 360, "shade") for x in (0.22, 0.78)]
     board = rect(0.36, 0.83, 0.64, 0.9, "shade", 0.02)
     details = [rect(0.55, 0.68, 0.64, 0.715, "light", 0.015), ellipse(0.945, 0.735, 0.05, 0.05, "glow")]
     return [*turned([dome, low, *windows, board, *guards, *details], 2 * pose, 0.5, 0.86), *_wheel(0.22, 0.14, 40 * pose), *_wheel(0.78, 0.14, 40 * pose)]
@@ -46,8 +46,8 @@ def car_estate(pose: float) -> list[Shape]:
         "C1 .89 .98 .9 .95 .9 L.05 .9 Z",
         "main",
     )
-    stripe = path("M.02 .68 L.995 .68 C1 .7 1 .72 1 .74 L1 .77 L.02 .77 Z", "light")
-    sill = rect(0.02, 0.83, 1.0, 0.9, "shade", 0.03)
+    stripe = path("M.02 .69 L.998 .69 L1 .745 L.02 .745 Z", "light")
+    sill = rect(0.02, 0.845, 1.0, 0.9, "shade", 0.025)
     windows = [rect(0.09, 0.47, 0.27, 0.62, "glass", 0.03), rect(0.32, 0.47, 0.5, 0.62, "glass", 0.03), path("M.55 .47 L.62 .47 C.64 .47 .65 .48 .66 .5 L.72 .62 L.55 .62 Z", "glass")]
     lamp = [ellipse(0.955, 0.725, 0.04, 0.045, "glow")]
     return [*turned([body, stripe, sill, *windows, *lamp], 2 * pose, 0.5, 0.86), *_wheel(0.23, 0.135, 40 * pose), *_wheel(0.78, 0.135, 40 * pose)]
@@ -105,24 +105,24 @@ def _hull(points: str, paint: str) -> Shape:
 def boat_sloop(pose: float) -> list[Shape]:
     """A sailing boat with a tall mainsail and a jib."""
     mast = rect(0.44, 0.0, 0.5, 0.82, "wood")
-    main = path("M.42 .06 C.42 .3 .36 .52 .06 .7 C.18 .72 .32 .72 .42 .7 Z", "main")
-    jib = path("M.53 .1 C.6 .32 .72 .54 .92 .68 C.78 .72 .66 .72 .53 .7 Z", "light")
-    hull = [path("M.02 .78 L.98 .78 C.94 .92 .84 1 .72 1 L.26 1 C.14 1 .06 .92 .02 .78 Z", "main"), path("M.05 .86 L.955 .86 C.9 .95 .82 1 .72 1 L.26 1 C.15 1 .09 .94 .05 .86 Z", "shade")]
+    main = path("M.42 .04 C.38 .28 .28 .5 .02 .7 C.16 .725 .3 .725 .42 .7 Z", "main")
+    jib = path("M.53 .12 C.62 .34 .72 .54 .92 .68 C.78 .72 .66 .72 .53 .7 Z", "light")
+    hull = [path("M.02 .78 L.98 .78 C.94 .92 .84 1 .72 1 L.26 1 C.14 1 .06 .92 .02 .78 Z", "main"), path("M.065 .89 L.93 .89 C.89 .96 .82 1 .72 1 L.26 1 C.17 1 .1 .96 .065 .89 Z", "shade")]
     flag = path("M.5 .0 L.62 .04 L.5 .08 Z", "ember")
-    return grounded(turned([mast, flag, main, jib, *hull], 6 * pose, 0.5, 0.95))
+    return grounded(moved(turned([mast, flag, main, jib, *hull], 6 * pose, 0.5, 0.95), scale=0.96))
 
 
 def boat_square(pose: float) -> list[Shape]:
     """A wide boat under one square sail with stripes."""
     mast = rect(0.47, 0.02, 0.53, 0.8, "wood")
     sail = path("M.16 .12 L.84 .12 C.93 .3 .93 .46 .84 .64 C.62 .58 .38 .58 .16 .64 C.24 .46 .24 .3 .16 .12 Z", "main")
-    band = path("M.206 .25 L.894 .25 C.91 .34 .91 .42 .894 .5 L.206 .5 C.23 .42 .23 .34 .206 .25 Z", "light")
+    band = path("M.21 .3 L.887 .3 C.905 .36 .905 .42 .892 .47 L.212 .47 C.226 .42 .226 .36 .21 .3 Z", "light")
     yard = rect(0.12, 0.08, 0.88, 0.14, "wood", 0.03)
     hull = [
         path("M.0 .66 C.1 .76 .24 .78 .5 .78 C.76 .78 .9 .76 1 .64 C1 .84 .9 1 .7 1 L.3 1 C.1 1 .0 .86 .0 .66 Z", "main"),
         path("M.03 .84 C.2 .9 .8 .9 .97 .83 C.92 .94 .83 1 .7 1 L.3 1 C.17 1 .08 .94 .03 .84 Z", "shade"),
     ]
-    return grounded(turned([mast, sail, band, yard, *hull], 6 * pose, 0.5, 0.95))
+    return grounded(moved(turned([mast, sail, band, yard, *hull], 6 * pose, 0.5, 0.95), scale=0.95))
 
 
 def boat_dinghy(pose: float) -> list[Shape]:
@@ -133,7 +133,7 @@ def boat_dinghy(pose: float) -> list[Shape]:
     star = ellipse(0.66, 0.44, 0.075, 0.075, "light")
     hull = [path("M.04 .76 L1 .72 C.98 .86 .9 1 .74 1 L.24 1 C.12 1 .06 .9 .04 .76 Z", "main"), path("M.035 .74 L1 .7 L.985 .79 L.055 .83 Z", "light")]
     keel = path("M.09 .91 L.93 .89 C.89 .96 .83 1 .74 1 L.24 1 C.16 1 .12 .97 .09 .91 Z", "shade")
-    return grounded(turned([mast, sail, belly, star, *hull, keel], 6 * pose, 0.5, 0.95))
+    return grounded(moved(turned([mast, sail, belly, star, *hull, keel], 6 * pose, 0.5, 0.95), scale=0.96))
 
 
 def _porthole(x: float, y: float, r: float) -> list[Shape]:
@@ -148,10 +148,10 @@ def rocket_upright(pose: float) -> list[Shape]:
     """A rocket that climbs straight up."""
     fins = [path("M.36 .5 C.22 .56 .16 .68 .17 .86 L.38 .78 Z", "shade"), path("M.64 .5 C.78 .56 .84 .68 .83 .86 L.62 .78 Z", "shade")]
     body = path("M.5 .0 C.66 .12 .72 .32 .71 .48 C.7 .62 .67 .72 .63 .82 L.37 .82 C.33 .72 .3 .62 .29 .48 C.28 .32 .34 .12 .5 .0 Z", "main")
-    dark = path("M.5 .0 C.66 .12 .72 .32 .71 .48 C.7 .62 .67 .72 .63 .82 L.54 .82 C.6 .6 .62 .3 .5 .0 Z", "shade")
-    nose = path("M.5 .0 C.58 .06 .64 .14 .67 .23 L.33 .23 C.36 .14 .42 .06 .5 .0 Z", "light")
+    dark = path("M.62 .13 C.7 .24 .715 .37 .71 .48 C.7 .62 .67 .72 .63 .82 L.57 .82 C.63 .6 .66 .36 .62 .13 Z", "shade")
+    nose = path("M.5 .0 C.57 .05 .61 .11 .64 .17 C.56 .2 .44 .2 .36 .17 C.39 .11 .43 .05 .5 .0 Z", "light")
     fin = rect(0.465, 0.62, 0.535, 0.88, "shade", 0.03)
-    return turned([*_flame(0.5, 0.8, 0.11, 0.19 + 0.015 * pose), *fins, body, dark, nose, *_porthole(0.49, 0.4, 0.105), fin], 7 * pose, 0.5, 0.6)
+    return turned([*_flame(0.5, 0.79, 0.13, 0.205 + 0.015 * pose), *fins, body, dark, nose, *_porthole(0.49, 0.4, 0.105), fin], 7 * pose, 0.5, 0.6)
 
 
 def rocket_aslant(pose: float) -> list[Shape]:
@@ -161,7 +161,8 @@ def rocket_aslant(pose: float) -> list[Shape]:
     bands = [rect(0.335, 0.72, 0.665, 0.79, "shade"), path("M.5 -.08 C.58 0 .63 .09 .65 .18 L.35 .18 C.37 .09 .42 0 .5 -.08 Z", "shade")]
     shine = rect(0.375, 0.24, 0.42, 0.66, "light", 0.022)
     windows = [*_porthole(0.53, 0.34, 0.08), *_porthole(0.53, 0.56, 0.065)]
-    return turned([*_flame(0.5, 0.83, 0.1, 0.2 + 0.02 * pose), *fins, body, *bands, shine, *windows], 38 + 6 * pose, 0.5, 0.5)
+    flight = turned([*_flame(0.5, 0.83, 0.12, 0.26 + 0.02 * pose), *fins, body, *bands, shine, *windows], 38 + 6 * pose, 0.5, 0.5)
+    return moved(flight, dx=0.03, dy=-0.03, scale=0.95)
 
 
 def rocket_round(pose: float) -> list[Shape]:
@@ -171,7 +172,8 @@ def rocket_round(pose: float) -> list[Shape]:
     nose = [path("M.5 .04 C.6 .08 .67 .15 .72 .24 C.58 .28 .42 .28 .28 .24 C.33 .15 .4 .08 .5 .04 Z", "shade"), ellipse(0.5, 0.045, 0.05, 0.05, "light")]
     shine = path("M.25 .36 C.23 .46 .24 .6 .29 .72 L.34 .72 C.3 .6 .29 .46 .31 .36 Z", "light")
     door = [rect(0.42, 0.64, 0.58, 0.87, "shade", 0.07), rect(0.32, 0.85, 0.68, 0.91, "steel", 0.02)]
-    return turned([*_flame(0.5, 0.89, 0.09, 0.1), *legs, body, *nose, shine, *door, *_porthole(0.5, 0.44, 0.13)], 6 * pose, 0.5, 0.6)
+    flight = turned([*_flame(0.5, 0.89, 0.12, 0.13), *legs, body, *nose, shine, *door, *_porthole(0.5, 0.44, 0.13)], 6 * pose, 0.5, 0.6)
+    return moved(flight, dy=-0.03, scale=0.95)
 
 
 def train_steam(pose: float) -> list[Shape]:
@@ -200,14 +202,16 @@ def _bogie(x: float, pose: float) -> list[Shape]:
 
 
 def train_diesel(pose: float) -> list[Shape]:
-    """A diesel locomotive with a blunt nose."""
-    body = path("M.02 .44 C.02 .4 .04 .38 .08 .38 L.78 .38 C.84 .38 .88 .4 .91 .46 L.99 .66 C1 .7 1 .74 1 .78 L1 .88 L.02 .88 Z", "main")
-    roof = [path("M.02 .44 C.02 .4 .04 .38 .08 .38 L.78 .38 C.83 .38 .865 .395 .89 .43 L.9 .45 L.02 .45 Z", "shade"), rect(0.02, 0.81, 1.0, 0.89, "shade", 0.02)]
-    stripe = path("M.02 .68 L.998 .68 C1 .71 1 .73 1 .75 L.02 .75 Z", "light")
-    windows = [rect(x, 0.51, x + 0.12, 0.63, "glass", 0.02) for x in (0.1, 0.27, 0.44)] + [path("M.76 .5 L.87 .5 L.925 .64 L.76 .64 Z", "glass")]
-    door = rect(0.61, 0.51, 0.71, 0.81, "light", 0.02)
-    lamp = ellipse(0.955, 0.785, 0.04, 0.04, "glow")
-    return [*_bogie(0.24, pose), *_bogie(0.77, pose), *turned([body, *roof, stripe, *windows, door, lamp], 1.5 * pose, 0.5, 0.9)]
+    """A diesel shunter: a cab between two bonnets, on bogies."""
+    bonnets = [rect(0.03, 0.56, 0.3, 0.86, "main", 0.04), rect(0.55, 0.53, 0.97, 0.86, "main", 0.06)]
+    grille = [rect(x, 0.61, x + 0.045, 0.75, "shade", 0.02) for x in (0.66, 0.735, 0.81)]
+    exhaust = rect(0.74, 0.45, 0.83, 0.56, "shade", 0.015)
+    cab = [rect(0.26, 0.4, 0.6, 0.86, "main"), rect(0.21, 0.38, 0.65, 0.45, "shade", 0.03)]
+    windows = [rect(x, 0.5, x + 0.105, 0.64, "glass", 0.02) for x in (0.31, 0.445)]
+    frame = [rect(0.0, 0.8, 1.0, 0.89, "shade", 0.02), rect(0.03, 0.755, 0.97, 0.8, "light")]
+    lamp = ellipse(0.93, 0.62, 0.045, 0.045, "glow")
+    engine = [exhaust, *bonnets, *grille, *cab, *windows, *frame, lamp]
+    return [*_bogie(0.24, pose), *_bogie(0.76, pose), *turned(engine, 1.5 * pose, 0.5, 0.9)]
 
 
 def train_express(pose: float) -> list[Shape]:
@@ -215,7 +219,7 @@ def train_express(pose: float) -> list[Shape]:
     body = path("M.0 .38 L.52 .38 C.74 .39 .9 .6 .99 .76 C1.02 .84 .98 .92 .9 .92 L.0 .92 Z", "main")
     belt = path("M.0 .7 L.954 .7 C.97 .72 .98 .74 .99 .76 C1 .78 1 .79 1 .8 L.0 .8 Z", "light")
     skirt = path("M.0 .84 L1 .84 C.99 .89 .95 .92 .9 .92 L.0 .92 Z", "shade")
-    windows = [rect(x, 0.48, x + 0.11, 0.62, "glass", 0.03) for x in (0.05, 0.21, 0.37)] + [path("M.6 .47 C.7 .5 .78 .57 .84 .65 L.64 .65 C.6 .65 .58 .62 .58 .58 L.57 .47 Z", "ink")]
+    windows = [rect(x, 0.48, x + 0.11, 0.62, "glass", 0.03) for x in (0.05, 0.21, 0.37)] + [path("M.6 .47 C.7 .5 .78 .57 .84 .65 L.64 .65 C.6 .65 .58 .62 .58 .58 L.57 .47 Z", "glass")]
     lamp = ellipse(0.925, 0.75, 0.045, 0.028, "glow", 30)
     wheels = [s for x in (0.14, 0.32, 0.62, 0.8) for s in _wheel(x, 0.085, 40 * pose)]
     return [*wheels, *turned([body, belt, skirt, *windows, lamp], 1.5 * pose, 0.5, 0.9)]

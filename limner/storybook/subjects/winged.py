@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..shapes import Shape, blob, ellipse, grounded, path, polygon, stroke, turned
+from ..shapes import Shape, blob, ellipse, grounded, moved, path, polygon, stroke, turned
 from .subject import Subject
 
 
@@ -29,7 +29,7 @@ def bird_perched(pose: float) -> list[Shape]:
     breast = path("M.885 .46 C.85 .71 .7 .86 .5 .86 C.44 .86 .4 .85 .36 .84 C.58 .82 .7 .6 .72 .44 C.78 .5 .84 .5 .885 .46 Z", "light")
     wing = path("M.62 .4 C.7 .58 .56 .74 .36 .74 L.1 .78 C.2 .68 .28 .38 .46 .34 C.54 .33 .6 .35 .62 .4 Z", "shade")
     bird = [body, breast, *turned([wing], 6 * pose, 0.56, 0.42), *_beak(0.87, 0.24, 0.14), *_eye(0.75, 0.21, 0.055)]
-    return [*legs, *turned(bird, 5 * pose, 0.52, 0.8)]
+    return moved([*legs, *turned(bird, 5 * pose, 0.52, 0.8)], dx=-0.015, scale=0.94)
 
 
 def bird_flying(pose: float) -> list[Shape]:
@@ -44,10 +44,11 @@ def bird_flying(pose: float) -> list[Shape]:
     )
     belly = path("M.925 .62 C.89 .79 .7 .88 .52 .88 C.4 .88 .3 .85 .24 .825 C.46 .82 .66 .8 .76 .66 C.82 .69 .88 .67 .925 .62 Z", "light")
     flap = 14 * pose
-    return grounded([
+    bird = [
         *turned([far], flap, 0.6, 0.58), body, belly, *_beak(0.91, 0.54, 0.13), *_eye(0.82, 0.53, 0.048),
         *turned([near, feathers], -flap, 0.45, 0.64),
-    ])  # fmt: skip
+    ]  # fmt: skip
+    return grounded(moved(bird, dx=-0.01, scale=0.96))
 
 
 def bird_plump(pose: float) -> list[Shape]:
@@ -58,7 +59,8 @@ def bird_plump(pose: float) -> list[Shape]:
     belly = path("M.9 .6 C.86 .78 .7 .87 .54 .87 C.42 .87 .32 .82 .25 .73 C.5 .78 .66 .54 .9 .6 Z", "light")
     tuft = path("M.5 .16 C.46 .08 .5 .02 .58 .0 C.58 .06 .62 .1 .68 .16 Z", "main")
     wing = path("M.56 .44 C.62 .62 .48 .76 .3 .72 C.22 .7 .16 .66 .13 .6 C.28 .58 .3 .42 .42 .38 C.5 .37 .54 .39 .56 .44 Z", "shade")
-    return [*legs, *tail, tuft, body, belly, *turned([wing], -10 * pose, 0.5, 0.44), *_beak(0.88, 0.42, 0.14), *_eye(0.73, 0.35, 0.07)]
+    face = [*_beak(0.88, 0.42, 0.14), *_eye(0.73, 0.35, 0.07)]
+    return moved([*legs, *tail, tuft, body, belly, *turned([wing], -10 * pose, 0.5, 0.44), *face], scale=0.95)
 
 
 def _mirrored(shapes: list[Shape], spread: float) -> list[Shape]:
@@ -97,12 +99,13 @@ def butterfly_spread(pose: float) -> list[Shape]:
 def butterfly_side(pose: float) -> list[Shape]:
     """A butterfly from the side, its wings folded upwards."""
     far = path("M.6 .7 C.6 .4 .74 .14 .94 .02 C1.02 .24 .98 .56 .68 .74 Z", "shade")
-    lower = path("M.6 .72 C.4 .6 .1 .6 .08 .78 C.06 .94 .22 1 .36 .96 C.5 .92 .6 .82 .64 .74 Z", "shade")
+    lower = path("M.6 .72 C.4 .6 .1 .6 .08 .78 C.06 .94 .22 1 .36 .96 C.5 .92 .6 .82 .64 .74 Z", "main")
     upper = path("M.66 .74 C.7 .46 .6 .08 .3 .01 C.12 -.01 .08 .18 .1 .34 C.14 .58 .44 .72 .66 .74 Z", "main")
     marks = [
         path("M.3 .01 C.12 -.01 .08 .18 .1 .34 C.12 .46 .2 .55 .3 .62 C.2 .42 .2 .18 .3 .01 Z", "light"),
         ellipse(0.42, 0.32, 0.085, 0.11, "light", -25),
-        ellipse(0.25, 0.8, 0.07, 0.06, "main"),
+        path("M.08 .78 C.06 .94 .22 1 .36 .96 C.42 .94 .48 .91 .52 .88 C.36 .92 .18 .9 .13 .69 C.1 .71 .085 .74 .08 .78 Z", "shade"),
+        ellipse(0.27, 0.78, 0.06, 0.05, "light"),
     ]
     body = [
         stroke([(0.4, 0.9), (0.78, 0.66)], 0.085, "ink"),
@@ -111,17 +114,20 @@ def butterfly_side(pose: float) -> list[Shape]:
         ellipse(0.95, 0.46, 0.03, 0.03, "ink"),
     ]
     wings = turned([lower, upper, *marks], 8 * pose, 0.64, 0.74)
-    return [*turned([far], -8 * pose, 0.64, 0.74), *wings, *body]
+    return moved([*turned([far], -8 * pose, 0.64, 0.74), *wings, *body], dx=-0.03, dy=-0.01, scale=0.95)
 
 
 def butterfly_swallowtail(pose: float) -> list[Shape]:
     """A swallowtail that flies aslant, with dotted wings."""
     upper = path("M.52 .42 C.62 .26 .78 .12 .98 .14 C1.01 .32 .92 .52 .74 .56 C.66 .58 .58 .56 .52 .54 Z", "main")
-    lower = path("M.52 .5 C.66 .52 .84 .58 .82 .72 C.81 .78 .77 .8 .76 .84 C.76 .9 .76 .96 .71 .97 C.66 .97 .67 .88 .64 .84 C.58 .8 .52 .68 .52 .5 Z", "shade")
+    lower = path("M.52 .5 C.66 .52 .84 .58 .82 .72 C.81 .78 .77 .8 .76 .84 C.76 .9 .76 .96 .71 .97 C.66 .97 .67 .88 .64 .84 C.58 .8 .52 .68 .52 .5 Z", "main")
+    tip = path("M.82 .72 C.81 .78 .77 .8 .76 .84 C.76 .9 .76 .96 .71 .97 C.66 .97 .67 .88 .64 .84 C.61 .82 .58 .77 .56 .72 C.64 .8 .76 .78 .78 .61 C.81 .64 .825 .67 .82 .72 Z", "shade")
     dots = [ellipse(x, y, r, r, "light") for x, y, r in ((0.89, 0.22, 0.042), (0.86, 0.34, 0.042), (0.8, 0.45, 0.04), (0.7, 0.66, 0.05))]
     band = path("M.57 .45 C.64 .36 .7 .3 .77 .26 C.75 .38 .7 .46 .6 .52 Z", "light")
     body = [stroke([(0.5, 0.36), (0.5, 0.76)], 0.08, "ink"), ellipse(0.5, 0.31, 0.06, 0.06, "ink")]
-    return turned([*_antennae(0.5, 0.28), *_mirrored([lower, upper, band, *dots], 0.9 + 0.08 * pose), *body], 24 + 6 * pose, 0.5, 0.55)
+    wings = _mirrored([lower, tip, upper, band, *dots], 0.88 + 0.07 * pose)
+    flight = turned([*_antennae(0.5, 0.28), *wings, *body], 24 + 6 * pose, 0.5, 0.55)
+    return moved(flight, dx=-0.04, dy=-0.015, scale=0.95)
 
 
 def fish_round(pose: float) -> list[Shape]:
@@ -134,7 +140,8 @@ def fish_round(pose: float) -> list[Shape]:
     body = path("M.22 .57 C.32 .36 .46 .26 .64 .26 C.84 .26 .98 .42 1 .56 C.98 .74 .82 .88 .62 .88 C.44 .88 .32 .76 .22 .57 Z", "main")
     belly = path("M.985 .62 C.94 .78 .8 .88 .62 .88 C.5 .88 .4 .82 .33 .74 C.56 .78 .82 .76 .985 .62 Z", "light")
     side = turned([path("M.62 .56 C.62 .68 .52 .74 .4 .74 C.46 .66 .46 .6 .44 .5 C.52 .48 .6 .5 .62 .56 Z", "shade")], -14 * pose, 0.6, 0.58)
-    return grounded([*tail, *fins, body, belly, *side, *_eye(0.81, 0.48, 0.065)])
+    fish = [*tail, *fins, body, belly, *side, *_eye(0.81, 0.48, 0.065)]
+    return grounded(moved(fish, dx=0.01, scale=0.95))
 
 
 def fish_long(pose: float) -> list[Shape]:
@@ -146,7 +153,8 @@ def fish_long(pose: float) -> list[Shape]:
     ]
     body = path("M.16 .5 C.3 .36 .46 .26 .66 .27 C.84 .28 .95 .42 1 .52 C.94 .64 .82 .75 .64 .75 C.44 .75 .3 .64 .16 .5 Z", "main")
     stripes = [path(f"M{x} {a} C{x + 0.06} {a + 0.12} {x + 0.06} {b - 0.12} {x} {b} L{x + 0.08} {b + 0.01} C{x + 0.14} {b - 0.12} {x + 0.14} {a + 0.12} {x + 0.08} {a - 0.01} Z", "light") for x, a, b in ((0.3, 0.385, 0.625), (0.44, 0.31, 0.69), (0.58, 0.275, 0.745))]
-    return grounded(turned([*tail, *fins, body, *stripes, *_eye(0.85, 0.46, 0.055)], 7 * pose, 0.55, 0.5))
+    fish = turned([*tail, *fins, body, *stripes, *_eye(0.85, 0.46, 0.055)], 7 * pose, 0.55, 0.5)
+    return grounded(moved(fish, dx=0.03, scale=0.92))
 
 
 def fish_angel(pose: float) -> list[Shape]:
