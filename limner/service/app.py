@@ -9,8 +9,9 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from ..engine.studio import Studio
 from .host import LocalOnly, SafeHeaders, SmallBodies
@@ -29,13 +30,14 @@ def create_app(
     queue_limit: int = 64,
     parallel: int = 8,
     drain_seconds: float = 30.0,
+    model: str = "storybook",
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
     The parameters are those of Service, which is `app.state.service`; it starts and stops with the
     application's lifespan, and closes the studio.
     """
-    service = Service(data_dir, studio, preload, queue_limit, parallel, drain_seconds)
+    service = Service(data_dir, studio, preload, queue_limit, parallel, drain_seconds, model)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -83,7 +85,7 @@ def create_app(
 
 
 class _Pages(StaticFiles):
-    def file_response(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "no-cache"
         return response

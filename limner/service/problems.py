@@ -110,8 +110,7 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
         assert isinstance(error, InvalidInput)
         if error.field is None:
             return problem(422, str(error))
-        body = getattr(request.state, "asked", None)
-        model = body.model if isinstance(body, JobRequest) else None
+        model = getattr(request.state, "model", None)
         found = FieldProblem(field=error.field, message=str(error), allowed=allowed(error.field, model))
         return problem(422, f"{error.field}: {error}", [found])
 
@@ -121,7 +120,7 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
     async def busy(request: Request, error: Exception) -> Response:
         assert isinstance(error, Busy)
         wait = max(1, math.ceil(error.retry_after))
-        return problem(429, f"{error}; try again in {wait} s", headers={"Retry-After": str(wait)})
+        return problem(429, str(error), headers={"Retry-After": str(wait)})
 
     async def unavailable(request: Request, error: Exception) -> Response:
         return problem(503, str(error), headers={"Retry-After": "5"})

@@ -38,7 +38,7 @@ def _service(request: Request) -> Service:
 
 def _resolve(service: Service, asked: JobRequest) -> DrawRequest:
     try:
-        return service.studio.resolve(asked.draw_request())
+        return service.studio.resolve(asked.draw_request(service.model))
     except NotFound as error:
         raise InvalidInput(str(error), field="model") from None
 
@@ -53,7 +53,7 @@ def _resolve(service: Service, asked: JobRequest) -> DrawRequest:
 def make_job(request: Request, response: Response, asked: JobRequest) -> JobView:
     """Queue a job. When the answer comes, the job is on the disk: it is drawn even after a crash."""
     service = _service(request)
-    request.state.asked = asked
+    request.state.model = asked.model or service.model
     resolved = _resolve(service, asked)
     job = service.store.add(resolved, asked.n, service.runner.retry_after)
     service.runner.look()
@@ -174,8 +174,12 @@ def get_image(request: Request, image_id: str) -> FileResponse:
 
 @router.get("/v1/models", response_model=ModelList, summary="The models")
 def list_models(request: Request) -> ModelList:
-    """The models that jobs may name, with their sizes, limits and words."""
-    return ModelList(models=[model_view(model) for model in _service(request).studio.models()])
+    """The models that jobs may name, with their sizes, limits and words; the served one first."""
+    service = _service(request)
+    models = service.studio.models()
+    first = [m for m in models if service.model in {m.name, f"{m.name}@{m.version}"}]
+    rest = [m for m in models if m not in first]
+    return ModelList(models=[model_view(model) for model in first + rest])
 
 
 @router.get(

@@ -32,7 +32,7 @@ def serve(
 ) -> None:
     """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
 
-    `model` is loaded at the start. `announce` is told where the page is. InvalidInput beyond loopback,
+    `model` is loaded at the start and draws what names no model. `announce` is told where the page is. InvalidInput beyond loopback,
     NotFound without the model, Unavailable where the port is taken or another service uses `data_dir`.
     """
     require_loopback(host)
@@ -41,11 +41,8 @@ def serve(
     registry.find(model)
     with bind(host, port) as listening:
         studio = LocalStudio(registry, backend=backend)
-        run_app(
-            create_app(directory, studio, lambda: studio.preload(model)),
-            listening,
-            announce,
-        )
+        app = create_app(directory, studio, lambda: studio.preload(model), model=model)
+        run_app(app, listening, announce)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -29,7 +29,8 @@ class Service:
     """Everything that the routes use.
 
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
-    `drain_seconds` is what running jobs get to finish in when the service stops. `start` makes `store`,
+    `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
+    what names no model. `start` makes `store`,
     `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir`.
     """
 
@@ -48,7 +49,9 @@ class Service:
         queue_limit: int = 64,
         parallel: int = 8,
         drain_seconds: float = 30.0,
+        model: str = "storybook",
     ) -> None:
+        self.model = model
         self.studio = studio
         self.drain_seconds = drain_seconds
         self._data_dir, self._preload = data_dir, preload

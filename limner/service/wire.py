@@ -78,6 +78,11 @@ _JOB: dict[str, Any] = {
 }
 
 
+ModelReference = Annotated[
+    str, Field(max_length=140, pattern=r"^[a-z0-9][a-z0-9._-]*(@[a-z0-9][a-z0-9._-]*)?$")
+]
+
+
 class JobRequest(BaseModel):
     """Pictures to draw. What is left out is the model's own choice; a seed left out is drawn at random."""
 
@@ -89,10 +94,7 @@ class JobRequest(BaseModel):
     )
 
     prompt: Prompt
-    model: Annotated[
-        str,
-        Field(max_length=140, pattern=r"^[a-z0-9][a-z0-9._-]*(@[a-z0-9][a-z0-9._-]*)?$"),
-    ] = "storybook"
+    model: ModelReference | None = Field(None, description="Left out: the model that is served.")
     seed: Seed | None = Field(None, description="Of the first picture; each further one has the next seed.")
     steps: Steps | None = None
     guidance_scale: GuidanceScale | None = None
@@ -101,9 +103,9 @@ class JobRequest(BaseModel):
     width: Annotated[int, Field(ge=1, le=65536)] | None = None
     height: Annotated[int, Field(ge=1, le=65536)] | None = None
 
-    def draw_request(self) -> DrawRequest:
-        """The first picture of the job, not yet resolved."""
-        return DrawRequest(**self.model_dump(exclude={"n"}))
+    def draw_request(self, model: str) -> DrawRequest:
+        """The first picture of the job, not yet resolved; `model` where the request names none."""
+        return DrawRequest(**{**self.model_dump(exclude={"n"}), "model": self.model or model})
 
 
 class Settings(BaseModel):

@@ -63,6 +63,7 @@ class FakeDrawing:
 
     def _draw(self) -> None:
         self._on_event(self._outcome())
+        self._studio.ended.release()
 
     def _outcome(self) -> Event:
         steps, seed = self._request.steps or 1, self._request.seed or 0
@@ -73,8 +74,7 @@ class FakeDrawing:
                     return Stopped()
             if self._cancelled.wait(self._studio.seconds_a_step):
                 return Stopped()
-            if self._studio.failures > 0 and step == min(2, steps):
-                self._studio.failures -= 1
+            if step == min(2, steps) and self._studio.fails():
                 return Failed(RuntimeError("the paint ran out"))
             self._on_event(Stepped(step, steps, np.broadcast_to(colour, (8, 8, 3)).copy()))
         pixels = np.broadcast_to(colour, (64, 64, 3)).copy()
@@ -82,14 +82,30 @@ class FakeDrawing:
 
 
 class FakeStudio:
-    """A Studio. While `gate` is clear nothing moves; the next `failures` pictures fail."""
+    """A Studio. While `gate` is clear nothing moves.
+
+    The next `failures` pictures fail, each once `fail_after` others have ended.
+    """
 
     def __init__(self, seconds_a_step: float = 0.0, failures: int = 0) -> None:
         self.seconds_a_step, self.failures = seconds_a_step, failures
+        self.fail_after = 0
+        self.ended = threading.Semaphore(0)
+        self._counting = threading.Lock()
         self.gate = threading.Event()
         self.gate.set()
         self.started: list[DrawRequest] = []
         self.closed = False
+
+    def fails(self) -> bool:
+        """Whether the picture that asks is to fail."""
+        with self._counting:
+            if self.failures == 0:
+                return False
+            self.failures -= 1
+        for _ in range(self.fail_after):
+            self.ended.acquire(timeout=5)
+        return True
 
     def models(self) -> list[Model]:
         """The one model."""

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+
+from limner.service.app import create_app
 
 from .conftest import Await
 from .fake_studio import FakeStudio
@@ -99,6 +103,18 @@ def test_a_waiting_job_can_be_cancelled(client: TestClient, studio: FakeStudio, 
     assert client.get(f"/v1/jobs/{waiting}").json()["images"] == []
 
 
+def test_the_pictures_of_a_job_are_drawn_at_once(
+    client: TestClient, studio: FakeStudio, until: Await
+) -> None:
+    studio.gate.clear()
+    until(ask(client, n=4, seed=0)["id"], "running")
+    for _ in range(500):
+        if len(studio.started) == 4:
+            break
+        time.sleep(0.01)
+    assert [request.seed for request in studio.started] == [0, 1, 2, 3]
+
+
 def test_a_full_queue_says_when_to_come_back(client: TestClient, studio: FakeStudio, until: Await) -> None:
     studio.gate.clear()
     until(ask(client)["id"], "running")
@@ -127,10 +143,17 @@ def test_a_job_that_keeps_failing_fails_with_its_reason(
 def test_what_was_drawn_before_a_failure_is_not_drawn_again(
     client: TestClient, studio: FakeStudio, until: Await
 ) -> None:
-    studio.failures = 1
+    studio.failures, studio.fail_after = 1, 3
     done = until(ask(client, n=4, seed=0)["id"], "succeeded")
     assert [image["seed"] for image in done["images"]] == [0, 1, 2, 3]
-    assert len(studio.started) < 8 or done["attempts"] == 2
+    assert len(studio.started) == 5
+    assert done["attempts"] == 2
+
+
+def test_a_job_that_names_no_model_gets_the_one_that_is_served(tmp_path: Path) -> None:
+    app = create_app(tmp_path, FakeStudio(), model="storybook@1")
+    with TestClient(app, base_url="http://127.0.0.1") as other:
+        assert ask(other)["request"]["model"] == "storybook@1"
 
 
 def test_models_ideas_health(client: TestClient) -> None:

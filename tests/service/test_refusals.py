@@ -151,3 +151,10 @@ def test_every_answer_has_the_security_headers(client: TestClient, path: str) ->
     assert "default-src 'none'" in policy and "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_the_page_is_asked_for_anew_each_time(client: TestClient) -> None:
+    for path in ("/", "/pages/main.js"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-cache"

@@ -146,3 +146,15 @@ def test_localhost_is_bound_on_this_machine_only() -> None:
     with bind("localhost", 0) as listening:
         assert listening.getsockname()[0] == "127.0.0.1"
         assert listening.family == socket.AF_INET
+
+
+def test_a_client_that_reads_nothing_holds_nobody_up(tmp_path: Path, processes: list[Process]) -> None:
+    server = Process(tmp_path, 0.001)
+    processes.append(server)
+    job = server.ask(steps=150, n=8)
+    address = (server.http.base_url.host, server.http.base_url.port or 80)
+    with socket.create_connection(address) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        deaf.sendall(f"GET /v1/jobs/{job}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert server.until(job, "succeeded", "failed")["state"] == "succeeded"
+        assert server.http.get(f"v1/jobs/{job}/events").text.count("event: image") == 8

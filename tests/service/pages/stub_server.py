@@ -1,0 +1,266 @@
+"""The service's wire without a model behind it: pictures are Storybook renders that come out of noise.
+
+A test holds drawings after a step with `hold_after` and lets them go on by setting it to None;
+`python stub_server.py 8000` shows the page for a look by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import re
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+import limner
+from limner.storybook.captions import COLOUR_WORDS, PLACE_WORDS, idea, vocabulary
+from limner.storybook.render import draw_scene
+from limner.storybook.scene import Scene, Thing
+from limner.storybook.subjects import SUBJECTS
+
+PAGES = Path(limner.__file__).parent / "service" / "pages"
+SIZE = 128
+
+
+def paint(prompt: str, seed: int) -> Image.Image:
+    """A Storybook scene with the first subject, colour and place that the words name."""
+    words = re.findall(r"[a-z]+", prompt.lower())
+    rng = np.random.default_rng([seed, len(prompt)])
+    subject = next((s for w in words for s, k in SUBJECTS.items() if w in k.words + k.plurals), "house")
+    colour = next((c for w in words for c, said in COLOUR_WORDS.items() if w in said), "blue")
+    place = next((p for p, said in PLACE_WORDS.items() if any(phrase in prompt for phrase in said)), "meadow")
+    hour = "night" if "night" in words else "sunset" if "sunset" in words else "day"
+    scene = Scene((Thing(subject, colour, "large"),), None, place, hour, "clear")
+    return draw_scene(scene, rng, SIZE, with_masks=False).image
+
+
+def png(image: Image.Image) -> bytes:
+    """The picture as a PNG file."""
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+@dataclass
+class StubJob:
+    """One job, its finished pictures and the events so far."""
+
+    id: str
+    request: dict[str, Any]
+    state: str = "queued"
+    step: int = 0
+    images: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+    events: list[tuple[str, Any]] = field(default_factory=list)
+    stop: bool = False
+
+    def view(self) -> dict[str, Any]:
+        """The job as it goes over the wire."""
+        return {
+            "id": self.id, "state": self.state, "queue_position": None, "step": self.step,
+            "steps": self.request["steps"], "request": self.request, "images": self.images,
+            "error": self.error, "created_at": "2026-01-31T12:00:00Z",
+        }  # fmt: skip
+
+
+class Stub:
+    """The state behind the wire; tests turn its knobs."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, StubJob] = {}
+        self.pictures: dict[str, bytes] = {}
+        self.hold_after: int | None = None
+        self.step_seconds = 0.005
+        self.fail_drawing: str | None = None
+        self.refuse: tuple[int, dict[str, Any]] | None = None
+        self.sizes = [{"width": SIZE, "height": SIZE}]
+        self.drop_after: int | None = None
+        self.resumed_from: list[str] = []
+        self.away = False
+
+    def finish(self, job: StubJob, state: str) -> None:
+        """End a job and say so to who listens."""
+        job.state = state
+        job.events.append((state, job.view()))
+
+    def draw(self, job: StubJob) -> None:
+        """Draw in steps, in a thread of its own."""
+        job.state = "running"
+        request, steps = job.request, job.request["steps"]
+        targets = [paint(request["prompt"], request["seed"] + k) for k in range(request["n"])]
+        rng = np.random.default_rng(request["seed"])
+        for step in range(1, steps + 1):
+            while self.hold_after is not None and step > self.hold_after and not job.stop:
+                time.sleep(0.005)
+            if job.stop:
+                return self.finish(job, "cancelled")
+            if self.fail_drawing:
+                job.error = self.fail_drawing
+                return self.finish(job, "failed")
+            for k, target in enumerate(targets):
+                latent = np.asarray(target.resize((16, 16), Image.Resampling.BOX), np.float32)
+                share = (1 - step / steps) ** 1.5
+                shown = (1 - share) * latent + share * rng.uniform(40, 220, latent.shape)
+                data = base64.b64encode(png(Image.fromarray(shown.clip(0, 255).astype(np.uint8)))).decode()
+                message = {
+                    "step": step,
+                    "steps": steps,
+                    "image": k,
+                    "preview": f"data:image/png;base64,{data}",
+                }
+                job.events.append(("step", message))
+            job.step = step
+            time.sleep(self.step_seconds)
+        for k, target in enumerate(targets):
+            name = secrets.token_hex(16)
+            self.pictures[name] = png(target)
+            image = {"id": name, "url": f"/v1/images/{name}", "seed": request["seed"] + k,
+                     "width": SIZE, "height": SIZE, "index": k}  # fmt: skip
+            job.images.append(image)
+            job.events.append(("image", image))
+        self.finish(job, "succeeded")
+
+    def add(self, asked: dict[str, Any]) -> StubJob:
+        """Accept a request with the model's defaults filled in."""
+        defaults = {"model": "storybook", "seed": secrets.randbelow(2**32), "steps": 20, "guidance_scale": 4.0,
+                    "negative_prompt": "", "n": 1, "width": SIZE, "height": SIZE}  # fmt: skip
+        job = StubJob(secrets.token_hex(8), {**defaults, **asked})
+        self.jobs[job.id] = job
+        job.events.append(("queued", {"position": 1}))
+        return job
+
+
+def problem(status: int, title: str, **more: Any) -> JSONResponse:
+    """A problem document (RFC 9457)."""
+    body = {"type": "about:blank", "title": title, "status": status, **more}
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def stub_app(stub: Stub) -> Starlette:
+    """The routes that the page uses."""
+
+    async def page(request: Request) -> Response:
+        return FileResponse(PAGES / request.path_params.get("file", "index.html"))
+
+    async def models(_: Request) -> Response:
+        model = {
+            "name": "storybook", "version": "1", "title": "Storybook", "description": "", "family": "diffusion",
+            "sizes": stub.sizes, "defaults": {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"},
+            "limits": {"steps": [1, 150], "guidance_scale": [1, 30]}, "vocabulary": list(vocabulary()),
+            "small": True, "card": "/v1/models/storybook/1/card",
+        }  # fmt: skip
+        return JSONResponse({"models": [model]})
+
+    async def ideas(request: Request) -> Response:
+        count = int(request.query_params.get("n", 1))
+        return JSONResponse({"ideas": [idea(secrets.randbelow(10**6)) for _ in range(count)]})
+
+    async def create(request: Request) -> Response:
+        if stub.refuse is not None:
+            return problem(stub.refuse[0], "Refused", **stub.refuse[1])
+        asked = await request.json()
+        seed = asked.get("seed", 0)
+        if not isinstance(seed, int) or not 0 <= seed < 2**32:
+            message = "must be a whole number from 0 to 4294967295"
+            return problem(422, "Invalid input", errors=[{"field": "seed", "message": message}])
+        job = stub.add(asked)
+        threading.Thread(target=stub.draw, args=(job,), daemon=True).start()
+        return JSONResponse(job.view(), 202, {"Location": f"/v1/jobs/{job.id}"})
+
+    async def listed(request: Request) -> Response:
+        newest = list(stub.jobs.values())[::-1]
+        before = request.query_params.get("before")
+        start = 0 if before is None else [j.id for j in newest].index(before) + 1
+        end = start + int(request.query_params.get("limit", 24))
+        following = newest[end - 1].id if end < len(newest) else None
+        return JSONResponse({"jobs": [j.view() for j in newest[start:end]], "next": following})
+
+    async def one(request: Request) -> Response:
+        job = stub.jobs.get(request.path_params["job"])
+        if job is None:
+            return problem(404, "Not found")
+        if request.method == "DELETE":
+            job.stop = True
+        return JSONResponse(job.view())
+
+    async def events(request: Request) -> Response:
+        job = stub.jobs[request.path_params["job"]]
+        seen = request.headers.get("last-event-id")
+        if seen is not None:
+            stub.resumed_from.append(seen)
+        drop, stub.drop_after = stub.drop_after, None
+
+        async def stream() -> AsyncIterator[str]:
+            yield "retry: 50\n\n"
+            at = 0 if seen is None else int(seen) + 1
+            sent = 0
+            while True:
+                while at < len(job.events):
+                    name, data = job.events[at]
+                    yield f"id: {at}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
+                    at, sent = at + 1, sent + 1
+                    if sent == drop or name in ("succeeded", "failed", "cancelled"):
+                        return
+                await asyncio.sleep(0.01)
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async def image(request: Request) -> Response:
+        return Response(stub.pictures[request.path_params["image"]], media_type="image/png")
+
+    async def health(_: Request) -> Response:
+        return problem(503, "Away") if stub.away else JSONResponse({"status": "ok", "parts": {}})
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/pages/{file}", page),
+            Route("/healthz", health),
+            Route("/v1/models", models),
+            Route("/v1/ideas", ideas),
+            Route("/v1/jobs", create, methods=["POST"]),
+            Route("/v1/jobs", listed),
+            Route("/v1/jobs/{job}", one, methods=["GET", "DELETE"]),
+            Route("/v1/jobs/{job}/events", events),
+            Route("/v1/images/{image}", image),
+        ]
+    )
+
+
+@contextmanager
+def serving(stub: Stub) -> Iterator[str]:
+    """Serve the stub on a free port of the loopback; yields the address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(stub_app(stub), log_level="critical", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(5)
+
+
+if __name__ == "__main__":
+    by_hand = Stub()
+    by_hand.step_seconds = 0.1
+    uvicorn.run(stub_app(by_hand), port=int(sys.argv[1]), log_level="warning")
