@@ -1,0 +1,168 @@
+"""CLIP's tokenizer: text to a row of token ids of fixed length, as transformers' `CLIPTokenizer` gives it.
+
+Text is composed (NFC), runs of white space become one space, letters are lowered; words are split by CLIP's
+pattern and then by byte-level byte-pair encoding (Radford et al. 2021). The vocabulary comes from
+`tokenizer.json` where the model has one (what transformers 5 writes), else from `vocab.json` and `merges.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers, processors
+from tokenizers.models import BPE
+
+from ...errors import InvalidInput, NotFound
+
+_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_DEFAULTS = {
+    "bos_token": "<|startoftext|>",
+    "eos_token": "<|endoftext|>",
+    "unk_token": "<|endoftext|>",
+    "pad_token": "<|endoftext|>",
+}
+_FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
+
+
+class ClipTokenizer:
+    """The tokenizer of one model; `length` is the number of ids in a row. Safe to share between threads."""
+
+    length: int
+
+    def __init__(self, directory: Path) -> None:
+        """Read the `tokenizer` folder of a model; NotFound or InvalidInput names the file that is at fault."""
+        config = _read_object(directory / "tokenizer_config.json")
+        self.length = _length(config, directory)
+        added = _added_tokens(config, directory)
+        special = _special_tokens(config, directory, added)
+        self._tokenizer = _build(directory, special, added)
+        pad = special["pad_token"].content
+        self._tokenizer.enable_truncation(self.length)
+        self._tokenizer.enable_padding(
+            length=self.length, pad_id=self._tokenizer.token_to_id(pad), pad_token=pad
+        )
+
+    def __call__(self, text: str) -> NDArray[np.int64]:
+        """Give the ids of `text`, int64 (length,): start, words cut to fit, end, padding."""
+        return np.array(self._tokenizer.encode(text).ids, np.int64)
+
+    def token_count(self, text: str) -> int:
+        """Count the ids of `text` that fit in a row, without padding."""
+        return sum(self._tokenizer.encode(text).attention_mask)
+
+
+def _build(directory: Path, special: dict[str, AddedToken], added: dict[int, AddedToken]) -> Tokenizer:
+    vocabulary, merges = _vocabulary(directory)
+    start, end = special["bos_token"].content, special["eos_token"].content
+    for token in (start, end):
+        if token not in vocabulary:
+            raise InvalidInput(f"{directory}: the vocabulary lacks the token {token!r}")
+    try:
+        model = BPE(
+            vocab=vocabulary,
+            merges=merges,
+            continuing_subword_prefix="",
+            end_of_word_suffix="</w>",
+            unk_token=special["unk_token"].content,
+        )
+    except Exception as error:  # noqa: BLE001 tokenizers raises nothing narrower
+        raise InvalidInput(f"{directory}: {error}") from None
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_PATTERN), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.add_tokens([token for _, token in sorted(added.items())])
+    tokenizer.add_tokens(list(special.values()))
+    tokenizer.post_processor = processors.RobertaProcessing(
+        (end, vocabulary[end]), (start, vocabulary[start]), trim_offsets=False, add_prefix_space=False
+    )
+    return tokenizer
+
+
+def _length(config: dict[str, Any], directory: Path) -> int:
+    length = config.get("model_max_length")
+    if not isinstance(length, int) or not 2 <= length <= 4096:
+        raise InvalidInput(
+            f"{directory / 'tokenizer_config.json'}: model_max_length={length!r}; allowed: 2 to 4096",
+            field="model_max_length",
+        )
+    return length
+
+
+def _vocabulary(directory: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    whole = directory / "tokenizer.json"
+    if whole.is_file():
+        model = _read_object(whole).get("model", {})
+        if not isinstance(model, dict) or model.get("type") != "BPE":
+            raise InvalidInput(f"{whole}: the model is not byte-pair encoding")
+        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
+        return model["vocab"], [_pair(whole, merge) for merge in merges]
+    file = directory / "merges.txt"
+    vocabulary = _read_object(directory / "vocab.json")
+    try:
+        lines = file.read_text("utf-8").split("\n")
+    except FileNotFoundError:
+        raise NotFound(f"no tokenizer merges at {file}") from None
+    merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    return vocabulary, [_pair(file, merge) for merge in merges]
+
+
+def _pair(file: Path, merge: list[str]) -> tuple[str, str]:
+    if len(merge) != 2:
+        raise InvalidInput(f"{file}: {' '.join(merge)!r} is not a pair of tokens")
+    return merge[0], merge[1]
+
+
+def _added_tokens(config: dict[str, Any], directory: Path) -> dict[int, AddedToken]:
+    """Give the tokens that stand outside byte-pair encoding, by id."""
+    listed = config.get("added_tokens_decoder")
+    if listed is not None:
+        return {int(number): _added_token(token) for number, token in listed.items()}
+    if (directory / "tokenizer.json").is_file():
+        tokens = _read_object(directory / "tokenizer.json").get("added_tokens", [])
+        return {token["id"]: _added_token(token) for token in tokens}
+    return {}
+
+
+def _special_tokens(
+    config: dict[str, Any], directory: Path, added: dict[int, AddedToken]
+) -> dict[str, AddedToken]:
+    """Give start, end, unknown and padding token; the older special_tokens_map.json counts where the
+    configuration lists no added tokens, and its values go first."""
+    values = _DEFAULTS | {key: config[key] for key in _DEFAULTS if config.get(key)}
+    older = directory / "special_tokens_map.json"
+    if "added_tokens_decoder" not in config and older.is_file():
+        mapped = _read_object(older)
+        values |= {key: mapped[key] for key in _DEFAULTS if mapped.get(key)}
+    by_content = {token.content: token for token in added.values()}
+    tokens = {key: _added_token(value) for key, value in values.items()}
+    return {key: by_content.get(token.content, token) for key, token in tokens.items()}
+
+
+def _added_token(value: str | dict[str, Any]) -> AddedToken:
+    if isinstance(value, str):
+        return AddedToken(value, special=True)
+    flags = {flag: bool(value[flag]) for flag in _FLAGS if flag in value}
+    return AddedToken(value["content"], special=bool(value.get("special", True)), **flags)
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise NotFound(f"no tokenizer file {file}") from None
+    except ValueError as error:
+        raise InvalidInput(f"{file} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{file} is not a JSON object")
+    return value

@@ -1,0 +1,201 @@
+import itertools
+import json
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTokenizer
+
+from limner.errors import InvalidInput, NotFound
+from limner.families.diffusion.tokenizer import ClipTokenizer
+
+WORDS = [
+    "a",
+    "red",
+    "apple",
+    "on",
+    "the",
+    "table",
+    "two",
+    "people",
+    "are",
+    "walking",
+    "apples",
+    "it's",
+    "they're",
+    "42",
+    "über",
+    "café",
+    "naïve",
+]
+
+
+def learn_merges(words, count):
+    """Byte-pair encoding learned the slow way: the most frequent pair is joined, again and again."""
+    spelled = {}
+    level = ByteLevel(add_prefix_space=False)
+    for word in words:
+        letters = [*level.pre_tokenize_str(word)[0][0]]
+        spelled[word] = [*letters[:-1], letters[-1] + "</w>"]
+    merges = []
+    for _ in range(count):
+        pairs = Counter(pair for parts in spelled.values() for pair in itertools.pairwise(parts))
+        if not pairs:
+            break
+        best = max(sorted(pairs), key=pairs.__getitem__)
+        merges.append(best)
+        for parts in spelled.values():
+            for at in range(len(parts) - 1, 0, -1):
+                if at < len(parts) and (parts[at - 1], parts[at]) == best:
+                    parts[at - 1 : at + 1] = ["".join(best)]
+    return merges
+
+
+def write_tokenizer(directory, length=12, pad=None, alphabet=None, tokens=None):
+    """A folder as Stable Diffusion's: vocab.json, merges.txt and the two small files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    alphabet = sorted(ByteLevel.alphabet()) if alphabet is None else alphabet
+    merges = [
+        pair for pair in learn_merges(WORDS, 40) if set("".join(pair).replace("</w>", "")) <= set(alphabet)
+    ]
+    words = [*alphabet, *(letter + "</w>" for letter in alphabet), *map("".join, merges)]
+    words += ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    (directory / "vocab.json").write_text(json.dumps(vocabulary))
+    lines = ["#version: 0.2", *(" ".join(merge) for merge in merges)]
+    (directory / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    config = {"model_max_length": length, "tokenizer_class": "CLIPTokenizer", "do_lower_case": True}
+    (directory / "tokenizer_config.json").write_text(json.dumps(config | (tokens or {})))
+    if pad is not None:
+        (directory / "special_tokens_map.json").write_text(json.dumps({"pad_token": pad}))
+    return directory
+
+
+AS_IN_SD_1 = {
+    "bos_token": {"__type": "AddedToken", "content": "<|startoftext|>", "normalized": True, "lstrip": False},
+    "eos_token": {"__type": "AddedToken", "content": "<|endoftext|>", "normalized": True, "lstrip": False},
+    "pad_token": "<|endoftext|>",
+    "unk_token": {"__type": "AddedToken", "content": "<|endoftext|>", "normalized": True, "lstrip": False},
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    base = tmp_path_factory.mktemp("tokenizers")
+    plain = write_tokenizer(base / "plain")
+    saved = base / "saved"
+    CLIPTokenizer.from_pretrained(plain).save_pretrained(saved)
+    return {
+        "plain": plain,
+        "as in SD 1": write_tokenizer(base / "sd1", tokens=AS_IN_SD_1, pad="<|endoftext|>"),
+        "as in SD 2": write_tokenizer(base / "sd2", pad="!"),
+        "pad not in the vocabulary": write_tokenizer(base / "pad", pad="<pad>"),
+        "few letters": write_tokenizer(base / "few", alphabet=list("abdelprt !")),
+        "saved by transformers": saved,
+    }
+
+
+@pytest.fixture(scope="module")
+def pairs(folders):
+    return {name: (ClipTokenizer(at), CLIPTokenizer.from_pretrained(at)) for name, at in folders.items()}
+
+
+def theirs(tokenizer, text):
+    row = tokenizer(text, padding="max_length", truncation=True, max_length=tokenizer.model_max_length)
+    return np.array(row.input_ids)
+
+
+WORDS_AND_MARKS = [
+    *WORDS,
+    "Red",
+    "APPLES",
+    "'s",
+    "<|endoftext|>",
+    "<|startoftext|>",
+    "<pad>",
+    "!",
+    "\t\n",
+    "\xa0",
+    "\u3000",
+]
+TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.lists(
+        st.sampled_from(
+            [
+                *WORDS,
+                "Red",
+                "APPLES",
+                "'s",
+                "<|endoftext|>",
+                "<|startoftext|>",
+                "<pad>",
+                "!",
+                "\t\n",
+                "\xa0",
+                "\u3000",
+            ]
+        ),
+        max_size=16,
+    ).map(" ".join),
+)
+NAMES = [
+    "plain",
+    "as in SD 1",
+    "as in SD 2",
+    "pad not in the vocabulary",
+    "few letters",
+    "saved by transformers",
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(name=st.sampled_from(NAMES), text=TEXTS)
+def test_ids_are_those_of_transformers(pairs, name, text):
+    ours, reference = pairs[name]
+    ids = ours(text)
+    assert ids.dtype == np.int64 and ids.shape == (ours.length,)
+    assert np.array_equal(ids, theirs(reference, text))
+
+
+def test_case_and_white_space_do_not_matter(pairs):
+    ours, _ = pairs["plain"]
+    assert np.array_equal(ours("  a RED\n\tapple "), ours("a red apple"))
+
+
+def test_the_count_leaves_padding_out(pairs):
+    ours, _ = pairs["plain"]
+    assert ours.token_count("") == 2
+    assert ours.token_count("a") == 3
+    assert ours.token_count("a " * 100) == ours.length
+
+
+@pytest.mark.parametrize("missing", ["vocab.json", "merges.txt", "tokenizer_config.json"])
+def test_a_missing_file_is_named(folders, tmp_path, missing):
+    shutil.copytree(folders["plain"], tmp_path / "tokenizer")
+    (tmp_path / "tokenizer" / missing).unlink()
+    with pytest.raises(NotFound, match=missing):
+        ClipTokenizer(tmp_path / "tokenizer")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("vocab.json", "{", "not JSON"),
+        ("vocab.json", "[]", "not a JSON object"),
+        ("vocab.json", "{}", "startoftext"),
+        ("merges.txt", "a b c", "not a pair"),
+        ("merges.txt", "a missing", "missing"),
+        ("tokenizer_config.json", '{"model_max_length": 1e30}', "model_max_length"),
+        ("tokenizer_config.json", "{}", "model_max_length"),
+    ],
+)
+def test_a_broken_file_is_named(folders, tmp_path, file, text, message):
+    shutil.copytree(folders["plain"], tmp_path / "tokenizer")
+    (tmp_path / "tokenizer" / file).write_text(text)
+    with pytest.raises(InvalidInput, match=message):
+        ClipTokenizer(tmp_path / "tokenizer")
