@@ -9,7 +9,7 @@ same place share most of those signs, so pairs that are close by hash count as d
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,9 @@ from PIL import Image
 
 from .pictures import read_picture, to_rgb
 
-MAX_BITS = 10
-MAX_DIFFERENCE = 32
-_BLOCK = 512
+MAX_BITS = 16
+MAX_DIFFERENCE = 40
+_BLOCK = 128
 
 
 def _cosines() -> NDArray[np.float64]:
@@ -84,18 +84,15 @@ def groups_of(signatures: Sequence[Signature]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _near(signatures: Sequence[Signature]) -> Iterable[tuple[int, int]]:
+def _near(signatures: Sequence[Signature]) -> Iterator[tuple[int, int]]:
     if not signatures:
         return
     bits = np.array([one.bits for one in signatures], np.uint64)
-    thumbnails = np.stack([one.thumbnail for one in signatures])
+    thumbnails = np.stack([one.thumbnail for one in signatures]).reshape(len(bits), -1).astype(np.int16)
     for start in range(0, len(bits), _BLOCK):
-        rows = bits[start : start + _BLOCK]
-        distance = np.bitwise_count(rows[:, None] ^ bits[None, start:])
-        for a, b in np.argwhere(distance <= MAX_BITS):
-            if b > a:
-                difference = np.abs(
-                    thumbnails[start + a].astype(np.int16) - thumbnails[start + b].astype(np.int16)
-                )
-                if difference.max() <= MAX_DIFFERENCE:
-                    yield int(start + a), int(start + b)
+        distance = np.bitwise_count(bits[start : start + _BLOCK, None] ^ bits[start:])
+        first, second = np.nonzero(np.triu(distance <= MAX_BITS, 1))
+        for part in range(0, len(first), 4096):
+            a, b = first[part : part + 4096] + start, second[part : part + 4096] + start
+            alike = np.abs(thumbnails[a] - thumbnails[b]).max(1) <= MAX_DIFFERENCE
+            yield from zip(a[alike].tolist(), b[alike].tolist(), strict=True)

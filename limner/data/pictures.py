@@ -86,8 +86,8 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 def _square(image: Image.Image, size: int, how: Image.Resampling) -> Image.Image:
     side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    return image.resize((size, size), how, box=(left, top, left + side, top + side))
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side)).resize((size, size), how)
 
 
 def load_picture(file: Path, size: int) -> NDArray[np.uint8]:

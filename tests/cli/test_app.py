@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import builtins
+import os
+import signal
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from limner import __version__
+from tests.cli.conftest import Run, refused
+
+VERBS = [
+    ["draw"],
+    ["serve"],
+    ["train"],
+    ["evaluate"],
+    ["data", "storybook"],
+    ["data", "check"],
+    ["models", "list"],
+    ["models", "show"],
+]
+
+
+def test_every_verb_has_help(run: Run) -> None:
+    for verb in VERBS:
+        result = run(*verb, "--help")
+        assert result.exit_code == 0, result.output
+        assert verb[-1] in result.stdout
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").stdout == f"limner {__version__}\n"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from limner.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = ('torch', 'fastapi', 'numpy', 'pydantic', 'openvino', 'PIL')\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_draw_loads_neither_torch_nor_the_service(tiny_model: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from limner.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "heavy = ('torch', 'fastapi', 'sqlalchemy', 'uvicorn', 'transformers', 'diffusers')\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    arguments = ["draw", "x", "-o", str(tmp_path / "a.png"), "--model", str(tiny_model), "--steps", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LIMNER_DATA_DIR": str(tmp_path)},
+    )
+    assert done.stderr.strip().splitlines()[-1] == "[]", done.stderr
+
+
+def test_train_hands_the_recipe_over(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Any, ...]] = []
+    module = types.ModuleType("limner.training.run")
+    module.train = lambda *arguments: calls.append(arguments)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "limner.training.run", module)
+    assert run("train", "recipes/birds.toml").exit_code == 0
+    assert run("train", "birds.toml", "--out", "here", "--resume").exit_code == 0
+    assert calls == [
+        (Path("recipes/birds.toml"), Path("runs/birds"), False),
+        (Path("birds.toml"), Path("here"), True),
+    ]
+
+
+def test_evaluate_hands_the_model_over(run: Run, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+    calls: list[tuple[Any, ...]] = []
+    module = types.ModuleType("limner.evaluation.run")
+    module.evaluate = lambda *arguments: calls.append(arguments)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "limner.evaluation.run", module)
+    assert run("evaluate", tiny_model).exit_code == 0
+    assert run("evaluate", tiny_model, "--out", "here", "--seeds", 2, "--limit", 5).exit_code == 0
+    assert [(call[0].name, *call[1:]) for call in calls] == [
+        ("tiny", Path("runs/evaluate-tiny-1"), 3, None),
+        ("tiny", Path("here"), 2, 5),
+    ]
+    assert "not found" in refused(run("evaluate", "nope"))
+
+
+def test_a_missing_extra_is_one_line_with_the_way_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "limner.training.run", raising=False)
+    real = builtins.__import__
+
+    def without_torch(name: str, *rest: Any) -> Any:
+        if name.startswith("training") or name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_torch)
+    line = refused(run("train", "recipe.toml"))
+    assert "training needs torch" in line
+    assert "pip install 'limner[train]'" in line
+
+
+def test_serve_refuses_other_machines(run: Run) -> None:
+    assert "0.0.0.0" in refused(run("serve", "--host", "0.0.0.0"))
+
+
+def test_an_error_of_the_file_system_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMNER_DATA_DIR", "/dev/null/models")
+    assert "/dev/null/models" in refused(run("models", "list"))
+
+
+def test_ctrl_c_ends_a_long_verb_quietly_and_it_can_go_on(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    command = [sys.executable, "-c", "from limner.cli import main; main()"]
+    arguments = ["data", "storybook", str(out), "--count", "100000", "--size", "32"]
+    process = subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        while not list((out / ".parts").glob("*.jsonl")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, stdout, stderr) == (130, "", "")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from limner.cli.strip import side_by_side
+from limner.engine.request import DrawRequest
+from tests.cli.conftest import Run, refused
+from tests.service.fake_studio import FakeStudio
+
+
+@pytest.mark.usefixtures("studio")
+def test_it_prints_seed_time_and_path(run: Run) -> None:
+    result = run("draw", "a red apple", "-o", "apple.png", "--seed", 7)
+    assert result.exit_code == 0, result.output
+    assert re.fullmatch(r"seed 7  \d+\.\d\d s  apple\.png\n", result.stdout)
+    with Image.open("apple.png") as image:
+        assert image.size == (64, 64)
+        assert "a red apple" in image.info["parameters"]
+
+
+def test_every_option_reaches_the_studio(run: Run, studio: FakeStudio) -> None:
+    options = ("--seed", 3, "--steps", 2, "--guidance-scale", 2.5, "--negative-prompt", "blue")
+    more = ("--sampler", "euler", "--width", 64, "--height", 64, "--model", "storybook@1")
+    result = run("draw", "a red apple", *options, *more)
+    assert result.exit_code == 0, result.output
+    assert studio.started == [
+        DrawRequest(
+            prompt="a red apple",
+            model="storybook@1",
+            seed=3,
+            steps=2,
+            guidance_scale=2.5,
+            negative_prompt="blue",
+            sampler="euler",
+            width=64,
+            height=64,
+        )
+    ]
+    assert studio.closed
+
+
+@pytest.mark.usefixtures("studio")
+def test_several_pictures_are_numbered(run: Run) -> None:
+    result = run("draw", "x", "-o", "apple.png", "--count", 3, "--seed", 7)
+    assert result.exit_code == 0, result.output
+    assert [line.split()[1] for line in result.stdout.splitlines()] == ["7", "8", "9"]
+    assert sorted(file.name for file in Path().glob("*.png")) == ["apple-1.png", "apple-2.png", "apple-3.png"]
+
+
+@pytest.mark.usefixtures("studio")
+def test_a_name_from_the_prompt_and_an_old_file_is_replaced(run: Run) -> None:
+    Path("a-red-apple-7.png").write_text("old")
+    assert run("draw", "A red  apple!", "--seed", 7).exit_code == 0
+    with Image.open("a-red-apple-7.png") as image:
+        assert image.format == "PNG"
+    assert run("draw", "苹果", "--seed", 7).exit_code == 0
+    assert Path("picture-7.png").is_file()
+
+
+@pytest.mark.usefixtures("studio")
+def test_a_strip_has_a_panel_for_every_step(run: Run) -> None:
+    result = run("draw", "x", "-o", "apple.png", "--steps", 5, "--seed", 7, "--strip")
+    assert result.exit_code == 0, result.output
+    assert "apple-strip.png" in result.stdout
+    with Image.open("apple-strip.png") as strip, Image.open("apple.png") as picture:
+        assert strip.size == (5 * 64, 64)
+        assert (np.asarray(strip)[:, -64:] == np.asarray(picture)).all()
+
+
+def test_a_strip_enlarges_previews_and_ends_with_the_picture() -> None:
+    previews = [np.full((4, 8, 3), value, np.uint8) for value in (10, 20, 30)]
+    row = np.asarray(side_by_side(previews, np.full((16, 32, 3), 99, np.uint8)))
+    assert row.shape == (16, 96, 3)
+    assert [int(row[0, x, 0]) for x in (16, 48, 80)] == [10, 20, 99]
+    assert side_by_side([], np.zeros((4, 4, 3), np.uint8)).size == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("x", "-o", "no/a.png"), "folder 'no' does not exist"),
+        (("x", "-o", "a.jpg"), "name that ends in .png"),
+        (("x", "-o", "data.png"), "is a folder"),
+        ((" ",), "prompt must not be empty"),
+        (("x", "--steps", "1000000"), "steps"),
+        (("x", "--seed", "-1"), "seed"),
+        (("x", "--width", "65"), "width 65"),
+        (("x", "--count", "0"), "count must be 1 to 64"),
+        (("x", "--count", "-3"), "count must be 1 to 64"),
+        (("x", "--model", "nope"), "known: storybook"),
+    ],
+)
+@pytest.mark.usefixtures("studio")
+def test_bad_input_is_one_line_on_stderr(run: Run, arguments: tuple[str, ...], words: str) -> None:
+    Path("data.png").mkdir()
+    assert words in refused(run("draw", *arguments))
+    assert not [file for file in Path().glob("*.png") if file.is_file()]
+
+
+def test_a_failure_is_one_line(run: Run, studio: FakeStudio) -> None:
+    studio.failures = 1
+    assert "the paint ran out" in refused(run("draw", "x"))
+
+
+def test_ctrl_c_is_quiet(run: Run, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studio, "resolve", interrupted)
+    result = run("draw", "x")
+    assert (result.exit_code, result.output) == (130, "")
+    assert studio.closed
+
+
+def test_a_real_model(run: Run, tiny_model: Path) -> None:
+    result = run("draw", "a red apple", "-o", "a.png", "--model", tiny_model, "--steps", 3, "--strip")
+    assert result.exit_code == 0, result.output
+    with Image.open("a-strip.png") as strip:
+        assert strip.size == (3 * 64, 64)
