@@ -25,7 +25,7 @@ def studio() -> FakeStudio:
 
 @pytest.fixture
 def fake(studio: FakeStudio) -> Iterator[Limner]:
-    with Limner(studio, "storybook") as opened:  # type: ignore[arg-type]
+    with Limner(studio, "storybook") as opened:
         yield opened
 
 
@@ -106,15 +106,15 @@ def test_an_error_in_on_step_cancels(fake: Limner, studio: FakeStudio) -> None:
 
 
 def test_leaving_closes_the_engine(studio: FakeStudio) -> None:
-    with Limner(studio, "storybook"):  # type: ignore[arg-type]
+    with Limner(studio, "storybook"):
         assert not studio.closed
     assert studio.closed
 
 
 def test_a_saved_picture_carries_its_settings(fake: Limner, tmp_path: Path) -> None:
-    file = fake.draw("a red apple", seed=7).save(tmp_path / "apple.png")  # type: ignore[union-attr]
+    file = fake.draw("a red apple", seed=7).save(tmp_path / "apple.png")
     with Image.open(file) as image:
-        told = image.info  # type: ignore[attr-defined]
+        told = image.info
         assert image.size == (64, 64)
     assert "a red apple" in told["parameters"]
     assert "a red apple" in json.dumps(json.loads(told["limner"]))

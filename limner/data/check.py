@@ -127,13 +127,16 @@ def check_set(folder: Path, progress: Callable[[int, int], None] | None = None) 
         return looked, _look_at_mask(folder, entry, looked.size) if entry else None
 
     signatures: dict[str, Signature] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         for done, (name, (looked, mask)) in enumerate(zip(names, pool.map(look, names), strict=True), 1):
             findings += [finding for finding in (looked.finding, mask) if finding is not None]
             if looked.signature is not None:
                 signatures[name] = looked.signature
             if progress is not None:
                 progress(done, len(names))
+    finally:
+        pool.shutdown(cancel_futures=True)
     hashed = list(signatures)
     for group in groups_of(list(signatures.values())):
         if len(group) > 1:

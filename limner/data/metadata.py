@@ -157,7 +157,7 @@ def _cell(text: str) -> Any:
 def _entry(where: str, record: Any) -> Entry | Fault:
     if not isinstance(record, dict):
         return Fault(where, "metadata", "must be an object with file_name and text")
-    name, text, mask = record.get("file_name"), record.get("text"), record.get("mask")
+    name, text, mask = (record.get(key) for key in ("file_name", "text", "mask"))
     for key, value in (("file_name", name), ("mask", mask)):
         if key == "mask" and value is None:
             continue
@@ -174,7 +174,8 @@ def _entry(where: str, record: Any) -> Entry | Fault:
     if not all(_encodable(caption) for caption in captions):
         return Fault(where, "metadata", "text has half a surrogate pair")
     rest = {key: value for key, value in record.items() if key not in ("file_name", "text", "mask")}
-    return Entry(where, str(name), tuple(captions), mask, rest)
+    mask = PurePosixPath(mask).as_posix() if mask else None
+    return Entry(where, PurePosixPath(name).as_posix(), tuple(captions), mask, rest)
 
 
 def _bad_name(value: Any) -> str | None:

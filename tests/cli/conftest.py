@@ -31,7 +31,7 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> FakeStudio:
     made = FakeStudio()
 
     def load(model: str, *rest: Any, **more: Any) -> api.Limner:
-        return api.Limner(made, model)  # type: ignore[arg-type]
+        return api.Limner(made, model)
 
     monkeypatch.setattr(api, "load", load)
     return made

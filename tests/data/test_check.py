@@ -57,6 +57,14 @@ def test_everything_is_found_at_once(tmp_path: Path) -> None:
     assert "good.png" in next(one.detail for one in report.findings if one.kind == "duplicate")
 
 
+def test_a_name_may_begin_with_a_dot_and_a_slash(tmp_path: Path) -> None:
+    picture(1).save(tmp_path / "a.png")
+    picture(1).save(tmp_path / "mask.png")
+    write_jsonl(tmp_path, {"file_name": "./a.png", "text": "x", "mask": ".//mask.png"})
+    report = check_set(tmp_path)
+    assert (report.pictures, report.findings) == (1, ())
+
+
 def test_captions_beside_pictures(tmp_path: Path) -> None:
     for k in range(3):
         picture(k).save(tmp_path / f"{k}.png")
