@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from limner.engine.noise import normal
 from limner.engine.samplers import SAMPLERS, Schedule
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 SCHEDULERS = {
     "ddim": DDIMScheduler,
     "euler": EulerDiscreteScheduler,

@@ -1,0 +1,202 @@
+"""The program of a diffusion picture: encode the text, denoise step by step, decode the latent.
+
+The same steps in the same precision as diffusers' `StableDiffusionPipeline`, so that one seed means one
+picture in both. Differences, on purpose: guidance may be kept to an interval of the steps (Kynkäänniemi et
+al. 2024), and a step without guidance costs one row of the denoiser instead of two; text encodings are kept
+for the next request.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...engine.noise import normal
+from ...engine.request import MAX_SEED, Call, DrawRequest, Stepped
+from ...engine.samplers import SAMPLERS, Schedule
+from ...errors import InvalidInput, LimnerError, NotFound
+from .. import Program
+from .encodings import EncodingCache
+from .tokenizer import ClipTokenizer
+
+if TYPE_CHECKING:
+    from ...registry.models import Model
+
+_Floats = NDArray[np.float32]
+_Encoding = Generator[Call, dict[str, NDArray[Any]] | None, list[_Floats]]
+
+# 30 MB of encodings at Stable Diffusion's 77 x 768.
+_ENCODINGS_KEPT = 128
+
+
+class _Autoencoder(BaseModel):
+    """The part of `vae/config.json` that a program needs, with diffusers' defaults."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    latent_channels: int = 4
+    block_out_channels: tuple[int, ...] = (64,)
+    scaling_factor: float = 0.18215
+
+    @classmethod
+    def read(cls, path: Path) -> _Autoencoder:
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise NotFound(f"no autoencoder configuration at {path}") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise InvalidInput(f"{path}: {key}: {first['msg']}", field=key) from None
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent value, along a side."""
+        return int(2 ** (len(self.block_out_channels) - 1))
+
+
+class Diffusion:
+    """The diffusion family (see `limner.families.Family`): graphs text_encoder, unet and vae_decoder."""
+
+    def __init__(self, model: Model) -> None:
+        """Read tokenizer, schedule and autoencoder settings; NotFound or InvalidInput names a file at fault."""
+        self._manifest = model.manifest
+        self._tokenizer = ClipTokenizer(model.path / "tokenizer")
+        self._schedule = Schedule.read(model.path / "scheduler" / "scheduler_config.json")
+        self._autoencoder = _Autoencoder.read(model.path / "vae" / "config.json")
+        self._matrix = np.array(model.manifest.preview.matrix, np.float32)  # (C, 3)
+        self._bias = np.array(model.manifest.preview.bias, np.float32)  # (3,)
+        self._encodings = EncodingCache(_ENCODINGS_KEPT)
+
+    def resolve(self, request: DrawRequest) -> DrawRequest:
+        """Fill every None from the manifest (the seed at random); InvalidInput names a field that is wrong."""
+        defaults = self._manifest.sampler
+        sampler = defaults.sampler if request.sampler is None else request.sampler
+        if sampler not in SAMPLERS:
+            known = ", ".join(SAMPLERS)
+            raise InvalidInput(f"sampler '{sampler}' not found; known: {known}", field="sampler")
+        steps = defaults.steps if request.steps is None else request.steps
+        self._schedule.check_steps(steps)
+        scale = defaults.guidance_scale if request.guidance_scale is None else request.guidance_scale
+        interval = request.guidance_interval or defaults.guidance_interval
+        if not 0 <= interval[0] <= interval[1] <= 1:
+            raise InvalidInput(
+                f"guidance_interval={interval} must be two rising fractions in 0 to 1",
+                field="guidance_interval",
+            )
+        width, height = self._size(request)
+        return request.model_copy(
+            update={
+                "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
+                "steps": steps,
+                "guidance_scale": scale,
+                "guidance_interval": interval,
+                "sampler": sampler,
+                "width": width,
+                "height": height,
+            }
+        )
+
+    def program(self, request: DrawRequest) -> Program:
+        """Start the program of a resolved request.
+
+        Calls have 1 row, but 2 for a guided step of the unet (negative prompt, prompt) and for texts that
+        are encoded together. LimnerError where the network's output is not finite.
+        """
+        steps, scale, sampler = request.steps, request.guidance_scale, request.sampler
+        seed, width, height = request.seed, request.width, request.height
+        interval = request.guidance_interval
+        assert steps and scale and sampler and interval and width and height and seed is not None
+        guided = [scale > 1 and interval[0] <= (step + 0.5) / steps <= interval[1] for step in range(steps)]
+        texts = [request.negative_prompt, request.prompt] if any(guided) else [request.prompt]
+        rows = np.stack((yield from self._encode(texts)))  # (1 or 2, T, D); the prompt comes last
+
+        factor = self._autoencoder.factor
+        shape = (1, self._autoencoder.latent_channels, height // factor, width // factor)
+        sampling = SAMPLERS[sampler](self._schedule, steps, normal(seed, shape))
+        query = next(sampling)
+        for step in range(steps):
+            conditioning = rows if guided[step] else rows[-1:]
+            count = len(conditioning)
+            outputs = yield Call(
+                "unet",
+                {
+                    "sample": np.repeat(query.latent, count, axis=0),
+                    "timestep": np.full(count, query.timestep, np.float32),
+                    "encoder_hidden_states": conditioning,
+                },
+            )
+            assert outputs is not None
+            try:
+                query = sampling.send(_guide(outputs["out_sample"], scale))
+            except StopIteration as end:
+                latent: _Floats = end.value
+                clean = latent
+            else:
+                assert query.clean is not None
+                clean = query.clean
+            yield Stepped(step + 1, steps, self._preview(clean))
+
+        scaled = latent / np.float32(self._autoencoder.scaling_factor)
+        outputs = yield Call("vae_decoder", {"latent_sample": scaled})
+        assert outputs is not None
+        return self._pixels(outputs["sample"])
+
+    def _size(self, request: DrawRequest) -> tuple[int, int]:
+        sizes = self._manifest.sizes
+        for size in sizes:
+            if request.width in (None, size.width) and request.height in (None, size.height):
+                return size.width, size.height
+        known = ", ".join(f"{size.width}x{size.height}" for size in sizes)
+        wide = request.width is not None and all(request.width != size.width for size in sizes)
+        field = "width" if wide else "height"
+        raise InvalidInput(
+            f"model '{self._manifest.name}' does not draw {field}={getattr(request, field)}; sizes: {known}",
+            field=field,
+        )
+
+    def _encode(self, texts: list[str]) -> _Encoding:
+        """Give the encodings (T, D) of texts; those not kept are asked for in one call."""
+        ids = [self._tokenizer(text) for text in texts]
+        found = [self._encodings.get(row) for row in ids]
+        missing = [i for i, encoding in enumerate(found) if encoding is None]
+        if missing:
+            outputs = yield Call("text_encoder", {"input_ids": np.stack([ids[i] for i in missing])})
+            assert outputs is not None
+            for i, encoding in zip(missing, outputs["last_hidden_state"], strict=True):
+                self._encodings.put(ids[i], encoding)
+                found[i] = encoding
+        return [encoding for encoding in found if encoding is not None]
+
+    def _preview(self, latent: _Floats) -> NDArray[np.uint8]:
+        """Map a latent (1, C, h, w) to a small picture (h, w, 3) as the manifest says."""
+        colours = latent[0].transpose(1, 2, 0) @ self._matrix + self._bias
+        return _rounded(np.nan_to_num(colours))
+
+    def _pixels(self, sample: _Floats) -> NDArray[np.uint8]:
+        """Round a decoded picture (1, 3, H, W) in -1..1 to pixels (H, W, 3)."""
+        if not np.isfinite(sample).all():
+            name = f"{self._manifest.name}@{self._manifest.version}"
+            raise LimnerError(f"model '{name}' drew values that are not finite; try a lower guidance_scale")
+        return _rounded(sample[0].transpose(1, 2, 0) * np.float32(0.5) + np.float32(0.5))
+
+
+def _rounded(colours: _Floats) -> NDArray[np.uint8]:
+    levels: _Floats = colours.clip(0, 1) * np.float32(255)
+    return levels.round().astype(np.uint8)
+
+
+def _guide(predictions: _Floats, scale: float) -> _Floats:
+    """Combine predictions for negative prompt and prompt (2, C, h, w) to one (1, C, h, w); Ho and Salimans
+    2022, equation 6. A single one is left as it is."""
+    predictions = predictions.astype(np.float32, copy=False)
+    if len(predictions) == 1:
+        return predictions
+    negative, positive = predictions[:1], predictions[1:]
+    return negative + np.float32(scale) * (positive - negative)

@@ -1,0 +1,229 @@
+"""The whole program, driven by hand: against StableDiffusionPipeline, and call by call."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+)
+
+from limner.engine.request import Call, DrawRequest, Stepped
+from limner.errors import InvalidInput, LimnerError
+from limner.families.diffusion.program import Diffusion
+from limner.registry.models import open_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SCHEDULERS = {
+    "ddim": DDIMScheduler,
+    "euler": EulerDiscreteScheduler,
+    "dpm++2m": DPMSolverMultistepScheduler,
+}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_model):
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_model, safety_checker=None, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def diffusion(tiny_model):
+    return Diffusion(open_model(tiny_model))
+
+
+class Run:
+    """A program run to its end, with what it asked for on the way."""
+
+    def __init__(self, program, networks):
+        self.calls, self.previews, self.steps = [], [], []
+        answer = None
+        try:
+            while True:
+                event = program.send(answer)
+                answer = None
+                if isinstance(event, Call):
+                    self.calls.append(event)
+                    answer = networks(event)
+                else:
+                    assert isinstance(event, Stepped)
+                    self.steps.append((event.step, event.steps))
+                    self.previews.append(event.preview)
+        except StopIteration as end:
+            self.pixels = end.value
+
+    def rows(self, graph):
+        return [len(next(iter(call.inputs.values()))) for call in self.calls if call.graph == graph]
+
+
+def torch_networks(pipeline):
+    @torch.no_grad()
+    def answer(call):
+        inputs = {name: torch.from_numpy(np.ascontiguousarray(rows)) for name, rows in call.inputs.items()}
+        match call.graph:
+            case "text_encoder":
+                return {"last_hidden_state": pipeline.text_encoder(**inputs)[0].numpy()}
+            case "unet":
+                return {"out_sample": pipeline.unet(**inputs).sample.numpy()}
+            case "vae_decoder":
+                return {"sample": pipeline.vae.decode(inputs["latent_sample"]).sample.numpy()}
+
+    return answer
+
+
+def flat_networks(call):
+    """Networks that cost nothing: the prediction is 0.5 for the prompt's row and 0.25 for the negative's."""
+    match call.graph:
+        case "text_encoder":
+            ids = call.inputs["input_ids"]
+            return {"last_hidden_state": np.repeat(ids[:, :, None], 32, axis=2).astype(np.float32)}
+        case "unet":
+            levels = np.array([0.25, 0.5], np.float32)[-len(call.inputs["sample"]) :]
+            return {"out_sample": np.ones_like(call.inputs["sample"]) * levels[:, None, None, None]}
+        case "vae_decoder":
+            return {"sample": np.linspace(-1.5, 1.5, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)}
+
+
+def psnr(ours, theirs):
+    error = np.mean((ours.astype(float) - theirs.astype(float)) ** 2)
+    return np.inf if error == 0 else 10 * np.log10(255**2 / error)
+
+
+def with_schedule(model, directory, **changes):
+    """A copy of a model directory with changed keys in its scheduler configuration."""
+    shutil.copytree(model, directory)
+    file = directory / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    return directory
+
+
+@pytest.mark.parametrize("sampler", SCHEDULERS)
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize(
+    ("scale", "negative", "seed"), [(3.0, "", 7), (1.0, "", 2**32 - 1), (5.5, "blue", 0)]
+)
+def test_the_picture_is_that_of_diffusers(
+    pipeline, tiny_model, tmp_path, sampler, prediction, scale, negative, seed
+):
+    directory = with_schedule(tiny_model, tmp_path / "model", prediction_type=prediction)
+    config = json.loads((directory / "scheduler" / "scheduler_config.json").read_text())
+    pipeline.scheduler = SCHEDULERS[sampler].from_config(config)
+    prompt = "A red apple, on the wooden table " * 3
+    theirs = pipeline(
+        prompt,
+        negative_prompt=negative,
+        num_inference_steps=6,
+        guidance_scale=scale,
+        generator=torch.Generator().manual_seed(seed),
+        output_type="pil",
+    ).images[0]
+    family = Diffusion(open_model(directory))
+    request = DrawRequest(
+        prompt=prompt, negative_prompt=negative, steps=6, guidance_scale=scale, seed=seed, sampler=sampler
+    )
+    ours = Run(family.program(family.resolve(request)), torch_networks(pipeline)).pixels
+    theirs = np.asarray(theirs)
+    assert ours.shape == (64, 64, 3) and ours.dtype == np.uint8
+    assert theirs.std() > 3, "a flat picture would prove nothing"
+    assert psnr(ours, theirs) > 60
+
+
+def run(diffusion, **fields):
+    request = DrawRequest(**({"prompt": "a red apple", "seed": 1, "steps": 4} | fields))
+    return Run(diffusion.program(diffusion.resolve(request)), flat_networks)
+
+
+def test_a_guided_step_has_two_rows_with_the_negative_prompt_first(diffusion):
+    done = run(diffusion, negative_prompt="blue", guidance_scale=3)
+    assert done.rows("text_encoder") == [2] and done.rows("unet") == [2] * 4
+    negative, positive = done.calls[0].inputs["input_ids"]
+    conditioning = done.calls[1].inputs["encoder_hidden_states"]
+    assert np.array_equal(conditioning[0, :, 0], negative) and np.array_equal(conditioning[1, :, 0], positive)
+    assert done.calls[1].inputs["timestep"].shape == (2,)
+
+
+def test_without_guidance_there_is_one_row_and_no_negative_prompt(diffusion):
+    done = run(diffusion, guidance_scale=1, negative_prompt="blue")
+    assert done.rows("text_encoder") == [1] and done.rows("unet") == [1] * 4
+
+
+@pytest.mark.parametrize(
+    ("interval", "rows"),
+    [((0, 0.5), [2, 2, 1, 1]), ((0.25, 0.75), [1, 2, 2, 1]), ((0.5, 0.5), [1, 1, 1, 1]), ((0, 1), [2] * 4)],
+)
+def test_guidance_is_kept_to_its_interval(diffusion, interval, rows):
+    assert run(diffusion, guidance_scale=3, guidance_interval=interval).rows("unet") == rows
+
+
+def test_a_known_text_is_not_encoded_again(diffusion):
+    first = run(diffusion, guidance_scale=3)
+    again = run(diffusion, guidance_scale=3, prompt="A  RED apple")
+    assert again.rows("text_encoder") == []
+    assert np.array_equal(
+        first.calls[1].inputs["encoder_hidden_states"], again.calls[0].inputs["encoder_hidden_states"]
+    )
+    other = run(diffusion, guidance_scale=3, prompt="a wooden table")
+    assert other.rows("text_encoder") == [1]
+
+
+def test_every_step_is_told_with_a_preview_of_the_clean_latent(tiny_model, diffusion):
+    done = run(diffusion, guidance_scale=1)
+    assert done.steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert all(preview.shape == (8, 8, 3) and preview.dtype == np.uint8 for preview in done.previews)
+    preview = open_model(tiny_model).manifest.preview
+    latent = done.calls[-1].inputs["latent_sample"][0] * 0.5
+    colours = np.einsum("chw,cr->hwr", latent, preview.matrix) + preview.bias
+    assert np.abs(done.previews[-1] - colours.clip(0, 1) * 255).max() < 0.51
+
+
+def test_pixels_are_rounded_as_diffusers_rounds_them(diffusion, pipeline):
+    sample = flat_networks(Call("vae_decoder", {}))["sample"]
+    theirs = pipeline.image_processor.postprocess(torch.from_numpy(sample), output_type="pil")[0]
+    assert np.array_equal(run(diffusion).pixels, np.asarray(theirs))
+
+
+def test_a_picture_that_is_not_finite_is_an_error(diffusion):
+    def broken(call):
+        return {name: rows * np.nan for name, rows in flat_networks(call).items()}
+
+    program = diffusion.program(diffusion.resolve(DrawRequest(prompt="a cat", steps=2)))
+    with pytest.raises(LimnerError, match="not finite"):
+        Run(program, broken)
+
+
+def test_resolve_fills_every_gap(diffusion):
+    resolved = diffusion.resolve(DrawRequest(prompt="a cat"))
+    assert None not in resolved.model_dump().values()
+    assert (resolved.steps, resolved.guidance_scale, resolved.width, resolved.height) == (4, 3.0, 64, 64)
+    assert diffusion.resolve(resolved) == resolved
+    assert diffusion.resolve(DrawRequest(prompt="a cat")).seed != resolved.seed
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"width": 65}, "width"),
+        ({"height": 1}, "height"),
+        ({"width": 64, "height": 128}, "height"),
+        ({"sampler": "magic"}, "sampler"),
+        ({"guidance_interval": (0.8, 0.2)}, "guidance_interval"),
+        ({"guidance_interval": (0.0, 1.5)}, "guidance_interval"),
+    ],
+)
+def test_resolve_names_the_field_that_is_wrong(diffusion, fields, field):
+    with pytest.raises(InvalidInput) as error:
+        diffusion.resolve(DrawRequest(prompt="a cat", **fields))
+    assert error.value.field == field and str(fields[field]) in str(error.value)
+
+
+def test_as_many_steps_as_the_schedule_has(tiny_model, tmp_path):
+    directory = with_schedule(tiny_model, tmp_path / "model", num_train_timesteps=50)
+    with pytest.raises(InvalidInput, match="steps=60.*1 to 49"):
+        Diffusion(open_model(directory)).resolve(DrawRequest(prompt="a cat", steps=60))

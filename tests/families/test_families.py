@@ -1,0 +1,25 @@
+import subprocess
+import sys
+
+import pytest
+
+from limner.errors import NotFound
+from limner.families import family
+
+
+def test_a_family_by_name():
+    assert family("diffusion").__name__ == "Diffusion"
+
+
+def test_an_unknown_family_lists_the_known():
+    with pytest.raises(NotFound, match="family 'cubism' not found; known: diffusion"):
+        family("cubism")
+
+
+def test_drawing_needs_no_torch():
+    code = (
+        "import sys; from limner.families import family; family('diffusion');"
+        "print({'torch', 'diffusers', 'transformers'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
