@@ -87,7 +87,7 @@ def stroke(points: Sequence[Pair], width: float, paint: str, smooth: bool = Fals
 
     def cap(centre: NDArray[np.float64], along: NDArray[np.float64]) -> NDArray[np.float64]:
         start = math.atan2(along[1], along[0]) + math.pi / 2
-        a = start - np.linspace(0, math.pi, 8)
+        a = start - np.linspace(0, math.pi, 24)
         return centre + width / 2 * np.stack([np.cos(a), np.sin(a)], 1)
 
     outline = [p + normal, cap(p[-1], tangent[-1]), (p - normal)[::-1], cap(p[0], -tangent[0])]
@@ -96,7 +96,7 @@ def stroke(points: Sequence[Pair], width: float, paint: str, smooth: bool = Fals
 
 def ring(cx: float, cy: float, radius: float, width: float, paint: str) -> Shape:
     """A circle drawn as a line of even width, as one polygon with a seam."""
-    a = np.linspace(0, 2 * np.pi, 49)
+    a = np.linspace(0, 2 * np.pi, 97)
     circle = np.stack([np.cos(a), np.sin(a)], 1)
     centre = np.array([cx, cy])
     outer, inner = centre + (radius + width / 2) * circle, centre + (radius - width / 2) * circle[::-1]

@@ -7,16 +7,19 @@ from .music import MUSIC
 from .people import PEOPLE
 from .pets import PETS
 from .plants import PLANTS
+from .robots import ROBOTS
 from .subject import Drawing, Subject
 from .toys import TOYS
+from .trains import TRAINS
 from .vehicles import VEHICLES
+from .vessels import VESSELS
 from .winged import WINGED
 
 __all__ = ["SUBJECTS", "Drawing", "Subject"]
 
 _GROUPS: tuple[tuple[Subject, ...], ...] = (
     *(TOYS, HOUSEHOLD, LIGHTS, PLANTS, BUILDINGS),
-    *(PETS, WINGED, PEOPLE, VEHICLES, MUSIC),
+    *(PETS, WINGED, PEOPLE, ROBOTS, VEHICLES, VESSELS, TRAINS, MUSIC),
 )
 
 SUBJECTS: dict[str, Subject] = {subject.name: subject for group in _GROUPS for subject in group}

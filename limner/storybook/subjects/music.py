@@ -14,10 +14,14 @@ _ACOUSTIC = (
 def _neck(x: float, top: float, bottom: float, width: float) -> list[Shape]:
     """A fretted neck with its head, which ends at `top`."""
     w = width / 2
-    head = path(f"M{x - w} {top + 0.19} L{x - 1.5 * w} {top + 0.02} Q{x} {top - 0.03} {x + 1.5 * w} {top + 0.02} L{x + w} {top + 0.19} Z", "shade")
+    head = path(
+        f"M{x - w} {top + 0.19} L{x - 1.5 * w} {top + 0.02} "
+        f"Q{x} {top - 0.03} {x + 1.5 * w} {top + 0.02} L{x + w} {top + 0.19} Z",
+        "shade",
+    )
     pegs = [ellipse(x + k * 1.75 * w, top + y, 0.032, 0.028, "steel") for k in (-1, 1) for y in (0.055, 0.13)]
-    frets = [rect(x - w, y / 100, x + w, y / 100 + 0.018, "gold") for y in range(int(100 * top) + 25, int(100 * bottom), 8)]
-    return [*pegs, head, rect(x - w, top + 0.18, x + w, bottom, "wood"), *frets]
+    dots = [ellipse(x, top + y, 0.024, 0.024, "gold") for y in (0.26, 0.36, 0.46)]
+    return [*pegs, head, rect(x - w, top + 0.18, x + w, bottom, "wood"), *dots]
 
 
 def guitar_acoustic(pose: float) -> list[Shape]:
@@ -33,12 +37,15 @@ def guitar_acoustic(pose: float) -> list[Shape]:
 def guitar_cutaway(pose: float) -> list[Shape]:
     """A guitar with one shoulder cut away, leaning far over."""
     body = path(
-        "M.44 .46 C.32 .42 .22 .48 .23 .57 C.24 .64 .29 .66 .27 .71 C.24 .76 .17 .8 .18 .89 C.2 1 .36 1.04 .5 1.04"
-        "C.64 1.04 .8 1 .82 .89 C.83 .8 .75 .76 .73 .71 C.71 .65 .78 .58 .77 .49 C.68 .58 .58 .6 .56 .46 Z",
+        "M.44 .46 C.32 .42 .22 .48 .23 .57 C.24 .64 .29 .66 .27 .71 C.24 .76 .17 .8 .18 .89 "
+        "C.2 1 .36 1.04 .5 1.04"
+        "C.64 1.04 .8 1 .82 .89 C.83 .8 .75 .76 .73 .71 C.71 .66 .77 .6 .77 .53 "
+        "C.77 .48 .71 .48 .69 .52 C.65 .58 .57 .58 .542 .46 Z",
         "main",
     )
     rim = path(
-        "M.73 .71 C.75 .76 .83 .8 .82 .89 C.8 1 .64 1.04 .5 1.04 C.4 1.04 .28 1.02 .22 .96 C.5 1 .74 .94 .7 .74 Z",
+        "M.73 .71 C.75 .76 .83 .8 .82 .89 C.8 1 .64 1.04 .5 1.04 C.4 1.04 .28 1.02 .22 .96 "
+        "C.5 1 .74 .94 .7 .74 Z",
         "shade",
     )
     guard = path("M.55 .7 C.63 .66 .69 .72 .67 .81 C.6 .83 .54 .79 .55 .7 Z", "shade")
@@ -52,7 +59,8 @@ def guitar_electric(pose: float) -> list[Shape]:
     """An electric guitar with two horns."""
     body = path(
         "M.45 .56 C.4 .56 .36 .5 .29 .43 C.22 .43 .2 .52 .24 .6 C.28 .67 .26 .7 .22 .77 C.16 .88 .22 1 .36 1"
-        "C.44 1 .48 .97 .54 .97 C.62 .97 .68 1 .74 .96 C.84 .9 .82 .8 .76 .74 C.7 .69 .72 .64 .76 .58 C.8 .5 .74 .47 .69 .49"
+        "C.44 1 .48 .97 .54 .97 C.62 .97 .68 1 .74 .96 C.84 .9 .82 .8 .76 .74 "
+        "C.7 .69 .72 .64 .76 .58 C.8 .5 .74 .47 .69 .49"
         "C.64 .53 .62 .57 .55 .57 Z",
         "main",
     )
