@@ -1,0 +1,95 @@
+# Two commands: `make serve` opens the page, `make test` checks everything. `make help` lists the rest.
+# Both need Python 3.11 or newer and set up all the rest themselves, with the versions in constraints.txt.
+
+PORT ?= 8400
+PYTHON ?= python3
+MODEL ?= storybook
+JOBS ?= auto
+
+BASE := .venv
+FULL := .venv-test
+PAGES := tests/service/pages
+CHROMIUM := /usr/bin/chromium
+
+# The first name is for pip before 25.3; the second keeps the build's own packages to the same versions.
+PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test bench format lint types page-types unit chromium clean
+
+help: ## List the commands.
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
+
+serve: $(BASE)/installed ## Start Limner with its page, on this machine alone (PORT=8400, MODEL=storybook).
+	@echo "Starting Limner on port $(PORT)"
+	@$(BASE)/bin/limner serve --port $(PORT) --model $(MODEL) || [ $$? -eq 130 ]
+
+test: lint types page-types unit ## Format, lint, types and tests; sets up all that they need.
+	@echo "All checks passed"
+
+bench: $(FULL)/installed ## Measure speed and memory against diffusers on the same weights (BENCH=options).
+	@$(FULL)/bin/python -m benchmarks.run $(BENCH)
+
+format: $(FULL)/installed ## Put the code into its format and mend what the linter can.
+	@$(FULL)/bin/ruff check --quiet --fix-only .
+	@$(FULL)/bin/ruff format .
+
+lint: $(FULL)/installed ## Check format and lint.
+	@echo "Checking format and lint"
+	@$(FULL)/bin/ruff format --check --quiet . || { echo "Not in format: run 'make format'" >&2; exit 1; }
+	@$(FULL)/bin/ruff check --quiet .
+
+types: $(FULL)/installed ## Check types.
+	@echo "Checking types"
+	@$(FULL)/bin/mypy
+
+page-types: ## Check the types of the page's modules, where Node is.
+	@if ! command -v npm >/dev/null; then \
+		echo "Not checking the page's types: npm is not here (Debian: apt-get install npm)"; \
+	else \
+		echo "Checking the page's types"; \
+		cd $(PAGES) && { cmp -s package-lock.json node_modules/.installed \
+			|| { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; } \
+			&& npm run --silent types; \
+	fi
+
+unit: $(FULL)/installed chromium ## Run the tests (JOBS=auto, ARGS=options of pytest).
+	@echo "Running the tests"
+	@OMP_NUM_THREADS=1 $(FULL)/bin/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
+
+chromium:
+	@if [ -x $(CHROMIUM) ]; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing Debian's chromium, for the tests of the page"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
+			>/dev/null || { echo "Could not install chromium: see apt-get's message above" >&2; exit 1; }; \
+	else \
+		echo "The tests of the page need $(CHROMIUM): sudo apt-get install chromium, or its like, then again" >&2; \
+		exit 1; \
+	fi
+
+clean: ## Remove what these commands made, but no models, jobs or pictures.
+	rm -rf $(BASE) $(FULL) $(PAGES)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find limner tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+define make-venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
+		"Limner needs Python 3.11 or newer as '$(PYTHON)'; install it, or name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo \
+		"'$(PYTHON)' cannot make virtual environments; install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Making $(@D)"
+	@$(PYTHON) -m venv $(@D)
+endef
+
+$(BASE)/installed: pyproject.toml constraints.txt
+	$(make-venv)
+	@echo "Installing Limner and what it needs into $(@D) (about 400 MB, once)"
+	@$(PIP) $(@D)/bin/python -m pip install --quiet --editable .
+	@touch $@
+
+$(FULL)/installed: pyproject.toml constraints.txt
+	$(make-venv)
+	@echo "Installing Limner with all that training and tests need into $(@D) (some minutes, once)"
+	@$(PIP) $(@D)/bin/python -m pip install --quiet --editable '.[train,onnx,dev]'
+	@touch $@
