@@ -216,7 +216,7 @@ def _take(k: int, event: Event, found: dict[int, Drawn], on_step: OnStep | None)
 
 
 def request_of(**arguments: Any) -> DrawRequest:
-    """A checked DrawRequest; InvalidInput names the argument that is wrong, and its value where it is short."""
+    """A checked DrawRequest; InvalidInput names the argument that is wrong, and a short value."""
     try:
         return DrawRequest(**arguments)
     except ValidationError as error:

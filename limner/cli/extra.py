@@ -18,5 +18,6 @@ def needs_extra(extra: str, purpose: str) -> Iterator[None]:
         if package == "limner":
             raise
         raise Unavailable(
-            f"{purpose} needs {package}, which is not installed; install it with: pip install 'limner[{extra}]'"
+            f"{purpose} needs {package}, which is not installed; "
+            f"install it with: pip install 'limner[{extra}]'"
         ) from None

@@ -53,7 +53,8 @@ def show(
         "parameters": f"{about['parameters'] / 1e6:.1f} million in {', '.join(manifest.graphs)}",
         "defaults": f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}",
         "licence": manifest.licence,
-        "trained on": f"{lineage.data}, {lineage.examples:,} examples, {lineage.hours:g} h on {lineage.hardware}",
+        "trained on": f"{lineage.data}, {lineage.examples:,} examples",
+        "trained for": f"{lineage.hours:g} h on {lineage.hardware}",
         "recipe": f"{lineage.recipe}, commit {lineage.commit}",
     }
     for label, value in rows.items():

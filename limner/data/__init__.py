@@ -1,4 +1,4 @@
-"""Captioned sets: reading them, checking them, splitting them, loading their pictures, and writing Storybook's."""
+"""Captioned sets: reading, checking and splitting them, loading their pictures, writing Storybook's."""
 
 from .captioned import CaptionedSet, Item, read_set
 from .check import Finding, Report, check_set

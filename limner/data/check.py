@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found. `pictures` counts the picture files that were looked at, `captions` the captions."""
+    """What a check found. `pictures` is how many files were looked at, `captions` how many were read."""
 
     folder: Path
     pictures: int

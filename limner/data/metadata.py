@@ -175,7 +175,7 @@ def _entry(where: str, record: Any) -> Entry | Fault:
         return Fault(where, "metadata", "text has half a surrogate pair")
     rest = {key: value for key, value in record.items() if key not in ("file_name", "text", "mask")}
     mask = PurePosixPath(mask).as_posix() if mask else None
-    return Entry(where, PurePosixPath(name).as_posix(), tuple(captions), mask, rest)
+    return Entry(where, PurePosixPath(str(name)).as_posix(), tuple(captions), mask, rest)
 
 
 def _bad_name(value: Any) -> str | None:

@@ -51,8 +51,8 @@ def test_jsonl_with_lists_masks_and_attributes(tmp_path: Path) -> None:
 def test_csv_with_a_quoted_newline_a_list_and_a_byte_order_mark(tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "c.png"):
         picture(1).save(tmp_path / name)
-    table = '\ufefffile_name,text,mask,place\na.png,"a car,\nred",,street\nb.png,"[""x"", ""y""]",a.png,\nc.png,[draft],,\n'
-    (tmp_path / "metadata.csv").write_text(table)
+    rows = ('a.png,"a car,\nred",,street', 'b.png,"[""x"", ""y""]",a.png,', "c.png,[draft],,", "")
+    (tmp_path / "metadata.csv").write_text("\n".join(("\ufefffile_name,text,mask,place", *rows)))
     items = read_set(tmp_path).items
     assert [item.captions for item in items] == [("a car,\nred",), ("x", "y"), ("[draft]",)]
     assert [item.mask for item in items] == [None, tmp_path / "a.png", None]
