@@ -1,7 +1,7 @@
 """The service's wire without a model behind it: pictures are Storybook renders that come out of noise.
 
 A test holds drawings after a step with `hold_after` and lets them go on by setting it to None;
-`python stub_server.py 8000` shows the page for a look by hand.
+`python -m tests.service.pages.stub_server 8000` shows the page for a look by hand.
 """
 
 from __future__ import annotations
@@ -75,10 +75,16 @@ class StubJob:
     def view(self) -> dict[str, Any]:
         """The job as it goes over the wire."""
         return {
-            "id": self.id, "state": self.state, "queue_position": None, "step": self.step,
-            "steps": self.request["steps"], "request": self.request, "images": self.images,
-            "error": self.error, "created_at": "2026-01-31T12:00:00Z",
-        }  # fmt: skip
+            "id": self.id,
+            "state": self.state,
+            "queue_position": None,
+            "step": self.step,
+            "steps": self.request["steps"],
+            "request": self.request,
+            "images": self.images,
+            "error": self.error,
+            "created_at": "2026-01-31T12:00:00Z",
+        }
 
 
 class Stub:
@@ -132,16 +138,30 @@ class Stub:
         for k, target in enumerate(targets):
             name = secrets.token_hex(16)
             self.pictures[name] = png(target)
-            image = {"id": name, "url": f"/v1/images/{name}", "seed": request["seed"] + k,
-                     "width": SIZE, "height": SIZE, "index": k}  # fmt: skip
+            image = {
+                "id": name,
+                "url": f"/v1/images/{name}",
+                "seed": request["seed"] + k,
+                "width": SIZE,
+                "height": SIZE,
+                "index": k,
+            }
             job.images.append(image)
             job.events.append(("image", image))
         self.finish(job, "succeeded")
 
     def add(self, asked: dict[str, Any]) -> StubJob:
         """Accept a request with the model's defaults filled in."""
-        defaults = {"model": "storybook", "seed": secrets.randbelow(2**32), "steps": 20, "guidance_scale": 4.0,
-                    "negative_prompt": "", "n": 1, "width": SIZE, "height": SIZE}  # fmt: skip
+        defaults = {
+            "model": "storybook",
+            "seed": secrets.randbelow(2**32),
+            "steps": 20,
+            "guidance_scale": 4.0,
+            "negative_prompt": "",
+            "n": 1,
+            "width": SIZE,
+            "height": SIZE,
+        }
         job = StubJob(secrets.token_hex(8), {**defaults, **asked})
         self.jobs[job.id] = job
         job.events.append(("queued", {"position": 1}))
@@ -162,11 +182,18 @@ def stub_app(stub: Stub) -> Starlette:
 
     async def models(_: Request) -> Response:
         model = {
-            "name": "storybook", "version": "1", "title": "Storybook", "description": "", "family": "diffusion",
-            "sizes": stub.sizes, "defaults": {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"},
-            "limits": {"steps": [1, 150], "guidance_scale": [1, 30]}, "vocabulary": list(vocabulary()),
-            "small": True, "card": "/v1/models/storybook/1/card",
-        }  # fmt: skip
+            "name": "storybook",
+            "version": "1",
+            "title": "Storybook",
+            "description": "",
+            "family": "diffusion",
+            "sizes": stub.sizes,
+            "defaults": {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"},
+            "limits": {"steps": [1, 150], "guidance_scale": [1, 30]},
+            "vocabulary": list(vocabulary()),
+            "small": True,
+            "card": "/v1/models/storybook/1/card",
+        }
         return JSONResponse({"models": [model]})
 
     async def ideas(request: Request) -> Response:

@@ -1,0 +1,166 @@
+/** What was made: a wall of small pictures, more of it as one scrolls, and one of them large. */
+
+import { element, toast } from "./page.js";
+import { getJobs } from "./wire.js";
+import { asText, describe } from "./settings.js";
+
+/** @typedef {import("./wire.js").Job} Job */
+/** @typedef {import("./wire.js").Picture} Picture */
+/** @typedef {{job: Job, picture: Picture}} Made */
+
+const section = element("history", HTMLElement);
+const wall = element("wall", HTMLElement);
+const more = element("more", HTMLButtonElement);
+const viewer = element("viewer", HTMLDialogElement);
+const canvas = element("viewer-canvas", HTMLElement);
+const newer = element("newer", HTMLButtonElement);
+const older = element("older", HTMLButtonElement);
+
+/** @type {Made[]} what hangs on the wall, newest first */
+let hung = [];
+/** @type {Made[]} what the viewer leafs through */
+let leaves = [];
+let at = 0;
+/** @type {string | null} */
+let next = null;
+let loading = false;
+
+/** @param {Job} job @returns {Made[]} */
+const madeBy = (job) => job.images.map((picture) => ({ job, picture }));
+
+/** A name for a downloaded picture. @param {Made} made */
+export function fileName({ job, picture }) {
+  const words = job.request.prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ["picture"];
+  return `${words.join("-").slice(0, 60)}-${picture.seed}.png`;
+}
+
+/** @param {Made} made */
+export async function copySettings({ job, picture }) {
+  try {
+    await navigator.clipboard.writeText(asText(job, picture));
+    toast("Settings copied");
+  } catch {
+    toast("The browser does not let this page copy");
+  }
+}
+
+/** @param {Made} made */
+function hang(made) {
+  const item = document.createElement("li");
+  const open = document.createElement("button");
+  const image = new Image();
+  open.type = "button";
+  image.loading = "lazy";
+  image.alt = made.job.request.prompt;
+  image.src = made.picture.url;
+  open.append(image);
+  open.addEventListener("click", () => view(hung, hung.indexOf(made)));
+  item.append(open);
+  return item;
+}
+
+/** Hang new pictures first. @param {Job} job */
+export function add(job) {
+  const fresh = madeBy(job).filter(({ picture }) => !hung.some((h) => h.job.id === job.id && h.picture.id === picture.id));
+  hung = [...fresh, ...hung];
+  wall.prepend(...fresh.map(hang));
+  section.hidden = hung.length === 0;
+}
+
+/** Load the next part of the wall. @returns {Promise<Job[]>} what was loaded, newest first */
+export async function load() {
+  if (loading) return [];
+  loading = true;
+  try {
+    const found = await getJobs(next, 24);
+    next = found.next;
+    const made = found.jobs.flatMap(madeBy).filter(({ job }) => !hung.some((h) => h.job.id === job.id));
+    hung.push(...made);
+    wall.append(...made.map(hang));
+    section.hidden = hung.length === 0;
+    more.hidden = next === null;
+    return found.jobs;
+  } catch {
+    more.hidden = false;
+    return [];
+  } finally {
+    loading = false;
+  }
+}
+
+function turn() {
+  const made = leaves[at];
+  if (!made) return;
+  const image = new Image();
+  image.alt = made.job.request.prompt;
+  image.src = made.picture.url;
+  canvas.replaceChildren(image);
+  element("viewer-title", HTMLElement).textContent = made.job.request.prompt;
+  element("viewer-facts", HTMLElement).replaceChildren(
+    ...describe(made.job, made.picture).map(([name, value]) => {
+      const row = document.createElement("div");
+      const term = document.createElement("dt");
+      const definition = document.createElement("dd");
+      term.textContent = name;
+      definition.textContent = value;
+      row.append(term, definition);
+      return row;
+    }),
+  );
+  const save = element("viewer-save", HTMLAnchorElement);
+  save.href = made.picture.url;
+  save.download = fileName(made);
+  newer.disabled = at === 0;
+  older.disabled = at === leaves.length - 1;
+}
+
+/** @param {number} by */
+function leaf(by) {
+  const to = at + by;
+  if (to < 0 || to >= leaves.length) return;
+  at = to;
+  turn();
+}
+
+/** Show pictures large, one at a time. @param {Made[]} made @param {number} index */
+export function view(made, index) {
+  leaves = made;
+  at = index;
+  turn();
+  viewer.showModal();
+}
+
+/** @param {Job} job @param {number} index */
+export const viewJob = (job, index) => view(madeBy(job), index);
+
+/** @param {{usePrompt: (made: Made) => void, useAll: (made: Made) => void}} handlers */
+export function start({ usePrompt, useAll }) {
+  newer.addEventListener("click", () => leaf(-1));
+  older.addEventListener("click", () => leaf(1));
+  viewer.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowLeft") leaf(-1);
+    if (event.key === "ArrowRight") leaf(1);
+  });
+  viewer.addEventListener("click", (event) => {
+    if (event.target === viewer) viewer.close();
+  });
+  element("close", HTMLButtonElement).addEventListener("click", () => viewer.close());
+  element("viewer-copy", HTMLButtonElement).addEventListener("click", () => {
+    const made = leaves[at];
+    if (made) copySettings(made);
+  });
+  for (const [id, use] of /** @type {const} */ ([["use-prompt", usePrompt], ["use-all", useAll]]))
+    element(id, HTMLButtonElement).addEventListener("click", () => {
+      const made = leaves[at];
+      viewer.close();
+      if (made) use(made);
+    });
+  more.addEventListener("click", load);
+  const observer = new IntersectionObserver(async (seen) => {
+    if (next === null || !seen.some((s) => s.isIntersecting)) return;
+    await load();
+    observer.unobserve(more); // Observed anew, it tells again where it still is in sight.
+    observer.observe(more);
+  }, { rootMargin: "400px" });
+  observer.observe(more);
+}

@@ -1,0 +1,307 @@
+/** The page: starts its parts and leads a drawing from the request to its end. */
+
+import * as composer from "./composer.js";
+import * as history from "./history.js";
+import * as settings from "./settings.js";
+import * as stage from "./stage.js";
+import { announce, button, element, recall, remember } from "./page.js";
+import { Problem, cancelJob, createJob, getIdeas, getJob, getModels, hasEnded, reachable, watch } from "./wire.js";
+
+/** @typedef {import("./wire.js").Job} Job */
+/** @typedef {import("./wire.js").Request} Request */
+/** @typedef {{request: Request, job: Job | null, cancelled: boolean, stop: () => void}} Drawing */
+
+const form = element("form", HTMLFormElement);
+const prompt = element("prompt", HTMLTextAreaElement);
+const drawButton = element("draw", HTMLButtonElement);
+const cancelButton = element("cancel", HTMLButtonElement);
+const save = element("save", HTMLAnchorElement);
+const offline = element("offline", HTMLElement);
+
+/** @type {Drawing | null} what is being drawn now */
+let drawing = null;
+/** @type {Job | null} what the stage shows */
+let shown = null;
+
+const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", negative_prompt: "negative" };
+
+function clearErrors() {
+  for (const id of Object.values(FIELDS)) {
+    element(`${id}-error`, HTMLElement).hidden = true;
+    element(id, HTMLElement).removeAttribute("aria-invalid");
+  }
+}
+
+/** @param {string} id @param {string} text */
+function showError(id, text) {
+  const place = element(`${id}-error`, HTMLElement);
+  place.textContent = text;
+  place.hidden = false;
+  element(id, HTMLElement).setAttribute("aria-invalid", "true");
+  if (id !== "prompt") settings.openSettings(true);
+}
+
+/** Say beside the field what is wrong, or under the prompt where no field is named. @param {unknown} error */
+function report(error) {
+  if (!(error instanceof Problem)) throw error;
+  if (error.status === 0) lost();
+  const named = error.errors.filter(({ field }) => field in FIELDS);
+  for (const { field, message } of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (field)], message);
+  if (named.length === 0) showError("prompt", error.errors[0]?.message ?? error.message);
+}
+
+let probing = 0;
+
+/** Say that the service is away, and ask until it is back. */
+function lost() {
+  offline.hidden = false;
+  if (probing) return;
+  probing = setInterval(async () => {
+    if (await reachable()) found();
+  }, 2500);
+}
+
+function found() {
+  clearInterval(probing);
+  probing = 0;
+  if (offline.hidden) return;
+  offline.hidden = true;
+  announce("The service answers again.");
+  if (!settings.chosen()) meet();
+}
+
+/** @param {boolean} busy */
+function setBusy(busy) {
+  const focused = document.activeElement === drawButton || document.activeElement === cancelButton;
+  drawButton.hidden = busy;
+  cancelButton.hidden = !busy;
+  cancelButton.removeAttribute("aria-disabled");
+  if (focused) (busy ? cancelButton : drawButton).focus();
+}
+
+/** @param {Job} job @returns {string} */
+function plate(job) {
+  const first = job.images[0];
+  if (!first) return "";
+  const seeds = job.images.length > 1 ? `${job.images.length} pictures` : `Seed ${first.seed}`;
+  const steps = job.request.steps ?? job.steps;
+  return [seeds, `${steps} steps`, job.request.model].filter(Boolean).join(" · ");
+}
+
+/** Show a finished job on the stage. @param {Job} job */
+function settle(job) {
+  shown = job;
+  job.images.forEach((picture, index) => stage.finished(picture, picture.index ?? index, job.request.prompt));
+  const first = job.images[0];
+  save.hidden = element("copy", HTMLElement).hidden = !first;
+  if (first) {
+    save.href = first.url;
+    save.download = history.fileName({ job, picture: first });
+  }
+  if (job.state === "succeeded") stage.succeeded(plate(job));
+  else if (job.state === "cancelled") stage.ended("cancelled", "Stopped");
+  else stage.ended("failed", job.error ?? "The picture could not be drawn.");
+}
+
+/** Follow a job that the service has accepted. @param {Drawing} mine @param {Job} job */
+function follow(mine, job) {
+  mine.job = job;
+  remember("drawing", job.id);
+  mine.stop = watch(job.id, {
+    queued: stage.waiting,
+    step: stage.stepped,
+    image: (picture) => stage.finished(picture, picture.index ?? 0, mine.request.prompt),
+    connected: (ok) => (ok ? found() : lost()),
+    ended: (last) => {
+      remember("drawing", null);
+      drawing = null;
+      setBusy(false);
+      const job = last.request.prompt ? last : { ...last, request: mine.request };
+      settle(job);
+      history.add(job);
+      if (job.images[0]) settings.noteSeed(job.images[0].seed);
+    },
+  });
+}
+
+/** @param {Request} request @returns {Drawing} */
+function begin(request) {
+  drawing = { request, job: null, cancelled: false, stop: () => {} };
+  const mine = drawing;
+  stage.begin(request.prompt, request.n ?? 1, (index) => shown && history.viewJob(shown, index));
+  setBusy(true);
+  if (matchMedia("(pointer: coarse)").matches) prompt.blur();
+  stage.reveal();
+  return mine;
+}
+
+/** Draw. The same request as the one being drawn is left alone; another one takes its place. @param {Request} request */
+async function draw(request) {
+  if (drawing && JSON.stringify(drawing.request) === JSON.stringify(request)) return;
+  clearErrors();
+  if (!request.prompt.trim()) {
+    showError("prompt", "Say in a few words what the picture shows.");
+    prompt.focus();
+    return;
+  }
+  if (drawing) {
+    const old = drawing;
+    old.cancelled = true;
+    old.stop();
+    if (old.job) cancelJob(old.job.id).catch(() => {});
+  }
+  const mine = begin(request);
+  const before = shown;
+  try {
+    const job = await createJob(request);
+    if (mine.cancelled) await cancelJob(job.id);
+    if (mine === drawing) follow(mine, job);
+  } catch (error) {
+    if (mine !== drawing) return;
+    drawing = null;
+    setBusy(false);
+    if (before) {
+      stage.begin(before.request.prompt, before.images.length || 1, (index) => history.viewJob(before, index));
+      settle(before);
+    } else stage.ended("failed", "");
+    report(error);
+  }
+}
+
+/** @param {boolean} newSeed */
+function submit(newSeed = false) {
+  const count = new FormData(form).get("count");
+  draw({ prompt: prompt.value.trim(), ...settings.read(newSeed), n: Number(count) });
+}
+
+async function cancel() {
+  if (!drawing || drawing.cancelled) return;
+  const mine = drawing;
+  mine.cancelled = true;
+  cancelButton.setAttribute("aria-disabled", "true");
+  stage.say("Stopping…");
+  try {
+    if (mine.job) await cancelJob(mine.job.id);
+  } catch (error) {
+    if (mine !== drawing) return;
+    mine.cancelled = false;
+    cancelButton.removeAttribute("aria-disabled");
+    report(error);
+  }
+}
+
+/** Take up the drawing that was under way when the page was left, or show the last one. @param {Job[]} recent */
+async function resume(recent) {
+  const id = recall("drawing");
+  if (id !== null && !drawing) {
+    const job = await getJob(id).catch(() => null);
+    if (job && !hasEnded(job)) return follow(begin({ ...job.request, n: job.request.n ?? 1 }), job);
+    remember("drawing", null);
+  }
+  const last = recent.find((job) => job.state === "succeeded" && job.images.length > 0);
+  if (drawing || !last) return;
+  stage.begin(last.request.prompt, last.images.length, (index) => history.viewJob(last, index));
+  settle(last);
+  announce("");
+}
+
+/** Get to know the models, ideas and what was made. */
+async function meet() {
+  try {
+    const models = await getModels();
+    settings.offer(models);
+    const one = settings.chosen();
+    if (one) introduce(one);
+  } catch (error) {
+    report(error);
+    return;
+  }
+  await resume(await history.load());
+  if (shown || drawing) return;
+  const ideas = await getIdeas(9).catch(() => []);
+  if (shown || drawing) return;
+  const short = ideas.sort((a, b) => Number(a.length > 42) - Number(b.length > 42)).slice(0, 3);
+  element("starters", HTMLElement).replaceChildren(...short.map((idea) => button(idea, "chip", () => {
+    composer.write(idea);
+    submit();
+  })));
+}
+
+/** @param {import("./wire.js").Model} model */
+function introduce(model) {
+  composer.learn(model.vocabulary);
+  element("small", HTMLElement).hidden = !model.small;
+  const card = element("card", HTMLAnchorElement);
+  card.hidden = !model.card;
+  if (model.card) card.href = model.card;
+}
+
+function startTheme() {
+  const toggle = element("theme", HTMLButtonElement);
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const show = () => {
+    const dark = (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+    toggle.setAttribute("aria-pressed", String(dark));
+    return dark;
+  };
+  system.addEventListener("change", show);
+  toggle.addEventListener("click", () => {
+    const next = show() ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    remember("theme", next);
+    show();
+  });
+  show();
+}
+
+startTheme();
+if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
+composer.start({ changed: clearErrors, submit });
+settings.start(introduce);
+history.start({
+  usePrompt: ({ job }) => {
+    composer.write(job.request.prompt);
+    prompt.focus();
+  },
+  useAll: ({ job, picture }) => {
+    settings.adopt(job, picture);
+    composer.write(job.request.prompt);
+    settings.openSettings(true);
+    prompt.focus();
+  },
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+cancelButton.addEventListener("click", cancel);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.defaultPrevented && !element("viewer", HTMLDialogElement).open) cancel();
+});
+element("again", HTMLButtonElement).addEventListener("click", () => {
+  if (!shown) return submit(true);
+  const { seed: _, ...same } = shown.request;
+  draw({ ...same, n: same.n ?? 1 });
+});
+element("copy", HTMLButtonElement).addEventListener("click", () => {
+  const picture = shown?.images[0];
+  if (shown && picture) history.copySettings({ job: shown, picture });
+});
+element("idea", HTMLButtonElement).addEventListener("click", async () => {
+  try {
+    const [idea] = await getIdeas(1);
+    if (idea) composer.write(idea);
+    prompt.focus({ preventScroll: true });
+  } catch (error) {
+    report(error);
+  }
+});
+for (const [id, closeOther] of /** @type {const} */ ([
+  ["words-panel", () => settings.openSettings(false)],
+  ["settings-panel", composer.closeWords],
+]))
+  element(id, HTMLElement).addEventListener("opened", (event) => {
+    closeOther();
+    /** @type {HTMLElement} */ (event.currentTarget).scrollIntoView({ block: "nearest" });
+  });
+meet();

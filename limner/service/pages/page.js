@@ -1,0 +1,71 @@
+/** Small things that every part of the page needs: elements by id, building elements, saying things. */
+
+/**
+ * @template {Element} T
+ * @param {string} id @param {{new (): T}} kind
+ * @returns {T}
+ */
+export function element(id, kind) {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`index.html has no ${kind.name} #${id}`);
+  return found;
+}
+
+/** @param {string} id @param {string} [className] @returns {SVGSVGElement} one of the symbols of index.html */
+export function icon(id, className = "icon") {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  svg.setAttribute("class", className);
+  svg.setAttribute("aria-hidden", "true");
+  use.setAttribute("href", `#icon-${id}`);
+  svg.append(use);
+  return svg;
+}
+
+/** @param {string} text @param {string} className @param {() => void} press @returns {HTMLButtonElement} */
+export function button(text, className, press) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = className;
+  made.textContent = text;
+  made.addEventListener("click", press);
+  return made;
+}
+
+let speaking = 0;
+
+/** Tell screen readers, once what is being said has settled. @param {string} text @param {number} [wait] ms */
+export function announce(text, wait = 100) {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => (element("live", HTMLElement).textContent = text), wait);
+}
+
+let fading = 0;
+
+/** Show a short message for a few seconds. @param {string} text */
+export function toast(text) {
+  const place = element("toast", HTMLElement);
+  place.textContent = text;
+  place.classList.add("shown");
+  clearTimeout(fading);
+  fading = setTimeout(() => place.classList.remove("shown"), 2600);
+}
+
+/** @param {string} key @returns {string | null} */
+export function recall(key) {
+  try {
+    return localStorage.getItem(`limner.${key}`);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key @param {string | null} value null forgets */
+export function remember(key, value) {
+  try {
+    if (value === null) localStorage.removeItem(`limner.${key}`);
+    else localStorage.setItem(`limner.${key}`, value);
+  } catch {
+    // Storage is blocked: nothing is remembered.
+  }
+}

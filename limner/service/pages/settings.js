@@ -1,0 +1,173 @@
+/** The settings drawer: what goes into a request beside the prompt, and what came out of a drawing as text. */
+
+import { element } from "./page.js";
+
+/** @typedef {import("./wire.js").Model} Model */
+/** @typedef {import("./wire.js").Job} Job */
+/** @typedef {import("./wire.js").Picture} Picture */
+/** @typedef {import("./wire.js").Request} Request */
+
+const model = element("model", HTMLSelectElement);
+const size = element("size", HTMLSelectElement);
+const seed = element("seed", HTMLInputElement);
+const lock = element("lock", HTMLButtonElement);
+const steps = element("steps", HTMLInputElement);
+const guidance = element("guidance", HTMLInputElement);
+const negative = element("negative", HTMLInputElement);
+const toggle = element("settings", HTMLButtonElement);
+const panel = element("settings-panel", HTMLElement);
+
+/** @type {Model[]} */
+let models = [];
+let locked = false;
+
+/** How a request names a model: with its version where several have the name. @param {Model} one */
+const reference = (one) => (models.filter((m) => m.name === one.name).length > 1 ? `${one.name}@${one.version}` : one.name);
+
+/** The model that is chosen; undefined until the models are known. */
+export const chosen = () => models.find((m) => reference(m) === model.value) ?? models[0];
+
+function show() {
+  element("steps-value", HTMLElement).textContent = steps.value;
+  element("guidance-value", HTMLElement).textContent = Number(guidance.value).toFixed(1);
+  const preferred = chosen()?.defaults;
+  const changed = [
+    locked && seed.value !== "",
+    preferred && Number(steps.value) !== preferred.steps,
+    preferred && Number(guidance.value) !== preferred.guidance_scale,
+    negative.value.trim() !== "",
+    size.selectedIndex > 0,
+  ].filter(Boolean).length;
+  if (changed) toggle.dataset.changed = String(changed);
+  else delete toggle.dataset.changed;
+}
+
+/** @param {boolean} on */
+function setLock(on) {
+  locked = on;
+  lock.setAttribute("aria-pressed", String(on));
+  show();
+}
+
+/** @param {Model["sizes"]} sizes */
+function offerSizes(sizes) {
+  size.replaceChildren(...sizes.map(({ width, height }) => new Option(`${width} × ${height}`, `${width}x${height}`)));
+  element("size-field", HTMLElement).hidden = sizes.length < 2;
+}
+
+/** Set everything to what the model prefers. */
+function reset() {
+  const one = chosen();
+  if (!one) return;
+  const [least, most] = one.limits.steps ?? [1, 150];
+  Object.assign(steps, { min: String(least), max: String(Math.min(most, Math.max(50, one.defaults.steps))) });
+  const [low, high] = one.limits.guidance_scale ?? [1, 30];
+  Object.assign(guidance, { min: String(low), max: String(Math.min(high, Math.max(15, one.defaults.guidance_scale))) });
+  steps.value = String(one.defaults.steps);
+  guidance.value = String(one.defaults.guidance_scale);
+  negative.value = "";
+  seed.value = "";
+  offerSizes(one.sizes);
+  setLock(false);
+}
+
+/** @param {boolean} on */
+export function openSettings(on) {
+  panel.hidden = !on;
+  toggle.setAttribute("aria-expanded", String(on));
+  if (on) panel.dispatchEvent(new Event("opened"));
+}
+
+/** @param {(model: Model) => void} modelChanged */
+export function start(modelChanged) {
+  toggle.addEventListener("click", () => openSettings(Boolean(panel.hidden)));
+  element("defaults", HTMLButtonElement).addEventListener("click", reset);
+  lock.addEventListener("click", () => setLock(!locked));
+  seed.addEventListener("input", () => setLock(seed.value.trim() !== ""));
+  for (const field of [steps, guidance, negative, size]) field.addEventListener("input", show);
+  model.addEventListener("change", () => {
+    const one = chosen();
+    reset();
+    if (one) modelChanged(one);
+  });
+}
+
+/** @param {Model[]} offered */
+export function offer(offered) {
+  models = offered;
+  model.replaceChildren(...offered.map((m) => new Option(`${m.title || m.name} ${m.version}`, reference(m))));
+  element("model-field", HTMLElement).hidden = offered.length < 2;
+  reset();
+}
+
+/**
+ * What the drawer says, ready to be sent. A seed that is not a number goes as it is: the service says what is
+ * wrong with it.
+ * @param {boolean} newSeed leave the seed to the service, locked or not @returns {Partial<Request>}
+ */
+export function read(newSeed) {
+  const one = chosen();
+  if (!one) return {};
+  const [width, height] = size.value.split("x").map(Number);
+  const text = seed.value.trim();
+  const typed = /^\d+$/.test(text) ? Number(text) : /** @type {any} */ (text);
+  return {
+    model: reference(one),
+    steps: Number(steps.value),
+    guidance_scale: Number(guidance.value),
+    negative_prompt: negative.value.trim(),
+    ...(locked && text !== "" && !newSeed ? { seed: typed } : {}),
+    ...(one.sizes.length > 1 ? { width, height } : {}),
+  };
+}
+
+/** Show the seed that was drawn with, where none was kept. @param {number} used */
+export function noteSeed(used) {
+  if (!locked) seed.value = String(used);
+}
+
+/** Take over all that a picture was drawn with. @param {Job} job @param {Picture} picture */
+export function adopt({ request }, picture) {
+  if (request.model && models.some((m) => reference(m) === request.model)) model.value = request.model;
+  reset();
+  if (request.steps) {
+    if (request.steps > Number(steps.max)) steps.max = String(request.steps);
+    steps.value = String(request.steps);
+  }
+  if (request.guidance_scale) {
+    if (request.guidance_scale > Number(guidance.max)) guidance.max = String(request.guidance_scale);
+    guidance.value = String(request.guidance_scale);
+  }
+  negative.value = request.negative_prompt ?? "";
+  const wanted = `${picture.width}x${picture.height}`;
+  if ([...size.options].some((option) => option.value === wanted)) size.value = wanted;
+  seed.value = String(picture.seed);
+  setLock(true);
+}
+
+/** @param {Job} job @param {Picture} picture @returns {[string, string][]} names and values, as people read them */
+export function describe({ request, steps: taken }, picture) {
+  /** @type {[string, string | undefined | null][]} */
+  const rows = [
+    ["Seed", String(picture.seed)],
+    ["Steps", String(request.steps ?? taken)],
+    ["Guidance", request.guidance_scale?.toFixed(1)],
+    ["Left out", request.negative_prompt],
+    ["Size", `${picture.width} × ${picture.height}`],
+    ["Model", request.model],
+  ];
+  return /** @type {[string, string][]} */ (rows.filter(([, value]) => value));
+}
+
+/** @param {Job} job @param {Picture} picture @returns {string} in the form that other picture tools read */
+export function asText({ request, steps: taken }, picture) {
+  const rows = [
+    `Steps: ${request.steps ?? taken}`,
+    request.guidance_scale ? `CFG scale: ${request.guidance_scale}` : "",
+    `Seed: ${picture.seed}`,
+    `Size: ${picture.width}x${picture.height}`,
+    request.model ? `Model: ${request.model}` : "",
+  ];
+  const without = request.negative_prompt ? `Negative prompt: ${request.negative_prompt}\n` : "";
+  return `${request.prompt}\n${without}${rows.filter(Boolean).join(", ")}`;
+}

@@ -1,0 +1,128 @@
+/** The frame in the middle: pictures forming from their previews, the gilding that shows progress, the plate below. */
+
+import { element, announce } from "./page.js";
+
+/** @typedef {import("./wire.js").Picture} Picture */
+/** @typedef {import("./wire.js").Step} Step */
+
+const frame = element("frame", HTMLElement);
+const canvas = element("canvas", HTMLElement);
+const title = element("title", HTMLElement);
+const facts = element("facts", HTMLElement);
+const actions = element("actions", HTMLElement);
+
+/** @type {HTMLButtonElement[]} */
+let tiles = [];
+/** @type {number[]} the share of each picture that is done, 0 to 1 */
+let done = [];
+let told = 0;
+
+/** Lay a picture over what the tile shows, then let go of what is under it.
+ * @param {HTMLElement} tile @param {string} source @param {"preview" | "final"} kind @param {string} alt */
+async function lay(tile, source, kind, alt) {
+  const image = new Image();
+  image.className = kind;
+  image.alt = alt;
+  image.src = source;
+  try {
+    await image.decode();
+  } catch {
+    if (kind === "preview") return;
+  }
+  if (!tile.isConnected || (kind === "preview" && tile.dataset.state === "done")) return;
+  if (kind === "final") tile.dataset.state = "done";
+  const under = [...tile.querySelectorAll("img")];
+  tile.append(image);
+  for (const old of under.slice(0, -1)) old.remove();
+  setTimeout(() => under.at(-1)?.remove(), kind === "final" ? 700 : 240);
+}
+
+function gild() {
+  const share = done.reduce((sum, one) => sum + one, 0) / Math.max(1, done.length);
+  frame.style.setProperty("--progress", String(share));
+  document.title = frame.dataset.state === "drawing" ? `${Math.round(100 * share)} % · Limner` : "Limner";
+  const quarter = Math.floor(share * 4);
+  if (quarter > told && quarter < 4) announce(`${quarter * 25} percent`);
+  told = Math.max(told, quarter);
+}
+
+/** @param {string} state @param {string} text */
+function set(state, text) {
+  frame.dataset.state = state;
+  facts.textContent = text;
+  actions.hidden = state === "drawing" || state === "empty";
+  gild();
+}
+
+/** Begin a drawing of `count` pictures. @param {string} prompt @param {number} count @param {(index: number) => void} open */
+export function begin(prompt, count, open) {
+  tiles = Array.from({ length: count }, (_, index) => {
+    const tile = document.createElement("button");
+    tile.type = "button";
+    tile.className = "tile";
+    tile.disabled = true;
+    tile.setAttribute("aria-label", count > 1 ? `Picture ${index + 1} of ${count}, being drawn` : "Being drawn");
+    tile.addEventListener("click", () => open(index));
+    return tile;
+  });
+  done = tiles.map(() => 0);
+  told = 0;
+  canvas.dataset.count = String(count);
+  canvas.replaceChildren(...tiles);
+  title.textContent = prompt;
+  set("drawing", "Getting ready…");
+  announce(`Drawing: ${prompt}`);
+}
+
+/** @param {number} position in the queue, 1 is next */
+export function waiting(position) {
+  facts.textContent = position > 1 ? `Waiting: number ${position} in the queue` : "Next in the queue";
+}
+
+/** @param {Step} step */
+export function stepped({ step, steps, image, preview }) {
+  const tile = tiles[image];
+  if (!tile) return;
+  const share = step / Math.max(1, steps);
+  done[image] = Math.max(done[image] ?? 0, share);
+  tile.style.setProperty("--formed", String(share));
+  facts.textContent = `Step ${step} of ${steps}`;
+  if (preview) lay(tile, preview, "preview", "");
+  gild();
+}
+
+/** @param {Picture} picture @param {number} index @param {string} prompt */
+export function finished(picture, index, prompt) {
+  const tile = tiles[index];
+  if (!tile || tile.dataset.id === picture.id) return;
+  tile.dataset.id = picture.id;
+  tile.disabled = false;
+  tile.setAttribute("aria-label", `Open picture ${index + 1} of ${tiles.length}: ${prompt}`);
+  done[index] = 1;
+  lay(tile, picture.url, "final", prompt);
+  gild();
+}
+
+/** @param {string} text what stands on the plate */
+export function succeeded(text) {
+  set("done", text);
+  announce(tiles.length > 1 ? "The pictures are done." : "The picture is done.");
+}
+
+/** The drawing ended without all its pictures. @param {"cancelled" | "failed"} state @param {string} text */
+export function ended(state, text) {
+  if (state === "failed") done = done.map(() => 0);
+  set(state, text);
+  announce(text);
+}
+
+/** Scroll the frame into view where less than two thirds of it can be seen. */
+export function reveal() {
+  const { top, height } = frame.getBoundingClientRect();
+  if (top > -height / 3 && top + height < innerHeight + height / 3) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  frame.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+}
+
+/** @param {string} text */
+export const say = (text) => void (facts.textContent = text);

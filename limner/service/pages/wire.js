@@ -1,0 +1,170 @@
+/**
+ * The service as the page sees it: types of what goes over the wire, calls, and the stream of a job's events.
+ *
+ * @typedef {{prompt: string, model?: string | null, seed?: number | null, steps?: number | null,
+ *   guidance_scale?: number | null, negative_prompt?: string | null, n?: number | null,
+ *   width?: number | null, height?: number | null}} Request
+ * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number}} Picture
+ * @typedef {"queued" | "running" | "succeeded" | "failed" | "cancelled"} State
+ * @typedef {{id: string, state: State, queue_position: number | null, step: number, steps: number,
+ *   request: Request, images: Picture[], error: string | null, created_at: string}} Job
+ * @typedef {{name: string, version: string, title?: string, description?: string,
+ *   sizes: {width: number, height: number}[], defaults: {steps: number, guidance_scale: number},
+ *   limits: Record<string, [number, number]>, vocabulary: string[] | null, small: boolean,
+ *   card: string | null}} Model
+ * @typedef {{field: string, message: string, allowed?: unknown}} FieldError
+ * @typedef {{step: number, steps: number, image: number, preview: string | null}} Step
+ * @typedef {{queued: (position: number) => void, step: (step: Step) => void,
+ *   image: (picture: Picture) => void, ended: (job: Job) => void, connected: (ok: boolean) => void}} Watcher
+ */
+
+/** An answer that is not a success; `status` 0 means that the service could not be reached. */
+export class Problem extends Error {
+  /** @param {number} status @param {string} message @param {FieldError[]} errors */
+  constructor(status, message, errors = []) {
+    super(message);
+    this.status = status;
+    this.errors = errors;
+  }
+}
+
+/** @param {Response} response @returns {Promise<Problem>} */
+async function problemOf(response) {
+  /** @type {{title?: string, detail?: string, errors?: FieldError[]}} */
+  let body = {};
+  try {
+    body = await response.json();
+  } catch {
+    // Not a problem document; the status has to say it.
+  }
+  const wait = response.headers.get("Retry-After");
+  const said = body.detail || body.title || `The service answered ${response.status}.`;
+  const later = response.status === 429 && wait ? ` Try again in ${wait} s.` : "";
+  return new Problem(response.status, said + later, body.errors ?? []);
+}
+
+/**
+ * @template T
+ * @param {string} path @param {RequestInit} [options]
+ * @returns {Promise<T>} the answer's JSON
+ * @throws {Problem}
+ */
+async function call(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Problem(0, "The service cannot be reached.");
+  }
+  if (!response.ok) throw await problemOf(response);
+  return /** @type {Promise<T>} */ (response.status === 204 ? undefined : response.json());
+}
+
+/** @returns {Promise<Model[]>} the default model first */
+export async function getModels() {
+  return (await /** @type {Promise<{models: Model[]}>} */ (call("/v1/models"))).models;
+}
+
+/** @param {number} count @returns {Promise<string[]>} */
+export async function getIdeas(count) {
+  return (await /** @type {Promise<{ideas: string[]}>} */ (call(`/v1/ideas?n=${count}`))).ideas;
+}
+
+/** @param {string | null} before @param {number} limit @returns {Promise<{jobs: Job[], next: string | null}>} */
+export function getJobs(before, limit) {
+  const after = before === null ? "" : `&before=${encodeURIComponent(before)}`;
+  return call(`/v1/jobs?limit=${limit}${after}`);
+}
+
+/** @param {string} id @returns {Promise<Job>} */
+export const getJob = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`);
+
+/** @param {Request} request @returns {Promise<Job>} */
+export function createJob(request) {
+  const headers = { "Content-Type": "application/json" };
+  return call("/v1/jobs", { method: "POST", headers, body: JSON.stringify(request) });
+}
+
+/** @param {string} id @returns {Promise<unknown>} */
+export const cancelJob = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+/** @returns {Promise<boolean>} whether the service answers */
+export async function reachable() {
+  try {
+    return (await fetch("/healthz", { cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
+}
+
+const ENDED = ["succeeded", "failed", "cancelled"];
+
+/** @param {Job} job */
+export const hasEnded = (job) => ENDED.includes(job.state);
+
+/**
+ * Watch a job until it has ended. A dropped stream is resumed by the browser with Last-Event-ID; after a
+ * resumption, and where the browser has given up, the job itself is asked, so that no ending is missed.
+ *
+ * @param {string} id @param {Watcher} watcher
+ * @returns {() => void} stops watching; the job goes on
+ */
+export function watch(id, watcher) {
+  const source = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
+  let over = false;
+  let dropped = false;
+  let again = 0;
+
+  const stop = () => {
+    over = true;
+    clearTimeout(again);
+    source.close();
+  };
+  /** @param {Job} job */
+  const end = (job) => {
+    if (over) return;
+    stop();
+    watcher.connected(true);
+    watcher.ended(job);
+  };
+  const ask = async () => {
+    if (over) return;
+    try {
+      const job = await getJob(id);
+      if (over) return;
+      watcher.connected(true);
+      if (hasEnded(job)) return end(job);
+    } catch (error) {
+      if (over) return;
+      if (error instanceof Problem && error.status === 404) {
+        const gone = "The service no longer knows this drawing.";
+        return end({ id, state: "failed", queue_position: null, step: 0, steps: 0,
+          request: { prompt: "" }, images: [], error: gone, created_at: "" });
+      }
+      watcher.connected(false);
+    }
+    if (source.readyState === EventSource.CLOSED) again = setTimeout(ask, 2000);
+  };
+
+  /** @param {string} name @param {(data: any) => void} handle */
+  const on = (name, handle) =>
+    source.addEventListener(name, (event) => {
+      if (!over) handle(JSON.parse(/** @type {MessageEvent<string>} */ (event).data));
+    });
+  on("queued", (data) => watcher.queued(data.position));
+  on("step", watcher.step);
+  on("image", watcher.image);
+  for (const name of ENDED) on(name, end);
+  source.addEventListener("open", () => {
+    watcher.connected(true);
+    if (dropped) ask();
+    dropped = false;
+  });
+  source.addEventListener("error", () => {
+    if (over) return;
+    dropped = true;
+    watcher.connected(false);
+    if (source.readyState === EventSource.CLOSED) ask();
+  });
+  return stop;
+}

@@ -1,0 +1,60 @@
+"""A browser, a stub service and a page that tells of every error."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from .stub_server import Stub, serving
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is missing: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def stub() -> Stub:
+    return Stub()
+
+
+@pytest.fixture
+def address(stub: Stub) -> Iterator[str]:
+    with serving(stub) as where:
+        yield where
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the console and the page complained of; a test that provokes it clears the list."""
+    return []
+
+
+@pytest.fixture(params=[(1280, 800)], ids=["desktop"])
+def page(
+    request: pytest.FixtureRequest, browser: Browser, address: str, complaints: list[str]
+) -> Iterator[Page]:
+    """The page, open. It fails the test that used it if it logged an error or broke its own policy."""
+    width, height = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, base_url=address, reduced_motion="reduce"
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(15_000)
+    opened = context.new_page()
+    opened.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto("/")
+    yield opened
+    context.close()
+    assert complaints == []
