@@ -41,13 +41,16 @@ function showError(id, text) {
   if (id !== "prompt") settings.openSettings(true);
 }
 
+/** @param {import("./wire.js").FieldError} wrong */
+const sentence = ({ message, allowed }) => (allowed ? `Allowed: ${allowed}.` : message);
+
 /** Say beside the field what is wrong, or under the prompt where no field is named. @param {unknown} error */
 function report(error) {
   if (!(error instanceof Problem)) throw error;
   if (error.status === 0) lost();
   const named = error.errors.filter(({ field }) => field in FIELDS);
-  for (const { field, message } of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (field)], message);
-  if (named.length === 0) showError("prompt", error.errors[0]?.message ?? error.message);
+  for (const wrong of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (wrong.field)], sentence(wrong));
+  if (named.length === 0) showError("prompt", error.errors[0] ? sentence(error.errors[0]) : error.message);
 }
 
 let probing = 0;

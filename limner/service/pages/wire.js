@@ -12,7 +12,7 @@
  *   sizes: {width: number, height: number}[], defaults: {steps: number, guidance_scale: number},
  *   limits: Record<string, [number, number]>, vocabulary: string[] | null, small: boolean,
  *   card: string | null}} Model
- * @typedef {{field: string, message: string, allowed?: unknown}} FieldError
+ * @typedef {{field: string, message: string, allowed?: string | null}} FieldError
  * @typedef {{step: number, steps: number, image: number, preview: string | null}} Step
  * @typedef {{queued: (position: number) => void, step: (step: Step) => void,
  *   image: (picture: Picture) => void, ended: (job: Job) => void, connected: (ok: boolean) => void}} Watcher

@@ -206,8 +206,9 @@ def stub_app(stub: Stub) -> Starlette:
         asked = await request.json()
         seed = asked.get("seed", 0)
         if not isinstance(seed, int) or not 0 <= seed < 2**32:
-            message = "must be a whole number from 0 to 4294967295"
-            return problem(422, "Invalid input", errors=[{"field": "seed", "message": message}])
+            wrong = {"field": "seed", "message": "Input should be a valid integer"}
+            allowed = {"allowed": "a whole number from 0 to 4294967295"}
+            return problem(422, "Invalid input", errors=[wrong | allowed])
         job = stub.add(asked)
         threading.Thread(target=stub.draw, args=(job,), daemon=True).start()
         return JSONResponse(job.view(), 202, {"Location": f"/v1/jobs/{job.id}"})

@@ -153,7 +153,7 @@ def test_a_refusal_stands_beside_its_field(page: Page, complaints: list[str]) ->
     page.fill("#seed", "seven")
     page.keyboard.press("Escape")
     page.click("#draw")
-    expect(page.locator("#seed-error")).to_have_text("must be a whole number from 0 to 4294967295")
+    expect(page.locator("#seed-error")).to_have_text("Allowed: a whole number from 0 to 4294967295.")
     expect(page.locator("#seed")).to_have_attribute("aria-invalid", "true")
     page.fill("#seed", "7")
     page.click("#draw")
