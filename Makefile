@@ -85,11 +85,11 @@ endef
 $(BASE)/installed: pyproject.toml constraints.txt
 	$(make-venv)
 	@echo "Installing Limner and what it needs into $(@D) (about 400 MB, once)"
-	@$(PIP) $(@D)/bin/python -m pip install --quiet --editable .
+	@$(PIP) $(@D)/bin/python -m pip install -qq --editable .
 	@touch $@
 
 $(FULL)/installed: pyproject.toml constraints.txt
 	$(make-venv)
 	@echo "Installing Limner with all that training and tests need into $(@D) (some minutes, once)"
-	@$(PIP) $(@D)/bin/python -m pip install --quiet --editable '.[train,onnx,dev]'
+	@$(PIP) $(@D)/bin/python -m pip install -qq --editable '.[train,onnx,dev]'
 	@touch $@
