@@ -34,7 +34,7 @@ class Family(Protocol):
         """Read the small files of a model; the networks are loaded by whoever runs the programs."""
 
     def resolve(self, request: DrawRequest) -> DrawRequest:
-        """Fill every None from the manifest (the seed at random); InvalidInput names a field that is wrong."""
+        """Fill every None from the manifest, the seed at random; InvalidInput names the wrong field."""
         ...
 
     def program(self, request: DrawRequest) -> Program:

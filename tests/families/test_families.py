@@ -7,16 +7,16 @@ from limner.errors import NotFound
 from limner.families import family
 
 
-def test_a_family_by_name():
+def test_a_family_by_name() -> None:
     assert family("diffusion").__name__ == "Diffusion"
 
 
-def test_an_unknown_family_lists_the_known():
+def test_an_unknown_family_lists_the_known() -> None:
     with pytest.raises(NotFound, match="family 'cubism' not found; known: diffusion"):
         family("cubism")
 
 
-def test_drawing_needs_no_torch():
+def test_drawing_needs_no_torch() -> None:
     code = (
         "import sys; from limner.families import family; family('diffusion');"
         "print({'torch', 'diffusers', 'transformers'} & set(sys.modules))"

@@ -17,8 +17,8 @@ Latent = NDArray[np.float32]
 class Query:
     """A request for one prediction.
 
-    `latent` (1, C, h, w) as the network wants it, at `timestep`; `clean` (1, C, h, w) is the clean latent that
-    the step before this one predicted, None at the first step.
+    `latent` (1, C, h, w) as the network wants it, at `timestep`; `clean` (1, C, h, w) is the clean latent
+    that the step before this one predicted, None at the first step.
     """
 
     latent: Latent

@@ -77,7 +77,7 @@ class Schedule(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Schedule:
-        """Read a `scheduler_config.json`; NotFound without the file, InvalidInput for what is not supported."""
+        """Read a `scheduler_config.json`; NotFound without one, InvalidInput where it is not supported."""
         try:
             values: Any = json.loads(path.read_bytes())
             return cls.model_validate(values)

@@ -65,7 +65,7 @@ class Diffusion:
     """The diffusion family (see `limner.families.Family`): graphs text_encoder, unet and vae_decoder."""
 
     def __init__(self, model: Model) -> None:
-        """Read tokenizer, schedule and autoencoder settings; NotFound or InvalidInput names a file at fault."""
+        """Read tokenizer, schedule and autoencoder settings; NotFound or InvalidInput names the file."""
         self._manifest = model.manifest
         self._tokenizer = ClipTokenizer(model.path / "tokenizer")
         self._schedule = Schedule.read(model.path / "scheduler" / "scheduler_config.json")
@@ -75,7 +75,7 @@ class Diffusion:
         self._encodings = EncodingCache(_ENCODINGS_KEPT)
 
     def resolve(self, request: DrawRequest) -> DrawRequest:
-        """Fill every None from the manifest (the seed at random); InvalidInput names a field that is wrong."""
+        """Fill every None from the manifest, the seed at random; InvalidInput names the wrong field."""
         defaults = self._manifest.sampler
         sampler = defaults.sampler if request.sampler is None else request.sampler
         if sampler not in SAMPLERS:

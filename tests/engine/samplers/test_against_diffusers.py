@@ -1,6 +1,8 @@
 """Every sampler, step by step, against the diffusers scheduler that it follows."""
 
 import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,18 +10,19 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from limner.engine.noise import normal
 from limner.engine.samplers import SAMPLERS, Schedule
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-SCHEDULERS = {
+SCHEDULERS: dict[str, Any] = {
     "ddim": DDIMScheduler,
     "euler": EulerDiscreteScheduler,
     "dpm++2m": DPMSolverMultistepScheduler,
 }
-STABLE_DIFFUSION = {
+STABLE_DIFFUSION: dict[str, Any] = {
     "beta_schedule": "scaled_linear",
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -30,17 +33,17 @@ STABLE_DIFFUSION = {
 SHAPE = (1, 4, 6, 5)
 
 
-def combinations(*choices):
+def combinations(*choices: Any) -> list[Any]:
     return list(itertools.product(*choices))
 
 
-def network(latent, timestep):
+def network(latent: NDArray[np.float32], timestep: float) -> NDArray[np.float32]:
     """A fixed, smooth stand-in for a denoiser, for numpy arrays of float32."""
     neighbours = np.roll(latent, 1, axis=-1) - np.roll(latent, 1, axis=-2)
     return np.tanh(0.7 * latent + 0.2 * neighbours + np.float32(np.cos(timestep / 300))).astype(np.float32)
 
 
-def their_steps(name, config, steps):
+def their_steps(name: str, config: dict[str, Any], steps: int) -> Iterator[Any]:
     """Yield (network input, timestep, clean latent or None, latent after) of each step of diffusers."""
     scheduler = SCHEDULERS[name].from_config(config)
     scheduler.set_timesteps(steps)
@@ -55,7 +58,7 @@ def their_steps(name, config, steps):
         yield asked.numpy(), float(timestep), None if clean is None else clean.numpy(), latent.numpy()
 
 
-def compare(name, config, steps, tolerance=1e-5):
+def compare(name: str, config: dict[str, Any], steps: int, tolerance: float = 1e-5) -> None:
     theirs = list(their_steps(name, config, steps))
     sampling = SAMPLERS[name](Schedule.model_validate(config), steps, normal(11, SHAPE))
     query = next(sampling)
@@ -73,12 +76,13 @@ def compare(name, config, steps, tolerance=1e-5):
             assert relative_error(end.value, after) < tolerance
             return
         if clean is not None:
+            assert query.clean is not None
             assert relative_error(query.clean, clean) < tolerance, f"step {step}"
     pytest.fail("went on after the last step")
 
 
-def relative_error(ours, theirs):
-    return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
+def relative_error(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 
 
 @pytest.mark.parametrize(
@@ -87,12 +91,12 @@ def relative_error(ours, theirs):
         SCHEDULERS, ["epsilon", "v_prediction", "sample"], ["leading", "trailing", "linspace"], [1, 4, 20]
     ),
 )
-def test_every_parametrisation_and_spacing(name, prediction, spacing, steps):
+def test_every_parametrisation_and_spacing(name: str, prediction: str, spacing: str, steps: int) -> None:
     compare(name, STABLE_DIFFUSION | {"prediction_type": prediction, "timestep_spacing": spacing}, steps)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_the_defaults_of_the_class_hold_for_keys_that_are_missing(name):
+def test_the_defaults_of_the_class_hold_for_keys_that_are_missing(name: str) -> None:
     compare(name, {}, 9)
 
 
@@ -100,7 +104,7 @@ def test_the_defaults_of_the_class_hold_for_keys_that_are_missing(name):
     ("name", "prediction", "steps"),
     combinations(SCHEDULERS, ["v_prediction", "sample"], [2, 17]),
 )
-def test_zero_terminal_signal(name, prediction, steps):
+def test_zero_terminal_signal(name: str, prediction: str, steps: int) -> None:
     config = {"prediction_type": prediction, "timestep_spacing": "trailing", "rescale_betas_zero_snr": True}
     # From sigma 4096 the first Euler step cancels four digits of single precision, in diffusers as here.
     compare(name, STABLE_DIFFUSION | config, steps, 3e-4 if name == "euler" else 1e-5)
@@ -110,7 +114,7 @@ def test_zero_terminal_signal(name, prediction, steps):
     ("name", "beta_schedule", "final", "steps"),
     combinations(["euler", "dpm++2m"], ["scaled_linear", "linear"], ["zero", "sigma_min"], [3, 14, 15]),
 )
-def test_karras_sigmas(name, beta_schedule, final, steps):
+def test_karras_sigmas(name: str, beta_schedule: str, final: str, steps: int) -> None:
     config = {"use_karras_sigmas": True, "beta_schedule": beta_schedule, "final_sigmas_type": final}
     compare(name, STABLE_DIFFUSION | config, steps)
 
@@ -119,7 +123,7 @@ def test_karras_sigmas(name, beta_schedule, final, steps):
     ("lower_order_final", "euler_at_final", "final", "steps"),
     combinations([True, False], [True, False], ["zero", "sigma_min"], [2, 14, 15]),
 )
-def test_the_end_of_dpm_solver(lower_order_final, euler_at_final, final, steps):
+def test_the_end_of_dpm_solver(lower_order_final: bool, euler_at_final: bool, final: str, steps: int) -> None:
     config = {
         "lower_order_final": lower_order_final,
         "euler_at_final": euler_at_final,
@@ -129,7 +133,7 @@ def test_the_end_of_dpm_solver(lower_order_final, euler_at_final, final, steps):
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_cosine_betas_with_the_first_timesteps_clipped(name):
+def test_cosine_betas_with_the_first_timesteps_clipped(name: str) -> None:
     config = {
         "beta_schedule": "squaredcos_cap_v2",
         "lambda_min_clipped": -5.1,
@@ -139,7 +143,7 @@ def test_cosine_betas_with_the_first_timesteps_clipped(name):
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_betas_given_one_by_one(name):
+def test_betas_given_one_by_one(name: str) -> None:
     compare(name, {"trained_betas": [0.001 * k for k in range(1, 51)], "num_train_timesteps": 50}, 7)
 
 
@@ -150,5 +154,5 @@ def test_betas_given_one_by_one(name):
     spacing=st.sampled_from(["leading", "trailing", "linspace"]),
     steps=st.integers(1, 150).filter(lambda n: n not in (61, 103, 121, 122)),
 )
-def test_any_number_of_steps(name, spacing, steps):
+def test_any_number_of_steps(name: str, spacing: str, steps: int) -> None:
     compare(name, STABLE_DIFFUSION | {"timestep_spacing": spacing, "prediction_type": "v_prediction"}, steps)

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +15,20 @@ from diffusers import (
     EulerDiscreteScheduler,
     StableDiffusionPipeline,
 )
+from numpy.typing import NDArray
 
 from limner.engine.request import Call, DrawRequest, Stepped
 from limner.errors import InvalidInput, LimnerError
+from limner.families import Program
 from limner.families.diffusion.program import Diffusion
 from limner.registry.models import open_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-SCHEDULERS = {
+Outputs = dict[str, NDArray[Any]]
+Networks = Callable[[Call], Outputs]
+
+SCHEDULERS: dict[str, Any] = {
     "ddim": DDIMScheduler,
     "euler": EulerDiscreteScheduler,
     "dpm++2m": DPMSolverMultistepScheduler,
@@ -28,22 +36,24 @@ SCHEDULERS = {
 
 
 @pytest.fixture(scope="module")
-def pipeline(tiny_model):
+def pipeline(tiny_model: Path) -> Any:
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_model, safety_checker=None, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
 @pytest.fixture
-def diffusion(tiny_model):
+def diffusion(tiny_model: Path) -> Diffusion:
     return Diffusion(open_model(tiny_model))
 
 
 class Run:
     """A program run to its end, with what it asked for on the way."""
 
-    def __init__(self, program, networks):
-        self.calls, self.previews, self.steps = [], [], []
+    def __init__(self, program: Program, networks: Networks) -> None:
+        self.calls: list[Call] = []
+        self.previews: list[NDArray[np.uint8]] = []
+        self.steps: list[tuple[int, int]] = []
         answer = None
         try:
             while True:
@@ -55,30 +65,31 @@ class Run:
                 else:
                     assert isinstance(event, Stepped)
                     self.steps.append((event.step, event.steps))
+                    assert event.preview is not None
                     self.previews.append(event.preview)
         except StopIteration as end:
             self.pixels = end.value
 
-    def rows(self, graph):
+    def rows(self, graph: str) -> list[int]:
         return [len(next(iter(call.inputs.values()))) for call in self.calls if call.graph == graph]
 
 
-def torch_networks(pipeline):
+def torch_networks(pipeline: Any) -> Networks:
     @torch.no_grad()
-    def answer(call):
+    def answer(call: Call) -> Outputs:
         inputs = {name: torch.from_numpy(np.ascontiguousarray(rows)) for name, rows in call.inputs.items()}
         match call.graph:
             case "text_encoder":
                 return {"last_hidden_state": pipeline.text_encoder(**inputs)[0].numpy()}
             case "unet":
                 return {"out_sample": pipeline.unet(**inputs).sample.numpy()}
-            case "vae_decoder":
+            case _:
                 return {"sample": pipeline.vae.decode(inputs["latent_sample"]).sample.numpy()}
 
     return answer
 
 
-def flat_networks(call):
+def flat_networks(call: Call) -> Outputs:
     """Networks that cost nothing: the prediction is 0.5 for the prompt's row and 0.25 for the negative's."""
     match call.graph:
         case "text_encoder":
@@ -87,16 +98,16 @@ def flat_networks(call):
         case "unet":
             levels = np.array([0.25, 0.5], np.float32)[-len(call.inputs["sample"]) :]
             return {"out_sample": np.ones_like(call.inputs["sample"]) * levels[:, None, None, None]}
-        case "vae_decoder":
+        case _:
             return {"sample": np.linspace(-1.5, 1.5, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)}
 
 
-def psnr(ours, theirs):
+def psnr(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
     error = np.mean((ours.astype(float) - theirs.astype(float)) ** 2)
     return np.inf if error == 0 else 10 * np.log10(255**2 / error)
 
 
-def with_schedule(model, directory, **changes):
+def with_schedule(model: Path, directory: Path, **changes: Any) -> Path:
     """A copy of a model directory with changed keys in its scheduler configuration."""
     shutil.copytree(model, directory)
     file = directory / "scheduler" / "scheduler_config.json"
@@ -110,8 +121,15 @@ def with_schedule(model, directory, **changes):
     ("scale", "negative", "seed"), [(3.0, "", 7), (1.0, "", 2**32 - 1), (5.5, "blue", 0)]
 )
 def test_the_picture_is_that_of_diffusers(
-    pipeline, tiny_model, tmp_path, sampler, prediction, scale, negative, seed
-):
+    pipeline: Any,
+    tiny_model: Path,
+    tmp_path: Path,
+    sampler: str,
+    prediction: str,
+    scale: float,
+    negative: str,
+    seed: int,
+) -> None:
     directory = with_schedule(tiny_model, tmp_path / "model", prediction_type=prediction)
     config = json.loads((directory / "scheduler" / "scheduler_config.json").read_text())
     pipeline.scheduler = SCHEDULERS[sampler].from_config(config)
@@ -135,12 +153,12 @@ def test_the_picture_is_that_of_diffusers(
     assert psnr(ours, theirs) > 60
 
 
-def run(diffusion, **fields):
-    request = DrawRequest(**({"prompt": "a red apple", "seed": 1, "steps": 4} | fields))
+def run(diffusion: Diffusion, **fields: Any) -> Run:
+    request = DrawRequest.model_validate({"prompt": "a red apple", "seed": 1, "steps": 4} | fields)
     return Run(diffusion.program(diffusion.resolve(request)), flat_networks)
 
 
-def test_a_guided_step_has_two_rows_with_the_negative_prompt_first(diffusion):
+def test_a_guided_step_has_two_rows_with_the_negative_prompt_first(diffusion: Diffusion) -> None:
     done = run(diffusion, negative_prompt="blue", guidance_scale=3)
     assert done.rows("text_encoder") == [2] and done.rows("unet") == [2] * 4
     negative, positive = done.calls[0].inputs["input_ids"]
@@ -149,7 +167,7 @@ def test_a_guided_step_has_two_rows_with_the_negative_prompt_first(diffusion):
     assert done.calls[1].inputs["timestep"].shape == (2,)
 
 
-def test_without_guidance_there_is_one_row_and_no_negative_prompt(diffusion):
+def test_without_guidance_there_is_one_row_and_no_negative_prompt(diffusion: Diffusion) -> None:
     done = run(diffusion, guidance_scale=1, negative_prompt="blue")
     assert done.rows("text_encoder") == [1] and done.rows("unet") == [1] * 4
 
@@ -158,11 +176,13 @@ def test_without_guidance_there_is_one_row_and_no_negative_prompt(diffusion):
     ("interval", "rows"),
     [((0, 0.5), [2, 2, 1, 1]), ((0.25, 0.75), [1, 2, 2, 1]), ((0.5, 0.5), [1, 1, 1, 1]), ((0, 1), [2] * 4)],
 )
-def test_guidance_is_kept_to_its_interval(diffusion, interval, rows):
+def test_guidance_is_kept_to_its_interval(
+    diffusion: Diffusion, interval: tuple[float, float], rows: list[int]
+) -> None:
     assert run(diffusion, guidance_scale=3, guidance_interval=interval).rows("unet") == rows
 
 
-def test_a_known_text_is_not_encoded_again(diffusion):
+def test_a_known_text_is_not_encoded_again(diffusion: Diffusion) -> None:
     first = run(diffusion, guidance_scale=3)
     again = run(diffusion, guidance_scale=3, prompt="A  RED apple")
     assert again.rows("text_encoder") == []
@@ -173,24 +193,28 @@ def test_a_known_text_is_not_encoded_again(diffusion):
     assert other.rows("text_encoder") == [1]
 
 
-def test_every_step_is_told_with_a_preview_of_the_clean_latent(tiny_model, diffusion):
+def test_every_step_is_told_with_a_preview_of_the_clean_latent(
+    tiny_model: Path, diffusion: Diffusion
+) -> None:
     done = run(diffusion, guidance_scale=1)
     assert done.steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert all(preview.shape == (8, 8, 3) and preview.dtype == np.uint8 for preview in done.previews)
+    assert [(preview.shape, preview.dtype) for preview in done.previews] == [
+        ((8, 8, 3), np.dtype(np.uint8))
+    ] * 4
     preview = open_model(tiny_model).manifest.preview
     latent = done.calls[-1].inputs["latent_sample"][0] * 0.5
     colours = np.einsum("chw,cr->hwr", latent, preview.matrix) + preview.bias
     assert np.abs(done.previews[-1] - colours.clip(0, 1) * 255).max() < 0.51
 
 
-def test_pixels_are_rounded_as_diffusers_rounds_them(diffusion, pipeline):
+def test_pixels_are_rounded_as_diffusers_rounds_them(diffusion: Diffusion, pipeline: Any) -> None:
     sample = flat_networks(Call("vae_decoder", {}))["sample"]
     theirs = pipeline.image_processor.postprocess(torch.from_numpy(sample), output_type="pil")[0]
     assert np.array_equal(run(diffusion).pixels, np.asarray(theirs))
 
 
-def test_a_picture_that_is_not_finite_is_an_error(diffusion):
-    def broken(call):
+def test_a_picture_that_is_not_finite_is_an_error(diffusion: Diffusion) -> None:
+    def broken(call: Call) -> Outputs:
         return {name: rows * np.nan for name, rows in flat_networks(call).items()}
 
     program = diffusion.program(diffusion.resolve(DrawRequest(prompt="a cat", steps=2)))
@@ -198,7 +222,7 @@ def test_a_picture_that_is_not_finite_is_an_error(diffusion):
         Run(program, broken)
 
 
-def test_resolve_fills_every_gap(diffusion):
+def test_resolve_fills_every_gap(diffusion: Diffusion) -> None:
     resolved = diffusion.resolve(DrawRequest(prompt="a cat"))
     assert None not in resolved.model_dump().values()
     assert (resolved.steps, resolved.guidance_scale, resolved.width, resolved.height) == (4, 3.0, 64, 64)
@@ -217,13 +241,15 @@ def test_resolve_fills_every_gap(diffusion):
         ({"guidance_interval": (0.0, 1.5)}, "guidance_interval"),
     ],
 )
-def test_resolve_names_the_field_that_is_wrong(diffusion, fields, field):
+def test_resolve_names_the_field_that_is_wrong(
+    diffusion: Diffusion, fields: dict[str, Any], field: str
+) -> None:
     with pytest.raises(InvalidInput) as error:
         diffusion.resolve(DrawRequest(prompt="a cat", **fields))
     assert error.value.field == field and str(fields[field]) in str(error.value)
 
 
-def test_as_many_steps_as_the_schedule_has(tiny_model, tmp_path):
+def test_as_many_steps_as_the_schedule_has(tiny_model: Path, tmp_path: Path) -> None:
     directory = with_schedule(tiny_model, tmp_path / "model", num_train_timesteps=50)
-    with pytest.raises(InvalidInput, match="steps=60.*1 to 49"):
+    with pytest.raises(InvalidInput, match=r"steps=60.*1 to 49"):
         Diffusion(open_model(directory)).resolve(DrawRequest(prompt="a cat", steps=60))

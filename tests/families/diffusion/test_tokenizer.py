@@ -2,11 +2,14 @@ import itertools
 import json
 import shutil
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 
@@ -34,7 +37,7 @@ WORDS = [
 ]
 
 
-def learn_merges(words, count):
+def learn_merges(words: list[str], count: int) -> list[tuple[str, str]]:
     """Byte-pair encoding learned the slow way: the most frequent pair is joined, again and again."""
     spelled = {}
     level = ByteLevel(add_prefix_space=False)
@@ -55,7 +58,13 @@ def learn_merges(words, count):
     return merges
 
 
-def write_tokenizer(directory, length=12, pad=None, alphabet=None, tokens=None):
+def write_tokenizer(
+    directory: Path,
+    length: int = 12,
+    pad: str | None = None,
+    alphabet: list[str] | None = None,
+    tokens: dict[str, Any] | None = None,
+) -> Path:
     """A folder as Stable Diffusion's: vocab.json, merges.txt and the two small files."""
     directory.mkdir(parents=True, exist_ok=True)
     alphabet = sorted(ByteLevel.alphabet()) if alphabet is None else alphabet
@@ -84,7 +93,7 @@ AS_IN_SD_1 = {
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("tokenizers")
     plain = write_tokenizer(base / "plain")
     saved = base / "saved"
@@ -100,11 +109,11 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pairs(folders):
+def pairs(folders: dict[str, Path]) -> dict[str, tuple[ClipTokenizer, Any]]:
     return {name: (ClipTokenizer(at), CLIPTokenizer.from_pretrained(at)) for name, at in folders.items()}
 
 
-def theirs(tokenizer, text):
+def theirs(tokenizer: Any, text: str) -> NDArray[np.int64]:
     row = tokenizer(text, padding="max_length", truncation=True, max_length=tokenizer.model_max_length)
     return np.array(row.input_ids)
 
@@ -155,19 +164,21 @@ NAMES = [
 
 @settings(max_examples=400, deadline=None)
 @given(name=st.sampled_from(NAMES), text=TEXTS)
-def test_ids_are_those_of_transformers(pairs, name, text):
+def test_ids_are_those_of_transformers(
+    pairs: dict[str, tuple[ClipTokenizer, Any]], name: str, text: str
+) -> None:
     ours, reference = pairs[name]
     ids = ours(text)
     assert ids.dtype == np.int64 and ids.shape == (ours.length,)
     assert np.array_equal(ids, theirs(reference, text))
 
 
-def test_case_and_white_space_do_not_matter(pairs):
+def test_case_and_white_space_do_not_matter(pairs: dict[str, tuple[ClipTokenizer, Any]]) -> None:
     ours, _ = pairs["plain"]
     assert np.array_equal(ours("  a RED\n\tapple "), ours("a red apple"))
 
 
-def test_the_count_leaves_padding_out(pairs):
+def test_the_count_leaves_padding_out(pairs: dict[str, tuple[ClipTokenizer, Any]]) -> None:
     ours, _ = pairs["plain"]
     assert ours.token_count("") == 2
     assert ours.token_count("a") == 3
@@ -175,7 +186,7 @@ def test_the_count_leaves_padding_out(pairs):
 
 
 @pytest.mark.parametrize("missing", ["vocab.json", "merges.txt", "tokenizer_config.json"])
-def test_a_missing_file_is_named(folders, tmp_path, missing):
+def test_a_missing_file_is_named(folders: dict[str, Path], tmp_path: Path, missing: str) -> None:
     shutil.copytree(folders["plain"], tmp_path / "tokenizer")
     (tmp_path / "tokenizer" / missing).unlink()
     with pytest.raises(NotFound, match=missing):
@@ -194,7 +205,9 @@ def test_a_missing_file_is_named(folders, tmp_path, missing):
         ("tokenizer_config.json", "{}", "model_max_length"),
     ],
 )
-def test_a_broken_file_is_named(folders, tmp_path, file, text, message):
+def test_a_broken_file_is_named(
+    folders: dict[str, Path], tmp_path: Path, file: str, text: str, message: str
+) -> None:
     shutil.copytree(folders["plain"], tmp_path / "tokenizer")
     (tmp_path / "tokenizer" / file).write_text(text)
     with pytest.raises(InvalidInput, match=message):
