@@ -88,6 +88,7 @@ class Registry:
     """All models of one data directory, and the built-in ones; reads the disk afresh at every call."""
 
     def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
         self._own = data_dir / "models"
 
     def models(self) -> list[Model]:

@@ -1,0 +1,62 @@
+"""ONNX Runtime on a CPU, in float32: portable, and the second opinion on OpenVINO's results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from ...errors import LimnerError
+from . import Arrays
+
+if TYPE_CHECKING:
+    from ...registry.models import Model
+
+
+class OnnxRuntime:
+    """The ONNX Runtime backend; see `limner.engine.backends.Backend`."""
+
+    name = "onnxruntime"
+
+    def __init__(self, threads: int | None = None) -> None:
+        """`threads` limits the cores."""
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = threads or 0
+        self._options.inter_op_num_threads = 1
+        self._options.log_severity_level = 3
+
+    def load(self, model: Model, graph: str) -> OnnxRuntimeNetwork:
+        """Open a session on a graph of a model; it computes in float32 whatever the manifest asks for."""
+        file = model.graph_file(graph)
+        title = f"graph '{graph}' of model '{model.name}'"
+        try:
+            session = onnxruntime.InferenceSession(
+                str(file), self._options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001 - its errors have no common base of their own
+            raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
+        return OnnxRuntimeNetwork(title, session)
+
+
+class OnnxRuntimeNetwork:
+    """An open session."""
+
+    def __init__(self, title: str, session: onnxruntime.InferenceSession) -> None:
+        """Run `session`; messages call it `title`."""
+        self._title, self._session = title, session
+        self._outputs = [port.name for port in session.get_outputs()]
+
+    def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Run the graph; LimnerError where the inputs do not fit it."""
+        try:
+            results = self._session.run(self._outputs, dict(inputs))
+        except Exception as error:  # noqa: BLE001 - its errors have no common base of their own
+            shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in inputs.items())
+            raise LimnerError(f"{self._title} cannot take {shapes}: {_gist(error)}") from None
+        return {name: np.asarray(value) for name, value in zip(self._outputs, results, strict=True)}
+
+
+def _gist(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,59 @@
+"""Pictures as PNG files that say how they were made."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import PureWindowsPath
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from .. import __version__
+from .request import DrawRequest, Picture
+
+_SAMPLERS = {"ddim": "DDIM", "euler": "Euler", "dpm++2m": "DPM++ 2M"}
+
+
+def encode(picture: Picture) -> bytes:
+    """Write a picture as PNG, with two uncompressed text chunks.
+
+    `parameters` is the form that the Stable Diffusion web UI writes and other tools read; `limner` is JSON of
+    the request, with the model's name and version. A chunk is tEXt where the text is Latin-1, else iTXt.
+    """
+    text = PngInfo()
+    text.add_text("parameters", _parameters(picture))
+    request = picture.request.model_dump(mode="json")
+    text.add_text(
+        "limner", json.dumps(request | {"model": _name(picture.request), "version": picture.version})
+    )
+    file = io.BytesIO()
+    Image.fromarray(picture.pixels).save(file, "PNG", pnginfo=text)
+    return file.getvalue()
+
+
+def _parameters(picture: Picture) -> str:
+    request = picture.request
+    height, width = picture.pixels.shape[:2]
+    settings = {
+        "Steps": request.steps,
+        "Sampler": _SAMPLERS.get(request.sampler or "", request.sampler),
+        "CFG scale": request.guidance_scale,
+        "Seed": request.seed,
+        "Size": f"{width}x{height}",
+        "Model": f"{_name(request)}@{picture.version}",
+        "Version": f"limner-{__version__}",
+    }
+    lines = [request.prompt]
+    if request.negative_prompt:
+        lines.append(f"Negative prompt: {request.negative_prompt}")
+    known = {name: value for name, value in settings.items() if value is not None}
+    lines.append(", ".join(f"{name}: {str(value).removesuffix('.0')}" for name, value in known.items()))
+    return "\n".join(lines)
+
+
+def _name(request: DrawRequest) -> str:
+    """Give the model's name; of a path only its last part, which says nothing of whose disk it is on."""
+    reference = request.model
+    return PureWindowsPath(reference).name if re.search(r"[/\\]", reference) else reference.partition("@")[0]

@@ -1,0 +1,231 @@
+"""The step scheduler: continuous batching of programs.
+
+One thread goes round. In each round it admits who has come, groups the calls in flight by graph and shape,
+makes one network call for each group, and gives every program in it its rows, which takes that program to its
+next call. So programs join and leave at any step, and nobody waits for another's whole picture.
+
+- What a program is sent does not depend on who shares its calls, as far as the network keeps rows apart.
+- Who was served longest ago comes first, so nobody starves when there are more rows than fit.
+- An error in a program, or in who listens to it, ends that program alone. When a joined call fails, its parts
+  are tried one by one, so that only those at fault fail.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Busy, LimnerError, Unavailable
+from .batches import choose, join, rows_of, split
+from .request import Call, Failed, Stepped, Stopped
+
+if TYPE_CHECKING:
+    from ..families import Program
+
+_log = logging.getLogger(__name__)
+
+Run = Callable[[str, Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+"""(graph, inputs) -> outputs, any number of rows."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A program has ended well: its pixels, uint8 (H, W, 3)."""
+
+    pixels: NDArray[np.uint8]
+
+
+Happening = Stepped | Drawn | Failed | Stopped
+OnEvent = Callable[[Happening], None]
+
+
+class Ticket:
+    """A program handed to a scheduler."""
+
+    def __init__(self, program: Program, on_event: OnEvent, wake: Callable[[], None]) -> None:
+        """Made by `StepScheduler.submit`."""
+        self.program, self.on_event = program, on_event
+        self.call: Call | None = None
+        self.cancelled = threading.Event()
+        self._wake = wake
+
+    def cancel(self) -> None:
+        """Stop: before its next step it gets Stopped. Nothing happens when it has already ended."""
+        self.cancelled.set()
+        self._wake()
+
+
+class StepScheduler:
+    """Runs programs of one loaded model together, on a thread of its own.
+
+    Events are handed out on that thread, the last of a program being exactly one of Drawn, Failed, Stopped;
+    who gets them must be quick, for all wait.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        max_rows: int = 16,
+        rows_of_graph: Mapping[str, int] | None = None,
+        max_programs: int = 256,
+        name: str = "engine",
+    ) -> None:
+        """Call networks through `run`, at most `max_rows` rows at once, or what `rows_of_graph` says.
+
+        A single call with more rows goes alone. `max_programs` may be in flight.
+        """
+        self._run, self._max_rows, self._rows_of_graph = run, max_rows, dict(rows_of_graph or {})
+        self._max_programs = max_programs
+        self._changed = threading.Condition()
+        self._arrived: deque[Ticket] = deque()
+        self._in_flight = 0
+        self._closed = False
+        self._active: list[Ticket] = []  # of the thread alone; who was served longest ago comes first
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def in_flight(self) -> int:
+        """How many programs have not ended."""
+        return self._in_flight
+
+    def submit(self, program: Program, on_event: OnEvent) -> Ticket:
+        """Start a program at the next round; returns at once.
+
+        Busy where as many as allowed are in flight, Unavailable after `close`.
+        """
+        with self._changed:
+            if self._closed:
+                raise Unavailable("the engine is closed; it takes no more requests")
+            if self._in_flight >= self._max_programs:
+                raise Busy(f"the engine draws {self._in_flight} pictures already; try again later", 1.0)
+            ticket = Ticket(program, on_event, self._wake)
+            self._in_flight += 1
+            self._arrived.append(ticket)
+            self._changed.notify()
+        return ticket
+
+    def close(self) -> None:
+        """Stop all programs within a step and end the thread; returns when it has ended. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    def _work(self) -> None:
+        ending: Happening = Failed(LimnerError("the engine's thread has ended unexpectedly"))
+        try:
+            while self._admit():
+                self._leave()
+                self._round()
+            ending = Stopped()
+        finally:
+            with self._changed:
+                self._closed = True
+                left = [*self._active, *self._arrived]
+                self._arrived.clear()
+            for ticket in left:
+                self._end(ticket, ending)
+            self._active.clear()
+
+    def _admit(self) -> bool:
+        """Wait for something to do and start who has come; False when the scheduler is closed."""
+        with self._changed:
+            while not (self._closed or self._active or self._arrived):
+                self._changed.wait()
+            if self._closed:
+                return False
+            arrived = list(self._arrived)
+            # In both lists never, in one always: an error between here and there must not lose anyone.
+            self._active += arrived
+            self._arrived.clear()
+        for ticket in arrived:
+            self._advance(ticket, None)
+        return True
+
+    def _leave(self) -> None:
+        for ticket in [ticket for ticket in self._active if ticket.cancelled.is_set()]:
+            self._end(ticket, Stopped())
+
+    def _round(self) -> None:
+        waiting = [(ticket, ticket.call) for ticket in self._active if ticket.call is not None]
+        for group in choose(waiting, self._rows_of_graph, self._max_rows):
+            self._serve(group)
+            if self._closed:
+                return
+
+    def _serve(self, group: Sequence[Ticket]) -> None:
+        """Make the group's call and take each of its programs to the next."""
+        group = [ticket for ticket in group if not ticket.cancelled.is_set()]
+        calls = [ticket.call for ticket in group if ticket.call is not None]
+        if not calls:
+            return
+        try:
+            shares = split(self._run(calls[0].graph, join(calls)), calls)
+        except Exception as error:  # noqa: BLE001 - whatever a network raises is its callers' failure alone
+            if len(group) == 1:
+                self._end(group[0], Failed(error))
+                return
+            _log.warning(
+                "a joined call of graph '%s' failed, its parts are tried alone: %s", calls[0].graph, error
+            )
+            for ticket in group:
+                self._serve([ticket])
+            return
+        for ticket, share in zip(group, shares, strict=True):
+            self._active.remove(ticket)
+            self._active.append(ticket)
+            self._advance(ticket, share)
+
+    def _advance(self, ticket: Ticket, outputs: dict[str, NDArray[Any]] | None) -> None:
+        """Take a program to its next call or its end, handing out its steps on the way."""
+        while not (ticket.cancelled.is_set() or self._closed):
+            try:
+                asked = ticket.program.send(outputs)
+            except StopIteration as end:
+                self._end(ticket, Stopped() if ticket.cancelled.is_set() else Drawn(end.value))
+                return
+            except Exception as error:  # noqa: BLE001 - one request's failure is not another's
+                self._end(ticket, Failed(error))
+                return
+            outputs = None
+            try:
+                if isinstance(asked, Call):
+                    rows_of(asked)
+                    ticket.call = asked
+                    return
+                if not ticket.cancelled.is_set():
+                    ticket.on_event(asked)
+            except Exception as error:  # noqa: BLE001 - nor is that of who listens to it
+                self._end(ticket, Failed(error))
+                return
+        self._end(ticket, Stopped())
+
+    def _end(self, ticket: Ticket, ending: Happening) -> None:
+        if ticket in self._active:
+            self._active.remove(ticket)
+        if isinstance(ending, Failed) and not isinstance(ending.error, LimnerError):
+            _log.error("a request failed", exc_info=ending.error)
+        try:
+            ticket.program.close()
+        except Exception:  # noqa: BLE001 - it is logged, and the others go on
+            _log.exception("a program failed while it was closed")
+        try:
+            ticket.on_event(ending)
+        except Exception:  # noqa: BLE001 - it is logged, and the others go on
+            _log.exception("who listened to a request failed at its end")
+        with self._changed:
+            self._in_flight -= 1

@@ -1,0 +1,195 @@
+"""The studio: the seam between those who ask for pictures and whatever draws them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from math import prod
+from queue import SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from numpy.typing import NDArray
+
+from ..errors import Cancelled, Unavailable
+from ..families import family
+from .backends import Backend, Network
+from .backends import backend as backend_of
+from .request import DrawRequest, Event, Failed, Finished, Picture, Stopped
+from .scheduler import Drawn, Happening, StepScheduler, Ticket
+
+if TYPE_CHECKING:
+    from ..registry.manifest import Graph
+    from ..registry.models import Model, Registry
+
+_log = logging.getLogger(__name__)
+
+# Models that stay in memory while none of their pictures is being drawn.
+_MODELS_KEPT = 2
+# Values of one row's output past which joining rows saves no time and costs memory: a decoder of pictures
+# keeps all cores busy with one row, a denoiser of latents does not.
+_JOINED_VALUES = 2**16
+
+
+class Drawing(Protocol):
+    """A picture that is being drawn."""
+
+    def cancel(self) -> None:
+        """Stop at the next step; without effect once it has ended."""
+        ...
+
+
+class Studio(Protocol):
+    """Whatever draws: the engine in this process, or engines elsewhere."""
+
+    def models(self) -> list[Model]:
+        """Give the models that can be asked for."""
+        ...
+
+    def resolve(self, request: DrawRequest) -> DrawRequest:
+        """Fill every None of a request; NotFound for an unknown model, InvalidInput names a wrong field."""
+        ...
+
+    def start(self, request: DrawRequest, on_event: Callable[[Event], None]) -> Drawing:
+        """Begin a picture and return at once.
+
+        `on_event` is called from the engine's thread and must be quick: Stepped for each step, last exactly
+        one of Finished, Failed, Stopped. After `cancel()` Stopped comes within one step. Errors as `resolve`;
+        Busy where too many are being drawn, Unavailable after `close`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop everything and free the models."""
+        ...
+
+
+class LocalStudio:
+    """A Studio in this process: a model is loaded at its first picture and has one step scheduler."""
+
+    def __init__(
+        self, registry: Registry, backend: str = "auto", max_rows: int = 16, threads: int | None = None
+    ) -> None:
+        """Draw the models of `registry`; NotFound or Unavailable where `backend` cannot be had.
+
+        `max_rows` bounds the rows of one network call (a guided step is two rows); `threads` the cores.
+        """
+        self._registry, self._max_rows = registry, max_rows
+        self._backend = backend_of(backend, threads=threads, cache=registry.data_dir / "cache")
+        self._loaded: OrderedDict[tuple[str, str], _LoadedModel] = OrderedDict()
+        self._lock = Lock()
+        self._closed = False
+
+    def models(self) -> list[Model]:
+        """Give the registry's models."""
+        return self._registry.models()
+
+    def preload(self, name: str) -> None:
+        """Load a model now, and draw one step to be warm; raises what `draw` would."""
+        self.draw(DrawRequest(prompt="a picture", model=name, steps=1, seed=0))
+
+    def resolve(self, request: DrawRequest) -> DrawRequest:
+        """Fill every None of a request, as `Studio` says."""
+        model = self._registry.find(request.model)
+        with self._lock:
+            loaded = self._open(model)
+        return loaded.family.resolve(request)
+
+    def start(self, request: DrawRequest, on_event: Callable[[Event], None]) -> Ticket:
+        """Begin a picture, as `Studio` says; the first of a model waits on the engine's thread for loading."""
+        began = time.perf_counter()
+        model = self._registry.find(request.model)
+        # Locked until it is submitted, so that the model cannot be let go in between.
+        with self._lock:
+            loaded = self._open(model)
+            resolved = loaded.family.resolve(request)
+
+            def pass_on(happening: Happening) -> None:
+                if isinstance(happening, Drawn):
+                    seconds = time.perf_counter() - began
+                    on_event(Finished(Picture(happening.pixels, resolved, model.version, seconds)))
+                else:
+                    on_event(happening)
+
+            return loaded.scheduler.submit(loaded.family.program(resolved), pass_on)
+
+    def draw(self, request: DrawRequest) -> Picture:
+        """Draw one picture and wait for it; raises what went wrong, Cancelled when the studio is closed."""
+        events: SimpleQueue[Event] = SimpleQueue()
+        drawing = self.start(request, events.put)
+        try:
+            while True:
+                event = events.get()
+                if isinstance(event, Finished):
+                    return event.picture
+                if isinstance(event, Failed):
+                    raise event.error
+                if isinstance(event, Stopped):
+                    raise Cancelled("the picture was not finished: the engine was closed")
+        finally:
+            drawing.cancel()
+
+    def close(self) -> None:
+        """Stop all pictures within a step and free the models. Idempotent."""
+        with self._lock:
+            self._closed = True
+            leaving = list(self._loaded.values())
+            self._loaded.clear()
+        for loaded in leaving:
+            loaded.scheduler.close()
+
+    def _open(self, model: Model) -> _LoadedModel:
+        if self._closed:
+            raise Unavailable("the studio is closed; it takes no more requests")
+        key = (str(model.path), model.manifest.model_dump_json())
+        if key not in self._loaded:
+            self._loaded[key] = _LoadedModel(model, self._backend, self._max_rows)
+        self._loaded.move_to_end(key)
+        idle = [
+            other for other, loaded in self._loaded.items() if other != key and not loaded.scheduler.in_flight
+        ]
+        for other in idle[: max(0, len(self._loaded) - _MODELS_KEPT)]:
+            self._loaded.pop(other).scheduler.close()
+        return self._loaded[key]
+
+
+class _LoadedModel:
+    """One version of one model: its family, its networks, and the scheduler that runs them."""
+
+    def __init__(self, model: Model, backend: Backend, max_rows: int) -> None:
+        self.family = family(model.manifest.family)(model)
+        self.networks = _Networks(model, backend)
+        graphs = model.manifest.graphs.items()
+        alone = {name: 1 for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES}
+        self.scheduler = StepScheduler(
+            self.networks.run, max_rows=max_rows, rows_of_graph=alone, name=f"engine {model.name}"
+        )
+
+
+class _Networks:
+    """The networks of a model, each loaded when it is first called."""
+
+    def __init__(self, model: Model, backend: Backend) -> None:
+        self._model, self._backend = model, backend
+        self._networks: dict[str, Network] = {}
+        self._lock = Lock()
+
+    def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return self._network(graph)(inputs)
+
+    def _network(self, graph: str) -> Network:
+        with self._lock:
+            if graph not in self._networks:
+                began = time.perf_counter()
+                self._networks[graph] = self._backend.load(self._model, graph)
+                seconds = time.perf_counter() - began
+                _log.info("%s: loaded '%s' in %.2f s", self._backend.name, graph, seconds)
+            return self._networks[graph]
+
+
+def _values_of_row(graph: Graph) -> int:
+    """Count the values that one row gives, as far as the manifest tells."""
+    shapes = [output.shape[1:] for output in graph.outputs]
+    return sum(prod(size for size in shape if isinstance(size, int)) for shape in shapes)

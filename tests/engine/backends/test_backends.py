@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from limner.engine.backends import backend
+from limner.engine.backends.openvino import OpenVino, _has_bfloat16
+from limner.errors import LimnerError, NotFound, Unavailable
+from limner.registry.manifest import Graph, Lineage, Manifest, Preview, Size, Tensor
+from limner.registry.models import Model, open_model
+
+BACKENDS = ["openvino", "onnxruntime"]
+Floats = NDArray[np.float32]
+
+
+def make_model(directory: Path, precision: str = "float32", scale: float = 1.0) -> Model:
+    """A model whose one graph is relu(x @ W) and its sum, W in a file beside the graph."""
+    weight = (np.random.default_rng(0).standard_normal((40, 30)) * scale).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["x", "weight"], ["product"]),
+        helper.make_node("Relu", ["product"], ["y"]),
+        helper.make_node("ReduceSum", ["y", "axes"], ["total"], keepdims=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["B", 40])],
+        [
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, ["B", 30]),
+            helper.make_tensor_value_info("total", TensorProto.FLOAT, ["B", 1]),
+        ],
+        [numpy_helper.from_array(weight, "weight"), numpy_helper.from_array(np.array([1]), "axes")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    directory.mkdir(exist_ok=True)
+    onnx.save(
+        model, directory / "small.onnx", save_as_external_data=True, location="weights", size_threshold=100
+    )
+    Manifest.model_validate(
+        {
+            "name": "small",
+            "version": "1",
+            "title": "Small",
+            "description": "One product.",
+            "family": "diffusion",
+            "precision": precision,
+            "graphs": {
+                "unet": Graph(
+                    path="small.onnx",
+                    inputs=(Tensor(name="x", dtype="float32", shape=("B", 40)),),
+                    outputs=(
+                        Tensor(name="y", dtype="float32", shape=("B", 30)),
+                        Tensor(name="total", dtype="float32", shape=("B", 1)),
+                    ),
+                    parameters=1200,
+                )
+            },
+            "sizes": (Size(width=8, height=8),),
+            "preview": Preview(matrix=((1.0, 0.0, 0.0),), bias=(0.0, 0.0, 0.0)),
+            "licence": "Apache-2.0",
+            "lineage": Lineage(
+                data="none",
+                data_hash="0",
+                recipe="none",
+                commit="0",
+                hardware="none",
+                hours=0,
+                examples=0,
+            ),
+        }
+    ).write(directory)
+    return open_model(directory)
+
+
+def expected(x: Floats, scale: float = 1.0) -> Floats:
+    weight = np.random.default_rng(0).standard_normal((40, 30)) * scale
+    return np.maximum(x @ weight, 0).astype(np.float32)
+
+
+def rows(count: int) -> Floats:
+    return np.random.default_rng(count).standard_normal((count, 40), dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_graph_runs_on_any_number_of_rows(name: str, tmp_path: Path) -> None:
+    network = backend(name, threads=1).load(make_model(tmp_path / "m"), "unet")
+    for count in (1, 5, 2, 16):
+        outputs = network({"x": rows(count)})
+        assert list(outputs) == ["y", "total"]
+        np.testing.assert_allclose(outputs["y"], expected(rows(count)), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            outputs["total"], expected(rows(count)).sum(1, keepdims=True), rtol=1e-4, atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_outputs_outlive_the_next_call(name: str, tmp_path: Path) -> None:
+    network = backend(name, threads=1).load(make_model(tmp_path / "m"), "unet")
+    first = network({"x": rows(3)})["y"]
+    kept = first.copy()
+    network({"x": -rows(3)})
+    assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_inputs_may_be_views(name: str, tmp_path: Path) -> None:
+    network = backend(name, threads=1).load(make_model(tmp_path / "m"), "unet")
+    wide = np.repeat(rows(4), 2, axis=1)
+    view = wide[::2, ::2]
+    np.testing.assert_allclose(network({"x": view})["y"], expected(view), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_inputs_that_do_not_fit_are_named(name: str, tmp_path: Path) -> None:
+    network = backend(name, threads=1).load(make_model(tmp_path / "m"), "unet")
+    with pytest.raises(LimnerError, match=r"graph 'unet' of model 'small' cannot take x \[2, 7\]"):
+        network({"x": np.zeros((2, 7), np.float32)})
+    with pytest.raises(LimnerError, match="cannot take z"):
+        network({"z": rows(1)})
+    np.testing.assert_allclose(network({"x": rows(1)})["y"], expected(rows(1)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_damaged_graph_and_an_unknown_one_are_named(name: str, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "m")
+    with pytest.raises(NotFound, match="it has: unet"):
+        backend(name).load(model, "vae_decoder")
+    (tmp_path / "m" / "small.onnx").write_bytes(b"not a graph")
+    with pytest.raises(LimnerError, match="graph 'unet' of model 'small'"):
+        backend(name).load(model, "unet")
+
+
+def test_new_weights_beside_the_same_graph_are_not_taken_from_the_cache(tmp_path: Path) -> None:
+    cache, folder = tmp_path / "cache", tmp_path / "m"
+    model = make_model(folder)
+    graph = (folder / "small.onnx").stat()
+    for _ in range(2):
+        network = backend("openvino", threads=1, cache=cache).load(model, "unet")
+        np.testing.assert_allclose(network({"x": rows(2)})["y"], expected(rows(2)), rtol=1e-4, atol=1e-4)
+    assert len(list(cache.rglob("*.blob"))) == 1
+    make_model(folder, scale=2.0)
+    os.utime(folder / "small.onnx", ns=(graph.st_atime_ns, graph.st_mtime_ns))
+    network = backend("openvino", threads=1, cache=cache).load(model, "unet")
+    np.testing.assert_allclose(network({"x": rows(2)})["y"], expected(rows(2), 2.0), rtol=1e-4, atol=1e-4)
+    assert len(list(cache.rglob("*.blob"))) == 1
+
+
+def test_a_cache_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, not a folder")
+    network = backend("openvino", threads=1, cache=tmp_path / "cache").load(
+        make_model(tmp_path / "m"), "unet"
+    )
+    assert network({"x": rows(1)})["y"].shape == (1, 30)
+
+
+@pytest.mark.parametrize(
+    ("flags", "has"), [("fpu avx512f avx512_bf16 amx", True), ("amx_bf16", True), ("fpu avx512f", False)]
+)
+def test_bfloat16_is_used_only_where_the_processor_has_it(flags: str, has: bool, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: x\n")
+    assert _has_bfloat16(tmp_path / "cpuinfo") is has
+    assert not _has_bfloat16(tmp_path / "missing")
+
+
+def test_a_bfloat16_model_stays_near_float32(tmp_path: Path) -> None:
+    exact = expected(rows(8))
+    got = OpenVino(threads=1).load(make_model(tmp_path / "m", "bfloat16"), "unet")({"x": rows(8)})["y"]
+    assert got.dtype == np.float32
+    assert np.abs(got - exact).max() < 0.02 * np.abs(exact).max()
+
+
+def test_backends_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert backend().name == "openvino"
+    with pytest.raises(NotFound, match="openvino, onnxruntime"):
+        backend("cuda")
+    monkeypatch.setattr("limner.engine.backends._installed", lambda name: name == "openvino")
+    with pytest.raises(Unavailable, match=r"limner\[onnx\]"):
+        backend("onnxruntime")

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+
+import numpy as np
+import pytest
+
+from limner.engine.request import DrawRequest, Event, Finished, Picture, Stepped, Stopped
+from limner.engine.studio import LocalStudio
+from limner.errors import InvalidInput, NotFound, Unavailable
+from limner.registry.models import Registry
+
+
+@pytest.fixture
+def studio(tiny_model: Path, tmp_path: Path) -> Iterator[LocalStudio]:
+    for name in ("tiny", "other", "third"):
+        folder = shutil.copytree(tiny_model, tmp_path / "models" / name / "1")
+        manifest = folder / "limner.json"
+        manifest.write_text(manifest.read_text().replace('"tiny"', f'"{name}"', 1))
+    studio = LocalStudio(Registry(tmp_path), threads=1)
+    yield studio
+    studio.close()
+
+
+def ask(number: int = 0, **changes: object) -> DrawRequest:
+    asked = {"prompt": f"a red apple {number}", "model": "tiny", "seed": number, "steps": 3 + number % 3}
+    return DrawRequest.model_validate(asked | changes)
+
+
+def test_a_picture_in_company_is_the_picture_alone(studio: LocalStudio) -> None:
+    asked = [ask(number, guidance_scale=1.0 if number % 3 else 3.0) for number in range(8)]
+    alone = [studio.draw(request).pixels for request in asked]
+    events: list[Queue[Event]] = [Queue() for _ in asked]
+    for request, heard in zip(asked, events, strict=True):
+        studio.start(request, heard.put)
+    for expected, heard in zip(alone, events, strict=True):
+        while isinstance(event := heard.get(timeout=60), Stepped):
+            pass
+        assert isinstance(event, Finished)
+        error = np.mean((event.picture.pixels.astype(float) - expected) ** 2)
+        # 50 dB; on one machine the bits are equal as a rule.
+        assert error <= 255**2 / 10**5
+
+
+def test_events_come_in_order_and_the_picture_knows_its_request(studio: LocalStudio) -> None:
+    events: Queue[Event] = Queue()
+    studio.start(DrawRequest(prompt="a red apple", model="tiny@1"), events.put)
+    for step in range(1, 5):
+        event = events.get(timeout=60)
+        assert isinstance(event, Stepped) and (event.step, event.steps) == (step, 4)
+        assert event.preview is not None and event.preview.shape == (8, 8, 3)
+    last = events.get(timeout=60)
+    assert isinstance(last, Finished)
+    picture: Picture = last.picture
+    assert picture.pixels.shape == (64, 64, 3) and picture.pixels.dtype == np.uint8
+    assert picture.version == "1" and picture.seconds > 0
+    assert picture.request.seed is not None
+    assert np.array_equal(studio.draw(picture.request).pixels, picture.pixels)
+
+
+def test_cancelling_ends_with_stopped(studio: LocalStudio) -> None:
+    events: Queue[Event] = Queue()
+    drawing = studio.start(ask(steps=150), events.put)
+    events.get(timeout=60)
+    drawing.cancel()
+    while isinstance(event := events.get(timeout=60), Stepped):
+        assert event.step < 150
+    assert isinstance(event, Stopped)
+
+
+def test_wrong_requests_are_refused_at_once(studio: LocalStudio) -> None:
+    with pytest.raises(NotFound, match="tiny@1"):
+        studio.start(ask(model="nobody"), print)
+    with pytest.raises(InvalidInput) as caught:
+        studio.resolve(ask(width=100))
+    assert caught.value.field == "width"
+
+
+def test_models_that_rest_make_room(studio: LocalStudio) -> None:
+    for name in ("tiny", "other", "third", "tiny"):
+        studio.preload(name)
+    assert len(studio._loaded) == 2
+    assert {model.name for model in studio.models()} >= {"tiny", "other", "third"}
+
+
+def test_a_closed_studio_says_so(studio: LocalStudio) -> None:
+    events: Queue[Event] = Queue()
+    studio.start(ask(steps=150), events.put)
+    studio.close()
+    while isinstance(event := events.get(timeout=60), Stepped):
+        pass
+    assert isinstance(event, Stopped)
+    with pytest.raises(Unavailable):
+        studio.draw(ask())
