@@ -46,7 +46,7 @@ PLACE_WORDS: dict[str, tuple[str, ...]] = {
     "meadow": ("in a meadow", "in the meadow", "on the grass", "in a field of flowers", "in the garden"),
     "snow": ("in the snow", "on the snow", "in a snowy field", "in a winter landscape"),
     "farm": ("on a farm", "on the farm", "by a barn", "in front of a red barn"),
-    "room": ("in a room", "in the room", "indoors", "in the house"),
+    "room": ("in a room", "in the room", "indoors", "inside a room"),
 }
 TIME_WORDS = {
     "day": ("by day", "in daylight", "during the day", "on a bright day"),
@@ -58,6 +58,7 @@ WEATHER_WORDS = {
     "rain": ("in the rain", "on a rainy day", "while it rains"),
     "snow": ("while it snows", "in falling snow", "on a snowy day"),
 }
+DRESSED_WORDS = ("in", "dressed in", "wearing")
 PARKED = ("car", "bicycle", "train")
 RELATION_WORDS = {
     "left of": ("left of", "to the left of", "on the left of"),
@@ -66,7 +67,18 @@ RELATION_WORDS = {
     "below": ("below", "under", "beneath"),
     "on top of": ("on top of", "standing on", "on"),
 }
-OPENINGS = ("", "", "", "", "", "a picture of ", "a drawing of ", "a photo of ", "an illustration of ", "draw ")
+OPENINGS = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    "a picture of ",
+    "a drawing of ",
+    "a photo of ",
+    "an illustration of ",
+    "draw ",
+)
 
 
 def _pick(rng: Rng, words: tuple[str, ...], plain: float = 0.55) -> str:
@@ -83,13 +95,18 @@ def _thing(rng: Rng, thing: Thing, colour: bool, size: bool) -> str:
     words = []
     if size and thing.size is not None:
         words.append(_pick(rng, SIZE_WORDS[thing.size]))
+    dressed = ""
     if colour and thing.colour is not None:
-        words.append(_pick(rng, COLOUR_WORDS[thing.colour], 0.75))
+        word = _pick(rng, COLOUR_WORDS[thing.colour], 0.75)
+        if thing.subject == "person":
+            dressed = f" {_pick(rng, DRESSED_WORDS, 0.7)} {word}"
+        else:
+            words.append(word)
     if thing.count == 1:
         words.append(subject.words[which])
-        phrase = " ".join(words)
+        phrase = " ".join(words) + dressed
         return _article(phrase) if rng.random() < 0.9 else phrase
-    return " ".join([_pick(rng, COUNT_WORDS[thing.count], 0.7), *words, subject.plurals[which]])
+    return " ".join([_pick(rng, COUNT_WORDS[thing.count], 0.7), *words, subject.plurals[which]]) + dressed
 
 
 def describe(scene: Scene, rng: Rng) -> tuple[str, Scene]:
@@ -101,7 +118,9 @@ def describe(scene: Scene, rng: Rng) -> tuple[str, Scene]:
         say_this_size = say_size and thing.size != "medium"
         phrases.append(_thing(rng, thing, say_colour, say_this_size))
         said_things.append(
-            replace(thing, colour=thing.colour if say_colour else None, size=thing.size if say_this_size else None)
+            replace(
+                thing, colour=thing.colour if say_colour else None, size=thing.size if say_this_size else None
+            )
         )
     text, relation = phrases[0], None
     if len(phrases) == 2:
@@ -114,7 +133,9 @@ def describe(scene: Scene, rng: Rng) -> tuple[str, Scene]:
     say_place = scene.place is not None and rng.random() < 0.85
     say_time = scene.time is not None and rng.random() < (0.15 if scene.time == "day" else 0.8)
     outdoors = scene.place not in INDOORS
-    say_weather = scene.weather is not None and outdoors and rng.random() < (0.05 if scene.weather == "clear" else 0.8)
+    say_weather = (
+        scene.weather is not None and outdoors and rng.random() < (0.05 if scene.weather == "clear" else 0.8)
+    )
     where = []
     if say_place:
         parked = scene.place == "street" and scene.things[0].subject in PARKED and rng.random() < 0.4
@@ -124,11 +145,15 @@ def describe(scene: Scene, rng: Rng) -> tuple[str, Scene]:
     if say_weather:
         where.append(_pick(rng, WEATHER_WORDS[scene.weather or ""], 0.6))
     if scene.sign is not None:
-        text += rng.choice([f' next to a sign that says "{scene.sign}"', f' and a sign saying "{scene.sign.lower()}"'])
+        text += rng.choice(
+            [f' next to a sign that says "{scene.sign}"', f' with a sign saying "{scene.sign.lower()}"']
+        )
     if where and rng.random() < 0.12:
         text = ", ".join([where[0], " ".join([text, *where[1:]])])
     else:
-        text = (OPENINGS[rng.integers(len(OPENINGS))] if rng.random() < 0.6 else "") + " ".join([text, *where])
+        text = (OPENINGS[rng.integers(len(OPENINGS))] if rng.random() < 0.6 else "") + " ".join(
+            [text, *where]
+        )
     said = Scene(
         tuple(said_things),
         relation,
@@ -157,7 +182,16 @@ def idea(seed: int) -> str:
 def vocabulary() -> tuple[str, ...]:
     """Every word that a caption can have, in lower case, sorted."""
     texts = [word for s in SUBJECTS.values() for word in (*s.words, *s.plurals)]
-    for table in (COLOUR_WORDS, SIZE_WORDS, COUNT_WORDS, PLACE_WORDS, TIME_WORDS, WEATHER_WORDS, RELATION_WORDS):
+    for table in (
+        COLOUR_WORDS,
+        SIZE_WORDS,
+        COUNT_WORDS,
+        PLACE_WORDS,
+        TIME_WORDS,
+        WEATHER_WORDS,
+        RELATION_WORDS,
+        {"": DRESSED_WORDS},
+    ):
         texts += [word for words in table.values() for word in words]
-    texts += [*OPENINGS, *SIGN_WORDS, "parked a an and next to a sign that says saying"]
+    texts += [*OPENINGS, *SIGN_WORDS, "parked a an and with next to a sign that says saying"]
     return tuple(sorted({word for text in texts for word in re.findall(r"[a-z0-9-]+", text.lower())}))

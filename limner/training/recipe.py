@@ -62,6 +62,8 @@ class Autoencoder(Optimisation):
 
     The reconstruction loss is L1 on pixels plus `edge_weight` times L1 on their differences; pixels of
     subjects weigh 1 + `mask_weight` where the set has masks; `kl_weight` multiplies the mean KL divergence.
+    Until `whole_from` of the steps it learns on squares of `crop` pixels, half of them around a subject, then
+    on whole pictures, as many fewer a step as they are larger.
     """
 
     channels: tuple[int, ...] = (16, 32, 64, 128)
@@ -71,6 +73,8 @@ class Autoencoder(Optimisation):
     edge_weight: Weight = 1.0
     mask_weight: Weight = 2.0
     kl_weight: Weight = 1e-3
+    crop: Annotated[int, Field(ge=16, le=1024)] = 64
+    whole_from: Share = 0.75
 
 
 class Denoiser(Optimisation):
