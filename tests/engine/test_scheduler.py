@@ -230,14 +230,14 @@ def test_too_many_are_refused_until_one_has_ended() -> None:
 
 
 def test_closing_stops_everyone_and_refuses_newcomers() -> None:
-    started = threading.Event()
+    started = [threading.Event(), threading.Event()]
     closed: list[int] = []
 
     def program(number: int) -> Program:
         try:
             while True:
                 yield Call("unet", {"state": np.ones((1, 1)), "poison": np.zeros(1, bool)})
-                started.set()
+                started[number].set()
         finally:
             closed.append(number)
 
@@ -245,9 +245,9 @@ def test_closing_stops_everyone_and_refuses_newcomers() -> None:
     with running(FakeNetworks()) as scheduler:
         for number, listener in enumerate(listeners):
             scheduler.submit(program(number), listener)
-        assert started.wait(20)
+        assert all(event.wait(20) for event in started)
         scheduler.close()
         assert [type(listener.ending()) for listener in listeners] == [Stopped, Stopped]
-        assert closed == [0, 1] and scheduler.in_flight == 0
+        assert sorted(closed) == [0, 1] and scheduler.in_flight == 0
         with pytest.raises(Unavailable):
             scheduler.submit(program(2), Listener())
