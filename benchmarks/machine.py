@@ -42,7 +42,8 @@ def busy() -> bool:
     own = psutil.Process()
     before, mine = used(), sum(own.cpu_times()[:2])
     time.sleep(1.0)
-    return (used() - before) - (sum(own.cpu_times()[:2]) - mine) > 0.25
+    others = (used() - before) - (sum(own.cpu_times()[:2]) - mine)
+    return bool(others > 0.25)
 
 
 def _version(name: str) -> str | None:
