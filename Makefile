@@ -16,7 +16,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench format lint types page-types unit chromium clean
+.PHONY: help serve test bench format lint types unit chromium typescript clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -25,7 +25,7 @@ serve: $(BASE)/installed ## Start Limner with its page, on this machine alone (P
 	@echo "Starting Limner on port $(PORT)"
 	@$(BASE)/bin/limner serve --port $(PORT) --model $(MODEL) || [ $$? -eq 130 ]
 
-test: lint types page-types unit ## Format, lint, types and tests; sets up all that they need.
+test: lint types unit ## Format, lint, types and tests; sets up all that they need.
 	@echo "All checks passed"
 
 bench: $(FULL)/installed ## Measure speed and memory against diffusers on the same weights (BENCH=options).
@@ -40,21 +40,19 @@ lint: $(FULL)/installed ## Check format and lint.
 	@$(FULL)/bin/ruff format --check --quiet . || { echo "Not in format: run 'make format'" >&2; exit 1; }
 	@$(FULL)/bin/ruff check --quiet .
 
-types: $(FULL)/installed ## Check types.
+types: $(FULL)/installed ## Check the types of the Python code.
 	@echo "Checking types"
 	@$(FULL)/bin/mypy
 
-page-types: ## Check the types of the page's modules, where Node is.
-	@if ! command -v npm >/dev/null; then \
-		echo "Not checking the page's types: npm is not here (Debian: apt-get install npm)"; \
+typescript:
+	@cmp -s $(PAGES)/package-lock.json $(PAGES)/node_modules/.installed || if command -v npm >/dev/null; then \
+		echo "Installing TypeScript, for the types of the page"; \
+		cd $(PAGES) && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; \
 	else \
-		echo "Checking the page's types"; \
-		cd $(PAGES) && { cmp -s package-lock.json node_modules/.installed \
-			|| { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; } \
-			&& npm run --silent types; \
+		echo "The page's types will not be checked: npm is not here (Debian: apt-get install npm)"; \
 	fi
 
-unit: $(FULL)/installed chromium ## Run the tests (JOBS=auto, ARGS=options of pytest).
+unit: $(FULL)/installed chromium typescript ## Run the tests (JOBS=auto, ARGS=options of pytest).
 	@echo "Running the tests"
 	@OMP_NUM_THREADS=1 $(FULL)/bin/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
