@@ -47,7 +47,7 @@ types: $(FULL)/installed ## Check the types of the Python code.
 typescript:
 	@cmp -s $(PAGES)/package-lock.json $(PAGES)/node_modules/.installed || if command -v npm >/dev/null; then \
 		echo "Installing TypeScript, for the types of the page"; \
-		cd $(PAGES) && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; \
+		cd $(PAGES) && npm ci --loglevel error --no-audit --no-fund >/dev/null && cp package-lock.json node_modules/.installed; \
 	else \
 		echo "The page's types will not be checked: npm is not here (Debian: apt-get install npm)"; \
 	fi
