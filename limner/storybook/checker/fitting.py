@@ -18,7 +18,7 @@ _OUTSIDE = 0.8
 _ASPECT_FREE = 0.08
 _ASPECT_COST = 0.35
 _COLOURS = 3
-_MAIN = np.asarray([COLOURS[c] for c in COLOURS], np.float32)  # (colours, 3 tones, 3)
+COLOUR_TONES = np.asarray([COLOURS[c] for c in COLOURS], np.float32)  # (colours, 3 tones, 3)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def costs(sheet: Sheet, frame: Frame, colour: str, chosen: NDArray[np.int64]) ->
 def likely_colours(seen: View, region: Bool, most: int = _COLOURS) -> list[str]:
     """The subject colours that a region may wear, the likeliest first."""
     pixels = seen.pixels[region]  # (n, 3)
-    gap = ((pixels[:, None, None] - _MAIN) ** 2).sum(3).min(2)  # (n, colours)
+    gap = ((pixels[:, None, None] - COLOUR_TONES) ** 2).sum(3).min(2)  # (n, colours)
     shares = np.bincount(gap.argmin(1), minlength=len(COLOURS))
     order = np.argsort(-shares)[:most]
     return [list(COLOURS)[k] for k in order if shares[k] > 0.08 * len(pixels)]

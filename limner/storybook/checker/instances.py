@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
-from .fitting import Frame, Match, Sheet, best_of_each, likely_colours, refined
+from .fitting import COLOUR_TONES, Frame, Match, Sheet, best_of_each, likely_colours, refined
 from .segmentation import Bool, Box, View, merge, regions, tight
 
 _POOR = 0.17
@@ -14,7 +17,8 @@ _GAIN = 0.03
 _MOST = 8
 _NEAR = 12
 _LEAST_SHARE = 0.2
-_FAINT = 0.45
+_FAINT = 0.32
+_UNSURE = 0.15
 
 Region = tuple[Box, Bool]
 
@@ -39,9 +43,15 @@ class Instance:
 class Explainer:
     """Finds the instances of one view; keeps what it has fitted."""
 
-    def __init__(self, seen: View, subjects: tuple[str, ...]) -> None:
-        self.seen, self.subjects = seen, subjects
+    def __init__(self, seen: View) -> None:
+        self.seen = seen
         self._known: dict[Box, list[Match]] = {}
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(128, 128): the number of the subject colour that each pixel is nearest to."""
+        gap = np.stack([((self.seen.pixels[:, :, None] - tones) ** 2).sum(3).min(2) for tones in COLOUR_TONES])
+        return gap.argmin(0)
 
     def _sheet(self, region: Bool) -> Sheet:
         return Sheet(self.seen, self.seen.front, self.seen.front & ~region)
@@ -90,45 +100,108 @@ class Explainer:
                     pairs.append(((tight(first), first), (tight(second), second)))
         return pairs
 
-    def _cut(self, region: Region, depth: int = 2) -> list[Region]:
-        whole = self._cost(region)
-        if whole < _POOR or depth == 0 or region[1].sum() < 400:
-            return [region]
-        best, parts = whole, None
-        for pair in self._cuts(region):
+    def _stacks(self, region: Region) -> list[tuple[Region, Region]]:
+        """One thing before the upper part of another, told apart by the other's colour below a cut."""
+        box, mask = region
+        labels = self.labels
+        pairs = []
+        for at in range(box.top + box.height * 3 // 10, box.bottom - box.height * 15 // 100, 4):
+            above = mask.copy()
+            above[at:] = False
+            below = mask & ~above
+            if min(above.sum(), below.sum()) < 60:
+                continue
+            colour = np.bincount(labels[below], minlength=10).argmax()
+            upper = ndimage.binary_opening(above & (labels != colour), np.ones((2, 2)))
+            if upper.sum() < 100:
+                continue
+            lower = mask & ~upper
+            one, other = tight(upper), tight(lower)
+            for rise in (1.0, 1.5, 2.0):
+                top = round(other.bottom - rise * (other.bottom - max(other.top, at)))
+                for start in {top, other.top} if rise == 1.0 else {top}:
+                    pairs.append(((one, upper), (Box(other.left, start, other.right, other.bottom), lower)))
+        return pairs
+
+    def _best(self, pairs: list[tuple[Region, Region]], most: float) -> tuple[float, tuple[Region, Region] | None]:
+        best, parts = most, None
+        for pair in pairs:
             each = [min(m.cost for m in self._fit(part, "plain")) for part in pair]
             cost = float(np.average(each, weights=[part[1].sum() for part in pair]))
             if cost < best:
                 best, parts = cost, pair
+        return best, parts
+
+    def _cut(self, region: Region, depth: int = 2) -> list[Region]:
+        whole = self._cost(region)
+        if whole < _POOR or depth == 0 or region[1].sum() < 400:
+            return [region]
+        best, parts = self._best(self._cuts(region), whole)
+        stacked = False
+        if best > _POOR:
+            _, stack = self._best(self._stacks(region), best - 0.02)
+            parts, stacked = stack or parts, stack is not None
         if parts is None:
             return [region]
-        deeper = [piece for part in parts for piece in self._cut(part, depth - 1)]
+        deeper = list(parts) if stacked else [piece for part in parts for piece in self._cut(part, depth - 1)]
         cost = float(np.average([self._cost(p) for p in deeper], weights=[p[1].sum() for p in deeper]))
         return deeper if cost < whole - _GAIN else [region]
 
+    def _framed(self, region: Region) -> Region:
+        """A region in the box that explains it best: its own, or that of its solid or most distinct part."""
+        if self._cost(region) < _POOR:
+            return region
+        choices = [region]
+        for firm in (
+            ndimage.binary_opening(region[1], np.ones((3, 3))),
+            ndimage.binary_opening(region[1] & (self.seen.behind > 48), np.ones((2, 2))),
+        ):
+            if firm.sum() > 0.5 * region[1].sum():
+                choices.append((tight(firm), region[1]))
+        return min(choices, key=self._cost)
+
     def instances(self) -> list[Instance]:
         """All that stands out and is large or clear enough to be a thing, the largest first."""
-        found = self._joined(regions(self.seen.front)[:_MOST])
+        found = [self._framed(region) for region in regions(self.seen.front)[:_MOST]]
+        found = self._joined(found)
         found = [piece for region in found for piece in self._cut(region)]
         if not found:
             return []
         largest = max(int(mask.sum()) for _, mask in found)
-        kept = [
-            region
-            for region in found
-            if region[1].sum() >= _LEAST_SHARE * largest and (self._cost(region) < _FAINT or region[1].sum() >= 0.5 * largest)
-        ]
-        return [self._instance(region) for region in sorted(kept, key=lambda r: -int(r[1].sum()))]
+        found = [region for region in found if region[1].sum() >= _LEAST_SHARE * largest]
+        things = [self._instance(region, found) for region in found]
+        things.sort(key=lambda one: -int(one.region.sum()))
+        return [one for one in things if one.best.cost < _FAINT or one.region.sum() >= 0.5 * largest]
 
-    def _instance(self, region: Region) -> Instance:
+    def _instance(self, region: Region, all_regions: list[Region]) -> Instance:
         self._cost(region)
-        sheet = self._sheet(region[1])
-        ranked = sorted(self._known[region[0]], key=lambda match: match.cost)
+        matches, sheet = self._known[region[0]], self._sheet(region[1])
+        if self._cost(region) > _UNSURE:
+            # A part may have been lost against the background: look in larger boxes as well.
+            others = np.any([r[1] for r in all_regions if r[1] is not region[1]] + [np.zeros_like(region[1])], 0)
+            sheet = Sheet(self.seen, self.seen.front, others & ~region[1])
+            colours = likely_colours(self.seen, region[1])
+            tries = [best_of_each(sheet, frame, colours, "plain") for frame in _larger(region[0])]
+            matches = [min(each, key=lambda match: match.cost) for each in zip(matches, *tries, strict=True)]
+        ranked = sorted(matches, key=lambda match: match.cost)
         sharp = [
-            refined(sheet, match) if k < 3 or match.subject in self.subjects else match
+            refined(sheet, match) if k < 2 or (k < 6 and match.cost < ranked[0].cost + 0.08) else match
             for k, match in enumerate(ranked)
         ]
         return Instance(region[0], region[1], tuple(sorted(sharp, key=lambda match: match.cost)))
+
+
+def _larger(box: Box) -> list[Frame]:
+    """Boxes that reach further than a box on one side or at one corner."""
+    left, top, right, bottom = box.left, box.top, box.right, box.bottom
+    frames = []
+    for share in (0.2, 0.45):
+        dx, dy = share * box.width, share * box.height
+        for x0, y0, x1, y1 in (
+            (0, 1, 0, 0), (0, 0, 0, 1), (1, 0, 0, 0), (0, 0, 1, 0), (1, 1, 0, 0), (0, 1, 1, 0), (1, 0, 0, 1), (0, 0, 1, 1),
+        ):  # fmt: skip
+            frames.append(Frame(left - x0 * dx, top - y0 * dy, right + x1 * dx, bottom + y1 * dy))
+    return frames
 
 
 def _apart(a: Box, b: Box) -> int:

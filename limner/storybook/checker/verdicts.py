@@ -39,7 +39,7 @@ class Reading:
 
     settings: tuple[Setting, ...]
     seen: View
-    instances: tuple[tuple[Instance, ...], ...]
+    found: tuple[Instance, ...]
 
 
 def _colour_costs(seen: View, instances: tuple[Instance, ...], subject: str | None) -> dict[str, float]:
@@ -57,10 +57,13 @@ def _subject_costs(instances: tuple[Instance, ...]) -> dict[str, float]:
     return {name: float(np.mean([one.of(name).cost for one in instances])) for name in SUBJECTS}
 
 
-def _shared_out(scene: Scene, found: list[Instance]) -> tuple[tuple[Instance, ...], ...]:
+Shares = tuple[tuple[Instance, ...], ...]
+
+
+def _shared_out(scene: Scene, found: tuple[Instance, ...]) -> Shares:
     """Which instances belong to which thing: the assignment that fits best."""
     if len(scene.things) == 1:
-        return (tuple(found),)
+        return (found,)
 
     def price(k: int, one: Instance) -> float:
         match = one.of(scene.things[k].subject)
@@ -68,7 +71,7 @@ def _shared_out(scene: Scene, found: list[Instance]) -> tuple[tuple[Instance, ..
 
     if len(found) < 2:
         mine = int(price(0, found[0]) > price(1, found[0])) if found else 0
-        return tuple(tuple(found) if k == mine else () for k in range(2))
+        return tuple(found if k == mine else () for k in range(2))
     pairs = permutations(range(len(found)), 2)
     chosen = min(pairs, key=lambda pair: sum(price(k, found[n]) for k, n in enumerate(pair)))
     shares = [[found[n]] for n in chosen]
@@ -78,19 +81,17 @@ def _shared_out(scene: Scene, found: list[Instance]) -> tuple[tuple[Instance, ..
     return tuple(tuple(share) for share in shares)
 
 
-def read(pixels: NDArray[np.uint8], scene: Scene) -> Reading:
-    """Take a picture apart with the things of a scene in mind."""
+def read(pixels: NDArray[np.uint8], sign: bool = False) -> Reading:
+    """Take a picture, uint8 (H, W, 3), apart; `sign` says that a sign with a word may stand in it."""
     if pixels.shape[:2] != (SIZE, SIZE):
         method = Image.Resampling.BOX if min(pixels.shape[:2]) >= SIZE else Image.Resampling.BICUBIC
         pixels = np.asarray(Image.fromarray(pixels).resize((SIZE, SIZE), method))
     ranked = settings(pixels)
-    seen = view(pixels, ranked[0], scene.sign is not None)
-    found = Explainer(seen, tuple(thing.subject for thing in scene.things)).instances()
-    return Reading(tuple(ranked), seen, _shared_out(scene, found))
+    seen = view(pixels, ranked[0], sign)
+    return Reading(tuple(ranked), seen, tuple(Explainer(seen).instances()))
 
 
-def _subject(reading: Reading, said: Statement) -> tuple[bool, str]:
-    mine = reading.instances[said.thing]
+def _subject(mine: tuple[Instance, ...], said: Statement) -> tuple[bool, str]:
     if not mine:
         return False, "nothing stands out that could be it"
     cost = _subject_costs(mine)
@@ -99,29 +100,28 @@ def _subject(reading: Reading, said: Statement) -> tuple[bool, str]:
     return holds, f"looks most like {best} ({cost[best]:.2f}); {said.value} {cost[said.value]:.2f}"
 
 
-def _colour(reading: Reading, scene: Scene, said: Statement) -> tuple[bool, str]:
-    mine = reading.instances[said.thing]
+def _colour(seen: View, mine: tuple[Instance, ...], scene: Scene, said: Statement) -> tuple[bool, str]:
     if not mine:
         return False, "nothing stands out that could wear it"
     subjects = _subject_costs(mine)
     named = scene.things[said.thing].subject
     trusted = subjects[named] <= min(subjects.values()) + 0.02
-    cost = _colour_costs(reading.seen, mine, named if trusted else None)
+    cost = _colour_costs(seen, mine, named if trusted else None)
     best = min(cost, key=lambda name: cost[name])
     return cost[said.value] <= cost[best] + _COLOUR_MARGIN, f"its tones are nearest to {best}"
 
 
-def _relation(reading: Reading, said: Statement) -> tuple[bool, str]:
-    if any(not mine for mine in reading.instances) or len(reading.instances) != 2:
+def _relation(shares: Shares, said: Statement) -> tuple[bool, str]:
+    if any(not mine for mine in shares) or len(shares) != 2:
         return False, "the two things are not both there"
-    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = (mine[0].best.unit for mine in reading.instances)
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = (mine[0].best.unit for mine in shares)
     dx, dy = (ax0 + ax1 - bx0 - bx1) / 2, (ay1 - by1)
     if abs(dx) > abs(dy):
         shown = "left of" if dx < 0 else "right of"
     elif dy > 0:
         shown = "below"
     else:
-        lower = reading.instances[1][0].best
+        lower = shares[1][0].best
         height = SUBJECTS[lower.subject].top
         surface = by1 - height * (by1 - by0) if height else lower.frame.top
         gap = surface - ay1
@@ -130,19 +130,20 @@ def _relation(reading: Reading, said: Statement) -> tuple[bool, str]:
 
 
 def verdicts(reading: Reading, scene: Scene) -> tuple[Verdict, ...]:
-    """The verdicts on all statements of a scene, for a picture read with that scene in mind."""
+    """The verdicts on all statements of a scene, for a picture that was read."""
     found = []
     first = reading.settings[0]
+    shares = _shared_out(scene, reading.found)
     for said in statements(scene):
         if said.kind == "subject":
-            holds, reason = _subject(reading, said)
+            holds, reason = _subject(shares[said.thing], said)
         elif said.kind == "colour":
-            holds, reason = _colour(reading, scene, said)
+            holds, reason = _colour(reading.seen, shares[said.thing], scene, said)
         elif said.kind == "count":
-            number = len(reading.instances[said.thing])
+            number = len(shares[said.thing])
             holds, reason = str(number) == said.value, f"{number} to be seen"
         elif said.kind == "relation":
-            holds, reason = _relation(reading, said)
+            holds, reason = _relation(shares, said)
         else:
             shown = first.place if said.kind == "place" else first.time
             holds, reason = shown == said.value and plausible(first), f"laid out like {first.place}, {first.time}"
@@ -156,4 +157,4 @@ def check(pixels: NDArray[np.uint8], scene: Scene) -> tuple[Verdict, ...]:
     What a scene leaves unsaid (None) is not held against the picture. The checker is made of rules alone and
     is used to judge models, never to train one or to pick pictures.
     """
-    return verdicts(read(pixels, scene), scene)
+    return verdicts(read(pixels, scene.sign is not None), scene)
