@@ -9,7 +9,6 @@ JOBS ?= auto
 BASE := .venv
 FULL := .venv-test
 PAGES := tests/service/pages
-CHROMIUM := /usr/bin/chromium
 
 # The first name is for pip before 25.3; the second keeps the build's own packages to the same versions.
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
@@ -57,13 +56,13 @@ unit: $(FULL)/installed chromium typescript ## Run the tests (JOBS=auto, ARGS=op
 	@OMP_NUM_THREADS=1 $(FULL)/bin/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
 chromium:
-	@if [ -x $(CHROMIUM) ]; then :; \
+	@if command -v chromium >/dev/null; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "Installing Debian's chromium, for the tests of the page"; \
 		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
 			>/dev/null || { echo "Could not install chromium: see apt-get's message above" >&2; exit 1; }; \
 	else \
-		echo "The tests of the page need $(CHROMIUM): sudo apt-get install chromium, or its like, then again" >&2; \
+		echo "The tests of the page need chromium: sudo apt-get install chromium, or its like, then again" >&2; \
 		exit 1; \
 	fi
 

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -120,30 +119,3 @@ def test_the_wheel_holds_all_of_the_package(tmp_path: Path) -> None:
     files = [f.relative_to(ROOT) for f in (ROOT / "limner").rglob("*") if f.is_file()]
     shipped = {f.as_posix() for f in files if not any(part.startswith((".", "__py")) for part in f.parts)}
     assert shipped <= held
-
-
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_of_the_documents_lead_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)", document.read_text())
-    inside = [link for link in links if not link.startswith(("https:", "http:", "mailto:"))]
-    assert not [link for link in inside if not (document.parent / link).exists()]
-
-
-def test_the_readme_names_every_folder_and_file_at_the_top() -> None:
-    text = (ROOT / "README.md").read_text()
-    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    if listing.returncode:
-        pytest.skip("not a git checkout")
-    tops = {line.split("/")[0] for line in listing.stdout.splitlines()} - {
-        ".gitignore",
-        "README.md",
-        "limner",
-    }
-    inner = {
-        f"limner/{line.split('/')[1]}" for line in listing.stdout.splitlines() if line.startswith("limner/")
-    }
-    missing = [name for name in tops | inner - {"limner/__init__.py", "limner/py.typed"} if name not in text]
-    assert not missing
