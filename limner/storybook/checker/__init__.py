@@ -5,6 +5,6 @@ made from the drawings against each thing it finds. It judges models; it is neve
 pictures.
 """
 
-from .verdicts import Verdict, check
+from .verdicts import Reading, Verdict, check, read, verdicts
 
-__all__ = ["Verdict", "check"]
+__all__ = ["Reading", "Verdict", "check", "read", "verdicts"]

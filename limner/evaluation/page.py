@@ -1,0 +1,165 @@
+"""The card as one page that needs nothing else: figures, and pictures with what the checker said of each."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..storybook.checker import Verdict
+from .card import Card, Ceiling, FileCard
+from .tally import KINDS, Rate, Rows
+
+FILE_TITLES = {"seen": "Seen pairs", "held_out": "Held-out pairs"}
+_SUBSET_TITLES = {"one": "One subject", "several": "Several of a kind", "two": "Two things"}
+_ROW_TITLES = {"left_right": "left / right alone", "all_correct": "all at once"}
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #23202b; --soft: #6b6676; --paper: #faf8f4; --card: #fff; --line: #e4dfd6;
+  --good: #1f7a4d; --bad: #b3323a; --bar: #4f6bd8; --chance: #b9b3c6; }
+@media (prefers-color-scheme: dark) { :root { --ink: #efecf4; --soft: #a49fb2; --paper: #17151c; --card: #211e28;
+  --line: #37323f; --good: #62c997; --bad: #f0868c; --bar: #8aa0ff; --chance: #5b5568; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 72rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
+p { margin: .3rem 0; } .soft { color: var(--soft); }
+.columns { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
+section.card { background: var(--card); border: 1px solid var(--line); border-radius: .8rem; padding: 1rem; min-width: 0; }
+section.card h3 { margin: 0 0 .6rem; font-size: 1rem; }
+.rate { display: grid; grid-template-columns: 7.4rem 1fr 4.2rem; gap: .6rem; align-items: center; margin: .45rem 0; }
+.rate b { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.bar { position: relative; height: .8rem; border-radius: .4rem; background: var(--line); }
+.bar i { position: absolute; inset: 0 auto 0 0; border-radius: .4rem; background: var(--bar); }
+.bar u { position: absolute; top: -.15rem; bottom: -.15rem; width: 2px; background: var(--ink); opacity: .55; }
+.bar s { position: absolute; top: .2rem; bottom: .2rem; background: var(--ink); opacity: .4; }
+.rate small { grid-column: 2 / 4; color: var(--soft); margin-top: -.55rem; font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: .35rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } thead th { color: var(--soft); font-weight: 500; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: 0; } dt { color: var(--soft); }
+dd { margin: 0; overflow-wrap: anywhere; }
+.pictures { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(9.6rem, 1fr)); }
+figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
+figure img { display: block; width: 100%; aspect-ratio: 1; } figcaption { padding: .5rem .6rem .7rem; font-size: .85rem; }
+ul { list-style: none; margin: .35rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem .7rem; font-size: .78rem; }
+.yes { color: var(--good); } .no { color: var(--bad); }
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture for the page: its prompt, its pixels uint8 (H, W, 3), and the verdicts on it."""
+
+    prompt: str
+    pixels: NDArray[np.uint8]
+    verdicts: tuple[Verdict, ...]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share < 0.9995 else "100 %"
+
+
+def _rate(title: str, rate: Rate, chance: Rate | None = None) -> str:
+    if not rate.total:
+        return ""
+    mark = "" if chance is None else f'<u style="left:{100 * chance.share:.1f}%"></u>'
+    return (
+        f'<div class="rate"><span>{title}</span><div class="bar"><i style="width:{100 * rate.share:.1f}%"></i>'
+        f'<s style="left:{100 * rate.low:.1f}%;width:{100 * (rate.high - rate.low):.1f}%"></s>{mark}</div>'
+        f"<b>{_percent(rate.share)}</b><small>{rate.accepted} of {rate.total}, "
+        f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %</small></div>"
+    )
+
+
+def _rates(rows: Rows) -> dict[str, Rate]:
+    return {
+        **rows.statements,
+        _ROW_TITLES["left_right"]: rows.left_right,
+        _ROW_TITLES["all_correct"]: rows.all_correct,
+    }
+
+
+def _file(name: str, card: FileCard) -> str:
+    chance = _rates(card.chance)
+    bars = "".join(_rate(title, rate, chance[title]) for title, rate in _rates(card.all).items())
+    return (
+        f'<section class="card"><h3>{FILE_TITLES[name]}: {card.prompts} prompts, {card.all.pictures} pictures</h3>'
+        f"{bars}</section>"
+    )
+
+
+def _table(rows: dict[str, Rows]) -> str:
+    titles = [*KINDS, *_ROW_TITLES.values()]
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    body = ""
+    for name, row in rows.items():
+        rates = _rates(row)
+        cells = "".join(f"<td>{_percent(rates[t].share) if rates[t].total else '–'}</td>" for t in titles)
+        body += f"<tr><td>{name}</td>{cells}</tr>"
+    return f'<div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _ceiling(words: str, ceiling: Ceiling) -> tuple[dict[str, Rows], str]:
+    if ceiling.accuracy is None:
+        return {}, f'<p class="soft">{words}: {escape(ceiling.note or "not measured")}.</p>'
+    both = ceiling.accuracy
+    return {f"{words}: what is so": both.true, f"{words}: one atom falsified": both.falsified}, ""
+
+
+def _jpeg(pixels: NDArray[np.uint8]) -> str:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def _figure(shown: Shown) -> str:
+    marks = "".join(
+        f'<li class="{"yes" if v.holds else "no"}" title="{escape(v.reason)}">{"✓" if v.holds else "✗"} '
+        f"{escape(v.statement.value if v.statement.kind != 'count' else f'count {v.statement.value}')}</li>"
+        for v in shown.verdicts
+    )
+    return (
+        f'<figure><img src="{_jpeg(shown.pixels)}" alt="{escape(shown.prompt)}">'
+        f"<figcaption>{escape(shown.prompt)}<ul>{marks}</ul></figcaption></figure>"
+    )
+
+
+def page(card: Card, shown: dict[str, list[Shown]]) -> str:
+    """The HTML of a card with some pictures of each frozen file."""
+    name, cost, how = f"{escape(card.title)}, version {escape(card.version)}", card.cost, card.settings
+    true, true_note = _ceiling("True renders", card.true_renders)
+    back, back_note = _ceiling("Autoencoder round trips", card.round_trip)
+    tables = ""
+    for file, of in card.files.items():
+        rows = {_SUBSET_TITLES[k]: v for k, v in of.subsets.items()}
+        rows |= {"Chance (values at random)": of.chance, "Shuffled captions": of.shuffled}
+        tables += f"<h2>{FILE_TITLES[file]}, by shape of the prompt</h2>{_table(rows)}"
+    galleries = "".join(
+        f'<h2>{FILE_TITLES[file]}: every n-th prompt, first seed</h2><div class="pictures">'
+        f"{''.join(map(_figure, pictures))}</div>"
+        for file, pictures in shown.items()
+    )
+    facts = {
+        "Pictures": f"{how.width} x {how.height}, {how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}, "
+        f"{how.seeds} seed{'s' if how.seeds != 1 else ''} a prompt",
+        "Drawing": f"{cost.seconds_a_picture:g} s a picture, {cost.at_once} at a time, on {cost.hardware}",
+        "Training": f"{cost.training_hours:g} hours on {cost.training_hardware}, {cost.training_examples:,} examples",
+        "Card made": card.created,
+    }
+    listed = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in facts.items())
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Card of {name}</title><style>{_STYLE}</style></head><body>"
+        f'<h1>{name}</h1><p class="soft">How often a picture shows what its prompt says, told by a rule-based '
+        "checker that took no part in training. Bars: share with its 95 % interval; the mark is chance.</p>"
+        f'<h2>Statements that hold</h2><div class="columns">{"".join(_file(*f) for f in card.files.items())}</div>'
+        f"{tables}<h2>The checker itself</h2>{_table(true | back)}{true_note}{back_note}"
+        f"<h2>How</h2><dl>{listed}</dl>{galleries}</body></html>\n"
+    )

@@ -1,0 +1,166 @@
+"""`limner evaluate`: draw the frozen prompts, check the pictures, write the card."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from concurrent.futures import Executor, Future
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..engine.request import DrawRequest, Picture
+from ..engine.studio import LocalStudio, Studio
+from ..registry.models import Registry
+from ..registry.places import data_dir as place_of
+from ..storybook.grammar import random_for
+from ..storybook.prompts import FROZEN, frozen
+from .card import PAGE_NAME, Card, Ceiling, Cost, Settings
+from .checking import accuracy, checkers, round_trip
+from .drawing import draw_all
+from .falsify import at_random
+from .judging import Judged, Task, file_card, judge
+from .page import Shown, page
+
+if TYPE_CHECKING:
+    from ..registry.models import Model
+
+_CEILING_SCENES = 250
+_AT_ONCE = 16
+_SHOWN = 24
+_FIRST_SEED = 1
+
+
+def tasks(name: str, seeds: int, limit: int | None = None) -> list[Task]:
+    """What is drawn for a frozen file: every prompt with each seed, the prompts in the file's order."""
+    prompts = frozen(name)[:limit]
+    wanted = []
+    for number, prompt in enumerate(prompts):
+        for seed in range(_FIRST_SEED, _FIRST_SEED + seeds):
+            rng = random_for(seed, number)
+            step = 1 + int(rng.integers(len(prompts) - 1)) if len(prompts) > 1 else 0
+            other = prompts[(number + step) % len(prompts)].scene
+            wanted.append(Task(prompt, seed, at_random(prompt.scene, rng), other))
+    return wanted
+
+
+def hardware() -> str:
+    """The machine in words."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        name = names[0] if names else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _drawn(
+    studio: Studio, model: str, wanted: list[Task], pool: Executor, bar: Progress, words: str
+) -> tuple[list[Picture], list[Judged]]:
+    row = bar.add_task(words, total=len(wanted))
+    requests = [DrawRequest(prompt=task.prompt.text, model=model, seed=task.seed) for task in wanted]
+    pictures: dict[int, Picture] = {}
+    judged: dict[int, Future[Judged]] = {}
+    with closing(draw_all(studio, requests, _AT_ONCE)) as drawing:
+        for number, picture in drawing:
+            pictures[number] = picture
+            judged[number] = pool.submit(judge, picture.pixels, wanted[number])
+            bar.advance(row)
+    order = range(len(wanted))
+    return [pictures[k] for k in order], [judged[k].result() for k in order]
+
+
+def _round_trip(model: Model, count: int, size: int, pool: Executor, bar: Progress) -> Ceiling:
+    try:
+        through = round_trip(model.path)
+    except ModuleNotFoundError:
+        return Ceiling(accuracy=None, note="needs [train]")
+    row = bar.add_task("checker on round trips", total=count)
+    found = accuracy(count, size, through, pool=pool, on_checked=lambda done: bar.update(row, completed=done))
+    return Ceiling(accuracy=found)
+
+
+def _folder(model: Model, out: Path | None) -> Path:
+    if out is None:
+        out = Path("runs") / f"evaluate-{model.name}-{model.version}" if model.built_in else model.path
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def evaluate(
+    reference: str,
+    out: Path | None = None,
+    seeds: int = 3,
+    limit: int | None = None,
+    data_dir: Path | None = None,
+) -> Path:
+    """Draw every frozen prompt with `seeds` seeds, check the pictures, and write card.json and card.html.
+
+    They go into `out`; without it into the model's own directory, or for a built-in model into
+    runs/evaluate-<name>-<version>. `limit` keeps to the first prompts of each file. Gives the folder;
+    raises NotFound for an unknown model and what the drawing raises.
+    """
+    registry = Registry(place_of(data_dir))
+    model = registry.find(reference)
+    folder = _folder(model, out)
+    studio = LocalStudio(registry)
+    shown: dict[str, list[Shown]] = {}
+    cards = {}
+    with closing(studio), checkers() as pool, _progress() as bar:
+        studio.preload(reference)
+        settings = studio.resolve(DrawRequest(prompt="a picture", model=reference, seed=0))
+        size = settings.width or 128
+        spent, count = 0.0, 0
+        for name in FROZEN:
+            wanted = tasks(name, seeds, limit)
+            began = time.perf_counter()
+            pictures, judged = _drawn(studio, reference, wanted, pool, bar, f"{name.replace('_', ' ')} prompts")
+            spent, count = spent + time.perf_counter() - began, count + len(wanted)
+            cards[name] = file_card(wanted, judged)
+            # Evenly over the file and always the first seed: what is shown is not chosen by how it came out.
+            every = range(0, len(wanted), seeds * max(1, len(wanted) // seeds // _SHOWN))
+            shown[name] = [Shown(wanted[k].prompt.text, pictures[k].pixels, judged[k].own) for k in every][:_SHOWN]
+        scenes = min(_CEILING_SCENES, limit or _CEILING_SCENES)
+        row = bar.add_task("checker on true renders", total=scenes)
+        true = accuracy(scenes, size, pool=pool, on_checked=lambda done: bar.update(row, completed=done))
+        back = _round_trip(model, scenes, size, pool, bar)
+    lineage = model.manifest.lineage
+    card = Card(
+        model=model.name,
+        version=model.version,
+        title=model.manifest.title,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings=Settings(
+            sampler=settings.sampler or "",
+            steps=settings.steps or 0,
+            guidance_scale=settings.guidance_scale or 1.0,
+            guidance_interval=settings.guidance_interval or (0.0, 1.0),
+            width=size,
+            height=settings.height or size,
+            seeds=seeds,
+        ),
+        files=cards,
+        true_renders=Ceiling(accuracy=true),
+        round_trip=back,
+        cost=Cost(
+            seconds_a_picture=round(spent / max(1, count), 3),
+            at_once=_AT_ONCE,
+            hardware=hardware(),
+            training_hardware=lineage.hardware,
+            training_hours=lineage.hours,
+            training_examples=lineage.examples,
+        ),
+    )
+    card.write(folder)
+    (folder / PAGE_NAME).write_text(page(card, shown))
+    return folder
