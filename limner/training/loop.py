@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from ..errors import Cancelled
+from ..errors import Cancelled, LimnerError
 from .recipe import Optimisation
 
 _STEP_SEED = 1_000_003
@@ -100,13 +101,13 @@ class Loop:
         if resume:
             self._restore()
         recipe, writer = self.recipe, SummaryWriter(self.folder / "events")
-        clock = _Clock()
         with _progress(self.accelerator.is_main_process) as bar, _interruptible() as asked:
             task = bar.add_task(self.stage.name, total=recipe.steps, completed=self.step, loss="")
             while self.step < recipe.steps:
+                began = time.monotonic()
                 losses = self._one_step()
                 self.step += 1
-                self.seconds += clock.lap()
+                self.seconds += time.monotonic() - began
                 bar.update(task, completed=self.step, loss=f"loss {losses['loss']:.4f}")
                 if self.step % 20 == 0:
                     for name, value in losses.items():
@@ -118,7 +119,6 @@ class Loop:
                     self._sheet()
                 if last or asked or self.step % recipe.checkpoint_every == 0:
                     self._save()
-                clock.lap()
                 if asked and not last:
                     raise Cancelled(f"{self.stage.name}: saved at step {self.step} of {recipe.steps}; go on with --resume")
         writer.close()
@@ -150,7 +150,10 @@ class Loop:
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) / recipe.accumulation
         self.ema.step(self.stage.module.parameters())
         if not math.isfinite(sums["loss"]):
-            raise FloatingPointError(f"{self.stage.name}: the loss is {sums['loss']} at step {self.step}")
+            raise LimnerError(
+                f"{self.stage.name}: the loss is {sums['loss']} at step {self.step}; "
+                "lower learning_rate and go on from the last checkpoint with --resume"
+            )
         return sums
 
     @contextmanager
@@ -212,19 +215,6 @@ class Loop:
         self.optimizer.load_state_dict(state["optimizer"])
         self.ema.load_state_dict(state["ema"])
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
-
-
-class _Clock:
-    def __init__(self) -> None:
-        import time
-
-        self._now = time.monotonic
-        self._last = self._now()
-
-    def lap(self) -> float:
-        now = self._now()
-        passed, self._last = now - self._last, now
-        return passed
 
 
 def _groups(module: nn.Module, decay: float) -> list[dict[str, object]]:

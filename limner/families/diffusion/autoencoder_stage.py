@@ -51,7 +51,7 @@ def _initialise(module: AutoencoderKL) -> None:
 
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in -1..1."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def to_pixels(made: Tensor) -> NDArray[np.uint8]:
@@ -78,7 +78,7 @@ class AutoencoderStage:
     def _tensors(self, pictures: NDArray[np.uint8], masks: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, H, W) in -1..1 and weights (B, 1, H, W) on the module's device."""
         device = next(self.module.parameters()).device
-        weight = 1 + self.recipe.mask_weight * torch.from_numpy(masks).unsqueeze(1).float()
+        weight = 1 + self.recipe.mask_weight * torch.from_numpy(masks.astype(np.float32)).unsqueeze(1)
         return to_tensor(pictures).to(device), weight.to(device)
 
     def _crops(self, step: int, first: int, size: int) -> tuple[Tensor, Tensor]:

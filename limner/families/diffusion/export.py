@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -58,6 +58,7 @@ def export(
     sampler: SamplerDefaults | None = None,
     preview_pairs: tuple[Tensor, Tensor] | None = None,
     licence: str = "Apache-2.0",
+    precision: Literal["float32", "bfloat16"] = "bfloat16",
 ) -> Model:
     """Make a model directory from a diffusers folder, in place where both are the same, and verify it.
 
@@ -79,6 +80,7 @@ def export(
         title=title,
         description=description,
         family="diffusion",
+        precision=precision,
         graphs={stage.name: stage.manifest() for stage in stages},
         sampler=sampler or SamplerDefaults(),
         sizes=(Size(width=width, height=height),),

@@ -1,0 +1,193 @@
+"""Training the denoiser together with its text encoder, on latents that were made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from ...training.pictures import order
+from ...training.recipe import Denoiser
+from .autoencoder_stage import grid, to_pixels
+from .loss import min_snr_weight, velocity, weighted_square_error
+from .model import build_text_encoder, build_unet
+
+_TIMESTEPS = 1000
+_HELD_OUT = 256
+SHEET_PROMPTS = (
+    "a red apple on a wooden table",
+    "two people on the mountain",
+    "a red car parked on a street",
+    "a torch",
+    "a blue robot in the desert at night",
+    "a black cat in the snow",
+    "a yellow umbrella above a purple house in a meadow",
+    "three white boats on the sea at sunset",
+)
+
+
+@dataclass(frozen=True)
+class LatentExamples:
+    """What the denoiser learns from.
+
+    `latents` (N, C, h, w) float16, standardised; `cells` (N, h, w) float16, the share of each latent cell
+    that shows a subject; `tokens` (M, T) int32, all captions; caption rows of example i are
+    `first[i]` to `first[i + 1]`; `single` (N,) bool says that there is at most one subject.
+    """
+
+    latents: NDArray[np.float16]
+    cells: NDArray[np.float16]
+    tokens: NDArray[np.int32]
+    first: NDArray[np.int64]
+    single: NDArray[np.bool_]
+
+
+def noise_schedule() -> DPMSolverMultistepScheduler:
+    """The schedule that the model is trained on and saved with: cosine, velocity prediction."""
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=_TIMESTEPS,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        steps_offset=1,
+    )
+
+
+class DenoiserStage:
+    """The loop's view of the denoiser."""
+
+    name = "denoiser"
+
+    def __init__(
+        self,
+        recipe: Denoiser,
+        train: LatentExamples,
+        held_out: LatentExamples,
+        tokenizer: CLIPTokenizer,
+        vae: AutoencoderKL,
+        seed: int,
+    ) -> None:
+        self.recipe, self.train, self.held_out, self.seed = recipe, train, held_out, seed
+        self.tokenizer, self.vae = tokenizer, vae
+        channels, size = train.latents.shape[1], train.latents.shape[2]
+        torch.manual_seed(seed)
+        self.unet = build_unet(_unet_config(recipe, channels, size))
+        self.text_encoder = build_text_encoder(_text_config(recipe, tokenizer))
+        self.module: nn.Module = nn.ModuleDict({"unet": self.unet, "text_encoder": self.text_encoder})
+        self.alpha_bar = noise_schedule().alphas_cumprod
+        self.singles = np.flatnonzero(train.single)
+        self.empty = self._tokens([""])
+
+    def _tokens(self, texts: list[str]) -> Tensor:
+        return self.tokenizer(
+            texts, padding="max_length", truncation=True, max_length=self.recipe.text_length, return_tensors="pt"
+        ).input_ids
+
+    def _chosen(self, step: int, part: int, size: int) -> NDArray[np.int64]:
+        first = (step * self.recipe.accumulation + part) * size
+        if step < self.recipe.simple_until * self.recipe.steps and len(self.singles):
+            return self.singles[order(len(self.singles), self.seed, first, size)]
+        return order(len(self.train.latents), self.seed, first, size)
+
+    def _captions(self, examples: LatentExamples, chosen: NDArray[np.int64], generator: torch.Generator) -> Tensor:
+        many = examples.first[chosen + 1] - examples.first[chosen]
+        pick = (torch.rand(len(chosen), generator=generator).numpy() * many).astype(np.int64)
+        tokens = torch.from_numpy(examples.tokens[examples.first[chosen] + pick]).long()
+        dropped = torch.rand(len(chosen), generator=generator) < self.recipe.caption_dropout
+        return torch.where(dropped[:, None], self.empty, tokens)
+
+    def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = self._chosen(step, part, size)
+        tokens = self._captions(self.train, chosen, generator)
+        strata = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (B,) in 0..1, even
+        timesteps = (strata * _TIMESTEPS).long()
+        error = self._error(self.train, chosen, tokens, timesteps, generator)
+        return {"loss": error}
+
+    def _error(
+        self, examples: LatentExamples, chosen: NDArray[np.int64], tokens: Tensor, timesteps: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        device = next(self.module.parameters()).device
+        clean = torch.from_numpy(examples.latents[chosen]).float()
+        noise = torch.randn(clean.shape, generator=generator)
+        alpha_bar = self.alpha_bar[timesteps]
+        a = alpha_bar.view(-1, 1, 1, 1)
+        noisy = a.sqrt() * clean + (1 - a).sqrt() * noise
+        states = self.text_encoder(input_ids=tokens.to(device)).last_hidden_state
+        made = self.unet(noisy.to(device), timesteps.to(device), states).sample
+        cells = 1 + self.recipe.mask_weight * torch.from_numpy(examples.cells[chosen]).float().unsqueeze(1)
+        weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma)
+        return weighted_square_error(
+            made, velocity(clean, noise, alpha_bar).to(device), weight.to(device), cells.to(device)
+        )
+
+    def validate(self) -> dict[str, float]:
+        """The loss at four noise levels, always with the same noise and captions."""
+        found: dict[str, float] = {}
+        count = min(_HELD_OUT, len(self.held_out.latents))
+        for timestep in (200, 400, 600, 800):
+            total = 0.0
+            for at in range(0, count, 32):
+                chosen = np.arange(at, min(at + 32, count))
+                generator = torch.Generator().manual_seed(timestep * 100_003 + at)
+                tokens = torch.from_numpy(self.held_out.tokens[self.held_out.first[chosen]]).long()
+                timesteps = torch.full((len(chosen),), timestep)
+                total += float(self._error(self.held_out, chosen, tokens, timesteps, generator)) * len(chosen)
+            found[f"t{timestep}"] = total / count
+        found["mean"] = sum(found.values()) / len(found)
+        return found
+
+    def sheet(self) -> Image.Image:
+        """Eight prompts, drawn in twelve guided steps with fixed noise."""
+        device = next(self.module.parameters()).device
+        channels, size = self.train.latents.shape[1], self.train.latents.shape[2]
+        latents = torch.randn((len(SHEET_PROMPTS), channels, size, size), generator=torch.Generator().manual_seed(0))
+        latents = latents.to(device)
+        tokens = torch.cat([self.empty.repeat(len(SHEET_PROMPTS), 1), self._tokens(list(SHEET_PROMPTS))])
+        states = self.text_encoder(input_ids=tokens.to(device)).last_hidden_state
+        scheduler = noise_schedule()
+        scheduler.set_timesteps(12)
+        for timestep in scheduler.timesteps:
+            both = self.unet(torch.cat([latents, latents]), timestep, states).sample.float()
+            free, bound = both.chunk(2)
+            latents = scheduler.step(free + 4.0 * (bound - free), timestep, latents).prev_sample
+        made = to_pixels(self.vae.to(device).decode(latents).sample)
+        return grid([list(made[:4]), list(made[4:])])
+
+
+def _unet_config(recipe: Denoiser, channels: int, size: int) -> dict[str, object]:
+    levels = len(recipe.channels)
+    return {
+        "sample_size": size,
+        "in_channels": channels,
+        "out_channels": channels,
+        "block_out_channels": recipe.channels,
+        "layers_per_block": recipe.layers,
+        "down_block_types": ("CrossAttnDownBlock2D",) * levels,
+        "up_block_types": ("CrossAttnUpBlock2D",) * levels,
+        "cross_attention_dim": recipe.text_width,
+        "attention_head_dim": recipe.heads,
+        "norm_num_groups": 16,
+    }
+
+
+def _text_config(recipe: Denoiser, tokenizer: CLIPTokenizer) -> dict[str, object]:
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": recipe.text_width,
+        "intermediate_size": 4 * recipe.text_width,
+        "num_hidden_layers": recipe.text_layers,
+        "num_attention_heads": recipe.text_heads,
+        "max_position_embeddings": recipe.text_length,
+        "projection_dim": recipe.text_width,
+        "hidden_act": "quick_gelu",
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }

@@ -1,0 +1,66 @@
+"""The losses against slow obvious versions and closed forms."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+
+from limner.families.diffusion.loss import (
+    kl_divergence,
+    min_snr_weight,
+    reconstruction_loss,
+    velocity,
+    weighted_square_error,
+)
+
+
+def test_reconstruction_is_a_weighted_l1_on_pixels_and_edges() -> None:
+    made, true = torch.rand(2, 3, 5, 4), torch.rand(2, 3, 5, 4)
+    weight = 1 + torch.rand(2, 1, 5, 4)
+    pixel = edge_v = edge_h = norm = norm_v = norm_h = 0.0
+    for b in range(2):
+        for y in range(5):
+            for x in range(4):
+                w = float(weight[b, 0, y, x])
+                norm += w
+                for c in range(3):
+                    e = lambda yy, xx: float(made[b, c, yy, xx] - true[b, c, yy, xx])  # noqa: B023, E731
+                    pixel += w * abs(e(y, x)) / 3
+                    if y:
+                        edge_v += min(w, float(weight[b, 0, y - 1, x])) * abs(e(y, x) - e(y - 1, x)) / 3
+                    if x:
+                        edge_h += min(w, float(weight[b, 0, y, x - 1])) * abs(e(y, x) - e(y, x - 1)) / 3
+                norm_v += min(w, float(weight[b, 0, y - 1, x])) if y else 0
+                norm_h += min(w, float(weight[b, 0, y, x - 1])) if x else 0
+    expected = pixel / norm + 0.7 * (edge_v / norm_v + edge_h / norm_h)
+    assert float(reconstruction_loss(made, true, weight, 0.7)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_kl_is_that_of_torch() -> None:
+    mean, logvar = torch.randn(4, 8), torch.randn(4, 8)
+    ours = torch.distributions.Normal(mean, (logvar / 2).exp())
+    expected = torch.distributions.kl_divergence(ours, torch.distributions.Normal(0.0, 1.0)).mean()
+    assert float(kl_divergence(mean, logvar)) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_min_snr_of_velocity() -> None:
+    snr = torch.tensor([0.0, 0.5, 5.0, 100.0])
+    assert min_snr_weight(snr, 5.0).tolist() == pytest.approx([0.0, 0.5 / 1.5, 5 / 6, 5 / 101])
+    assert min_snr_weight(snr, 0.0).tolist() == [1, 1, 1, 1]
+
+
+def test_velocity_is_that_of_diffusers() -> None:
+    scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    clean, noise, timesteps = torch.randn(4, 2, 3, 3), torch.randn(4, 2, 3, 3), torch.tensor([0, 300, 700, 999])
+    expected = scheduler.get_velocity(clean, noise, timesteps)
+    assert torch.allclose(velocity(clean, noise, scheduler.alphas_cumprod[timesteps]), expected, atol=1e-6)
+
+
+def test_cell_weights_move_attention_but_not_the_scale() -> None:
+    made, true = torch.ones(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
+    cells = torch.tensor([[[[1.0, 1.0], [1.0, 5.0]]]])
+    one = torch.ones(1)
+    assert float(weighted_square_error(made, true, one, cells)) == pytest.approx(1.0)
+    made[..., 1, 1] = 0
+    assert float(weighted_square_error(made, true, one, cells)) == pytest.approx(3 / 8)

@@ -1,0 +1,114 @@
+"""The loop: resuming is exact, rates follow their curve, checkpoints are whole, Ctrl-C saves."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from limner.errors import Cancelled, LimnerError
+from limner.training.loop import KEPT_CHECKPOINTS, Loop, learning_rate
+from limner.training.recipe import Optimisation
+
+
+class Line:
+    """A stage that fits a line through noisy points, with dropout so that global randomness counts too."""
+
+    name = "line"
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        torch.manual_seed(3)
+        self.module: nn.Module = nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Dropout(0.3), nn.Linear(16, 1))
+        self.stop_at, self.parts = stop_at, []
+
+    def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        if step == self.stop_at:
+            signal.raise_signal(signal.SIGINT)
+        self.parts.append((step, part, size))
+        x = torch.randn(size, 4, generator=generator)
+        return {"loss": (self.module(x) - x.sum(1, keepdim=True)).square().mean()}
+
+    def validate(self) -> dict[str, float]:
+        return {"weight": float(next(self.module.parameters()).detach().abs().mean())}
+
+    def sheet(self) -> Image.Image:
+        return Image.new("RGB", (2, 2))
+
+
+def _recipe(**changed: object) -> Optimisation:
+    values = {
+        "steps": 12, "batch_size": 8, "warmup": 2, "precision": "float32",
+        "checkpoint_every": 5, "validate_every": 5, "sheet_every": 6,
+    }  # fmt: skip
+    return Optimisation.model_validate(values | changed)
+
+
+def _weights(module: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = Line()
+    Loop(whole, _recipe(), 7, tmp_path / "whole").run()
+    with pytest.raises(Cancelled, match="saved at step 8 of 12"):
+        Loop(Line(stop_at=7), _recipe(), 7, tmp_path / "cut").run()
+    again = Line()
+    Loop(again, _recipe(), 7, tmp_path / "cut").run(resume=True)
+    assert again.parts[0][0] == 8
+    assert torch.equal(_weights(whole.module), _weights(again.module))
+
+
+def test_without_resume_it_starts_again(tmp_path: Path) -> None:
+    Loop(Line(), _recipe(), 7, tmp_path).run()
+    second = Line()
+    Loop(second, _recipe(), 7, tmp_path).run()
+    assert second.parts[0][0] == 0
+
+
+def test_accumulation_of_two_halves_equals_the_whole_batch(tmp_path: Path) -> None:
+    class Fixed(Line):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = nn.Linear(4, 1)
+            with torch.no_grad():
+                for p in self.module.parameters():
+                    p.fill_(0.1)
+
+        def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+            x = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))[part * size : (part + 1) * size]
+            return {"loss": (self.module(x) - x.sum(1, keepdim=True)).square().mean()}
+
+    one, two = Fixed(), Fixed()
+    Loop(one, _recipe(clip=1e6), 1, tmp_path / "one").run()
+    Loop(two, _recipe(accumulation=2, clip=1e6), 1, tmp_path / "two").run()
+    assert torch.allclose(_weights(one.module), _weights(two.module), atol=1e-6)
+
+
+def test_the_newest_checkpoints_stay_and_are_whole(tmp_path: Path) -> None:
+    Loop(Line(), _recipe(steps=20, checkpoint_every=4), 0, tmp_path).run()
+    kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
+    assert kept == ["000000016", "000000020"] and len(kept) == KEPT_CHECKPOINTS
+    assert (tmp_path / "sheets" / "0000006.png").exists()
+    assert (tmp_path / "validation.log").read_text().splitlines()[-1].startswith("step 20 ")
+
+
+def test_the_rate_warms_up_and_falls_to_its_final_share() -> None:
+    recipe = Optimisation(steps=1000, warmup=100, learning_rate=1e-2, final_rate=0.1)
+    rates = [learning_rate(recipe, step) for step in range(1000)]
+    assert rates[0] == pytest.approx(1e-4) and rates[99] == pytest.approx(1e-2)
+    assert all(a >= b for a, b in zip(rates[100:], rates[101:], strict=False))
+    assert learning_rate(recipe, 550) == pytest.approx(0.55e-2)
+    assert learning_rate(recipe, 1000) == pytest.approx(1e-3)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    class Broken(Line):
+        def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+            return {"loss": next(self.module.parameters()).sum() * float("nan")}
+
+    with pytest.raises(LimnerError, match="nan at step 0; lower learning_rate"):
+        Loop(Broken(), _recipe(), 0, tmp_path).run()
