@@ -21,7 +21,7 @@ ARROWS = {
     "data": {"registry", "storybook"},
     "programs": {"registry", "engine"},
     "engine": {"registry", "programs"},
-    "families": {"registry", "engine", "programs", "data", "training"},
+    "families": {"registry", "engine", "programs", "data", "training", "storybook"},
     "training": {"registry", "engine", "programs", "data", "families", "storybook"},
     "evaluation": {"registry", "engine", "programs", "data", "families", "storybook", "training"},
     "service": {"registry", "engine", "storybook"},
