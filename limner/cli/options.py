@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 
+DEFAULT_PORT = 8400
+
+
 class Backend(StrEnum):
     """What runs the networks."""
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from .options import Backend, BackendOption, DataDir
+from .options import DEFAULT_PORT, Backend, BackendOption, DataDir
 
 
 def serve(
-    port: Annotated[int, typer.Option(envvar="PORT", help="The port; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(envvar="PORT", help="The port; 0 takes a free one.")] = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="An address of this machine's own.")] = "127.0.0.1",
     model: Annotated[str, typer.Option(help="The model that is loaded at the start.")] = "storybook",
     data_dir: DataDir = None,

@@ -33,7 +33,7 @@ def require_loopback(host: str) -> None:
         return
     raise InvalidInput(
         f"host '{host}' can be reached from other machines, and access keys must come first: "
-        "use 127.0.0.1 (over the network, an SSH tunnel: ssh -L 8000:127.0.0.1:8000 this-machine)",
+        "use 127.0.0.1 (over the network, an SSH tunnel: ssh -L 8400:127.0.0.1:8400 this-machine)",
         field="host",
     )
 

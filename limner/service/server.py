@@ -23,7 +23,7 @@ from .service import Service
 
 
 def serve(
-    port: int = 8000,
+    port: int,
     data_dir: Path | None = None,
     model: str = "storybook",
     host: str = "127.0.0.1",
@@ -32,8 +32,9 @@ def serve(
 ) -> None:
     """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
 
-    `model` is loaded at the start and draws what names no model. `announce` is told where the page is. InvalidInput beyond loopback,
-    NotFound without the model, Unavailable where the port is taken or another service uses `data_dir`.
+    `model` is loaded at the start and draws what names no model. `announce` is told where the page is.
+    InvalidInput beyond loopback, NotFound without the model, Unavailable where the port is taken or
+    another service uses `data_dir`.
     """
     require_loopback(host)
     directory = place(data_dir)
@@ -59,7 +60,7 @@ def bind(host: str, port: int) -> socket.socket:
         listening.listen()
     except OSError as error:
         listening.close()
-        other = port + 1 if 1024 <= port < 65535 else 8000
+        other = port + 1 if 1024 <= port < 65535 else 8080
         way_out = f"choose another: `make serve PORT={other}` or `limner serve --port {other}`"
         if error.errno == errno.EADDRINUSE:
             raise Unavailable(f"port {port} is taken by another program; {way_out}") from None

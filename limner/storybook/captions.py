@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from .grammar import random_for, sample
-
 from .scene import INDOORS, SIGN_WORDS, Scene, Thing
 from .subjects import SUBJECTS
 

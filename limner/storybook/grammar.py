@@ -8,6 +8,7 @@ Scenes are drawn by seed and index, so scene 17 of seed 3 is the same on every m
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -38,15 +39,13 @@ def is_held_out(pair: Pair) -> bool:
     return pair not in SHOWN and int.from_bytes(digest[:4], "big") % 12 == 0
 
 
-HELD_OUT: frozenset[Pair] = frozenset(
-    pair
-    for subject in SUBJECTS
-    for pair in (
-        *(("colour", subject, colour) for colour in COLOURS),
-        *(("place", subject, place) for place in PLACES),
-    )
-    if is_held_out(pair)  # type: ignore[arg-type]
-)  # type: ignore[assignment]
+def _all_pairs() -> Iterator[Pair]:
+    for subject in SUBJECTS:
+        yield from (("colour", subject, colour) for colour in COLOURS)
+        yield from (("place", subject, place) for place in PLACES)
+
+
+HELD_OUT: frozenset[Pair] = frozenset(pair for pair in _all_pairs() if is_held_out(pair))
 
 
 def pairs(scene: Scene) -> set[Pair]:
@@ -74,6 +73,7 @@ def _thing(rng: np.random.Generator, subjects: list[str], count: int) -> Thing:
 def _any_scene(rng: np.random.Generator) -> Scene:
     names, kind = list(SUBJECTS), rng.random()
     relation: str | None = None
+    things: tuple[Thing, ...]
     if kind < 0.5:
         things = (_thing(rng, names, 1),)
     elif kind < 0.74:
@@ -89,7 +89,11 @@ def _any_scene(rng: np.random.Generator) -> Scene:
     place = PLACES[rng.integers(len(PLACES))]
     time = TIMES[rng.choice(3, p=(0.6, 0.2, 0.2))]
     weather = "clear" if place in INDOORS else WEATHERS[rng.choice(3, p=(0.76, 0.12, 0.12))]
-    sign = SIGN_WORDS[rng.integers(len(SIGN_WORDS))] if len(things) == 1 and things[0].count == 1 and rng.random() < 0.1 else None
+    sign = (
+        SIGN_WORDS[rng.integers(len(SIGN_WORDS))]
+        if len(things) == 1 and things[0].count == 1 and rng.random() < 0.1
+        else None
+    )
     return Scene(things, relation, place, time, weather, sign)
 
 

@@ -30,7 +30,9 @@ class Placed:
     grounded: bool
 
 
-def _placed(rng: Rng, k: int, thing: Thing, cx: float, base: float, side: float, drawing: int, grounded: bool) -> Placed:
+def _placed(
+    rng: Rng, k: int, thing: Thing, cx: float, base: float, side: float, drawing: int, grounded: bool
+) -> Placed:
     pose = float(rng.integers(-2, 3)) / 2
     return Placed(
         k, thing.subject, thing.colour or "red", drawing, pose, bool(rng.integers(2)),
@@ -53,7 +55,9 @@ def _several(rng: Rng, thing: Thing, k: int) -> list[Placed]:
     drawing = int(rng.integers(len(SUBJECTS[thing.subject].drawings)))
     spots = {
         2: ((0.27, 0.9), (0.73, 0.9)),
-        3: ((0.19, 0.92), (0.5, 0.92), (0.81, 0.92)) if rng.random() < 0.5 else ((0.25, 0.95), (0.75, 0.95), (0.5, 0.56)),
+        3: ((0.19, 0.92), (0.5, 0.92), (0.81, 0.92))
+        if rng.random() < 0.5
+        else ((0.25, 0.95), (0.75, 0.95), (0.5, 0.56)),
         4: ((0.27, 0.53), (0.73, 0.53), (0.27, 0.95), (0.73, 0.95)),
     }[thing.count]
     room = 0.28 if thing.count == 3 and spots[2][1] > 0.6 else 0.38
@@ -75,11 +79,16 @@ def _pair(rng: Rng, first: Thing, second: Thing, relation: str | None) -> list[P
         sides = [0.36 * min(1.05, _SIZE[first.size]), 0.46 * min(1.08, _SIZE[second.size])]
         cx, base = rng.uniform(0.38, 0.62), rng.uniform(0.92, 0.97)
         surface = base - sides[1] * (SUBJECTS[second.subject].top or 1.0)
-        return [put(1, second, cx, base), put(0, first, cx + rng.uniform(-0.02, 0.02), surface + 0.008, False)]
+        return [
+            put(1, second, cx, base),
+            put(0, first, cx + rng.uniform(-0.02, 0.02), surface + 0.008, False),
+        ]
     if relation in ("above", "below"):
         upper = 0 if relation == "above" else 1
         cx = rng.uniform(0.36, 0.64)
-        high = put(upper, (first, second)[upper], cx + rng.uniform(-0.06, 0.06), rng.uniform(0.44, 0.47), False)
+        high = put(
+            upper, (first, second)[upper], cx + rng.uniform(-0.06, 0.06), rng.uniform(0.44, 0.47), False
+        )
         return [high, put(1 - upper, (first, second)[1 - upper], cx, rng.uniform(0.93, 0.97))]
     left = 0 if relation == "left of" or (relation is None and rng.random() < 0.5) else 1
     xs = (rng.uniform(0.24, 0.28), rng.uniform(0.72, 0.76))

@@ -82,7 +82,10 @@ def _sky(rng: Rng, time: str, weather: str, horizon: float) -> list[Patch]:
         if weather != "clear":
             colour = tuple(round(0.86 * c) for c in colour)  # type: ignore[assignment]
         for k in range(3 if weather != "clear" else 1):
-            cx, cy = rng.uniform(0.12, 0.88) if k == 0 else (0.2 + 0.6 * (k - 1) + rng.uniform(-0.1, 0.1)), rng.uniform(0.1, 0.2)
+            cx, cy = (
+                rng.uniform(0.12, 0.88) if k == 0 else (0.2 + 0.6 * (k - 1) + rng.uniform(-0.1, 0.1)),
+                rng.uniform(0.1, 0.2),
+            )
             for dx, r in ((-0.09, 0.035), (0.0, 0.055), (0.08, 0.04)):
                 patches.append(Patch(ellipse(cx + dx, cy - r * 0.4, r * 1.5, r, ""), colour, True))
             patches.append(Patch(rect(cx - 0.15, cy - 0.012, cx + 0.15, cy + 0.024, "", 0.018), colour, True))
@@ -126,12 +129,24 @@ def _room(rng: Rng, time: str, weather: str) -> list[Patch]:
     patches += [Patch(rect(k / 6, 0, k / 6 + 0.083, 0.72, ""), stripe) for k in range(6)]
     patches += _window(x, 0.08, x + 0.3, 0.42, time, (244, 240, 230))
     patches += [_band(0.67, 0.72, (240, 234, 224)), _band(0.72, 1.0, (202, 176, 146))]
-    rug: tuple[RGB, RGB] = (((190, 96, 92), (222, 160, 140)), ((92, 122, 168), (150, 176, 206)))[rng.integers(2)]
-    patches += [Patch(ellipse(0.5, 0.88, 0.42, 0.1, ""), rug[0]), Patch(ellipse(0.5, 0.88, 0.34, 0.075, ""), rug[1])]
+    rug: tuple[RGB, RGB] = (((190, 96, 92), (222, 160, 140)), ((92, 122, 168), (150, 176, 206)))[
+        rng.integers(2)
+    ]
+    patches += [
+        Patch(ellipse(0.5, 0.88, 0.42, 0.1, ""), rug[0]),
+        Patch(ellipse(0.5, 0.88, 0.34, 0.075, ""), rug[1]),
+    ]
     return patches
 
 
-FRONTS: tuple[RGB, ...] = ((216, 146, 132), (236, 204, 148), (152, 182, 206), (176, 202, 158), (206, 176, 206), (222, 208, 190))
+FRONTS: tuple[RGB, ...] = (
+    (216, 146, 132),
+    (236, 204, 148),
+    (152, 182, 206),
+    (176, 202, 158),
+    (206, 176, 206),
+    (222, 208, 190),
+)
 
 
 def _street(rng: Rng, time: str, weather: str) -> list[Patch]:
@@ -161,21 +176,48 @@ def _mountain(rng: Rng, time: str, weather: str) -> list[Patch]:
         cx, top = cx + rng.uniform(-0.05, 0.05), top + rng.uniform(-0.03, 0.03)
         patches.append(Patch(polygon([(cx - half, 0.74), (cx, top), (cx + half, 0.74)], ""), colour))
         s, d = half * 0.3 / (0.74 - top), 0.13
-        patches.append(Patch(polygon([(cx - s * d / 0.3, top + d), (cx, top), (cx + s * d / 0.3, top + d), (cx + 0.025, top + 0.09), (cx - 0.015, top + 0.14)], ""), (232, 236, 244)))
+        patches.append(
+            Patch(
+                polygon(
+                    [
+                        (cx - s * d / 0.3, top + d),
+                        (cx, top),
+                        (cx + s * d / 0.3, top + d),
+                        (cx + 0.025, top + 0.09),
+                        (cx - 0.015, top + 0.14),
+                    ],
+                    "",
+                ),
+                (232, 236, 244),
+            )
+        )
     patches.append(_hill(_slope(rng, 0.3, 1.0, 2, 0.025), 1.0, (148, 160, 118)))
     patches.append(_hill(_slope(rng, 0.16, 1.0, 2, 0.02), 1.0, (132, 144, 106)))
     return patches
 
 
 def _sea(rng: Rng, time: str, weather: str) -> list[Patch]:
-    patches = [*_sky(rng, time, weather, 0.5), _band(0.5, 1.0, (104, 170, 200)), _band(0.64, 1.0, (84, 150, 188)), _band(0.8, 1.0, (70, 132, 174))]
+    patches = [
+        *_sky(rng, time, weather, 0.5),
+        _band(0.5, 1.0, (104, 170, 200)),
+        _band(0.64, 1.0, (84, 150, 188)),
+        _band(0.8, 1.0, (70, 132, 174)),
+    ]
     for y in (0.57, 0.71, 0.88):
         for k in range(4):
             x = k * 0.27 + rng.uniform(-0.04, 0.1)
-            patches.append(Patch(blob([(x, y), (x + 0.06, y - 0.014), (x + 0.12, y), (x + 0.06, y + 0.01)], ""), (182, 216, 228)))
+            patches.append(
+                Patch(
+                    blob([(x, y), (x + 0.06, y - 0.014), (x + 0.12, y), (x + 0.06, y + 0.01)], ""),
+                    (182, 216, 228),
+                )
+            )
     x = float(rng.choice([0.1, 0.9])) + rng.uniform(-0.03, 0.03)
     patches += [
-        Patch(polygon([(x - 0.028, 0.51), (x - 0.018, 0.33), (x + 0.018, 0.33), (x + 0.028, 0.51)], ""), (234, 228, 222)),
+        Patch(
+            polygon([(x - 0.028, 0.51), (x - 0.018, 0.33), (x + 0.018, 0.33), (x + 0.028, 0.51)], ""),
+            (234, 228, 222),
+        ),
         Patch(rect(x - 0.023, 0.40, x + 0.023, 0.45, ""), (206, 124, 116)),
         Patch(rect(x - 0.02, 0.30, x + 0.02, 0.335, ""), (206, 124, 116)),
     ]
@@ -211,8 +253,18 @@ def _desert(rng: Rng, time: str, weather: str) -> list[Patch]:
         green, base = (126, 164, 120), 0.7
         patches += [
             Patch(stroke([(x, base), (x, base - h)], 0.05, ""), green),
-            Patch(stroke([(x, base - 0.4 * h), (x - 0.06, base - 0.45 * h), (x - 0.06, base - 0.75 * h)], 0.032, ""), green),
-            Patch(stroke([(x, base - 0.3 * h), (x + 0.06, base - 0.35 * h), (x + 0.06, base - 0.6 * h)], 0.032, ""), green),
+            Patch(
+                stroke(
+                    [(x, base - 0.4 * h), (x - 0.06, base - 0.45 * h), (x - 0.06, base - 0.75 * h)], 0.032, ""
+                ),
+                green,
+            ),
+            Patch(
+                stroke(
+                    [(x, base - 0.3 * h), (x + 0.06, base - 0.35 * h), (x + 0.06, base - 0.6 * h)], 0.032, ""
+                ),
+                green,
+            ),
         ]
     return patches
 
@@ -278,11 +330,15 @@ def _weather(rng: Rng, weather: str, time: str) -> list[Patch]:
     if weather == "rain":
         tone: RGB = (126, 138, 190) if time == "night" else (206, 220, 234)
         return [
-            Patch(polygon([(x, y), (x + 0.012, y), (x - 0.018, y + 0.08), (x - 0.03, y + 0.08)], ""), tone, True)
+            Patch(
+                polygon([(x, y), (x + 0.012, y), (x - 0.018, y + 0.08), (x - 0.03, y + 0.08)], ""), tone, True
+            )
             for x, y in rng.uniform((0, 0), (1, 0.95), (26, 2)).tolist()
         ]
     flake: RGB = (206, 212, 236) if time == "night" else (248, 250, 252)
-    return [Patch(ellipse(x, y, 0.013, 0.013, ""), flake, True) for x, y in rng.uniform(0, 1, (34, 2)).tolist()]
+    return [
+        Patch(ellipse(x, y, 0.013, 0.013, ""), flake, True) for x, y in rng.uniform(0, 1, (34, 2)).tolist()
+    ]
 
 
 def background(rng: Rng, place: str, time: str, weather: str) -> list[tuple[Shape, RGB]]:

@@ -37,7 +37,11 @@ class Rendered:
         found = []
         for mask in self.masks:
             ys, xs = np.nonzero(mask)
-            found.append((int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1) if len(xs) else (0, 0, 0, 0))
+            found.append(
+                (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
+                if len(xs)
+                else (0, 0, 0, 0)
+            )
         return found
 
 
@@ -59,7 +63,9 @@ def _outline(shape: Shape, placed: Placed) -> NDArray[np.float32]:
 def _shade(draw: ImageDraw.ImageDraw, placed: Placed, scene: Scene, scale: int) -> None:
     base, cx, half = placed.top + placed.side, placed.left + placed.side / 2, placed.side / 2
     patch = ellipse(cx, base - 0.004, half * 0.84, half * 0.11, "")
-    draw.polygon((patch.points * scale).ravel().tolist(), fill=shadow(scene.place or "meadow", scene.time or "day"))
+    draw.polygon(
+        (patch.points * scale).ravel().tolist(), fill=shadow(scene.place or "meadow", scene.time or "day")
+    )
 
 
 def _sign(draw: ImageDraw.ImageDraw, scene: Scene, scale: int) -> None:
@@ -78,7 +84,15 @@ def _sign(draw: ImageDraw.ImageDraw, scene: Scene, scale: int) -> None:
     font = ImageFont.load_default(0.13 * scale)
     font = ImageFont.load_default(0.13 * scale * min(1.0, widest / font.getlength(scene.sign)))
     middle = ((x0 + x1) / 2 * scale, (y0 + y1) / 2 * scale)
-    draw.text(middle, scene.sign, fill=lit((70, 50, 60), time), font=font, anchor="mm", stroke_width=max(1, scale // 250), stroke_fill=lit((70, 50, 60), time))
+    draw.text(
+        middle,
+        scene.sign,
+        fill=lit((70, 50, 60), time),
+        font=font,
+        anchor="mm",
+        stroke_width=max(1, scale // 250),
+        stroke_fill=lit((70, 50, 60), time),
+    )
 
 
 def draw_scene(scene: Scene, rng: np.random.Generator, size: int, with_masks: bool = True) -> Rendered:
@@ -87,7 +101,9 @@ def draw_scene(scene: Scene, rng: np.random.Generator, size: int, with_masks: bo
     scale = size * factor
     canvas = Image.new("RGB", (scale, scale))
     draw = ImageDraw.Draw(canvas)
-    for shape, colour in background(rng, scene.place or "meadow", scene.time or "day", scene.weather or "clear"):
+    for shape, colour in background(
+        rng, scene.place or "meadow", scene.time or "day", scene.weather or "clear"
+    ):
         draw.polygon((shape.points * scale).ravel().tolist(), fill=colour)
     _sign(draw, scene, scale)
     placed = arrange(rng, scene)

@@ -71,11 +71,20 @@ def statements(scene: Scene) -> tuple[Statement, ...]:
 
 def with_statement(scene: Scene, statement: Statement) -> Scene:
     """The scene with one atom set to the statement's value; this is how a scene is falsified."""
-    if statement.kind in ("place", "time", "relation"):
-        return replace(scene, **{statement.kind: statement.value})
-    thing = scene.things[statement.thing]
-    value = int(statement.value) if statement.kind == "count" else statement.value
-    changed = replace(thing, **{statement.kind: value})
-    return replace(
-        scene, things=tuple(changed if k == statement.thing else t for k, t in enumerate(scene.things))
-    )
+    value = statement.value
+    match statement.kind:
+        case "place":
+            return replace(scene, place=value)
+        case "time":
+            return replace(scene, time=value)
+        case "relation":
+            return replace(scene, relation=value)
+        case "subject":
+            changed = replace(scene.things[statement.thing], subject=value)
+        case "colour":
+            changed = replace(scene.things[statement.thing], colour=value)
+        case "count":
+            changed = replace(scene.things[statement.thing], count=int(value))
+    things = list(scene.things)
+    things[statement.thing] = changed
+    return replace(scene, things=tuple(things))

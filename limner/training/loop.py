@@ -21,7 +21,14 @@ import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from PIL import Image
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -86,10 +93,15 @@ class Loop:
             gradient_accumulation_steps=recipe.accumulation,
         )
         optimizer = torch.optim.AdamW(
-            _groups(stage.module, recipe.weight_decay), recipe.learning_rate, betas=(0.9, recipe.beta2), fused=True
+            _groups(stage.module, recipe.weight_decay),
+            recipe.learning_rate,
+            betas=(0.9, recipe.beta2),
+            fused=True,
         )
         self.module, self.optimizer = self.accelerator.prepare(stage.module, optimizer)
-        self.ema = EMAModel(stage.module.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, power=0.75)
+        self.ema = EMAModel(
+            stage.module.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, power=0.75
+        )
         self.ema.to(self.accelerator.device)
         self.step, self.seconds = 0, 0.0
 
@@ -120,7 +132,9 @@ class Loop:
                 if last or asked or self.step % recipe.checkpoint_every == 0:
                     self._save()
                 if asked and not last:
-                    raise Cancelled(f"{self.stage.name}: saved at step {self.step} of {recipe.steps}; go on with --resume")
+                    raise Cancelled(
+                        f"{self.stage.name}: saved at step {self.step} of {recipe.steps}; go on with --resume"
+                    )
         writer.close()
         self.ema.copy_to(self.stage.module.parameters())
         return self.stage.module.eval()

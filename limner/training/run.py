@@ -13,7 +13,7 @@ from rich.progress import Progress
 from ..data import CaptionedSet, read_set, split, write_storybook
 from ..data.captioned import Item
 from ..registry.models import Model
-from .recipe import Data, Recipe, read_recipe
+from .recipe import Data, read_recipe
 
 console = Console()
 
@@ -63,9 +63,11 @@ def commit() -> str:
     """The commit of the code that trains, or "unknown" outside a checkout."""
     try:
         found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return found.stdout.strip()
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,9 @@ def test_accumulation_of_two_halves_equals_the_whole_batch(tmp_path: Path) -> No
                     p.fill_(0.1)
 
         def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-            x = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))[part * size : (part + 1) * size]
+            x = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))[
+                part * size : (part + 1) * size
+            ]
             return {"loss": (self.module(x) - x.sum(1, keepdim=True)).square().mean()}
 
     one, two = Fixed(), Fixed()
@@ -100,7 +103,7 @@ def test_the_rate_warms_up_and_falls_to_its_final_share() -> None:
     recipe = Optimisation(steps=1000, warmup=100, learning_rate=1e-2, final_rate=0.1)
     rates = [learning_rate(recipe, step) for step in range(1000)]
     assert rates[0] == pytest.approx(1e-4) and rates[99] == pytest.approx(1e-2)
-    assert all(a >= b for a, b in zip(rates[100:], rates[101:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[100:]))
     assert learning_rate(recipe, 550) == pytest.approx(0.55e-2)
     assert learning_rate(recipe, 1000) == pytest.approx(1e-3)
 

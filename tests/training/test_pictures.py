@@ -15,7 +15,9 @@ from limner.training.pictures import order, picture_arrays
 
 @given(st.integers(1, 50), st.integers(0, 9), st.integers(0, 200), st.integers(1, 40))
 def test_any_stretch_is_part_of_one_endless_run(count: int, seed: int, first: int, size: int) -> None:
-    run = np.concatenate([order(count, seed, epoch * count, count) for epoch in range((first + size) // count + 1)])
+    run = np.concatenate(
+        [order(count, seed, epoch * count, count) for epoch in range((first + size) // count + 1)]
+    )
     assert np.array_equal(order(count, seed, first, size), run[first : first + size])
 
 
@@ -31,7 +33,9 @@ def test_pictures_and_masks_are_read_once(tmp_path: Path) -> None:
         mask = Image.new("L", (96, 64))
         mask.paste(k, (0, 0, 48, 64))
         mask.save(tmp_path / f"m{k}.png")
-        items.append(Item(tmp_path / f"{k}.png", ("a square",), tmp_path / f"m{k}.png" if k != 2 else None, {}))
+        items.append(
+            Item(tmp_path / f"{k}.png", ("a square",), tmp_path / f"m{k}.png" if k != 2 else None, {})
+        )
     arrays = picture_arrays(items, 32, tmp_path / "cache")
     assert arrays.pictures.shape == (5, 32, 32, 3) and arrays.masks.shape == (5, 32, 32)
     assert arrays.pictures[4, 0, 0].tolist() == [160, 10, 20]

@@ -31,7 +31,11 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
     keys = {line.split("=")[0].strip() for line in new.splitlines()[1:]}
     lines = (RECIPES / "storybook-cpu.toml").read_text().replace(old, new).splitlines()
     seen: set[str] = set()
-    kept = [line for line in lines if (key := line.split("=")[0].strip()) not in keys or not (key in seen or seen.add(key))]
+    kept = [
+        line
+        for line in lines
+        if (key := line.split("=")[0].strip()) not in keys or not (key in seen or seen.add(key))
+    ]
     file.write_text("\n".join(kept))
     with pytest.raises(InvalidInput, match=named) as raised:
         read_recipe(file)
@@ -39,7 +43,7 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
 
 
 def test_a_file_that_is_not_there_or_not_toml(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="nothing.toml"):
+    with pytest.raises(NotFound, match=r"nothing\.toml"):
         read_recipe(tmp_path / "nothing.toml")
     (tmp_path / "broken.toml").write_text("[data\n")
     with pytest.raises(InvalidInput, match="not valid TOML"):

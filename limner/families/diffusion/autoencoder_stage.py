@@ -119,7 +119,8 @@ class AutoencoderStage:
         return {"loss": rebuilt + self.recipe.kl_weight * kl, "reconstruction": rebuilt, "kl": kl}
 
     def _round_trip(self, pictures: Tensor) -> Tensor:
-        return self.module.decode(self.module.encode(pictures).latent_dist.mean).sample
+        made: Tensor = self.module.decode(self.module.encode(pictures).latent_dist.mean).sample
+        return made
 
     def validate(self) -> dict[str, float]:
         """L1 over whole held-out pictures and over their subjects alone, in grey levels of 255."""

@@ -137,11 +137,18 @@ def _latent_examples(
     latents = np.load(file)
     factor, count, side = latent_factor(vae), len(items), latents.shape[2]
     cells = np.stack(
-        [m.reshape(side, factor, side, factor).mean((1, 3), dtype=np.float32).astype(np.float16) for m in arrays.masks]
+        [
+            m.reshape(side, factor, side, factor).mean((1, 3), dtype=np.float32).astype(np.float16)
+            for m in arrays.masks
+        ]
     )
     captions = [caption for item in items for caption in item.captions]
     tokens = tokenizer(
-        captions, padding="max_length", truncation=True, max_length=recipe.denoiser.text_length, return_tensors="np"
+        captions,
+        padding="max_length",
+        truncation=True,
+        max_length=recipe.denoiser.text_length,
+        return_tensors="np",
     ).input_ids.astype(np.int32)
     first = np.concatenate([[0], np.cumsum([len(item.captions) for item in items])])
     single = np.array([len(item.attributes.get("subjects", ())) == 1 for item in items])
@@ -162,7 +169,9 @@ def _words(recipe: Recipe, items: Sequence[Item]) -> tuple[str, ...]:
 
     if recipe.data.folder is None:
         return vocabulary()
-    return tuple(sorted({w for item in items for c in item.captions for w in re.findall(r"[a-z0-9-]+", c.lower())}))
+    return tuple(
+        sorted({w for item in items for c in item.captions for w in re.findall(r"[a-z0-9-]+", c.lower())})
+    )
 
 
 def _data_name(recipe: Recipe) -> str:
@@ -177,6 +186,10 @@ def _hardware() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         model = names[0] if names else model
     return f"{os.cpu_count()} cores of {model}"

@@ -160,7 +160,7 @@ def test_export_refuses_a_folder_in_use_and_half_a_pipeline(tiny_model: Path, tm
     (tmp_path / "out" / "precious").touch()
     with pytest.raises(InvalidInput, match="is not empty"):
         export(tiny_model, tmp_path / "out", **NAMES)
-    with pytest.raises(NotFound, match="lacks model_index.json, unet"):
+    with pytest.raises(NotFound, match=r"lacks model_index\.json, unet"):
         export(tmp_path / "out", tmp_path / "new", **NAMES)
     assert not (tmp_path / "new").exists()
 

@@ -52,7 +52,11 @@ def test_min_snr_of_velocity() -> None:
 
 def test_velocity_is_that_of_diffusers() -> None:
     scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2")
-    clean, noise, timesteps = torch.randn(4, 2, 3, 3), torch.randn(4, 2, 3, 3), torch.tensor([0, 300, 700, 999])
+    clean, noise, timesteps = (
+        torch.randn(4, 2, 3, 3),
+        torch.randn(4, 2, 3, 3),
+        torch.tensor([0, 300, 700, 999]),
+    )
     expected = scheduler.get_velocity(clean, noise, timesteps)
     assert torch.allclose(velocity(clean, noise, scheduler.alphas_cumprod[timesteps]), expected, atol=1e-6)
 

@@ -131,7 +131,7 @@ def test_several_sizes_can_be_chosen(page: Page, stub: Stub) -> None:
     page.click("#settings")
     page.select_option("#size", "192x128")
     draw(page, APPLE)
-    assert list(stub.jobs.values())[0].request["width"] == 192
+    assert next(iter(stub.jobs.values())).request["width"] == 192
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(page: Page) -> None:
