@@ -95,7 +95,8 @@ class Sheet:
         squared = (rgb**2).sum(1)[None] - 2 * tones @ rgb.T + (tones**2).sum(1)[:, None]
         inside = np.minimum(np.sqrt(np.maximum(squared, 0)), _CAP) / _CAP
         cost = np.concatenate([_OUTSIDE * front[None], inside]) * share
-        weight = np.broadcast_to(share, cost.shape)
+        # Empty cells outside a shape say nothing: what is counted is the shape together with all that stands out.
+        weight = np.concatenate([(front * share)[None], np.broadcast_to(share, inside.shape)])
         return np.concatenate([cost, _MIXED * cost]), np.concatenate([weight, _MIXED * weight])
 
 

@@ -12,13 +12,15 @@ from scipy import ndimage
 from .fitting import COLOUR_TONES, Frame, Match, Sheet, best_of_each, likely_colours, refined
 from .segmentation import Bool, Box, View, merge, regions, tight
 
-_POOR = 0.17
-_GAIN = 0.03
+_POOR = 0.25
+_CUT = 0.75
+_JOIN = 0.85
+_JOIN_SMALL = 1.05
 _MOST = 8
 _NEAR = 12
 _LEAST_SHARE = 0.2
-_FAINT = 0.32
-_UNSURE = 0.15
+_FAINT = 0.5
+_UNSURE = 0.24
 
 Region = tuple[Box, Bool]
 
@@ -61,8 +63,16 @@ class Explainer:
         return best_of_each(self._sheet(region[1]), Frame.of(region[0]), colours, kind)
 
     def _cost(self, region: Region) -> float:
+        """How badly the subject that fits best explains a region; what each subject costs is kept."""
         if region[0] not in self._known:
-            self._known[region[0]] = self._fit(region)
+            matches = self._fit(region)
+            best = min(matches, key=lambda match: match.cost)
+            if best.cost > _UNSURE:
+                # A part may be lost against the background: look in larger boxes as well.
+                sheet = self._sheet(region[1])
+                tries = [best_of_each(sheet, frame, [best.colour], "plain") for frame in _larger(region[0])]
+                matches = [min(each, key=lambda match: match.cost) for each in zip(matches, *tries, strict=True)]
+            self._known[region[0]] = matches
         return min(match.cost for match in self._known[region[0]])
 
     def _joined(self, found: list[Region]) -> list[Region]:
@@ -75,10 +85,10 @@ class Explainer:
                         continue
                     sizes = [int(found[k][1].sum()) for k in (i, j)]
                     alone = np.average([self._cost(found[i]), self._cost(found[j])], weights=sizes)
-                    if alone < 0.1:
+                    if alone < 0.15:
                         continue
                     both = merge(found[i], found[j])
-                    if self._cost(both) < alone - _GAIN:
+                    if self._cost(both) < alone * _kept(found[i], found[j]):
                         found[i] = both
                         del found[j]
                         again = True
@@ -139,13 +149,13 @@ class Explainer:
         best, parts = self._best(self._cuts(region), whole)
         stacked = False
         if best > _POOR:
-            _, stack = self._best(self._stacks(region), best - 0.02)
+            _, stack = self._best(self._stacks(region), best - 0.03)
             parts, stacked = stack or parts, stack is not None
         if parts is None:
             return [region]
         deeper = list(parts) if stacked else [piece for part in parts for piece in self._cut(part, depth - 1)]
         cost = float(np.average([self._cost(p) for p in deeper], weights=[p[1].sum() for p in deeper]))
-        return deeper if cost < whole - _GAIN else [region]
+        return deeper if cost < _CUT * whole else [region]
 
     def _framed(self, region: Region) -> Region:
         """A region in the box that explains it best: its own, or that of its solid or most distinct part."""
@@ -177,18 +187,20 @@ class Explainer:
         self._cost(region)
         matches, sheet = self._known[region[0]], self._sheet(region[1])
         if self._cost(region) > _UNSURE:
-            # A part may have been lost against the background: look in larger boxes as well.
             others = np.any([r[1] for r in all_regions if r[1] is not region[1]] + [np.zeros_like(region[1])], 0)
             sheet = Sheet(self.seen, self.seen.front, others & ~region[1])
-            colours = likely_colours(self.seen, region[1])
-            tries = [best_of_each(sheet, frame, colours, "plain") for frame in _larger(region[0])]
-            matches = [min(each, key=lambda match: match.cost) for each in zip(matches, *tries, strict=True)]
         ranked = sorted(matches, key=lambda match: match.cost)
         sharp = [
-            refined(sheet, match) if k < 2 or (k < 6 and match.cost < ranked[0].cost + 0.08) else match
+            refined(sheet, match) if k < 2 or (k < 6 and match.cost < ranked[0].cost + 0.12) else match
             for k, match in enumerate(ranked)
         ]
         return Instance(region[0], region[1], tuple(sorted(sharp, key=lambda match: match.cost)))
+
+
+def _kept(a: Region, b: Region) -> float:
+    """What a joined region may cost, as a share of its parts: more where one is a small bit beside the other."""
+    small, large = sorted((int(a[1].sum()), int(b[1].sum())))
+    return _JOIN_SMALL if small < 0.4 * large and _apart(a[0], b[0]) <= 4 else _JOIN
 
 
 def _larger(box: Box) -> list[Frame]:

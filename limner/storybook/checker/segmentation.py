@@ -17,6 +17,8 @@ _STANDS_OUT = 30.0
 _LEAST = 40
 _SOLID = 16
 _REACH = 2.0
+_EDGE = 9
+_MIXTURE = 24.0
 
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
@@ -103,16 +105,23 @@ def _behind(pixels: Float, setting: Setting, sign: bool) -> Float:
     return nearest
 
 
+def _between(pixels: Float, ground: Bool) -> Bool:
+    """Pixels whose colour is a mixture of two background pixels on either side in the same row."""
+    columns = np.broadcast_to(np.arange(SIZE), ground.shape)
+    before = np.maximum.accumulate(np.where(ground, columns, -1), 1)
+    after = np.minimum.accumulate(np.where(ground, columns, SIZE)[:, ::-1], 1)[:, ::-1]
+    near = (before >= 0) & (after < SIZE) & (after - before <= _EDGE)
+    rows = np.arange(SIZE)[:, None]
+    first, second = pixels[rows, np.maximum(before, 0)], pixels[rows, np.minimum(after, SIZE - 1)]
+    along = second - first
+    share = np.einsum("...k,...k->...", pixels - first, along) / np.maximum(np.einsum("...k,...k->...", along, along), 1)
+    mixture = first + np.clip(share, -0.15, 1.15)[..., None] * along
+    return near & (_distance(pixels, mixture) < _MIXTURE)
+
+
 def _blended(pixels: Float, ground: Bool) -> Bool:
-    """Pixels that lie between background pixels around them, in place and in colour: edges of the background."""
-    share = ndimage.uniform_filter(ground.astype(np.float32), 5, mode="nearest")
-    inside = share > 0.5
-    for k in range(3):
-        channel = pixels[..., k]
-        low = ndimage.minimum_filter(np.where(ground, channel, 999), 5)
-        high = ndimage.maximum_filter(np.where(ground, channel, -999), 5)
-        inside &= (channel >= low - 8) & (channel <= high + 8)
-    return inside
+    """The blurred edges between one part of the background and the next."""
+    return _between(pixels, ground) | _between(pixels.transpose(1, 0, 2), ground.T).T
 
 
 def view(pixels: NDArray[np.uint8], setting: Setting, sign: bool) -> View:
@@ -123,7 +132,8 @@ def view(pixels: NDArray[np.uint8], setting: Setting, sign: bool) -> View:
     squared = (flat**2).sum(1)[:, None] - 2 * flat @ _TONES.T + (_TONES**2).sum(1)
     subject = np.sqrt(np.maximum(squared.min(1), 0)).reshape(SIZE, SIZE)
     front = (behind > _STANDS_OUT) | ((behind > 17) & (subject < 0.5 * behind))
-    front &= ~_blended(smooth, behind < 17)
+    ground = behind < np.clip(1.6 * np.median(behind), 17, 28)
+    front &= ~_blended(smooth, ground)
     return View(smooth, behind, front)
 
 

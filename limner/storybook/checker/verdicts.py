@@ -17,7 +17,7 @@ from .instances import Explainer, Instance
 from .places import Setting, plausible, settings
 from .segmentation import SIZE, View, view
 
-_UNKNOWN = 0.5
+_UNKNOWN = 0.7
 _SUBJECT_MARGIN = 0.004
 _COLOUR_MARGIN = 0.0
 _TOUCH = 2.2
