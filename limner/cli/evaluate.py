@@ -14,7 +14,7 @@ from .options import DataDir
 def evaluate(
     model: Annotated[str, typer.Argument(help="A name, name@version, or a model directory.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The folder of the card. [default: runs/evaluate-<model>]")
+        Path | None, typer.Option("--out", help="The folder of the card. [default: the model directory; for a built-in model runs/evaluate-<model>]")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds a prompt.")] = 3,
     limit: Annotated[
@@ -23,10 +23,6 @@ def evaluate(
     data_dir: DataDir = None,
 ) -> None:
     """Draw the frozen prompts, check the pictures, and write a card: JSON and a page."""
-    from ..registry import Registry
-    from ..registry import data_dir as place
-
-    found = Registry(place(data_dir)).find(model)
     with needs_extra("train", "evaluation"):
         from ..evaluation.run import evaluate as run
-    run(found, out or Path("runs") / f"evaluate-{found.name}-{found.version}", seeds, limit)
+    typer.echo(run(model, out, seeds, limit, data_dir))
