@@ -44,7 +44,9 @@ def checkers(processes: int | None = None) -> Iterator[Executor]:
         yield pool
 
 
-def true_and_false(pixels: Pixels, scene: Scene, seed: int) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
+def true_and_false(
+    pixels: Pixels, scene: Scene, seed: int
+) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
     """The verdicts on what a scene says of a picture, uint8 (H, W, 3), and on each statement falsified."""
     reading, rng = read(pixels, scene.sign is not None), random_for(seed, 1)
     wrong = []
@@ -59,7 +61,9 @@ def fresh(index: int, seed: int, size: int) -> tuple[Pixels, Scene]:
     """A picture that no training has seen, and its scene: as far as a caption says it, or whole, in turns."""
     drawn = render(seed, index, size, held_out=index % 4 > 1)
     whole = index % 2 == 1
-    return np.asarray(drawn.image), drawn.scene if whole else describe(drawn.scene, random_for(seed + 1, index))[1]
+    return np.asarray(drawn.image), drawn.scene if whole else describe(
+        drawn.scene, random_for(seed + 1, index)
+    )[1]
 
 
 def accuracy(
@@ -101,7 +105,7 @@ def round_trip(directory: Path) -> Transform:
 
     from ..families.diffusion.autoencoder_stage import to_pixels, to_tensor
 
-    vae = AutoencoderKL.from_pretrained(directory, subfolder="vae").eval()  # type: ignore[no-untyped-call]
+    vae = AutoencoderKL.from_pretrained(directory, subfolder="vae").eval()
 
     def through(pictures: Pixels) -> Pixels:
         with torch.inference_mode():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from queue import SimpleQueue
 
 from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stopped
@@ -10,7 +10,7 @@ from ..engine.studio import Drawing, Studio
 from ..errors import Cancelled
 
 
-def draw_all(studio: Studio, requests: Sequence[DrawRequest], at_once: int) -> Iterator[tuple[int, Picture]]:
+def draw_all(studio: Studio, requests: Sequence[DrawRequest], at_once: int) -> Generator[tuple[int, Picture]]:
     """Draw every request, `at_once` in flight, and yield (its number, its picture) as each is finished.
 
     Raises what went wrong with the first that fails; those in flight are cancelled then, as when it is closed.

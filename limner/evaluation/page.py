@@ -30,7 +30,8 @@ body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 72rem; background: 
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
 p { margin: .3rem 0; } .soft { color: var(--soft); }
 .columns { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
-section.card { background: var(--card); border: 1px solid var(--line); border-radius: .8rem; padding: 1rem; min-width: 0; }
+section.card { background: var(--card); border: 1px solid var(--line); border-radius: .8rem; padding: 1rem;
+  min-width: 0; }
 section.card h3 { margin: 0 0 .6rem; font-size: 1rem; }
 .rate { display: grid; grid-template-columns: 7.4rem 1fr 4.2rem; gap: .6rem; align-items: center; margin: .45rem 0; }
 .rate b { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -46,8 +47,10 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; mar
 dd { margin: 0; overflow-wrap: anywhere; }
 .pictures { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(9.6rem, 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
-figure img { display: block; width: 100%; aspect-ratio: 1; } figcaption { padding: .5rem .6rem .7rem; font-size: .85rem; }
-ul { list-style: none; margin: .35rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem .7rem; font-size: .78rem; }
+figure img { display: block; width: 100%; aspect-ratio: 1; }
+figcaption { padding: .5rem .6rem .7rem; font-size: .85rem; }
+ul { list-style: none; margin: .35rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem .7rem;
+  font-size: .78rem; }
 .yes { color: var(--good); } .no { color: var(--bad); }
 """
 
@@ -100,7 +103,9 @@ def _table(rows: dict[str, Rows]) -> str:
     body = ""
     for name, row in rows.items():
         rates = _rates(row)
-        cells = "".join(f"<td>{_percent(rates[t].share) if rates[t].total else '–'}</td>" for t in titles)
+        cells = "".join(
+            f"<td>{_percent(rates[t].share) if rates[t].total else '&ndash;'}</td>" for t in titles
+        )
         body += f"<tr><td>{name}</td>{cells}</tr>"
     return f'<div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

@@ -54,7 +54,9 @@ def hardware() -> str:
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line
+        ]
         name = names[0] if names else name
     return f"{name}, {os.cpu_count()} cores"
 
@@ -124,12 +126,16 @@ def evaluate(
         for name in FROZEN:
             wanted = tasks(name, seeds, limit)
             began = time.perf_counter()
-            pictures, judged = _drawn(studio, reference, wanted, pool, bar, f"{name.replace('_', ' ')} prompts")
+            pictures, judged = _drawn(
+                studio, reference, wanted, pool, bar, f"{name.replace('_', ' ')} prompts"
+            )
             spent, count = spent + time.perf_counter() - began, count + len(wanted)
             cards[name] = file_card(wanted, judged)
             # Evenly over the file and always the first seed: what is shown is not chosen by how it came out.
             every = range(0, len(wanted), seeds * max(1, len(wanted) // seeds // _SHOWN))
-            shown[name] = [Shown(wanted[k].prompt.text, pictures[k].pixels, judged[k].own) for k in every][:_SHOWN]
+            shown[name] = [Shown(wanted[k].prompt.text, pictures[k].pixels, judged[k].own) for k in every][
+                :_SHOWN
+            ]
         scenes = min(_CEILING_SCENES, limit or _CEILING_SCENES)
         row = bar.add_task("checker on true renders", total=scenes)
         true = accuracy(scenes, size, pool=pool, on_checked=lambda done: bar.update(row, completed=done))

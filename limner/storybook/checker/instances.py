@@ -52,15 +52,18 @@ class Explainer:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """(128, 128): the number of the subject colour that each pixel is nearest to."""
-        gap = np.stack([((self.seen.pixels[:, :, None] - tones) ** 2).sum(3).min(2) for tones in COLOUR_TONES])
-        return gap.argmin(0)
+        tones = COLOUR_TONES.reshape(-1, 3)
+        flat = self.seen.pixels.reshape(-1, 3)
+        gap = (tones**2).sum(1) - 2 * flat @ tones.T
+        nearest: NDArray[np.int64] = gap.argmin(1).reshape(self.seen.front.shape) // COLOUR_TONES.shape[1]
+        return nearest
 
-    def _sheet(self, region: Bool) -> Sheet:
-        return Sheet(self.seen, self.seen.front, self.seen.front & ~region)
+    def _sheet(self, region: Region, reach: float = 0.55) -> Sheet:
+        return Sheet(self.seen, region[0].grown(reach), self.seen.front & ~region[1])
 
-    def _fit(self, region: Region, kind: str = "all") -> list[Match]:
-        colours = likely_colours(self.seen, region[1])
-        return best_of_each(self._sheet(region[1]), Frame.of(region[0]), colours, kind)
+    def _fit(self, region: Region, kind: str = "all", reach: float = 0.0) -> list[Match]:
+        colours = likely_colours(self.labels[region[1]])
+        return best_of_each(self._sheet(region, reach), Frame.of(region[0]), colours, kind)
 
     def _cost(self, region: Region) -> float:
         """How badly the subject that fits best explains a region; what each subject costs is kept."""
@@ -69,9 +72,11 @@ class Explainer:
             best = min(matches, key=lambda match: match.cost)
             if best.cost > _UNSURE:
                 # A part may be lost against the background: look in larger boxes as well.
-                sheet = self._sheet(region[1])
+                sheet = self._sheet(region)
                 tries = [best_of_each(sheet, frame, [best.colour], "plain") for frame in _larger(region[0])]
-                matches = [min(each, key=lambda match: match.cost) for each in zip(matches, *tries, strict=True)]
+                matches = [
+                    min(each, key=lambda match: match.cost) for each in zip(matches, *tries, strict=True)
+                ]
             self._known[region[0]] = matches
         return min(match.cost for match in self._known[region[0]])
 
@@ -102,9 +107,11 @@ class Explainer:
         pairs = []
         for across in (True, False):
             low, high = (box.top, box.bottom) if across else (box.left, box.right)
-            for at in range(low + (high - low) // 5, high - (high - low) // 5, 3):
+            for at in range(low + (high - low) // 5, high - (high - low) // 5, max(3, (high - low) // 14)):
                 half = np.zeros_like(mask)
-                half[(slice(None, at) if across else slice(None)), (slice(None) if across else slice(None, at))] = True
+                half[
+                    (slice(None, at) if across else slice(None)), (slice(None) if across else slice(None, at))
+                ] = True
                 first, second = mask & half, mask & ~half
                 if min(first.sum(), second.sum()) > 60:
                     pairs.append(((tight(first), first), (tight(second), second)))
@@ -133,7 +140,9 @@ class Explainer:
                     pairs.append(((one, upper), (Box(other.left, start, other.right, other.bottom), lower)))
         return pairs
 
-    def _best(self, pairs: list[tuple[Region, Region]], most: float) -> tuple[float, tuple[Region, Region] | None]:
+    def _best(
+        self, pairs: list[tuple[Region, Region]], most: float
+    ) -> tuple[float, tuple[Region, Region] | None]:
         best, parts = most, None
         for pair in pairs:
             each = [min(m.cost for m in self._fit(part, "plain")) for part in pair]
@@ -185,10 +194,12 @@ class Explainer:
 
     def _instance(self, region: Region, all_regions: list[Region]) -> Instance:
         self._cost(region)
-        matches, sheet = self._known[region[0]], self._sheet(region[1])
+        matches, sheet = self._known[region[0]], self._sheet(region)
         if self._cost(region) > _UNSURE:
-            others = np.any([r[1] for r in all_regions if r[1] is not region[1]] + [np.zeros_like(region[1])], 0)
-            sheet = Sheet(self.seen, self.seen.front, others & ~region[1])
+            others = np.any(
+                [r[1] for r in all_regions if r[1] is not region[1]] + [np.zeros_like(region[1])], 0
+            )
+            sheet = Sheet(self.seen, region[0].grown(0.55), others & ~region[1])
         ranked = sorted(matches, key=lambda match: match.cost)
         sharp = [
             refined(sheet, match) if k < 2 or (k < 6 and match.cost < ranked[0].cost + 0.12) else match
@@ -210,7 +221,8 @@ def _larger(box: Box) -> list[Frame]:
     for share in (0.2, 0.45):
         dx, dy = share * box.width, share * box.height
         for x0, y0, x1, y1 in (
-            (0, 1, 0, 0), (0, 0, 0, 1), (1, 0, 0, 0), (0, 0, 1, 0), (1, 1, 0, 0), (0, 1, 1, 0), (1, 0, 0, 1), (0, 0, 1, 1),
+            (0, 1, 0, 0), (0, 0, 0, 1), (1, 0, 0, 0), (0, 0, 1, 0),
+            (1, 1, 0, 0), (0, 1, 1, 0), (1, 0, 0, 1), (0, 0, 1, 1),
         ):  # fmt: skip
             frames.append(Frame(left - x0 * dx, top - y0 * dy, right + x1 * dx, bottom + y1 * dy))
     return frames

@@ -79,7 +79,7 @@ def settings(pixels: NDArray[np.uint8]) -> list[Setting]:
     whole = np.minimum(gap, _CAP).mean(2).min(1)
     distance = (0.6 * nearest.mean(1) + 0.4 * whole) / _CAP
     order = np.argsort(distance)
-    return [Setting(*_SETTINGS[k], float(distance[k])) for k in order]
+    return [Setting(*_SETTINGS[int(k)], distance=float(distance[k])) for k in order]
 
 
 def plausible(setting: Setting) -> bool:

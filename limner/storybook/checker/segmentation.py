@@ -45,6 +45,16 @@ class Box:
     def area(self) -> int:
         return self.width * self.height
 
+    def grown(self, share: float) -> Box:
+        """The box with `share` of its size added on every side, within the picture."""
+        dx, dy = round(share * self.width) + 2, round(share * self.height) + 2
+        return Box(
+            max(0, self.left - dx),
+            max(0, self.top - dy),
+            min(SIZE, self.right + dx),
+            min(SIZE, self.bottom + dy),
+        )
+
     def overlap(self, other: Box) -> float:
         """The shared area, as a share of the smaller box."""
         width = min(self.right, other.right) - max(self.left, other.left)
@@ -65,12 +75,15 @@ class View:
     front: Bool
 
 
-_TONES = np.asarray([tone for tones in COLOURS.values() for tone in tones] + list(PAINTS.values()), np.float32)
+_TONES = np.asarray(
+    [tone for tones in COLOURS.values() for tone in tones] + list(PAINTS.values()), np.float32
+)
 
 
 def _distance(pixels: Float, tone: tuple[int, int, int] | Float) -> Float:
     gap: Float = pixels - np.asarray(tone, np.float32)
-    return np.sqrt(np.einsum("...k,...k->...", gap, gap))
+    found: Float = np.sqrt(np.einsum("...k,...k->...", gap, gap))
+    return found
 
 
 def _sign_distance(pixels: Float, time: str) -> Float:
@@ -114,7 +127,9 @@ def _between(pixels: Float, ground: Bool) -> Bool:
     rows = np.arange(SIZE)[:, None]
     first, second = pixels[rows, np.maximum(before, 0)], pixels[rows, np.minimum(after, SIZE - 1)]
     along = second - first
-    share = np.einsum("...k,...k->...", pixels - first, along) / np.maximum(np.einsum("...k,...k->...", along, along), 1)
+    share = np.einsum("...k,...k->...", pixels - first, along) / np.maximum(
+        np.einsum("...k,...k->...", along, along), 1
+    )
     mixture = first + np.clip(share, -0.15, 1.15)[..., None] * along
     return near & (_distance(pixels, mixture) < _MIXTURE)
 

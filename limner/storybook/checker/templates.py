@@ -48,7 +48,8 @@ class Bank:
     def aspect(self) -> NDArray[np.float32]:
         """The logarithm of width over height of each tight box."""
         width, height = (self.bounds[:, 2:] - self.bounds[:, :2]).T
-        return np.log(width / height)
+        ratio: NDArray[np.float32] = np.log(width / height)
+        return ratio
 
 
 def _painted(subject: str, drawing: int, pose: float) -> NDArray[np.uint8]:
@@ -76,7 +77,11 @@ def _cells(painted: NDArray[np.uint8]) -> tuple[NDArray[np.int32], tuple[float, 
 @lru_cache(maxsize=1)
 def bank() -> Bank:
     """Draw all templates, once a process."""
-    paints, bounds, subjects, drawings, first = [], [], [], [], []
+    paints: list[NDArray[np.int32]] = []
+    bounds: list[tuple[float, float, float, float]] = []
+    subjects: list[int] = []
+    drawings: list[int] = []
+    first: list[int] = []
     for number, name in enumerate(NAMES):
         first.append(len(paints))
         for drawing in range(len(SUBJECTS[name].drawings)):
@@ -84,8 +89,10 @@ def bank() -> Bank:
                 painted = _painted(name, drawing, pose)
                 for facing in (painted, painted[:, ::-1]):
                     cells, box = _cells(facing)
-                    if paints and number == subjects[-1] and any(
-                        np.array_equal(cells, other) for other in paints[first[-1] :]
+                    if (
+                        paints
+                        and number == subjects[-1]
+                        and any(np.array_equal(cells, other) for other in paints[first[-1] :])
                     ):
                         continue
                     paints.append(cells)

@@ -18,7 +18,7 @@ from .places import Setting, plausible, settings
 from .segmentation import SIZE, View, view
 
 _UNKNOWN = 0.7
-_SUBJECT_MARGIN = 0.004
+_SUBJECT_MARGIN = 0.025
 _COLOUR_MARGIN = 0.0
 _TOUCH = 2.2
 _ASIDE = 10.0
@@ -47,7 +47,7 @@ def _colour_costs(seen: View, instances: tuple[Instance, ...], subject: str | No
     total = dict.fromkeys(COLOURS, 0.0)
     for instance in instances:
         match = instance.best if subject is None else instance.of(subject)
-        sheet = Sheet(seen, seen.front, seen.front & ~instance.region)
+        sheet = Sheet(seen, instance.box.grown(0.55), seen.front & ~instance.region)
         for colour in COLOURS:
             total[colour] += float(costs(sheet, match.frame, colour, np.asarray([match.template]))[0])
     return {colour: cost / len(instances) for colour, cost in total.items()}
@@ -114,7 +114,7 @@ def _colour(seen: View, mine: tuple[Instance, ...], scene: Scene, said: Statemen
 def _relation(shares: Shares, said: Statement) -> tuple[bool, str]:
     if any(not mine for mine in shares) or len(shares) != 2:
         return False, "the two things are not both there"
-    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = (mine[0].best.unit for mine in shares)
+    (ax0, _, ax1, ay1), (bx0, by0, bx1, by1) = (mine[0].best.unit for mine in shares)
     dx, dy = (ax0 + ax1 - bx0 - bx1) / 2, (ay1 - by1)
     if abs(dx) > abs(dy):
         shown = "left of" if dx < 0 else "right of"
@@ -146,7 +146,10 @@ def verdicts(reading: Reading, scene: Scene) -> tuple[Verdict, ...]:
             holds, reason = _relation(shares, said)
         else:
             shown = first.place if said.kind == "place" else first.time
-            holds, reason = shown == said.value and plausible(first), f"laid out like {first.place}, {first.time}"
+            holds, reason = (
+                shown == said.value and plausible(first),
+                f"laid out like {first.place}, {first.time}",
+            )
         found.append(Verdict(said, holds, reason))
     return tuple(found)
 
