@@ -1,0 +1,96 @@
+"""Draw the pictures of the documentation again: `.venv-test/bin/python docs/make_pictures.py`.
+
+The world needs nothing; the gallery, the denoising strip and the page are drawn by the built-in model, the
+page photographed in Debian's Chromium.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import limner
+from limner.storybook.render import render
+
+OUT = Path(__file__).parent / "pictures"
+SENTENCES = (
+    "a red apple on a wooden table",
+    "two people on the mountain",
+    "a red car parked on a street",
+    "a torch",
+    "a blue robot in the desert",
+    "a black cat in the snow",
+    "a yellow umbrella",
+    "a purple house in a meadow",
+)
+PAGE_SENTENCE = "a red apple on a wooden table"
+
+
+def world() -> None:
+    """Scenes as the world draws them."""
+    tiles = [np.asarray(render(55, index, 192).image) for index in range(24)]
+    Image.fromarray(np.concatenate([np.concatenate(tiles[k : k + 8], 1) for k in (0, 8, 16)])).save(
+        OUT / "world.png", optimize=True
+    )
+
+
+def gallery() -> None:
+    """The sentences of the documentation, each with the first two seeds: nothing is picked."""
+    with limner.load("storybook") as model:
+        rows = [
+            [model.draw(text, seed=seed).image.resize((192, 192)) for text in SENTENCES] for seed in (1, 2)
+        ]
+    sheet = Image.new("RGB", (192 * len(SENTENCES), 384))
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            sheet.paste(picture, (192 * x, 192 * y))
+    sheet.save(OUT / "gallery.png", optimize=True)
+
+
+def strip() -> None:
+    """One picture forming step by step."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "house.png"
+        command = [sys.executable, "-c", "from limner.cli import main; main()", "draw", SENTENCES[7]]
+        subprocess.run([*command, "-o", str(out), "--seed", "1", "--steps", "12", "--strip"], check=True)
+        drawn = next(file for file in Path(folder).iterdir() if file != out)
+        Image.open(drawn).convert("RGB").save(OUT / "strip.png", optimize=True)
+
+
+def page() -> None:
+    """The page after a picture, on a desktop and on a phone."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder:
+        serve = [sys.executable, "-c", "from limner.cli import main; main()", "serve", "--port", "8499"]
+        service = subprocess.Popen([*serve, "--data-dir", folder], stdout=subprocess.PIPE, text=True)
+        try:
+            assert service.stdout is not None
+            service.stdout.readline()
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path="/usr/bin/chromium", chromium_sandbox=False
+                )
+                for name, width, height in (("page", 1280, 800), ("phone", 390, 844)):
+                    tab = browser.new_page(viewport={"width": width, "height": height})
+                    tab.goto("http://127.0.0.1:8499/")
+                    tab.get_by_role("textbox").first.fill(PAGE_SENTENCE)
+                    tab.keyboard.press("Enter")
+                    tab.get_by_text("Download").first.wait_for(timeout=60_000)
+                    tab.wait_for_timeout(800)
+                    tab.screenshot(path=OUT / f"{name}.png")
+                browser.close()
+        finally:
+            service.terminate()
+            service.wait(30)
+
+
+if __name__ == "__main__":
+    OUT.mkdir(exist_ok=True)
+    for make in (world, gallery, strip, page):
+        make()
