@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .fitting import COLOUR_TONES, Frame, Match, Sheet, best_of_each, likely_colours, refined
-from .segmentation import Bool, Box, View, merge, regions, tight
+from .segmentation import SIZE, Bool, Box, View, merge, regions, tight
 
 _POOR = 0.25
 _CUT = 0.75
 _JOIN = 0.85
 _JOIN_SMALL = 1.05
 _MOST = 8
+_WHOLE = 0.8
 _NEAR = 12
 _LEAST_SHARE = 0.2
 _FAINT = 0.5
+NOTHING = 0.7
+"""What explains a region worse than this is no explanation at all."""
 _UNSURE = 0.24
 
 Region = tuple[Box, Bool]
@@ -181,7 +184,8 @@ class Explainer:
 
     def instances(self) -> list[Instance]:
         """All that stands out and is large or clear enough to be a thing, the largest first."""
-        found = [self._framed(region) for region in regions(self.seen.front)[:_MOST]]
+        apart = [region for region in regions(self.seen.front) if region[0].area < _WHOLE * SIZE**2]
+        found = [self._framed(region) for region in apart[:_MOST]]
         found = self._joined(found)
         found = [piece for region in found for piece in self._cut(region)]
         if not found:
@@ -190,7 +194,11 @@ class Explainer:
         found = [region for region in found if region[1].sum() >= _LEAST_SHARE * largest]
         things = [self._instance(region, found) for region in found]
         things.sort(key=lambda one: -int(one.region.sum()))
-        return [one for one in things if one.best.cost < _FAINT or one.region.sum() >= 0.5 * largest]
+        return [
+            one
+            for one in things
+            if one.best.cost < (NOTHING if one.region.sum() >= 0.5 * largest else _FAINT)
+        ]
 
     def _instance(self, region: Region, all_regions: list[Region]) -> Instance:
         self._cost(region)

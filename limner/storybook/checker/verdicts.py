@@ -13,11 +13,10 @@ from ..palette import COLOURS
 from ..scene import Scene, Statement, statements
 from ..subjects import SUBJECTS
 from .fitting import Sheet, costs
-from .instances import Explainer, Instance
+from .instances import NOTHING, Explainer, Instance
 from .places import Setting, plausible, settings
 from .segmentation import SIZE, View, view
 
-_UNKNOWN = 0.7
 _SUBJECT_MARGIN = 0.025
 _COLOUR_MARGIN = 0.0
 _TOUCH = 2.2
@@ -96,7 +95,7 @@ def _subject(mine: tuple[Instance, ...], said: Statement) -> tuple[bool, str]:
         return False, "nothing stands out that could be it"
     cost = _subject_costs(mine)
     best = min(cost, key=lambda name: cost[name])
-    holds = cost[said.value] <= cost[best] + _SUBJECT_MARGIN and cost[said.value] < _UNKNOWN
+    holds = cost[said.value] <= cost[best] + _SUBJECT_MARGIN and cost[said.value] < NOTHING
     return holds, f"looks most like {best} ({cost[best]:.2f}); {said.value} {cost[said.value]:.2f}"
 
 

@@ -1,0 +1,59 @@
+"""The whole way with the tiny model: its pictures are noise, its card is not."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from limner.errors import InvalidInput, NotFound
+from limner.evaluation.card import Card
+from limner.evaluation.run import evaluate, tasks
+from limner.storybook.prompts import FROZEN, frozen
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("evaluate")
+    return evaluate(str(tiny_model), base / "card", seeds=2, limit=3, data_dir=base / "data")
+
+
+def test_the_card_counts_every_picture(folder: Path) -> None:
+    card = Card.read(folder)
+    assert (card.model, card.settings.seeds, card.settings.width) == ("tiny", 2, 64)
+    assert set(card.files) == set(FROZEN)
+    for of in card.files.values():
+        assert (of.prompts, of.all.pictures) == (3, 6)
+        assert sum(rows.pictures for rows in of.subsets.values()) == 6
+        assert of.chance.statements["subject"].total == of.all.statements["subject"].total
+    assert card.round_trip.accuracy is not None
+    assert card.true_renders.accuracy is not None
+    assert card.true_renders.accuracy.true.statements["place"].total > 0
+
+
+def test_the_page_needs_nothing_else(folder: Path) -> None:
+    text = (folder / "card.html").read_text()
+    HTMLParser().feed(text)
+    assert text.count("<figure>") == 6
+    assert not re.search(r"(src|href)=\"(?!data:)|url\(", text)
+    assert "prefers-color-scheme: dark" in text
+    for prompt in frozen("seen")[:3]:
+        assert prompt.text.split('"')[0] in text
+
+
+def test_a_card_that_is_missing_or_wrong(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"has no card\.json"):
+        Card.read(tmp_path)
+    (tmp_path / "card.json").write_text(
+        (folder / "card.json").read_text().replace('"seeds": 2', '"seeds": "some"')
+    )
+    with pytest.raises(InvalidInput, match=r"settings\.seeds"):
+        Card.read(tmp_path)
+
+
+def test_shuffled_captions_are_of_other_prompts() -> None:
+    prompts = frozen("seen")
+    for task in tasks("seen", seeds=1):
+        assert task.shuffled in [prompt.scene for prompt in prompts if prompt.id != task.prompt.id]
