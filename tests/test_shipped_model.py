@@ -69,7 +69,7 @@ def test_diffusers_draws_the_same_picture(in_float32: Path, tmp_path: Path) -> N
             guidance_scale=guidance,
             guidance_interval=(0.0, 1.0),
             sampler="dpm++2m",
-        )  # fmt: skip
+        )
     )
     studio.close()
     assert _psnr(np.round(theirs * 255), ours.pixels) >= 40

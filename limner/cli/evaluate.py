@@ -14,7 +14,11 @@ from .options import DataDir
 def evaluate(
     model: Annotated[str, typer.Argument(help="A name, name@version, or a model directory.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The folder of the card. [default: the model directory; for a built-in model runs/evaluate-<model>]")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="The folder of the card. [default: the model's own; built in: runs/evaluate-<model>]",
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds a prompt.")] = 3,
     limit: Annotated[

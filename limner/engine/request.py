@@ -15,7 +15,7 @@ MAX_STEPS = 150
 
 
 def _plain_text(value: str) -> str:
-    if any(ord(c) < 32 and c not in "\t\n" or 127 <= ord(c) < 160 for c in value):
+    if any((ord(c) < 32 and c not in "\t\n") or 127 <= ord(c) < 160 for c in value):
         raise ValueError("must not contain control characters")
     return value
 

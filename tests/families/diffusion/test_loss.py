@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -18,22 +20,20 @@ from limner.families.diffusion.loss import (
 def test_reconstruction_is_a_weighted_l1_on_pixels_and_edges() -> None:
     made, true = torch.rand(2, 3, 5, 4), torch.rand(2, 3, 5, 4)
     weight = 1 + torch.rand(2, 1, 5, 4)
-    pixel = edge_v = edge_h = norm = norm_v = norm_h = 0.0
-    for b in range(2):
-        for y in range(5):
-            for x in range(4):
-                w = float(weight[b, 0, y, x])
-                norm += w
-                for c in range(3):
-                    e = lambda yy, xx: float(made[b, c, yy, xx] - true[b, c, yy, xx])  # noqa: B023, E731
-                    pixel += w * abs(e(y, x)) / 3
-                    if y:
-                        edge_v += min(w, float(weight[b, 0, y - 1, x])) * abs(e(y, x) - e(y - 1, x)) / 3
-                    if x:
-                        edge_h += min(w, float(weight[b, 0, y, x - 1])) * abs(e(y, x) - e(y, x - 1)) / 3
-                norm_v += min(w, float(weight[b, 0, y - 1, x])) if y else 0
-                norm_h += min(w, float(weight[b, 0, y, x - 1])) if x else 0
-    expected = pixel / norm + 0.7 * (edge_v / norm_v + edge_h / norm_h)
+    error = (made - true).tolist()
+    sums = {"pixel": [0.0, 0.0], "vertical": [0.0, 0.0], "horizontal": [0.0, 0.0]}
+    for b, y, x in product(range(2), range(5), range(4)):
+        here = float(weight[b, 0, y, x])
+        for kind, dy, dx in (("pixel", 0, 0), ("vertical", 1, 0), ("horizontal", 0, 1)):
+            if y < dy or x < dx:
+                continue
+            share = min(here, float(weight[b, 0, y - dy, x - dx]))
+            sums[kind][1] += share
+            for c in range(3):
+                before = error[b][c][y - dy][x - dx] if kind != "pixel" else 0.0
+                sums[kind][0] += share * abs(error[b][c][y][x] - before) / 3
+    pixel, vertical, horizontal = (total / norm for total, norm in sums.values())
+    expected = pixel + 0.7 * (vertical + horizontal)
     assert float(reconstruction_loss(made, true, weight, 0.7)) == pytest.approx(expected, rel=1e-4)
 
 
