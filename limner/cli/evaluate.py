@@ -17,7 +17,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--out",
-            help="The folder of the card. [default: the model's own; built in: runs/evaluate-<model>]",
+            help="The folder of the card. [default: the model's own, else under runs/]",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds a prompt.")] = 3,

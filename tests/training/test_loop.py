@@ -24,7 +24,8 @@ class Line:
     def __init__(self, stop_at: int | None = None) -> None:
         torch.manual_seed(3)
         self.module: nn.Module = nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Dropout(0.3), nn.Linear(16, 1))
-        self.stop_at, self.parts = stop_at, []
+        self.stop_at = stop_at
+        self.parts: list[tuple[int, int, int]] = []
 
     def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         if step == self.stop_at:
