@@ -28,7 +28,9 @@ SCENES = 150
 def degraded(pixels: np.ndarray, seed: int) -> np.ndarray:
     """A picture as a modest decoder gives it back: a little soft, a little grainy."""
     soft = ndimage.gaussian_filter(pixels.astype(np.float64), (0.8, 0.8, 0))
-    grainy: np.ndarray = np.clip(soft + random_for(seed, 0).normal(0, 6, pixels.shape), 0, 255).astype(np.uint8)
+    grainy: np.ndarray = np.clip(soft + random_for(seed, 0).normal(0, 6, pixels.shape), 0, 255).astype(
+        np.uint8
+    )
     return grainy
 
 
@@ -128,7 +130,7 @@ def test_a_bare_background_shows_no_subject(place: str) -> None:
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_flat_picture_shows_nothing(level: int) -> None:
     flat = np.full((128, 128, 3), level, np.uint8)
-    said = Scene((Thing("book", "white"),), place="room", time="night")
+    said = Scene((Thing("book", "white"),), place="forest", time="sunset")
     assert not any(v.holds for v in check(flat, said))
 
 

@@ -12,8 +12,9 @@ from ..palette import COLOURS
 from .segmentation import Bool, Box, Float, View
 from .templates import GRID, NAMES, TONES, Bank, bank
 
-_CAP = 110.0
-_MIXED = 0.35
+_CAP = 120.0
+_FREE = 18.0
+_MIXED = 0.2
 _OUTSIDE = 0.8
 _ASPECT_FREE = 0.08
 _ASPECT_COST = 0.35
@@ -100,7 +101,7 @@ class Sheet:
         rgb, front, share = self.cells(frame)
         tones = TONES[colour]
         squared = (rgb**2).sum(1)[None] - 2 * tones @ rgb.T + (tones**2).sum(1)[:, None]
-        inside = np.minimum(np.sqrt(np.maximum(squared, 0)), _CAP) / _CAP
+        inside = np.clip((np.sqrt(np.maximum(squared, 0)) - _FREE) / (_CAP - _FREE), 0, 1)
         cost = np.concatenate([_OUTSIDE * front[None], inside]) * share
         # Empty cells outside a shape say nothing: what is counted is the shape together with all that stands out.
         weight = np.concatenate([(front * share)[None], np.broadcast_to(share, inside.shape)])
