@@ -60,7 +60,8 @@ def write_storybook(
     """Draw `count` scenes of `size` pixels into the folder `out` on all cores, and return `out`.
 
     The same arguments give the same files. Called again after an interruption it goes on; called with a
-    larger count it adds. `progress` is called with (pictures that are there, count).
+    larger count it adds; a folder that is complete is left as it is, whatever version drew it. `progress`
+    is called with (pictures that are there, count).
 
     InvalidInput where an argument is out of range, or where `out` holds anything but such a folder of the
     same seed and size; Unavailable where it cannot be written.
@@ -73,7 +74,7 @@ def write_storybook(
         if not low <= value <= high:
             raise InvalidInput(f"{name} must be {low} to {high}, not {value}", field=name)
     try:
-        _prepare(out, _Label(seed=seed, size=size, drawn_by=_drawn_by()))
+        _prepare(out, _Label(seed=seed, size=size, drawn_by=_drawn_by()), count)
         lines = _table_lines(out)
         if len(lines) > count:
             raise InvalidInput(f"{out} already holds {len(lines)} pictures; ask for as many or more", "count")
@@ -86,16 +87,20 @@ def write_storybook(
     return out
 
 
-def _prepare(out: Path, label: _Label) -> None:
+def _prepare(out: Path, label: _Label, count: int) -> None:
     file = out / _LABEL
     if out.is_dir() and any(out.iterdir()):
         try:
             found = _Label.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
             raise InvalidInput(f"{out} is not empty and not a Storybook folder; name an empty one") from None
-        if found != label:
+        if (found.seed, found.size) != (label.seed, label.size):
             held = f"seed {found.seed} at {found.size} px"
-            raise InvalidInput(f"{out} holds {held}, or was drawn by another version; name an empty folder")
+            raise InvalidInput(f"{out} holds {held}; name an empty folder")
+        if len(_table_lines(out)) == count:
+            return
+        if found != label:
+            raise InvalidInput(f"{out} is unfinished and was begun by another version; name an empty folder")
     for folder in (out, out / "images", out / "masks"):
         folder.mkdir(parents=True, exist_ok=True)
         if folder == out:

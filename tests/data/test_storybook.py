@@ -102,6 +102,7 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     (out / "storybook.json").write_text(json.dumps({**label, "drawn_by": "an older one"}))
     with pytest.raises(InvalidInput, match="another version"):
         write_storybook(out, 8, 32, 3)
+    assert write_storybook(out, 4, 32, 3) == out
     assert {**_content(out), "storybook.json": ""} == {**before, "storybook.json": ""}
 
 
