@@ -22,7 +22,7 @@ help: ## List the commands.
 
 serve: $(BASE)/installed ## Start Limner with its page, on this machine alone (PORT=8400, MODEL=storybook).
 	@echo "Starting Limner on port $(PORT)"
-	@$(BASE)/bin/limner serve --port $(PORT) --model $(MODEL) || [ $$? -eq 130 ]
+	@exec $(BASE)/bin/limner serve --port $(PORT) --model $(MODEL)
 
 test: lint types unit ## Format, lint, types and tests; sets up all that they need.
 	@echo "All checks passed"
@@ -44,12 +44,17 @@ types: $(FULL)/installed ## Check the types of the Python code.
 	@$(FULL)/bin/mypy
 
 typescript:
-	@cmp -s $(PAGES)/package-lock.json $(PAGES)/node_modules/.installed || if command -v npm >/dev/null; then \
-		echo "Installing TypeScript, for the types of the page"; \
-		cd $(PAGES) && npm ci --loglevel error --no-audit --no-fund >/dev/null && cp package-lock.json node_modules/.installed; \
+	@command -v npm >/dev/null || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing Debian's npm, for the types of the page"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends npm; } \
+			>/dev/null || { echo "Could not install npm: see apt-get's message above" >&2; exit 1; }; \
 	else \
-		echo "The page's types will not be checked: npm is not here (Debian: apt-get install npm)"; \
+		echo "The types of the page need npm: sudo apt-get install npm, or its like, then again" >&2; \
+		exit 1; \
 	fi
+	@cmp -s $(PAGES)/package-lock.json $(PAGES)/node_modules/.installed || { \
+		echo "Installing TypeScript, for the types of the page"; \
+		cd $(PAGES) && npm ci --loglevel error --no-audit --no-fund >/dev/null && cp package-lock.json node_modules/.installed; }
 
 unit: $(FULL)/installed chromium typescript ## Run the tests (JOBS=auto, ARGS=options of pytest).
 	@echo "Running the tests"

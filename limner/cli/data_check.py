@@ -52,8 +52,16 @@ def _print_table(report: Report) -> None:
         for one in (*report.must_mend, *report.worth_a_look):
             verdict = Text("mend", "bold red") if one.must_mend else Text("look", "yellow")
             table.add_row(
-                verdict, one.kind, Text(one.where, overflow="fold"), Text(one.detail, overflow="fold")
+                verdict,
+                one.kind,
+                Text(_shown(one.where), overflow="fold"),
+                Text(_shown(one.detail), overflow="fold"),
             )
         Console().print(table)
     mend, look = len(report.must_mend), len(report.worth_a_look)
     typer.echo(f"{report.pictures} pictures, {report.captions} captions: {mend} to mend, {look} worth a look")
+
+
+def _shown(text: str) -> str:
+    """A text for the terminal; bytes of a file name that are not UTF-8 are written as escapes."""
+    return text.encode(errors="backslashreplace").decode()

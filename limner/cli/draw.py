@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +66,7 @@ def draw(
     )
     if output is not None:
         check_png(output)
-    previews: list[list[NDArray[uint8]]] = [[] for _ in range(max(0, count))]
+    previews: defaultdict[int, list[NDArray[uint8]]] = defaultdict(list)
     with load(model, data_dir, backend=backend.value) as limner, _progress() as show:
 
         def on_step(k: int, stepped: Stepped) -> None:

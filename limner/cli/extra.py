@@ -19,5 +19,5 @@ def needs_extra(extra: str, purpose: str) -> Iterator[None]:
             raise
         raise Unavailable(
             f"{purpose} needs {package}, which is not installed; "
-            f"install it with: pip install 'limner[{extra}]'"
+            f"in a clone of Limner: pip install -e '.[{extra}]' -c constraints.txt"
         ) from None

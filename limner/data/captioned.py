@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def read_set(folder: Path) -> CaptionedSet:
                 continue
             raise InvalidInput(f"{found}; `limner data check {folder}` lists everything of the kind")
         for name in (found.name, found.mask):
-            if name is not None and not (folder / name).is_file():
+            if name is not None and not os.path.isfile(folder / name):
                 raise InvalidInput(f"{found.where}: '{name}' is not there")
         mask = folder / found.mask if found.mask else None
         items.append(Item(folder / found.name, found.captions, mask, found.attributes))

@@ -79,7 +79,7 @@ def _look(folder: Path, name: str) -> _Looked:
 def _look_at_mask(folder: Path, entry: Entry, size: tuple[int, int] | None) -> Finding | None:
     if entry.mask is None:
         return None
-    if not (folder / entry.mask).is_file():
+    if not os.path.isfile(folder / entry.mask):
         return Finding("mask", entry.where, f"mask '{entry.mask}' is not there")
     try:
         mask = read_picture(folder / entry.mask)
@@ -109,7 +109,7 @@ def check_set(folder: Path, progress: Callable[[int, int], None] | None = None) 
         if not isinstance(found, Entry):
             findings.append(Finding(found.kind, found.where, found.message))
             spoken_of.add(found.name)
-        elif not (folder / found.name).is_file():
+        elif not os.path.isfile(folder / found.name):
             findings.append(Finding("no picture", found.where, f"picture '{found.name}' is not there"))
         else:
             entries[found.name] = found

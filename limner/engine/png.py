@@ -45,11 +45,16 @@ def _parameters(picture: Picture) -> str:
         "Model": f"{_name(request)}@{picture.version}",
         "Version": f"limner-{__version__}",
     }
-    lines = [request.prompt]
+    lines = [" ".join(request.prompt.split())]
     if request.negative_prompt:
-        lines.append(f"Negative prompt: {request.negative_prompt}")
+        lines.append(f"Negative prompt: {' '.join(request.negative_prompt.split())}")
     known = {name: value for name, value in settings.items() if value is not None}
-    lines.append(", ".join(f"{name}: {str(value).removesuffix('.0')}" for name, value in known.items()))
+    lines.append(
+        ", ".join(
+            f"{name}: {value:g}" if isinstance(value, float) else f"{name}: {value}"
+            for name, value in known.items()
+        )
+    )
     return "\n".join(lines)
 
 

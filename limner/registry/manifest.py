@@ -40,8 +40,8 @@ class SamplerDefaults(_Part):
     """
 
     sampler: Literal["ddim", "euler", "dpm++2m"] = "dpm++2m"
-    steps: Annotated[int, Field(ge=1, le=1000)] = 20
-    guidance_scale: Annotated[float, Field(ge=1, le=50)] = 4.0
+    steps: Annotated[int, Field(ge=1, le=150)] = 20
+    guidance_scale: Annotated[float, Field(ge=1, le=30)] = 4.0
     guidance_interval: tuple[float, float] = (0.0, 1.0)
 
 

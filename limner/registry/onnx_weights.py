@@ -153,6 +153,6 @@ def _onnx() -> ModuleType:
         import onnx.helper
     except ImportError:
         raise Unavailable(
-            "binding graphs to weights needs the package 'onnx'; install limner[train]"
+            "binding graphs to weights needs the package 'onnx'; install the extra [train]"
         ) from None
     return onnx

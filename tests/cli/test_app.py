@@ -108,7 +108,7 @@ def test_a_missing_extra_is_one_line_with_the_way_out(run: Run, monkeypatch: pyt
     monkeypatch.setattr(builtins, "__import__", without_torch)
     line = refused(run("train", "recipe.toml"))
     assert "training needs torch" in line
-    assert "pip install 'limner[train]'" in line
+    assert "pip install -e '.[train]' -c constraints.txt" in line
 
 
 def test_serve_refuses_other_machines(run: Run) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_INSTALL = {"openvino": "pip install limner", "onnxruntime": "pip install 'limner[onnx]'"}
+_INSTALL = {"openvino": "pip install openvino", "onnxruntime": "pip install onnxruntime"}
 
 
 class Network(Protocol):

@@ -109,7 +109,7 @@ def _place(pipeline_dir: Path, out_dir: Path) -> None:
 
 def _write_graph(directory: Path, stage: Stage) -> None:
     if importlib.util.find_spec("onnxscript") is None:
-        raise Unavailable("exporting graphs needs the package 'onnxscript'; install limner[train]")
+        raise Unavailable("exporting graphs needs the package 'onnxscript'; install the extra [train]")
     import onnx
 
     file = directory / stage.file
