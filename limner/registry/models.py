@@ -87,17 +87,24 @@ def _check_graph(root: Path, graph: str, path: str) -> None:
 class Registry:
     """All models of one data directory, and the built-in ones; reads the disk afresh at every call."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, extra: Sequence[Model] = ()) -> None:
+        """The models of `data_dir`, and `extra` ones from elsewhere, which win over others of their name."""
         self.data_dir = data_dir
         self._own = data_dir / "models"
+        self._extra = list(extra)
 
     def models(self) -> list[Model]:
-        """Every readable model, built-in first, then by name and age; a broken one is logged and left out."""
+        """Every readable model: built-in ones, own ones by name and age, extra ones.
+
+        Of several with one name and version only that which `find` gives; a broken one is logged and left out.
+        """
         built_in = self._open_all([(path.name, None, path) for path in _folders(BUILT_IN)], built_in=True)
         own: list[Model] = []
         for folder in _folders(self._own):
             own += self._versions(folder.name)
-        return built_in + own
+        found = built_in + own + self._extra
+        meant = {(model.name, model.version): model for model in found}
+        return [model for model in found if meant[model.name, model.version] is model]
 
     def find(self, reference: str) -> Model:
         """The model that a reference means (see the module's docstring).
@@ -111,7 +118,10 @@ class Registry:
             raise self._unknown(reference)
         own = self._versions(name)
         built_in = [(name, None, BUILT_IN / name)] if (BUILT_IN / name / MANIFEST_NAME).is_file() else []
-        models = self._open_all(built_in, built_in=True) + own
+        extra = [model for model in self._extra if model.name == name]
+        if extra and not at:
+            return extra[-1]
+        models = self._open_all(built_in, built_in=True) + own + extra
         if not models:
             raise self._unknown(reference)
         versions = {model.version: model for model in models}

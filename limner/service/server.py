@@ -32,17 +32,22 @@ def serve(
 ) -> None:
     """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
 
-    `model` is loaded at the start and draws what names no model. `announce` is told where the page is.
+    `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
+    draws what names no model, in exactly the version that it means now. `announce` is told where the page is.
     InvalidInput beyond loopback, NotFound without the model, Unavailable where the port is taken or
     another service uses `data_dir`.
     """
     require_loopback(host)
     directory = place(data_dir)
     registry = Registry(directory)
-    registry.find(model)
+    served = registry.find(model)
+    if served not in registry.models():
+        registry = Registry(directory, extra=(served,))
+    # A path cannot be asked for, and what a bare name or an alias means may change while this runs.
+    exact = f"{served.name}@{served.version}"
     with bind(host, port) as listening:
         studio = LocalStudio(registry, backend=backend)
-        app = create_app(directory, studio, lambda: studio.preload(model), model=model)
+        app = create_app(directory, studio, lambda: studio.preload(exact), model=exact)
         run_app(app, listening, announce)
 
 

@@ -176,3 +176,19 @@ def test_the_tiny_model_is_found_when_put_there(tiny_model: Path, tmp_path: Path
     shutil.copytree(tiny_model, tmp_path / "models" / "tiny" / "1")
     model = Registry(tmp_path).find("tiny")
     assert set(model.manifest.graphs) == {"text_encoder", "unet", "vae_decoder"}
+
+
+def test_an_extra_model_is_listed_once_and_found_by_name(registry: Registry, tmp_path: Path) -> None:
+    alias(tmp_path, '{"current": "2"}')
+    extra = open_model(put(tmp_path / "elsewhere", "storybook", "10", title="extra"))
+    carrying = Registry(tmp_path / "data", extra=(extra,))
+    assert carrying.find("storybook") == carrying.find("storybook@10") == extra
+    assert carrying.find("storybook@current").version == "2"
+    listed = [model for model in carrying.models() if model.name == "storybook"]
+    assert [model.version for model in listed] == ["1", "2", "10"]
+    assert listed[-1] == extra
+
+
+def test_an_own_version_hides_the_built_in_one_from_the_list(registry: Registry, tmp_path: Path) -> None:
+    put(tmp_path / "data" / "models" / "fixed" / "1", "fixed", "1")
+    assert [model for model in registry.models() if model.name == "fixed"] == [registry.find("fixed@1")]

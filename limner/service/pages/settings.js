@@ -128,7 +128,8 @@ export function noteSeed(used) {
 
 /** Take over all that a picture was drawn with. @param {Job} job @param {Picture} picture */
 export function adopt({ request }, picture) {
-  if (request.model && models.some((m) => reference(m) === request.model)) model.value = request.model;
+  const drawnWith = models.find((m) => [reference(m), `${m.name}@${m.version}`].includes(request.model ?? ""));
+  if (drawnWith) model.value = reference(drawnWith);
   reset();
   if (request.steps) {
     if (request.steps > Number(steps.max)) steps.max = String(request.steps);
