@@ -37,12 +37,16 @@ class Message:
 
 
 class Feed:
-    """The events of one job. Published from any thread, followed on an event loop."""
+    """The events of one job. Published from any thread, followed on an event loop.
+
+    Ids follow the clock (ms since 1970), or with `start` count on from there.
+    """
 
     def __init__(self, start: int | None = None) -> None:
         self._lock = threading.Lock()
         self._messages: dict[str, Message] = {}
-        self._last = int(time.time() * 1000) if start is None else start
+        self._last = _now() if start is None else start
+        self._timed = start is None
         self._wakers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._closed = False
         self.step = 0
@@ -57,7 +61,7 @@ class Feed:
             known = self._messages.get(key)
             if known is not None and known.data == text:
                 return
-            self._last += 1
+            self._last = max(self._last + 1, _now()) if self._timed else self._last + 1
             for stale in (key, "queued", f"step {picture}"):
                 self._messages.pop(stale, None)
             self._messages[key] = Message(self._last, kind, text)
@@ -111,6 +115,10 @@ class Feed:
         for loop, event in self._wakers:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 class Feeds:

@@ -135,6 +135,8 @@ def follow_job(
     feed = service.feeds.of(job_id)
     job = service.store.get(job_id)
     if job.final:
+        # The runner may be between the job's end and telling it: whoever follows this feed must still hear.
+        feed.publish(job.state, job_view(job, feed.step))
         service.feeds.drop(job_id)
         feed = _told_again(job)
         cursor = int(last_event_id[:18]) if last_event_id and last_event_id.isdecimal() else 0
@@ -145,7 +147,8 @@ def follow_job(
 
 
 def _told_again(job: Job) -> Feed:
-    feed = Feed(start=int((job.finished_at or 0) * 1000))
+    # The end gets the time of the end, which is never after the id it had in the feed it first came in.
+    feed = Feed(start=int((job.finished_at or 0) * 1000) - len(job.images) - 1)
     for i in job.images:
         feed.publish(
             "image",

@@ -305,7 +305,7 @@ class Runner:
         self._look = True
         if now.state == "succeeded" and now.started_at is not None and now.finished_at is not None:
             self._seconds += 0.2 * (now.finished_at - now.started_at - self._seconds)
-        if now.final and not running.cancelled:
+        if now.final:
             self._end(now)
         elif self._deadline is not None:
             self._feeds.of(job.id).close()

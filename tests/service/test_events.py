@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
+from limner.engine.request import DrawRequest
 from limner.service.events import Feed, Feeds
 
 from .conftest import Await
@@ -59,6 +61,28 @@ def test_a_done_job_is_told_again_and_then_no_more(client: TestClient, until: Aw
     last = {"last-event-id": str(events[-1]["id"])}
     assert client.get(f"/v1/jobs/{job}/events", headers=last).status_code == 204
     assert client.get(f"/v1/jobs/{job}/events", headers={"last-event-id": "x"}).status_code == 200
+
+
+def test_who_saw_the_end_live_is_told_nothing_again(client: TestClient, studio: FakeStudio) -> None:
+    studio.seconds_a_step = 0.02
+    job = ask(client, n=8)["id"]
+    live = read(client.get(f"/v1/jobs/{job}/events").text)
+    assert live[-1]["event"] == "succeeded"
+    again = client.get(f"/v1/jobs/{job}/events", headers={"last-event-id": str(live[-1]["id"])})
+    assert again.status_code == 204
+
+
+def test_a_second_client_between_the_end_and_its_telling_leaves_it_to_the_first(client: TestClient) -> None:
+    service = cast(FastAPI, client.app).state.service
+    service.runner.drain(60)
+    service.runner.join()
+    service.feeds = Feeds()
+    job = service.store.add(DrawRequest(prompt="a red apple", seed=1, steps=4), 1).id
+    first = service.feeds.of(job)
+    service.store.cancel(job)
+    client.get(f"/v1/jobs/{job}/events")
+    messages, over = first.after(0)
+    assert over and [message.kind for message in messages] == ["cancelled"]
 
 
 def test_cancelling_ends_the_stream(client: TestClient, studio: FakeStudio, until: Await) -> None:
