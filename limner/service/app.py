@@ -66,13 +66,16 @@ def create_app(
 
     app.mount("/pages", _Pages(directory=PAGES, check_dir=False))
 
-    def allowed(field: str, model: str | None) -> str | None:
-        models = {m.name: m for m in studio.models()}
+    def allowed(field: str, asked: str | None) -> str | None:
         if field == "model":
-            return "one of " + ", ".join(sorted(models))
-        if field in {"width", "height", "size"} and model is not None and model.split("@")[0] in models:
-            sizes = models[model.split("@")[0]].manifest.sizes
-            return "one of " + ", ".join(f"{size.width}x{size.height}" for size in sizes)
+            return "one of " + ", ".join(sorted({m.name for m in studio.models()}))
+        if field in {"width", "height", "size"}:
+            models = {key: m for m in studio.models() for key in (m.name, f"{m.name}@{m.version}")}
+            reference = asked or service.model
+            found = models.get(reference) or models.get(reference.split("@")[0])
+            if found is not None:
+                sizes = found.manifest.sizes
+                return "one of " + ", ".join(f"{size.width}x{size.height}" for size in sizes)
         return ALLOWED.get(field)
 
     install(app, allowed)

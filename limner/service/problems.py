@@ -93,7 +93,7 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
 def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> None:
     """Make `app` answer every error with a problem document.
 
-    `allowed(field, model)` says what a field of a job may be for the named model.
+    `allowed(field, model)` says what a field of a job may be for the named model, or for the served one.
     """
 
     async def invalid(request: Request, error: Exception) -> Response:
@@ -103,7 +103,9 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
         if broken is not None:
             reason = broken.get("ctx", {}).get("error", "it cannot be read")
             return problem(400, f"the body is not JSON: {reason}")
-        errors = [_field(item, allowed) for item in found]
+        model = error.body.get("model") if isinstance(error.body, dict) else None
+        asked = model if isinstance(model, str) else None
+        errors = [_field(item, asked, allowed) for item in found]
         return problem(422, "; ".join(f"{e.field}: {e.message}" for e in errors), errors)
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -151,7 +153,9 @@ def _title(status: int) -> str:
     return "Unprocessable Content" if status == 422 else HTTPStatus(status).phrase
 
 
-def _field(item: Mapping[str, Any], allowed: Callable[[str, str | None], str | None]) -> FieldProblem:
+def _field(
+    item: Mapping[str, Any], model: str | None, allowed: Callable[[str, str | None], str | None]
+) -> FieldProblem:
     place, *rest = item["loc"]
     name = (str(rest[0]) if rest else str(place)).encode("utf-8", "replace").decode()[:80]
     if item["type"] == "extra_forbidden":
@@ -164,4 +168,4 @@ def _field(item: Mapping[str, Any], allowed: Callable[[str, str | None], str | N
         return FieldProblem(field=name, message=message, allowed=said or None)
     if not rest:
         return FieldProblem(field="body", message=message, allowed="a JSON object")
-    return FieldProblem(field=name, message=message, allowed=allowed(name, None))
+    return FieldProblem(field=name, message=message, allowed=allowed(name, model))
