@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -32,7 +32,7 @@ from rich.progress import (
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from ..errors import Cancelled, LimnerError
+from ..errors import Cancelled, InvalidInput, LimnerError
 from .recipe import Optimisation
 
 _STEP_SEED = 1_000_003
@@ -45,8 +45,8 @@ class Stage(Protocol):
     name: str
     module: nn.Module
 
-    def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Losses of part `part` of the batch of optimiser step `step`, `size` examples; "loss" is minimised."""
+    def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Losses of `size` examples from place `first` of the endless shuffled run; "loss" is minimised."""
 
     def validate(self) -> dict[str, float]:
         """Deterministic losses on the held-out part: fixed noise, fixed timesteps."""
@@ -88,21 +88,22 @@ class Loop:
     def __init__(self, stage: Stage, recipe: Optimisation, seed: int, folder: Path) -> None:
         self.stage, self.recipe, self.seed, self.folder = stage, recipe, seed, folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.accelerator = Accelerator(
-            mixed_precision="bf16" if recipe.precision == "bfloat16" else "no",
-            gradient_accumulation_steps=recipe.accumulation,
-        )
+        # Precision is the recipe's own, a stage at a time; accelerate keeps one for the whole process.
+        self.accelerator = Accelerator(mixed_precision="no")
+        device = self.accelerator.device
+        stage.module.to(device)
         optimizer = torch.optim.AdamW(
             _groups(stage.module, recipe.weight_decay),
             recipe.learning_rate,
             betas=(0.9, recipe.beta2),
             fused=True,
         )
-        self.module, self.optimizer = self.accelerator.prepare(stage.module, optimizer)
+        self.optimizer = self.accelerator.prepare(optimizer)
+        self.parameters = [p for p in stage.module.parameters() if p.requires_grad]
         self.ema = EMAModel(
             stage.module.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, power=0.75
         )
-        self.ema.to(self.accelerator.device)
+        self.ema.to(device)
         self.step, self.seconds = 0, 0.0
 
     def run(self, resume: bool = False) -> nn.Module:
@@ -112,62 +113,81 @@ class Loop:
         """
         if resume:
             self._restore()
+        elif self.accelerator.is_main_process:
+            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         recipe, writer = self.recipe, SummaryWriter(self.folder / "events")
-        with _progress(self.accelerator.is_main_process) as bar, _interruptible() as asked:
+        began = time.monotonic()
+        with closing(writer), _progress(self.accelerator.is_main_process) as bar, _interruptible() as asked:
             task = bar.add_task(self.stage.name, total=recipe.steps, completed=self.step, loss="")
             while self.step < recipe.steps:
-                began = time.monotonic()
                 losses = self._one_step()
                 self.step += 1
-                self.seconds += time.monotonic() - began
                 bar.update(task, completed=self.step, loss=f"loss {losses['loss']:.4f}")
                 if self.step % 20 == 0:
                     for name, value in losses.items():
                         writer.add_scalar(f"train/{name}", value, self.step)
-                last = self.step == recipe.steps
+                last, stop = self.step == recipe.steps, self._any(bool(asked))
                 if last or self.step % recipe.validate_every == 0:
                     self._validate(writer)
                 if last or self.step % recipe.sheet_every == 0:
                     self._sheet()
-                if last or asked or self.step % recipe.checkpoint_every == 0:
+                now = time.monotonic()
+                self.seconds, began = self.seconds + now - began, now
+                if last or stop or self.step % recipe.checkpoint_every == 0:
                     self._save()
-                if asked and not last:
+                if stop and not last:
                     raise Cancelled(
                         f"{self.stage.name}: saved at step {self.step} of {recipe.steps}; go on with --resume"
                     )
-        writer.close()
         self.ema.copy_to(self.stage.module.parameters())
         return self.stage.module.eval()
 
+    def _any(self, here: bool) -> bool:
+        """Whether any process says so, so that all stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return here
+        flag = torch.tensor(float(here), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, "sum") > 0)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.accelerator.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"
+        )
+
     def _one_step(self) -> dict[str, float]:
-        recipe = self.recipe
+        """One optimiser step; each process takes its share of the batch, and gradients are averaged."""
+        recipe, processes = self.recipe, self.accelerator.num_processes
         torch.manual_seed((self.seed * _STEP_SEED + self.step) % 2**63)
-        self.module.train()
+        self.stage.module.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self.step)
         sums: dict[str, float] = {}
-        size = recipe.batch_size // recipe.accumulation
+        size = recipe.batch_size // (recipe.accumulation * processes)
         for part in range(recipe.accumulation):
-            rank = self.accelerator.process_index
+            share = part * processes + self.accelerator.process_index
             generator = torch.Generator().manual_seed(
-                ((self.seed * _STEP_SEED + self.step) * 4096 + part) * 1024 + rank & (2**63 - 1)
+                ((self.seed * _STEP_SEED + self.step) * 65_536 + share) & (2**63 - 1)
             )
-            with self.accelerator.accumulate(self.module):
-                with self.accelerator.autocast():
-                    losses = self.stage.loss(self.step, part, size, generator)
-                self.accelerator.backward(losses["loss"])
-                if self.accelerator.sync_gradients:
-                    self.accelerator.clip_grad_norm_(self.module.parameters(), recipe.clip)
-                self.optimizer.step()
-                self.optimizer.zero_grad()
+            with self._autocast():
+                first = self.step * recipe.batch_size + share * size
+                losses = self.stage.loss(self.step, first, size, generator)
+            (losses["loss"] / recipe.accumulation).backward()
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) / recipe.accumulation
-        self.ema.step(self.stage.module.parameters())
-        if not math.isfinite(sums["loss"]):
+        if processes > 1:
+            for parameter in self.parameters:
+                if parameter.grad is not None:
+                    parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip))
+        if not (math.isfinite(sums["loss"]) and math.isfinite(norm)):
             raise LimnerError(
-                f"{self.stage.name}: the loss is {sums['loss']} at step {self.step}; "
+                f"{self.stage.name}: loss {sums['loss']}, gradient {norm} at step {self.step}; "
                 "lower learning_rate and go on from the last checkpoint with --resume"
             )
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.ema.step(self.stage.module.parameters())
         return sums
 
     @contextmanager
@@ -176,7 +196,7 @@ class Loop:
         self.ema.copy_to(self.stage.module.parameters())
         self.stage.module.eval()
         try:
-            with torch.no_grad(), self.accelerator.autocast():
+            with torch.no_grad(), self._autocast():
                 yield
         finally:
             self.ema.restore(self.stage.module.parameters())
@@ -201,18 +221,18 @@ class Loop:
 
     def _save(self) -> None:
         """Write a checkpoint beside the others, complete or not at all; the oldest ones go."""
-        final = self.folder / "checkpoints" / f"{self.step:09d}"
-        partial = final.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        state = {
-            "module": self.accelerator.unwrap_model(self.module).state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "ema": self.ema.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-        }
         if self.accelerator.is_main_process:
+            final = self.folder / "checkpoints" / f"{self.step:09d}"
+            partial = final.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            state = {
+                "module": self.stage.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "ema": self.ema.state_dict(),
+                "step": self.step,
+                "seconds": self.seconds,
+            }
             torch.save(state, partial / "state.pt")
             shutil.rmtree(final, ignore_errors=True)
             partial.rename(final)
@@ -225,9 +245,16 @@ class Loop:
         if not found:
             return
         state = torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)
-        self.accelerator.unwrap_model(self.module).load_state_dict(state["module"])
+        try:
+            self.stage.module.load_state_dict(state["module"])
+        except RuntimeError:
+            raise InvalidInput(
+                f"{found[-1]} was trained with other channels or layers than the recipe says; "
+                "use that recipe, or start again without --resume"
+            ) from None
         self.optimizer.load_state_dict(state["optimizer"])
         self.ema.load_state_dict(state["ema"])
+        self.ema.to(self.accelerator.device)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
 
 

@@ -27,10 +27,10 @@ class Line:
         self.stop_at = stop_at
         self.parts: list[tuple[int, int, int]] = []
 
-    def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         if step == self.stop_at:
             signal.raise_signal(signal.SIGINT)
-        self.parts.append((step, part, size))
+        self.parts.append((step, first, size))
         x = torch.randn(size, 4, generator=generator)
         return {"loss": (self.module(x) - x.sum(1, keepdim=True)).square().mean()}
 
@@ -71,6 +71,20 @@ def test_without_resume_it_starts_again(tmp_path: Path) -> None:
     assert second.parts[0][0] == 0
 
 
+def test_a_new_start_leaves_nothing_of_the_old_run_to_resume(tmp_path: Path) -> None:
+    Loop(Line(), _recipe(), 7, tmp_path).run()
+    with pytest.raises(Cancelled):
+        Loop(Line(stop_at=2), _recipe(), 7, tmp_path).run()
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["000000003"]
+
+
+def test_examples_follow_each_other_without_gap(tmp_path: Path) -> None:
+    stage = Line()
+    Loop(stage, _recipe(accumulation=4), 7, tmp_path).run()
+    places = [first for _, first, _ in stage.parts]
+    assert places == list(range(0, 12 * 8, 2))
+
+
 def test_accumulation_of_two_halves_equals_the_whole_batch(tmp_path: Path) -> None:
     class Fixed(Line):
         def __init__(self) -> None:
@@ -80,7 +94,7 @@ def test_accumulation_of_two_halves_equals_the_whole_batch(tmp_path: Path) -> No
                 for p in self.module.parameters():
                     p.fill_(0.1)
 
-        def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
             x = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))[
                 part * size : (part + 1) * size
             ]
@@ -111,8 +125,8 @@ def test_the_rate_warms_up_and_falls_to_its_final_share() -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     class Broken(Line):
-        def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
             return {"loss": next(self.module.parameters()).sum() * float("nan")}
 
-    with pytest.raises(LimnerError, match="nan at step 0; lower learning_rate"):
+    with pytest.raises(LimnerError, match="loss nan, .* at step 0; lower learning_rate"):
         Loop(Broken(), _recipe(), 0, tmp_path).run()

@@ -100,17 +100,16 @@ class AutoencoderStage:
             masks.append(mask[y : y + side, x : x + side])
         return self._tensors(np.stack(pictures), np.stack(masks))
 
-    def _batch(self, step: int, part: int, size: int) -> tuple[Tensor, Tensor]:
+    def _batch(self, step: int, first: int, size: int) -> tuple[Tensor, Tensor]:
         whole = self.train.pictures.shape[1]
-        first = (step * self.recipe.accumulation + part) * size
         if step < self.recipe.whole_from * self.recipe.steps and self.recipe.crop < whole:
             return self._crops(step, first, size)
         fewer = max(1, size * self.recipe.crop**2 // whole**2) if self.recipe.crop < whole else size
         chosen = np.sort(order(len(self.train.pictures), self.seed, first, fewer))
         return self._tensors(self.train.pictures[chosen], self.train.masks[chosen])
 
-    def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        pictures, weight = self._batch(step, part, size)
+    def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        pictures, weight = self._batch(step, first, size)
         posterior = self.module.encode(pictures).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator).to(pictures.device)
         made = self.module.decode((posterior.mean + posterior.std * noise).to(posterior.mean.dtype)).sample

@@ -99,8 +99,7 @@ class DenoiserStage:
         ).input_ids
         return made
 
-    def _chosen(self, step: int, part: int, size: int) -> NDArray[np.int64]:
-        first = (step * self.recipe.accumulation + part) * size
+    def _chosen(self, step: int, first: int, size: int) -> NDArray[np.int64]:
         if step < self.recipe.simple_until * self.recipe.steps and len(self.singles):
             return self.singles[order(len(self.singles), self.seed, first, size)]
         return order(len(self.train.latents), self.seed, first, size)
@@ -114,8 +113,8 @@ class DenoiserStage:
         dropped = torch.rand(len(chosen), generator=generator) < self.recipe.caption_dropout
         return torch.where(dropped[:, None], self.empty, tokens)
 
-    def loss(self, step: int, part: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        chosen = self._chosen(step, part, size)
+    def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = self._chosen(step, first, size)
         tokens = self._captions(self.train, chosen, generator)
         strata = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (B,) in 0..1, even
         timesteps = (strata * _TIMESTEPS).long()
