@@ -1,8 +1,8 @@
 """Jobs and their states, kept in the database: what was accepted is there after any kind of stop.
 
 queued -> running -> succeeded | failed | cancelled; a running job goes back to queued when its worker
-stops or fails, until it was tried MAX_ATTEMPTS times. Only the worker that holds a job may change it,
-apart from cancelling, which anyone may do.
+stops or fails, until it failed MAX_ATTEMPTS times or lost its worker MAX_LOSSES times. Only the worker that
+holds a job may change it, apart from cancelling, which anyone may do.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..errors import Busy, NotFound
 from .schema import ImageRow, JobRow
 
 MAX_ATTEMPTS = 3
+MAX_LOSSES = 10
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -167,20 +168,23 @@ class JobStore:
     def give_back(self, worker: str, job: str, error: str | None = None) -> Job:
         """Queue a job that `worker` holds again, at its old place.
 
-        With an `error` the attempt counts, and the last one fails the job; without, it does not count.
+        With an `error` the attempt counts, and the last of MAX_ATTEMPTS fails the job; without, it does not.
         """
         with self._writes.begin() as session:
             row = _held(session, worker, job)
             if row is not None:
-                if error is None:
-                    row.attempts -= 1
-                _queue_again(row, error)
+                if error is not None and row.attempts - row.losses >= MAX_ATTEMPTS:
+                    _end(row, "failed", f"{error} (tried {row.attempts} times)")
+                else:
+                    row.attempts -= error is None
+                    _queue_again(row)
             return _job(session, _row(session, job))
 
     def recover(self, worker: str, lost: bool = False) -> list[Job]:
         """Queue again what other workers hold past their lease, or, with `lost`, all that others hold.
 
-        Jobs that were tried MAX_ATTEMPTS times fail instead. Returns the jobs that changed.
+        Losing a job says nothing against it, so only the loss number MAX_LOSSES fails it: that many look
+        as if the job itself brings the service down. Returns the jobs that changed.
         """
         held: list[ColumnElement[bool]] = [
             JobRow.state == "running",
@@ -191,7 +195,11 @@ class JobStore:
         with self._writes.begin() as session:
             rows = list(session.scalars(select(JobRow).where(*held)))
             for row in rows:
-                _queue_again(row, "the service stopped while it drew this")
+                row.losses += 1
+                if row.losses >= MAX_LOSSES:
+                    _end(row, "failed", f"the service stopped {row.losses} times while it drew this")
+                else:
+                    _queue_again(row)
             session.flush()
             return [_job(session, row) for row in rows]
 
@@ -213,10 +221,7 @@ def _end(row: JobRow, state: State, error: str | None) -> None:
     row.worker = row.leased_until = None
 
 
-def _queue_again(row: JobRow, error: str | None) -> None:
-    if error is not None and row.attempts >= MAX_ATTEMPTS:
-        _end(row, "failed", f"{error} (tried {row.attempts} times)")
-        return
+def _queue_again(row: JobRow) -> None:
     row.state, row.worker, row.leased_until = "queued", None, None
 
 

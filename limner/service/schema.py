@@ -14,7 +14,7 @@ class JobRow(Base):
     """One job: `request` is the resolved DrawRequest as JSON, `n` the number of pictures.
 
     `number` gives the order of the queue and of the history. While a job runs, `worker` holds it until
-    `leased_until`; `attempts` counts how often it was taken.
+    `leased_until`; `attempts` counts how often it was taken, `losses` how often its worker died holding it.
     """
 
     __tablename__ = "jobs"
@@ -26,6 +26,7 @@ class JobRow(Base):
     request: Mapped[str] = mapped_column(Text)
     n: Mapped[int]
     attempts: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None]
     leased_until: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(Text)

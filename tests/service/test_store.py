@@ -113,13 +113,35 @@ def test_a_lease_that_ran_out_is_recovered_and_a_renewed_one_is_not(
     assert [job.state for job in store.recover("b")] == ["queued"]
 
 
-def test_the_third_interruption_fails_the_job(store: JobStore) -> None:
+def test_the_third_error_fails_the_job(store: JobStore) -> None:
     job = store.add(REQUEST, 1)
-    for worker in "abc":
-        assert store.take(worker, 60) is not None
-        store.recover("new", lost=True)
+    for _ in range(3):
+        assert store.take("a", 60) is not None
+        store.give_back("a", job.id, "the paint ran out")
     failed = store.get(job.id)
     assert failed.state == "failed" and "3 times" in (failed.error or "")
+
+
+def test_lost_services_fail_a_job_at_the_tenth_only(store: JobStore) -> None:
+    job = store.add(REQUEST, 1)
+    states = []
+    for worker in "abcdefghij":
+        assert store.take(worker, 60) is not None
+        states += [changed.state for changed in store.recover("new", lost=True)]
+    assert states == ["queued"] * 9 + ["failed"]
+    assert "10 times" in (store.get(job.id).error or "")
+
+
+def test_losses_leave_all_attempts_to_errors(store: JobStore) -> None:
+    job = store.add(REQUEST, 1)
+    for worker in "abcd":
+        store.take(worker, 60)
+        store.recover("new", lost=True)
+    states = []
+    for _ in range(3):
+        store.take("a", 60)
+        states.append(store.give_back("a", job.id, "the paint ran out").state)
+    assert states == ["queued", "queued", "failed"]
 
 
 def test_giving_back_without_an_error_costs_no_attempt(store: JobStore) -> None:
