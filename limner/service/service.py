@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..engine.png import encode
 from ..engine.studio import Studio
 from ..errors import LimnerError
-from .database import DataLock, open_database
+from .database import DataLock, open_database, usable
 from .events import Feeds
 from .images import ImageStore
 from .jobs import JobStore
@@ -31,7 +31,7 @@ class Service:
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
     what names no model. `start` makes `store`,
-    `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir`.
+    `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir` or it cannot be used.
     """
 
     store: JobStore
@@ -64,6 +64,13 @@ class Service:
         """Open the data, begin to draw, load the model in the background. Does nothing a second time."""
         if self._started:
             return
+        with usable(self._data_dir):
+            self._open()
+        self._started = True
+        if self._preload is not None:
+            threading.Thread(target=self._load, name="preload", daemon=True).start()
+
+    def _open(self) -> None:
         self._data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = DataLock(self._data_dir)
         try:
@@ -85,9 +92,6 @@ class Service:
         except BaseException:
             self._lock.release()
             raise
-        self._started = True
-        if self._preload is not None:
-            threading.Thread(target=self._load, name="preload", daemon=True).start()
 
     def drain(self) -> None:
         """Take no more jobs; what runs has `drain_seconds` to finish. May be called in a signal."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,6 +16,9 @@ from limner.service.database import DataLock, open_database
 from limner.service.images import ImageStore
 from limner.service.jobs import Image, JobStore
 from limner.service.schema import Base
+from limner.service.service import Service
+
+from .fake_studio import FakeStudio
 
 REQUEST = DrawRequest(prompt="a red apple", seed=1, steps=4)
 PICTURE = Image(0, "0" * 64, 1, 64, 64, 0.5)
@@ -62,6 +66,41 @@ def test_a_data_directory_has_one_service(tmp_path: Path) -> None:
         DataLock(tmp_path)
     first.release()
     DataLock(tmp_path).release()
+
+
+def unusable(folder: Path) -> str:
+    with pytest.raises(Unavailable) as caught:
+        Service(folder, FakeStudio()).start()
+    said = str(caught.value)
+    assert str(folder) in said and "--data-dir" in said and "\n" not in said and "another Limner" not in said
+    return said
+
+
+def test_a_folder_that_takes_no_files_is_not_called_in_use(tmp_path: Path) -> None:
+    (tmp_path / "service.lock").mkdir()
+    assert "unable to open" in unusable(tmp_path)
+
+
+def test_a_read_only_lock_is_not_called_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    DataLock(tmp_path).release()
+    connect = sqlite3.connect
+
+    def read_only(file: Path, **options: Any) -> sqlite3.Connection:
+        return connect(f"{file.as_uri()}?mode=ro", uri=True, **options)
+
+    monkeypatch.setattr("limner.service.database.sqlite3.connect", read_only)
+    assert "readonly" in unusable(tmp_path)
+
+
+def test_a_damaged_database_is_named_and_the_folder_let_go(tmp_path: Path) -> None:
+    (tmp_path / "limner.db").write_bytes(b"not a database " * 100)
+    assert "not a database" in unusable(tmp_path)
+    DataLock(tmp_path).release()
+
+
+def test_a_folder_that_takes_no_pictures(tmp_path: Path) -> None:
+    (tmp_path / "images").write_text("a file")
+    unusable(tmp_path)
 
 
 def test_jobs_are_taken_in_order_and_once(store: JobStore) -> None:
