@@ -86,7 +86,8 @@ def test_a_read_only_lock_is_not_called_in_use(tmp_path: Path, monkeypatch: pyte
     connect = sqlite3.connect
 
     def read_only(file: Path, **options: Any) -> sqlite3.Connection:
-        return connect(f"{file.as_uri()}?mode=ro", uri=True, **options)
+        made: sqlite3.Connection = connect(f"{file.as_uri()}?mode=ro", uri=True, **options)
+        return made
 
     monkeypatch.setattr("limner.service.database.sqlite3.connect", read_only)
     assert "readonly" in unusable(tmp_path)
