@@ -172,7 +172,7 @@ class Loop:
             with self._autocast():
                 first = self.step * recipe.batch_size + share * size
                 losses = self.stage.loss(self.step, first, size, generator)
-            (losses["loss"] / recipe.accumulation).backward()
+            self.accelerator.backward(losses["loss"] / recipe.accumulation)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) / recipe.accumulation
         if processes > 1:
