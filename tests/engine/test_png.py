@@ -66,10 +66,15 @@ def test_a_picture_names_its_model_but_not_its_folder(reference: str) -> None:
         ("ein grüner Apfel", b"tEXtparameters", "latin-1"),
         ("красное яблоко", b"iTXtparameters", "utf-8"),
         ("🍎 x", b"iTXtparameters", "utf-8"),
-        ("two\nlines", b"tEXtparameters", "latin-1"),
     ],
 )
 def test_any_prompt_lies_open_in_the_file(prompt: str, chunk: bytes, encoding: str) -> None:
     png = encode(picture(prompt=prompt))
     assert chunk in png and prompt.encode(encoding) in png
     assert text_of(png)["parameters"].startswith(prompt + "\n")
+
+
+def test_a_prompt_of_two_lines_cannot_pass_for_settings() -> None:
+    text = text_of(encode(picture(prompt="an apple\nSteps: 99")))
+    assert text["parameters"].split("\n")[0] == "an apple Steps: 99"
+    assert json.loads(text["limner"])["prompt"] == "an apple\nSteps: 99"

@@ -224,7 +224,8 @@ async function meet() {
   const ideas = await getIdeas(9).catch(() => []);
   if (shown || drawing) return;
   const short = ideas.sort((a, b) => Number(a.length > 42) - Number(b.length > 42)).slice(0, 3);
-  element("starters", HTMLElement).replaceChildren(...short.map((idea) => button(idea, "chip", () => {
+  // A drawing that was begun and given up meanwhile has cleared the frame of its starters.
+  document.getElementById("starters")?.replaceChildren(...short.map((idea) => button(idea, "chip", () => {
     composer.write(idea);
     submit();
   })));
