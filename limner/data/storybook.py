@@ -17,7 +17,6 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
@@ -140,25 +139,10 @@ def _draw(out: Path, chunks: list[tuple[int, int]], size: int, seed: int) -> Ite
     # A fresh interpreter for each worker: the caller may hold threads, which a fork would break.
     pool = ProcessPoolExecutor(min(cores, len(chunks)), get_context("spawn"), _ignore_interrupts)
     try:
-        with _undisturbed():
-            futures = [pool.submit(_draw_chunk, out, chunk, size, seed) for chunk in chunks]
-        for future in as_completed(futures):
+        for future in as_completed([pool.submit(_draw_chunk, out, chunk, size, seed) for chunk in chunks]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold Ctrl-C back: one that falls between the pool's locks would leave it waiting for ever."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_interrupts() -> None:

@@ -124,8 +124,13 @@ def test_ctrl_c_ends_a_long_verb_quietly_and_it_can_go_on(tmp_path: Path) -> Non
     out = tmp_path / "set"
     command = [sys.executable, "-c", "from limner.cli import main; main()"]
     arguments = ["data", "storybook", str(out), "--count", "100000", "--size", "32"]
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and children inherit that.
     process = subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         while not list((out / ".parts").glob("*.jsonl")):
