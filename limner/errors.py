@@ -12,15 +12,21 @@ from __future__ import annotations
 
 
 class LimnerError(Exception):
-    """Root of all errors that Limner raises on purpose; `str(error)` is one line for a person."""
+    """Root of all errors that Limner raises on purpose; `str(error)` is one line for a person.
+
+    `args` are what the constructor takes, so that an error survives the way out of a worker process.
+    """
 
 
 class InvalidInput(LimnerError):
     """A value from outside cannot be used; `field` names it when it has a name."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, field)
         self.field = field
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class NotFound(LimnerError):
@@ -35,8 +41,11 @@ class Busy(LimnerError):
     """A bounded queue is full; try again after `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
+        super().__init__(message, retry_after)
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Cancelled(LimnerError):

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ..registry.models import Registry
+from ..registry.places import data_dir as place_of
 from .extra import needs_extra
+from .options import DataDir
 
 
 def train(
@@ -16,8 +19,14 @@ def train(
         Path | None, typer.Option("--out", help="The folder of this run. [default: runs/<recipe's name>]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    init: Annotated[
+        str | None,
+        typer.Option("--init", metavar="MODEL", help="Start from this model's networks, where shapes agree."),
+    ] = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Train a model by a recipe; Ctrl-C saves, --resume goes on exactly there."""
     with needs_extra("train", "training"):
         from ..training.run import train as run
-    run(recipe, out or Path("runs") / recipe.stem, resume)
+    parent = Registry(place_of(data_dir)).find(init) if init is not None else None
+    run(recipe, out or Path("runs") / recipe.stem, resume, parent)

@@ -25,6 +25,7 @@ class PictureError(InvalidInput):
 
     def __init__(self, message: str, reason: Reason) -> None:
         super().__init__(message)
+        self.args = (message, reason)
         self.reason = reason
 
 

@@ -35,13 +35,12 @@ def at_random(scene: Scene, rng: np.random.Generator) -> Scene:
         return None if said is None else VALUES[kind][int(rng.integers(len(VALUES[kind])))]
 
     names = rng.permutation(list(SUBJECTS))
-    several = len(scene.things) == 1
     things = tuple(
         Thing(
             str(names[k]),
             some("colour", thing.colour),
             thing.size,
-            int(rng.integers(1, MAX_COUNT + 1)) if several else 1,
+            int(rng.integers(1, MAX_COUNT + 1)),
         )
         for k, thing in enumerate(scene.things)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,19 +67,29 @@ def _progress() -> Progress:
 
 
 def _drawn(
-    studio: Studio, model: str, wanted: list[Task], pool: Executor, bar: Progress, words: str
-) -> tuple[list[Picture], list[Judged]]:
-    row = bar.add_task(words, total=len(wanted))
+    studio: Studio, model: str, wanted: list[Task], bar: Progress, words: str
+) -> tuple[list[Picture], float]:
+    """The pictures and the seconds that they took; nothing else runs meanwhile."""
+    row = bar.add_task(f"{words}: drawing", total=len(wanted))
     requests = [DrawRequest(prompt=task.prompt.text, model=model, seed=task.seed) for task in wanted]
     pictures: dict[int, Picture] = {}
-    judged: dict[int, Future[Judged]] = {}
+    began = time.perf_counter()
     with closing(draw_all(studio, requests, _AT_ONCE)) as drawing:
         for number, picture in drawing:
             pictures[number] = picture
-            judged[number] = pool.submit(judge, picture.pixels, wanted[number])
             bar.advance(row)
-    order = range(len(wanted))
-    return [pictures[k] for k in order], [judged[k].result() for k in order]
+    return [pictures[k] for k in range(len(wanted))], time.perf_counter() - began
+
+
+def _judged(
+    pictures: list[Picture], wanted: list[Task], pool: Executor, bar: Progress, words: str
+) -> list[Judged]:
+    row = bar.add_task(f"{words}: checking", total=len(wanted))
+    found = []
+    for judged in pool.map(judge, [picture.pixels for picture in pictures], wanted):
+        found.append(judged)
+        bar.advance(row)
+    return found
 
 
 def _round_trip(model: Model, count: int, size: int, pool: Executor, bar: Progress) -> Ceiling:
@@ -125,11 +135,10 @@ def evaluate(
         spent, count = 0.0, 0
         for name in FROZEN:
             wanted = tasks(name, seeds, limit)
-            began = time.perf_counter()
-            pictures, judged = _drawn(
-                studio, reference, wanted, pool, bar, f"{name.replace('_', ' ')} prompts"
-            )
-            spent, count = spent + time.perf_counter() - began, count + len(wanted)
+            words = f"{name.replace('_', ' ')} prompts"
+            pictures, seconds = _drawn(studio, reference, wanted, bar, words)
+            judged = _judged(pictures, wanted, pool, bar, words)
+            spent, count = spent + seconds, count + len(wanted)
             cards[name] = file_card(wanted, judged)
             # Evenly over the file and always the first seed: what is shown is not chosen by how it came out.
             every = range(0, len(wanted), seeds * max(1, len(wanted) // seeds // _SHOWN))

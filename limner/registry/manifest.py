@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import InvalidInput, NotFound
 
@@ -42,7 +42,17 @@ class SamplerDefaults(_Part):
     sampler: Literal["ddim", "euler", "dpm++2m"] = "dpm++2m"
     steps: Annotated[int, Field(ge=1, le=150)] = 20
     guidance_scale: Annotated[float, Field(ge=1, le=30)] = 4.0
-    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    guidance_interval: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (
+        0.0,
+        1.0,
+    )
+
+    @field_validator("guidance_interval")
+    @classmethod
+    def _first_before_last(cls, interval: tuple[float, float]) -> tuple[float, float]:
+        if interval[0] > interval[1]:
+            raise ValueError("the first share must not be above the last")
+        return interval
 
 
 class Preview(_Part):

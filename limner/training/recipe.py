@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from ..errors import InvalidInput, NotFound
 from ..registry.manifest import SamplerDefaults
@@ -17,8 +18,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
+Channels = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _must(holds: bool, key: str, message: str) -> None:
+    """An error that names `key`, for what two keys say together."""
+    if not holds:
+        raise PydanticCustomError("together", "{message}", {"key": key, "message": message})
 
 
 class Data(_Table):
@@ -38,7 +48,8 @@ class Optimisation(_Table):
     """What the one training loop needs to know, whatever it trains.
 
     `steps` are optimiser steps of `batch_size` examples, split into `accumulation` parts; the learning rate
-    rises over `warmup` steps and falls along a cosine to `final_rate` of its peak.
+    rises over `warmup` steps and falls along a cosine to `final_rate` of its peak. `gradient_checkpointing`
+    computes activations again on the way back instead of keeping them: less memory, about a third more time.
     """
 
     steps: Count
@@ -52,53 +63,106 @@ class Optimisation(_Table):
     clip: Annotated[float, Field(gt=0)] = 1.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    gradient_checkpointing: bool = False
     checkpoint_every: Count = 500
     validate_every: Count = 500
     sheet_every: Count = 500
+
+    @model_validator(mode="after")
+    def _parts_are_whole(self) -> Self:
+        _must(
+            self.batch_size % self.accumulation == 0,
+            "accumulation",
+            f"must divide batch_size ({self.batch_size}), and {self.accumulation} does not",
+        )
+        return self
 
 
 class Autoencoder(Optimisation):
     """The picture autoencoder (diffusers' AutoencoderKL) and its loss.
 
     The reconstruction loss is L1 on pixels plus `edge_weight` times L1 on their differences; pixels of
-    subjects weigh 1 + `mask_weight` where the set has masks; `kl_weight` multiplies the mean KL divergence.
+    subjects weigh 1 + `mask_weight` where the set has masks; `kl_weight` multiplies the mean KL divergence,
+    rising from zero over the first half of the steps, so that noise does not drown what is not yet learned.
+    Two further terms make latents that a denoiser learns quickly: with `scale_weight`, latents halved in size
+    must give the picture halved in size (Skorokhodov et al., 2025); with `subject_weight`, a small head must
+    read off each latent which kind of subject it shows, where the set has masks and names them.
     Until `whole_from` of the steps it learns on squares of `crop` pixels, half of them around a subject, then
     on whole pictures, as many fewer a step as they are larger.
     """
 
-    channels: tuple[int, ...] = (16, 32, 64, 128)
+    channels: Channels = (16, 32, 64, 128)
     layers: Annotated[int, Field(ge=1, le=4)] = 1
     latent_channels: Annotated[int, Field(ge=1, le=64)] = 8
     norm_groups: Annotated[int, Field(ge=1, le=64)] = 8
     edge_weight: Weight = 1.0
     mask_weight: Weight = 2.0
     kl_weight: Weight = 1e-3
+    scale_weight: Weight = 0.0
+    subject_weight: Weight = 0.0
     crop: Annotated[int, Field(ge=16, le=1024)] = 64
     whole_from: Share = 0.75
+
+    @property
+    def factor(self) -> int:
+        """Pixels of a picture to one latent, along each side."""
+        return int(2 ** (len(self.channels) - 1))
+
+    @model_validator(mode="after")
+    def _channels_and_crop_fit(self) -> Self:
+        _fits_groups(self.channels, self.norm_groups)
+        _must(
+            self.crop % self.factor == 0,
+            "crop",
+            f"must be a multiple of {self.factor} pixels, which {len(self.channels)} channels make, not {self.crop}",
+        )
+        return self
 
 
 class Denoiser(Optimisation):
     """The denoiser (diffusers' UNet2DConditionModel) and its text encoder (transformers' CLIPTextModel).
 
-    `heads` is the number of attention heads at every level. The loss is the squared error of the velocity,
+    `heads` is the number of attention heads at every level; all levels attend to the text, and those from
+    number `self_attention_from` (0: the largest) down to themselves too. The loss is the squared error of the velocity,
     weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over latent cells by
     1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty one.
     For the first `simple_until` of the steps only pictures with one subject are shown, where the set says
     how many there are.
     """
 
-    channels: tuple[int, ...] = (64, 128, 192)
+    channels: Channels = (64, 128, 192)
     layers: Annotated[int, Field(ge=1, le=4)] = 1
+    norm_groups: Annotated[int, Field(ge=1, le=64)] = 16
     heads: Annotated[int, Field(ge=1, le=64)] = 4
+    self_attention_from: Annotated[int, Field(ge=0, le=8)] = 1
     text_layers: Annotated[int, Field(ge=1, le=24)] = 3
     text_width: Annotated[int, Field(ge=16, le=2048)] = 192
     text_heads: Annotated[int, Field(ge=1, le=32)] = 6
     text_length: Annotated[int, Field(ge=8, le=256)] = 48
-    vocabulary_size: Annotated[int, Field(ge=300, le=65_536)] = 1024
+    vocabulary_size: Annotated[int, Field(ge=600, le=65_536)] = 1024
     snr_gamma: Weight = 5.0
     mask_weight: Weight = 3.0
     caption_dropout: Share = 0.1
     simple_until: Share = 0.15
+
+    @model_validator(mode="after")
+    def _channels_and_heads_fit(self) -> Self:
+        _fits_groups(self.channels, self.norm_groups)
+        for width in self.channels:
+            _must(
+                width % self.heads == 0, "heads", f"must divide every channels, and {self.heads} not {width}"
+            )
+        _must(
+            self.text_width % self.text_heads == 0,
+            "text_heads",
+            f"must divide text_width ({self.text_width}), and {self.text_heads} does not",
+        )
+        return self
+
+
+def _fits_groups(channels: tuple[int, ...], groups: int) -> None:
+    for width in channels:
+        _must(width % groups == 0, "channels", f"must be multiples of norm_groups ({groups}), not {width}")
 
 
 class About(_Table):
@@ -123,6 +187,17 @@ class Recipe(_Table):
     denoiser: Denoiser
     model: About
 
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        step = self.autoencoder.factor * 2 ** (len(self.denoiser.channels) - 1)
+        _must(
+            self.data.size % step == 0,
+            "data.size",
+            f"must be a multiple of {step} with {len(self.autoencoder.channels)} channels of the autoencoder "
+            f"and {len(self.denoiser.channels)} of the denoiser, not {self.data.size}",
+        )
+        return self
+
 
 def read_recipe(file: Path) -> Recipe:
     """Read and check a recipe; NotFound without the file, InvalidInput naming the key that is wrong."""
@@ -134,5 +209,6 @@ def read_recipe(file: Path) -> Recipe:
         raise InvalidInput(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        parts = [*first["loc"], *([first["ctx"]["key"]] if first["type"] == "together" else [])]
+        key = ".".join(str(part) for part in parts)
         raise InvalidInput(f"{file}: {key}: {first['msg']}", field=key) from None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from limner.data.captioned import Item
-from limner.training.pictures import order, picture_arrays
+from limner.data.pictures import PictureError
+from limner.training.pictures import order, picture_arrays, subject_names
 
 
 @given(st.integers(1, 50), st.integers(0, 9), st.integers(0, 200), st.integers(1, 40))
@@ -26,21 +28,43 @@ def test_an_epoch_shows_each_example_once(count: int, seed: int, epoch: int) -> 
     assert sorted(order(count, seed, epoch * count, count)) == list(range(count))
 
 
-def test_pictures_and_masks_are_read_once(tmp_path: Path) -> None:
-    items = []
-    for k in range(5):
-        Image.new("RGB", (96, 64), (40 * k, 10, 20)).save(tmp_path / f"{k}.png")
-        mask = Image.new("L", (96, 64))
-        mask.paste(k, (0, 0, 48, 64))
-        mask.save(tmp_path / f"m{k}.png")
-        items.append(
-            Item(tmp_path / f"{k}.png", ("a square",), tmp_path / f"m{k}.png" if k != 2 else None, {})
-        )
-    arrays = picture_arrays(items, 32, tmp_path / "cache")
-    assert arrays.pictures.shape == (5, 32, 32, 3) and arrays.masks.shape == (5, 32, 32)
-    assert arrays.pictures[4, 0, 0].tolist() == [160, 10, 20]
-    assert not arrays.masks[0].any() and not arrays.masks[2].any()
-    assert arrays.masks[3][:, :14].all() and not arrays.masks[3][:, 18:].any()
+def _item(folder: Path, k: int, subjects: list[str]) -> Item:
+    """A picture of one tone; the left half of its mask is 1, a strip at the bottom is 2."""
+    Image.new("RGB", (96, 64), (40 * k, 10, 20)).save(folder / f"{k}.png")
+    mask = Image.new("L", (96, 64))
+    mask.paste(1, (0, 0, 48, 64))
+    mask.paste(2, (0, 56, 96, 64))
+    mask.save(folder / f"m{k}.png")
+    told = {"subjects": [{"subject": name} for name in subjects]} if subjects else {}
+    return Item(folder / f"{k}.png", ("a square",), folder / f"m{k}.png" if subjects else None, told)
+
+
+def test_pictures_and_subjects_are_read_once(tmp_path: Path) -> None:
+    items = [_item(tmp_path, 0, []), _item(tmp_path, 1, ["dog", "cat"]), _item(tmp_path, 4, ["cat", "dog"])]
+    names = subject_names(items)
+    arrays = picture_arrays(items, 32, tmp_path / "cache", names)
+    assert names == arrays.names == ("cat", "dog")
+    assert arrays.pictures.shape == (3, 32, 32, 3) and arrays.subjects.shape == (3, 32, 32)
+    assert arrays.pictures[2, 0, 0].tolist() == [160, 10, 20]
+    assert not arrays.subjects[0].any()
+    assert (arrays.subjects[1][:20, :14] == 2).all() and not arrays.subjects[1][:20, 18:].any()
+    assert (arrays.subjects[1][30:] == 1).all() and (arrays.subjects[2][30:] == 2).all()
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
-    picture_arrays(items, 32, tmp_path / "cache")
+    picture_arrays(items, 32, tmp_path / "cache", names)
     assert before == {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
+
+
+@pytest.mark.parametrize("told", [3, "cat", ["cat"], [{"name": "cat"}], None])
+def test_subjects_that_are_not_named_are_of_one_kind(tmp_path: Path, told: object) -> None:
+    item = _item(tmp_path, 1, ["cat", "dog"])
+    item = Item(item.file, item.captions, item.mask, {"subjects": told})
+    names = subject_names([item])
+    arrays = picture_arrays([item], 32, tmp_path / "cache", names)
+    assert len(names) == 1 and set(np.unique(arrays.subjects)) == {0, 1}
+
+
+def test_a_broken_mask_is_named(tmp_path: Path) -> None:
+    item = _item(tmp_path, 1, ["cat"])
+    (tmp_path / "m1.png").write_bytes(b"not a picture")
+    with pytest.raises(PictureError, match=r"m1\.png"):
+        picture_arrays([item], 32, tmp_path / "cache", ("cat",))

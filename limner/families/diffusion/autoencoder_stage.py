@@ -9,13 +9,16 @@ from diffusers.models.resnet import ResnetBlock2D
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ...training.pictures import PictureArrays, order
 from ...training.recipe import Autoencoder
 from .loss import kl_divergence, reconstruction_loss
+from .sheets import grid
 
 _SHEET = 8
 _HELD_OUT = 64
+_HEAD_WIDTH = 64
 
 
 def build_autoencoder(recipe: Autoencoder, size: int) -> AutoencoderKL:
@@ -43,10 +46,15 @@ def _initialise(module: AutoencoderKL) -> None:
     for part in module.modules():
         if isinstance(part, ResnetBlock2D):
             nn.init.zeros_(part.conv2.weight)
-    channels = module.config.latent_channels
-    with torch.no_grad():
-        module.quant_conv.weight[channels:] = 0
-        module.quant_conv.bias[channels:] = -6.0
+    set_posterior(module, -6.0)
+
+
+@torch.no_grad()
+def set_posterior(vae: AutoencoderKL, logvar: float) -> None:
+    """Give all latents the same posterior variance, exp(logvar), whatever the picture."""
+    channels = vae.config.latent_channels
+    vae.quant_conv.weight[channels:] = 0
+    vae.quant_conv.bias[channels:] = logvar
 
 
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
@@ -59,11 +67,6 @@ def to_pixels(made: Tensor) -> NDArray[np.uint8]:
     return ((made.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def grid(rows: list[list[NDArray[np.uint8]]]) -> Image.Image:
-    """Pictures (H, W, 3) side by side, row under row."""
-    return Image.fromarray(np.concatenate([np.concatenate(row, 1) for row in rows], 0))
-
-
 class AutoencoderStage:
     """The loop's view of the autoencoder."""
 
@@ -71,72 +74,116 @@ class AutoencoderStage:
 
     def __init__(self, recipe: Autoencoder, train: PictureArrays, held_out: PictureArrays, seed: int) -> None:
         self.recipe, self.train, self.held_out, self.seed = recipe, train, held_out, seed
+        self.factor = recipe.factor
         torch.manual_seed(seed)
-        self.module = build_autoencoder(recipe, train.pictures.shape[1])
-        _initialise(self.module)
+        self.vae = build_autoencoder(recipe, train.pictures.shape[1])
+        _initialise(self.vae)
+        if recipe.gradient_checkpointing:
+            self.vae.enable_gradient_checkpointing()
+        head = nn.Sequential(
+            nn.Conv2d(recipe.latent_channels, _HEAD_WIDTH, 1),
+            nn.SiLU(),
+            nn.Conv2d(_HEAD_WIDTH, len(train.names) + 1, 1),
+        )
+        self.module: nn.Module = nn.ModuleDict({"vae": self.vae, "head": head})
 
-    def _tensors(self, pictures: NDArray[np.uint8], masks: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, H, W) in -1..1 and weights (B, 1, H, W) on the module's device."""
+    def _tensors(
+        self, pictures: NDArray[np.uint8], subjects: NDArray[np.uint8]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures (B, 3, H, W) in -1..1, weights (B, 1, H, W), kinds of subject (B, h, w), on the device.
+
+        A latent shows the kind that the middle of its square shows.
+        """
         device = next(self.module.parameters()).device
-        weight = 1 + self.recipe.mask_weight * torch.from_numpy(masks.astype(np.float32)).unsqueeze(1)
-        return to_tensor(pictures).to(device), weight.to(device)
+        weight = 1 + self.recipe.mask_weight * torch.from_numpy(subjects > 0).float().unsqueeze(1)
+        middle = slice(self.factor // 2, None, self.factor)
+        kinds = torch.from_numpy(subjects[:, middle, middle].astype(np.int64))
+        return to_tensor(pictures).to(device), weight.to(device), kinds.to(device)
 
-    def _crops(self, step: int, first: int, size: int) -> tuple[Tensor, Tensor]:
+    def _crops(self, step: int, first: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
         """Squares around subjects (every second one) or anywhere, on whole multiples of the factor."""
-        side, factor = self.recipe.crop, 2 ** (len(self.recipe.channels) - 1)
+        side, factor = self.recipe.crop, self.factor
         rng = np.random.Generator(np.random.SFC64([self.seed, step, first]))
         chosen = order(len(self.train.pictures), self.seed, first, size)
-        pictures, masks = [], []
+        pictures, subjects = [], []
         for k, example in enumerate(chosen):
-            mask = self.train.masks[example]
-            room = mask.shape[0] - side
+            shown = self.train.subjects[example]
+            room = shown.shape[0] - side
             y, x = rng.integers(0, room + 1, 2)
-            inside = np.flatnonzero(mask) if k % 2 else np.empty(0)
+            inside = np.flatnonzero(shown) if k % 2 else np.empty(0)
             if len(inside):
-                cy, cx = divmod(int(inside[rng.integers(len(inside))]), mask.shape[1])
+                cy, cx = divmod(int(inside[rng.integers(len(inside))]), shown.shape[1])
                 y, x = np.clip((cy - side // 2, cx - side // 2), 0, room)
             y, x = y // factor * factor, x // factor * factor
             pictures.append(self.train.pictures[example, y : y + side, x : x + side])
-            masks.append(mask[y : y + side, x : x + side])
-        return self._tensors(np.stack(pictures), np.stack(masks))
+            subjects.append(shown[y : y + side, x : x + side])
+        return self._tensors(np.stack(pictures), np.stack(subjects))
 
-    def _batch(self, step: int, first: int, size: int) -> tuple[Tensor, Tensor]:
+    def _batch(self, step: int, first: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
         whole = self.train.pictures.shape[1]
         if step < self.recipe.whole_from * self.recipe.steps and self.recipe.crop < whole:
             return self._crops(step, first, size)
         fewer = max(1, size * self.recipe.crop**2 // whole**2) if self.recipe.crop < whole else size
         chosen = np.sort(order(len(self.train.pictures), self.seed, first, fewer))
-        return self._tensors(self.train.pictures[chosen], self.train.masks[chosen])
+        return self._tensors(self.train.pictures[chosen], self.train.subjects[chosen])
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        pictures, weight = self._batch(step, first, size)
-        posterior = self.module.encode(pictures).latent_dist
+        recipe = self.recipe
+        pictures, weight, kinds = self._batch(step, first, size)
+        posterior = self.vae.encode(pictures).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator).to(pictures.device)
-        made = self.module.decode((posterior.mean + posterior.std * noise).to(posterior.mean.dtype)).sample
-        rebuilt = reconstruction_loss(made.float(), pictures, weight, self.recipe.edge_weight)
+        latents = (posterior.mean + posterior.std * noise).to(posterior.mean.dtype)
+        rebuilt = reconstruction_loss(self._decode(latents), pictures, weight, recipe.edge_weight)
         kl = kl_divergence(posterior.mean.float(), posterior.logvar.float())
-        return {"loss": rebuilt + self.recipe.kl_weight * kl, "reconstruction": rebuilt, "kl": kl}
+        rise = min(1.0, 2 * step / recipe.steps)
+        found = {"loss": rebuilt + rise * recipe.kl_weight * kl, "reconstruction": rebuilt, "kl": kl}
+        if recipe.scale_weight:
+            halves = [functional.avg_pool2d(whole, 2) for whole in (latents, pictures, weight)]
+            found["halved"] = reconstruction_loss(
+                self._decode(halves[0]), halves[1], halves[2], recipe.edge_weight
+            )
+            found["loss"] = found["loss"] + recipe.scale_weight * found["halved"]
+        if recipe.subject_weight:
+            found["subjects"] = functional.cross_entropy(self._kinds(latents), kinds)
+            found["loss"] = found["loss"] + recipe.subject_weight * found["subjects"]
+        return found
 
-    def _round_trip(self, pictures: Tensor) -> Tensor:
-        made: Tensor = self.module.decode(self.module.encode(pictures).latent_dist.mean).sample
-        return made
+    def _decode(self, latents: Tensor) -> Tensor:
+        made: Tensor = self.vae.decode(latents).sample
+        return made.float()
+
+    def _kinds(self, latents: Tensor) -> Tensor:
+        """Scores (B, kinds + 1, h, w) of what each latent shows."""
+        scores: Tensor = self.module.get_submodule("head")(latents)
+        return scores.float()
 
     def validate(self) -> dict[str, float]:
-        """L1 over whole held-out pictures and over their subjects alone, in grey levels of 255."""
-        whole, subject, count = 0.0, 0.0, 0
+        """L1 over whole held-out pictures and over their subjects alone, in grey levels of 255, and the share
+        of the latents inside subjects whose kind the head reads off rightly."""
+        whole, inside_error, inside_area, right, cells, count = 0.0, 0.0, 0.0, 0.0, 0.0, 0
         for first in range(0, min(_HELD_OUT, len(self.held_out.pictures)), 8):
-            pictures, weight = self._tensors(
-                self.held_out.pictures[first : first + 8], self.held_out.masks[first : first + 8]
+            part = slice(first, first + 8)
+            pictures, weight, kinds = self._tensors(
+                self.held_out.pictures[part], self.held_out.subjects[part]
             )
-            error = (self._round_trip(pictures).float() - pictures).abs().mean(1, keepdim=True) * 127.5
-            inside = (weight > 1).float()
+            latents = self.vae.encode(pictures).latent_dist.mean
+            error = (self._decode(latents) - pictures).abs().mean(1, keepdim=True) * 127.5
             whole += float(error.mean()) * len(pictures)
-            subject += float((error * inside).sum() / inside.sum().clamp(min=1)) * len(pictures)
+            inside_error += float((error * (weight > 1)).sum())
+            inside_area += float((weight > 1).sum())
+            right += float(((self._kinds(latents).argmax(1) == kinds) & (kinds > 0)).sum())
+            cells += float((kinds > 0).sum())
             count += len(pictures)
-        return {"l1": whole / count, "l1_subjects": subject / count}
+        found = {"l1": whole / count}
+        if inside_area:
+            found["l1_subjects"] = inside_error / inside_area
+        if cells and self.recipe.subject_weight:
+            found["subjects"] = right / cells
+        return found
 
     def sheet(self) -> Image.Image:
         """Held-out pictures above their round trips."""
         true = self.held_out.pictures[:_SHEET]
-        made = to_pixels(self._round_trip(to_tensor(true).to(next(self.module.parameters()).device)))
+        pictures = to_tensor(true).to(next(self.module.parameters()).device)
+        made = to_pixels(self._decode(self.vae.encode(pictures).latent_dist.mean))
         return grid([list(true), list(made)])

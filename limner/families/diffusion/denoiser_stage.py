@@ -15,22 +15,14 @@ from transformers import CLIPTokenizer
 
 from ...training.pictures import order
 from ...training.recipe import Denoiser
-from .autoencoder_stage import grid, to_pixels
+from .autoencoder_stage import to_pixels
 from .loss import min_snr_weight, velocity, weighted_square_error
 from .model import build_text_encoder, build_unet
+from .sheets import captioned
 
 _TIMESTEPS = 1000
 _HELD_OUT = 256
-SHEET_PROMPTS = (
-    "a red apple on a wooden table",
-    "two people on the mountain",
-    "a red car parked on a street",
-    "a torch",
-    "a blue robot in the desert at night",
-    "a black cat in the snow",
-    "a yellow umbrella above a purple house in a meadow",
-    "three white boats on the sea at sunset",
-)
+_SHEET, _SHEET_STEPS, _SHEET_GUIDANCE = 8, 12, 4.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +76,8 @@ class DenoiserStage:
             # torch's fused attention is slow backwards on a CPU: plain products train twice as fast
             self.unet.set_attn_processor(AttnProcessor())
             self.text_encoder.set_attn_implementation("eager")
+        if recipe.gradient_checkpointing:
+            self.unet.enable_gradient_checkpointing()
         self.module: nn.Module = nn.ModuleDict({"unet": self.unet, "text_encoder": self.text_encoder})
         self.alpha_bar = noise_schedule().alphas_cumprod
         self.singles = np.flatnonzero(train.single)
@@ -160,23 +154,25 @@ class DenoiserStage:
         return found
 
     def sheet(self) -> Image.Image:
-        """Eight prompts, drawn in twelve guided steps with fixed noise."""
+        """The captions of eight held-out pictures, drawn in twelve guided steps with fixed noise."""
         device = next(self.module.parameters()).device
-        channels, size = self.train.latents.shape[1], self.train.latents.shape[2]
-        latents = torch.randn(
-            (len(SHEET_PROMPTS), channels, size, size), generator=torch.Generator().manual_seed(0)
-        )
-        latents = latents.to(device)
-        tokens = torch.cat([self.empty.repeat(len(SHEET_PROMPTS), 1), self._tokens(list(SHEET_PROMPTS))])
-        states = self.text_encoder(input_ids=tokens.to(device)).last_hidden_state
+        tokens = torch.from_numpy(self.held_out.tokens[self.held_out.first[:-1][:_SHEET]]).long()
+        count, shape = len(tokens), self.train.latents.shape[1:]
+        latents = torch.randn((count, *shape), generator=torch.Generator().manual_seed(0)).to(device)
+        both = torch.cat([self.empty.repeat(count, 1), tokens])
+        states = self.text_encoder(input_ids=both.to(device)).last_hidden_state
         scheduler = noise_schedule()
-        scheduler.set_timesteps(12)
+        scheduler.set_timesteps(_SHEET_STEPS)
         for timestep in scheduler.timesteps:
-            both = self.unet(torch.cat([latents, latents]), timestep, states).sample.float()
-            free, bound = both.chunk(2)
-            latents = scheduler.step(free + 4.0 * (bound - free), timestep, latents).prev_sample
-        made = to_pixels(self.vae.to(device).decode(latents).sample)
-        return grid([list(made[:4]), list(made[4:])])
+            made = self.unet(torch.cat([latents, latents]), timestep, states).sample.float()
+            free, bound = made.chunk(2)
+            latents = scheduler.step(free + _SHEET_GUIDANCE * (bound - free), timestep, latents).prev_sample
+        pictures = to_pixels(self.vae.to(device).decode(latents).sample)
+        return captioned(list(pictures), [self._text(row) for row in tokens])
+
+    def _text(self, tokens: Tensor) -> str:
+        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        return text
 
 
 def _unet_config(recipe: Denoiser, channels: int, size: int) -> dict[str, object]:
@@ -190,8 +186,9 @@ def _unet_config(recipe: Denoiser, channels: int, size: int) -> dict[str, object
         "down_block_types": ("CrossAttnDownBlock2D",) * levels,
         "up_block_types": ("CrossAttnUpBlock2D",) * levels,
         "cross_attention_dim": recipe.text_width,
-        "attention_head_dim": recipe.heads,
-        "norm_num_groups": 16,
+        "attention_head_dim": recipe.heads,  # the number of heads, whatever diffusers calls it
+        "only_cross_attention": tuple(level < recipe.self_attention_from for level in range(levels)),
+        "norm_num_groups": recipe.norm_groups,
     }
 
 

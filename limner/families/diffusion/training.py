@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from rich.progress import track
@@ -17,48 +18,79 @@ from transformers import CLIPTokenizer
 
 from ...data.captioned import Item
 from ...registry.manifest import Lineage
-from ...registry.models import Model
+from ...registry.models import Model, open_model
 from ...storybook.captions import vocabulary
 from ...training.loop import Loop
-from ...training.pictures import PictureArrays, picture_arrays
+from ...training.pictures import PictureArrays, drawn_subjects, picture_arrays, subject_names
 from ...training.recipe import Recipe
 from ...training.run import Prepared, commit
-from .autoencoder_stage import AutoencoderStage, to_tensor
+from .autoencoder_stage import AutoencoderStage, set_posterior, to_tensor
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
 from .export import export
 from .model import fold_latent_statistics, latent_factor, save_pipeline
-from .vocabulary import learn_tokenizer
+from .parent import take_tokenizer, take_weights
+from .vocabulary import learn_tokenizer, words_of
 
 _ENCODED_AT_ONCE = 32
 _STATISTICS_FROM = 2000
 _PREVIEW_PAIRS = 256
+# A trained posterior may be so narrow that its logarithm takes thousands of steps to come back.
+_PARENT_LOGVAR = -4.0
 
 
 def train(recipe: Recipe, data: Prepared, out: Path, resume: bool) -> Model:
-    """Train every stage in `out` and export `out`/model; each finished stage is kept there and not repeated."""
-    arrays = [picture_arrays(part, recipe.data.size, data.cache) for part in (data.train, data.held_out)]
-    vae, first_hours = _autoencoder(recipe, arrays[0], arrays[1], out, resume)
-    tokenizer = _tokenizer(recipe, data.train, out)
-    parts = [
-        _latent_examples(vae, array, items, tokenizer, data.cache / f"latents-{name}", recipe)
-        for name, array, items in zip(("train", "held_out"), arrays, (data.train, data.held_out), strict=True)
-    ]
+    """Train every stage in `out` and export `out`/model; each finished stage is kept there and not repeated.
+
+    Of several processes one fills the caches and exports, while the others wait.
+    """
+    processes, names = PartialState(), subject_names(data.train)
+    with processes.main_process_first():
+        arrays = [
+            picture_arrays(part, recipe.data.size, data.cache, names) for part in (data.train, data.held_out)
+        ]
+    parent = data.parent.path if data.parent else None
+    vae, hours = _autoencoder(recipe, arrays[0], arrays[1], parent, out, resume)
+    with processes.main_process_first():
+        tokenizer = _tokenizer(recipe, data.train, parent, out)
+        parts = [
+            _latent_examples(vae, array, items, tokenizer, data.cache / f"latents-{name}", recipe)
+            for name, array, items in zip(
+                ("train", "held_out"), arrays, (data.train, data.held_out), strict=True
+            )
+        ]
     stage = DenoiserStage(recipe.denoiser, parts[0], parts[1], tokenizer, vae, recipe.seed)
+    if parent is not None:
+        take_weights(stage.unet, parent, "unet")
+        take_weights(stage.text_encoder, parent, "text_encoder")
     loop = Loop(stage, recipe.denoiser, recipe.seed, out / "denoiser")
     loop.run(resume)
+    if processes.is_main_process:
+        _export(recipe, data, out, stage, hours + loop.seconds / 3600, _preview_pairs(parts[1], arrays[1]))
+    processes.wait_for_everyone()
+    return open_model(out / "model")
+
+
+def _export(
+    recipe: Recipe,
+    data: Prepared,
+    out: Path,
+    stage: DenoiserStage,
+    hours: float,
+    preview_pairs: tuple[torch.Tensor, torch.Tensor],
+) -> None:
     pipeline = out / "pipeline"
-    shutil.rmtree(pipeline, ignore_errors=True)
+    for folder in (pipeline, out / "model"):
+        shutil.rmtree(folder, ignore_errors=True)
     save_pipeline(
         pipeline,
         unet=stage.unet,
-        vae=vae,
+        vae=stage.vae,
         text_encoder=stage.text_encoder,
-        tokenizer=tokenizer,
+        tokenizer=stage.tokenizer,
         scheduler=noise_schedule(),
     )
-    shutil.rmtree(out / "model", ignore_errors=True)
     about = recipe.model
-    return export(
+    export(
         pipeline,
         out / "model",
         name=about.name,
@@ -72,24 +104,32 @@ def train(recipe: Recipe, data: Prepared, out: Path, resume: bool) -> Model:
         lineage=Lineage(
             data=_data_name(recipe),
             data_hash=data.whole.content_hash(),
+            parent=f"{data.parent.name}@{data.parent.version}" if data.parent else None,
             recipe=recipe.model_dump_json(),
             commit=commit(),
             hardware=_hardware(),
-            hours=round(first_hours + loop.seconds / 3600, 3),
-            examples=loop.step * recipe.denoiser.batch_size,
+            hours=round(hours, 3),
+            examples=recipe.denoiser.steps * recipe.denoiser.batch_size,
         ),
-        preview_pairs=_preview_pairs(parts[1], arrays[1], vae),
+        preview_pairs=preview_pairs,
     )
 
 
 def _autoencoder(
-    recipe: Recipe, train: PictureArrays, held_out: PictureArrays, out: Path, resume: bool
+    recipe: Recipe,
+    train: PictureArrays,
+    held_out: PictureArrays,
+    parent: Path | None,
+    out: Path,
+    resume: bool,
 ) -> tuple[AutoencoderKL, float]:
     """The trained autoencoder with standardised latents, and the hours it took."""
     stage = AutoencoderStage(recipe.autoencoder, train, held_out, recipe.seed)
+    if parent is not None and take_weights(stage.vae, parent, "vae"):
+        set_posterior(stage.vae, _PARENT_LOGVAR)
     loop = Loop(stage, recipe.autoencoder, recipe.seed, out / "autoencoder")
     loop.run(resume)
-    vae = stage.module.eval().requires_grad_(False)
+    vae = stage.vae.eval().requires_grad_(False)
     chosen = np.linspace(0, len(train.pictures) - 1, min(_STATISTICS_FROM, len(train.pictures))).astype(int)
     latents = _encode(vae, train.pictures[np.unique(chosen)])
     moments = torch.from_numpy(latents.astype(np.float32)).transpose(0, 1).flatten(1)  # (C, many)
@@ -109,9 +149,11 @@ def _encode(vae: AutoencoderKL, pictures: NDArray[np.uint8]) -> NDArray[np.float
     return np.concatenate(found)
 
 
-def _tokenizer(recipe: Recipe, items: Sequence[Item], out: Path) -> CLIPTokenizer:
-    """The tokenizer of this run: learned once, from the training captions alone."""
+def _tokenizer(recipe: Recipe, items: Sequence[Item], parent: Path | None, out: Path) -> CLIPTokenizer:
+    """The tokenizer of this run: the parent's, or learned once, from the training captions alone."""
     folder = out / "tokenizer"
+    if parent is not None and not folder.exists():
+        take_tokenizer(parent, folder)
     if not folder.exists():
         captions = (caption for item in items for caption in item.captions)
         made = learn_tokenizer(captions, recipe.denoiser.vocabulary_size, recipe.denoiser.text_length)
@@ -138,8 +180,8 @@ def _latent_examples(
     factor, count, side = latent_factor(vae), len(items), latents.shape[2]
     cells = np.stack(
         [
-            m.reshape(side, factor, side, factor).mean((1, 3), dtype=np.float32).astype(np.float16)
-            for m in arrays.masks
+            (shown > 0).reshape(side, factor, side, factor).mean((1, 3), dtype=np.float32).astype(np.float16)
+            for shown in arrays.subjects
         ]
     )
     captions = [caption for item in items for caption in item.captions]
@@ -151,27 +193,21 @@ def _latent_examples(
         return_tensors="np",
     ).input_ids.astype(np.int32)
     first = np.concatenate([[0], np.cumsum([len(item.captions) for item in items])])
-    single = np.array([len(item.attributes.get("subjects", ())) == 1 for item in items])
+    single = np.array([len(drawn_subjects(item)) == 1 for item in items])
     assert len(cells) == count
     return LatentExamples(latents, cells, tokens, first, single)
 
 
-def _preview_pairs(
-    examples: LatentExamples, arrays: PictureArrays, vae: AutoencoderKL
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _preview_pairs(examples: LatentExamples, arrays: PictureArrays) -> tuple[torch.Tensor, torch.Tensor]:
     count = min(_PREVIEW_PAIRS, len(examples.latents))
     return torch.from_numpy(examples.latents[:count]).float(), to_tensor(arrays.pictures[:count]) / 2 + 0.5
 
 
 def _words(recipe: Recipe, items: Sequence[Item]) -> tuple[str, ...]:
     """The words that the model has learned: all that occur in the captions it was trained on."""
-    import re
-
     if recipe.data.folder is None:
         return vocabulary()
-    return tuple(
-        sorted({w for item in items for c in item.captions for w in re.findall(r"[a-z0-9-]+", c.lower())})
-    )
+    return words_of(caption for item in items for caption in item.captions)
 
 
 def _data_name(recipe: Recipe) -> str:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from limner.engine.backends import backend
-from limner.engine.backends.openvino import OpenVino, _has_bfloat16
+from limner.engine.backends.openvino import FORMS, OpenVino, OpenVinoNetwork, _has_bfloat16, parts
 from limner.errors import LimnerError, NotFound, Unavailable
 from limner.registry.manifest import Graph, Lineage, Manifest, Preview, Size, Tensor
 from limner.registry.models import Model, open_model
@@ -97,6 +100,32 @@ def test_a_graph_runs_on_any_number_of_rows(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(
             outputs["total"], expected(rows(count)).sum(1, keepdims=True), rtol=1e-4, atol=1e-3
         )
+
+
+@given(st.integers(1, 50), st.sets(st.sampled_from((*FORMS, 3, 16)), min_size=1))
+def test_parts_hold_every_row_once_and_pad_at_most_one(count: int, forms: set[int]) -> None:
+    found = parts(count, forms)
+    assert sum(filled for _, filled in found) == count
+    assert all(form in forms and filled == form for form, filled in found[:-1])
+    form, filled = found[-1]
+    assert form in forms and 0 < filled <= form and (filled == form or form == min(forms))
+
+
+def test_forms_that_come_later_change_no_bit(tmp_path: Path) -> None:
+    """What calls ask for often is compiled in the background; a row is the same by every form."""
+    network = OpenVino(threads=1).load(make_model(tmp_path / "m", "bfloat16"), "unet")
+    assert isinstance(network, OpenVinoNetwork) and not network._forms
+    before = {count: network({"x": rows(count)})["y"] for count in (2, 1, 7, 16)}
+    assert set(network._forms) == {2}
+    for count in (1, 7, 16):
+        for _ in range(16):
+            network({"x": rows(count)})
+    deadline = time.monotonic() + 60
+    while len(network._forms) < len(FORMS) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert set(network._forms) == set(FORMS)
+    for count, made in before.items():
+        assert np.array_equal(network({"x": rows(count)})["y"], made)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -1,0 +1,41 @@
+"""Going on from a model that is there: networks of the same shape start from its weights."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+from safetensors.torch import load_file
+from torch import nn
+
+_FILES = {
+    "vae": "diffusion_pytorch_model.safetensors",
+    "unet": "diffusion_pytorch_model.safetensors",
+    "text_encoder": "model.safetensors",
+}
+
+console = Console()
+
+
+def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
+    """Give `network` the weights of a part of the model directory `parent`, and say whether it could take them.
+
+    `part` is vae, unet or text_encoder. Names and shapes of all weights must agree; else nothing is taken.
+    """
+    found = load_file(parent / part / _FILES[part])
+    own = network.state_dict()
+    fits = {name: weight.shape for name, weight in found.items()} == {
+        name: weight.shape for name, weight in own.items()
+    }
+    if fits:
+        network.load_state_dict({name: weight.to(own[name].dtype) for name, weight in found.items()})
+    console.print(
+        f"{part}: " + (f"goes on from {parent}" if fits else f"starts afresh, {parent} has other shapes")
+    )
+    return fits
+
+
+def take_tokenizer(parent: Path, folder: Path) -> None:
+    """Copy the tokenizer of the model directory `parent`, whose text encoder knows no other."""
+    shutil.copytree(parent / "tokenizer", folder)
