@@ -145,18 +145,18 @@ def measure_users(setting: Setting, studio: LocalStudio) -> list[Row]:
 
 
 def measure_service(setting: Setting, studio: LocalStudio) -> list[Row]:
-    """Memory at rest, and what the service adds to the engine's time."""
+    """Memory at rest, and what the service adds to the engine's time; both draw as Limner chooses."""
     with Served(str(setting.model), setting.folder) as served:
         rest = served.megabytes()
 
         def bare(turn: int) -> float:
             began = time.perf_counter()
-            studio.draw(setting.requests[turn % len(setting.requests)])
+            studio.draw(setting.chosen[turn % len(setting.chosen)])
             return time.perf_counter() - began
 
         found = in_turns(
             setting.repeats,
-            service=lambda turn: served.draw(setting.requests[turn % len(setting.requests)]),
+            service=lambda turn: served.draw(setting.chosen[turn % len(setting.chosen)]),
             engine=bare,
         )
         after = served.megabytes()

@@ -91,7 +91,7 @@ class Manifest(_Part):
     title: str
     description: str
     family: Literal["diffusion"]
-    precision: Literal["float32", "bfloat16", "int8"] = "bfloat16"
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
     graphs: dict[str, Graph]
     sampler: SamplerDefaults = SamplerDefaults()
     sizes: tuple[Size, ...]

@@ -1,0 +1,135 @@
+"""What guidance and precision cost in accuracy and save in time, on fresh prompts of Storybook.
+
+    python -m benchmarks.choose --model runs/storybook-cpu/model --prompts 200
+
+Prompts and seeds are not the frozen ones, so that what is chosen by this table is not chosen by the evaluation.
+A setting is a guidance scale, the part of the steps that is guided, and a precision; all draw the same prompts with
+the same seeds, one picture after another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from limner.engine.request import DrawRequest
+from limner.engine.studio import LocalStudio
+from limner.evaluation.checking import checkers
+from limner.evaluation.judging import Task, judge
+from limner.evaluation.tally import KINDS, Rows, tally
+from limner.registry.manifest import Manifest
+from limner.registry.models import Registry
+from limner.storybook.captions import describe
+from limner.storybook.grammar import random_for, sample
+from limner.storybook.prompts import Prompt
+
+from .machine import busy
+from .machine import describe as machine
+
+SEED = 770_001
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to draw."""
+
+    scale: float
+    interval: tuple[float, float] = (0.0, 1.0)
+    precision: str = "bfloat16"
+
+    def __str__(self) -> str:
+        return f"{self.scale:g} | {self.interval[0]:g} to {self.interval[1]:g} | {self.precision}"
+
+
+def fresh_prompts(count: int) -> list[Prompt]:
+    """Prompts of scenes that are neither frozen nor trained on, every second with a pair that is held out."""
+    found = []
+    for index in range(count):
+        rng = random_for(SEED, index)
+        text, said = describe(sample(rng, held_out=index % 2 == 1), rng)
+        found.append(Prompt(f"fresh-{index}", text, said))
+    return found
+
+
+@contextmanager
+def in_precision(model: Path, precision: str) -> Iterator[Path]:
+    """A model directory of the same files that asks for `precision`."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for part in model.iterdir():
+            (copy / part.name).symlink_to(part.resolve())
+        (copy / "limner.json").unlink()
+        manifest = Manifest.read(model).model_dump() | {"precision": precision}
+        Manifest.model_validate(manifest).write(copy)
+        yield copy
+
+
+def measure(model: Path, setting: Setting, prompts: list[Prompt], pool: Executor) -> tuple[Rows, float]:
+    """The rates, and seconds a picture."""
+    with (
+        in_precision(model, setting.precision) as directory,
+        closing(LocalStudio(Registry(directory))) as studio,
+    ):
+        studio.preload(str(directory))
+        pictures, began = [], time.perf_counter()
+        for seed, prompt in enumerate(prompts):
+            asked = DrawRequest(
+                prompt=prompt.text,
+                model=str(directory),
+                seed=seed,
+                guidance_scale=setting.scale,
+                guidance_interval=setting.interval,
+            )
+            pictures.append(studio.draw(asked).pixels)
+        seconds = (time.perf_counter() - began) / len(prompts)
+    tasks = [Task(prompt, seed, prompt.scene, prompt.scene) for seed, prompt in enumerate(prompts)]
+    return tally(judged.own for judged in pool.map(judge, pictures, tasks)), seconds
+
+
+def row(setting: Setting, rows: Rows, seconds: float) -> str:
+    """One line of the table."""
+    shares = " | ".join(f"{100 * rows.statements[kind].share:.1f}" for kind in KINDS)
+    accepted = sum(rate.accepted for rate in rows.statements.values())
+    total = sum(rate.total for rate in rows.statements.values())
+    return f"| {setting} | {shares} | {100 * accepted / total:.1f} | {seconds:.3f} |"
+
+
+def settings(scales: list[float], ends: list[float], starts: list[float]) -> list[Setting]:
+    """Every scale on all steps; the middle one with each part of the steps, and in float32."""
+    middle = scales[len(scales) // 2]
+    parts = [Setting(middle, (start, end)) for start in starts for end in ends if (start, end) != (0.0, 1.0)]
+    return [*map(Setting, scales), *parts, Setting(middle, precision="float32")]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.choose", description=__doc__)
+    parser.add_argument("--model", default="storybook", help="a name, or a model directory")
+    parser.add_argument("--prompts", type=int, default=200)
+    parser.add_argument("--scales", type=float, nargs="+", default=[2.5, 4.0, 6.0])
+    parser.add_argument("--starts", type=float, nargs="+", default=[0.0])
+    parser.add_argument("--ends", type=float, nargs="+", default=[0.6, 0.8, 1.0])
+    asked = parser.parse_args()
+    if busy():
+        print("Other work is using the cores: the seconds will be wrong", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        model = Registry(Path(folder)).find(asked.model)
+    print(
+        "\n".join([*machine(), f"model: {model.name}@{model.version}, {asked.prompts} prompts"]), flush=True
+    )
+    print(f"\n| scale | guided part | precision | {' | '.join(KINDS)} | all | s a picture |")
+    print("|---|---|---|" + "---|" * (len(KINDS) + 2), flush=True)
+    prompts = fresh_prompts(asked.prompts)
+    with checkers() as pool:
+        for setting in settings(asked.scales, asked.ends, asked.starts):
+            print(row(setting, *measure(model.path, setting, prompts, pool)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
