@@ -10,6 +10,7 @@ the same seeds, one picture after another.
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -59,12 +60,10 @@ def fresh_prompts(count: int) -> list[Prompt]:
 
 @contextmanager
 def in_precision(model: Path, precision: str) -> Iterator[Path]:
-    """A model directory of the same files that asks for `precision`."""
+    """A copy of a model directory that asks for `precision`."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for part in model.iterdir():
-            (copy / part.name).symlink_to(part.resolve())
-        (copy / "limner.json").unlink()
+        shutil.copytree(model, copy, dirs_exist_ok=True)
         manifest = Manifest.read(model).model_dump() | {"precision": precision}
         Manifest.model_validate(manifest).write(copy)
         yield copy

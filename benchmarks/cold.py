@@ -21,12 +21,10 @@ Image.fromarray(draw(load_pipeline(Path(sys.argv[1])), asked)).save(sys.argv[3])
 """
 
 
-def limner_draw(request: DrawRequest, data_dir: Path, defaults: bool = False) -> float:
-    """Seconds of one `limner draw` process; with `defaults` the model chooses steps and guidance."""
+def limner_draw(request: DrawRequest, data_dir: Path) -> float:
+    """Seconds of one `limner draw` process; the model chooses steps and guidance."""
     command = [sys.executable, "-c", LIMNER, "draw", request.prompt, "--model", request.model]
     command += ["--data-dir", str(data_dir), "-o", str(data_dir / "cold.png"), "--seed", str(request.seed)]
-    if not defaults:
-        command += ["--steps", str(request.steps), "--guidance-scale", str(request.guidance_scale)]
     return _seconds(command)
 
 

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..registry.models import Registry
-from ..registry.places import data_dir as place_of
 from .extra import needs_extra
 from .options import DataDir
 
@@ -27,6 +25,8 @@ def train(
 ) -> None:
     """Train a model by a recipe; Ctrl-C saves, --resume goes on exactly there."""
     with needs_extra("train", "training"):
+        from ..registry.models import Registry
+        from ..registry.places import data_dir as place_of
         from ..training.run import train as run
     parent = Registry(place_of(data_dir)).find(init) if init is not None else None
     run(recipe, out or Path("runs") / recipe.stem, resume, parent)

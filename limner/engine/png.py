@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import re
-from pathlib import PureWindowsPath
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from .. import __version__
-from .request import DrawRequest, Picture
+from .request import Picture
 
 _SAMPLERS = {"ddim": "DDIM", "euler": "Euler", "dpm++2m": "DPM++ 2M"}
 
@@ -25,9 +23,7 @@ def encode(picture: Picture) -> bytes:
     text = PngInfo()
     text.add_text("parameters", _parameters(picture))
     request = picture.request.model_dump(mode="json")
-    text.add_text(
-        "limner", json.dumps(request | {"model": _name(picture.request), "version": picture.version})
-    )
+    text.add_text("limner", json.dumps(request | {"model": picture.model, "version": picture.version}))
     file = io.BytesIO()
     Image.fromarray(picture.pixels).save(file, "PNG", pnginfo=text)
     return file.getvalue()
@@ -42,7 +38,7 @@ def _parameters(picture: Picture) -> str:
         "CFG scale": request.guidance_scale,
         "Seed": request.seed,
         "Size": f"{width}x{height}",
-        "Model": f"{_name(request)}@{picture.version}",
+        "Model": f"{picture.model}@{picture.version}",
         "Version": f"limner-{__version__}",
     }
     lines = [" ".join(request.prompt.split())]
@@ -56,9 +52,3 @@ def _parameters(picture: Picture) -> str:
         )
     )
     return "\n".join(lines)
-
-
-def _name(request: DrawRequest) -> str:
-    """Give the model's name; of a path only its last part, which says nothing of whose disk it is on."""
-    reference = request.model
-    return PureWindowsPath(reference).name if re.search(r"[/\\]", reference) else reference.partition("@")[0]

@@ -63,12 +63,13 @@ class Stepped:
 class Picture:
     """A finished picture.
 
-    `pixels` are uint8 (H, W, 3); `request` has every default filled in; `version` is the model's;
-    `seconds` is the time from submission to the end.
+    `pixels` are uint8 (H, W, 3); `request` has every default filled in; `model` and `version` are the model's own
+    name and version, however the request refers to it; `seconds` is the time from submission to the end.
     """
 
     pixels: NDArray[np.uint8]
     request: DrawRequest
+    model: str
     version: str
     seconds: float
 

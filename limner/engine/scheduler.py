@@ -76,14 +76,18 @@ class StepScheduler:
         max_rows: int = 16,
         rows_of_graph: Mapping[str, int] | None = None,
         max_programs: int = 256,
+        rest: Callable[[], None] = lambda: None,
+        rest_after: float = 60.0,
         name: str = "engine",
     ) -> None:
         """Call networks through `run`, at most `max_rows` rows at once, or what `rows_of_graph` says.
 
-        A single call with more rows goes alone. `max_programs` may be in flight.
+        A single call with more rows goes alone. `max_programs` may be in flight. `rest` is called once whenever
+        there has been nothing to do for `rest_after` seconds.
         """
         self._run, self._max_rows, self._rows_of_graph = run, max_rows, dict(rows_of_graph or {})
         self._max_programs = max_programs
+        self._rest, self._rest_after = rest, rest_after
         self._changed = threading.Condition()
         self._arrived: deque[Ticket] = deque()
         self._in_flight = 0
@@ -144,8 +148,11 @@ class StepScheduler:
     def _admit(self) -> bool:
         """Wait for something to do and start who has come; False when the scheduler is closed."""
         with self._changed:
+            rested = False
             while not (self._closed or self._active or self._arrived):
-                self._changed.wait()
+                if not self._changed.wait(None if rested else self._rest_after) and not rested:
+                    rested = True
+                    self._rest()
             if self._closed:
                 return False
             arrived = list(self._arrived)

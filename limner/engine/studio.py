@@ -91,11 +91,13 @@ class LocalStudio:
         self.draw(DrawRequest(prompt="a picture", model=name, steps=1, seed=0))
 
     def resolve(self, request: DrawRequest) -> DrawRequest:
-        """Fill every None of a request, as `Studio` says."""
+        """Fill every None of a request, as `Studio` says; a name gets its version, so that it stays the same model."""
         model = self._registry.find(request.model)
         with self._lock:
             loaded = self._open(model)
-        return loaded.family.resolve(request)
+        named = request.model.partition("@")[0] == model.name
+        pinned = {"model": f"{model.name}@{model.version}"} if named else {}
+        return loaded.family.resolve(request).model_copy(update=pinned)
 
     def start(self, request: DrawRequest, on_event: Callable[[Event], None]) -> Ticket:
         """Begin a picture, as `Studio` says; the first of a model waits on the engine's thread for loading."""
@@ -109,7 +111,9 @@ class LocalStudio:
             def pass_on(happening: Happening) -> None:
                 if isinstance(happening, Drawn):
                     seconds = time.perf_counter() - began
-                    on_event(Finished(Picture(happening.pixels, resolved, model.version, seconds)))
+                    on_event(
+                        Finished(Picture(happening.pixels, resolved, model.name, model.version, seconds))
+                    )
                 else:
                     on_event(happening)
 
@@ -138,7 +142,7 @@ class LocalStudio:
             leaving = list(self._loaded.values())
             self._loaded.clear()
         for loaded in leaving:
-            loaded.scheduler.close()
+            loaded.close()
 
     def _open(self, model: Model) -> _LoadedModel:
         if self._closed:
@@ -151,7 +155,7 @@ class LocalStudio:
             other for other, loaded in self._loaded.items() if other != key and not loaded.scheduler.in_flight
         ]
         for other in idle[: max(0, len(self._loaded) - _MODELS_KEPT)]:
-            self._loaded.pop(other).scheduler.close()
+            self._loaded.pop(other).close()
         return self._loaded[key]
 
 
@@ -164,8 +168,17 @@ class _LoadedModel:
         graphs = model.manifest.graphs.items()
         alone = {name: 1 for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES}
         self.scheduler = StepScheduler(
-            self.networks.run, max_rows=max_rows, rows_of_graph=alone, name=f"engine {model.name}"
+            self.networks.run,
+            max_rows=max_rows,
+            rows_of_graph=alone,
+            rest=self.networks.rest,
+            name=f"engine {model.name}",
         )
+
+    def close(self) -> None:
+        """Stop all pictures within a step, and let go of the networks."""
+        self.scheduler.close()
+        self.networks.close()
 
 
 class _Networks:
@@ -178,6 +191,18 @@ class _Networks:
 
     def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         return self._network(graph)(inputs)
+
+    def rest(self) -> None:
+        for network in self._all():
+            network.rest()
+
+    def close(self) -> None:
+        for network in self._all():
+            network.close()
+
+    def _all(self) -> list[Network]:
+        with self._lock:
+            return list(self._networks.values())
 
     def _network(self, graph: str) -> Network:
         with self._lock:

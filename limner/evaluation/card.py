@@ -60,6 +60,7 @@ class Cost(_Part):
     training_hardware: str
     training_hours: float
     training_examples: int
+    training_parent: str | None = None
 
 
 class Card(_Part):

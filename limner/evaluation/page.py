@@ -17,7 +17,7 @@ from .tally import KINDS, Rate, Rows
 
 FILE_TITLES = {"seen": "Seen pairs", "held_out": "Held-out pairs"}
 _SUBSET_TITLES = {"one": "One subject", "several": "Several of a kind", "two": "Two things"}
-_ROW_TITLES = {"left_right": "left / right alone", "all_correct": "all at once"}
+_ROW_TITLES = {"left_right": "left / right alone", "every": "every statement", "all_correct": "all at once"}
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #23202b; --soft: #6b6676; --paper: #faf8f4; --card: #fff; --line: #e4dfd6;
@@ -84,6 +84,7 @@ def _rates(rows: Rows) -> dict[str, Rate]:
     return {
         **rows.statements,
         _ROW_TITLES["left_right"]: rows.left_right,
+        _ROW_TITLES["every"]: rows.every,
         _ROW_TITLES["all_correct"]: rows.all_correct,
     }
 
@@ -97,8 +98,8 @@ def _file(name: str, card: FileCard) -> str:
     )
 
 
-def _table(rows: dict[str, Rows]) -> str:
-    titles = [*KINDS, *_ROW_TITLES.values()]
+def _table(rows: dict[str, Rows], without: tuple[str, ...] = ()) -> str:
+    titles = [title for title in (*KINDS, *_ROW_TITLES.values()) if title not in without]
     head = "".join(f"<th>{title}</th>" for title in titles)
     body = ""
     for name, row in rows.items():
@@ -135,11 +136,16 @@ def _figure(shown: Shown) -> str:
     )
 
 
+def _part(interval: tuple[float, float]) -> str:
+    return "" if interval == (0.0, 1.0) else f" on {interval[0]:g} to {interval[1]:g} of the steps"
+
+
 def page(card: Card, shown: dict[str, list[Shown]]) -> str:
     """The HTML of a card with some pictures of each frozen file."""
     name, cost, how = f"{escape(card.title)}, version {escape(card.version)}", card.cost, card.settings
     true, true_note = _ceiling("True renders", card.true_renders)
     back, back_note = _ceiling("Autoencoder round trips", card.round_trip)
+    checker = _table(true | back, without=(_ROW_TITLES["all_correct"],))
     tables = ""
     for file, of in card.files.items():
         rows = {_SUBSET_TITLES[k]: v for k, v in of.subsets.items()}
@@ -151,10 +157,12 @@ def page(card: Card, shown: dict[str, list[Shown]]) -> str:
         for file, pictures in shown.items()
     )
     facts = {
-        "Pictures": f"{how.width} x {how.height}, {how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}, "
+        "Pictures": f"{how.width} x {how.height}, {how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}"
+        f"{_part(how.guidance_interval)}, "
         f"{how.seeds} seed{'s' if how.seeds != 1 else ''} a prompt",
         "Drawing": f"{cost.seconds_a_picture:g} s a picture, {cost.at_once} at a time, on {cost.hardware}",
-        "Training": f"{cost.training_hours:g} hours on {cost.training_hardware}, {cost.training_examples:,} examples",
+        "Training": f"{cost.training_hours:g} hours on {cost.training_hardware}, {cost.training_examples:,} examples"
+        + (f", with those of {cost.training_parent}, from which it went on" if cost.training_parent else ""),
         "Card made": card.created,
     }
     listed = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in facts.items())
@@ -163,8 +171,9 @@ def page(card: Card, shown: dict[str, list[Shown]]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Card of {name}</title><style>{_STYLE}</style></head><body>"
         f'<h1>{name}</h1><p class="soft">How often a picture shows what its prompt says, told by a rule-based '
-        "checker that took no part in training. Bars: share with its 95 % interval; the mark is chance.</p>"
+        "checker that took no part in training. Bars: share with its 95 % interval, as if all statements were "
+        "independent; the mark is chance.</p>"
         f'<h2>Statements that hold</h2><div class="columns">{"".join(_file(*f) for f in card.files.items())}</div>'
-        f"{tables}<h2>The checker itself</h2>{_table(true | back)}{true_note}{back_note}"
+        f"{tables}<h2>The checker itself</h2>{checker}{true_note}{back_note}"
         f"<h2>How</h2><dl>{listed}</dl>{galleries}</body></html>\n"
     )

@@ -174,6 +174,7 @@ def evaluate(
             training_hardware=lineage.hardware,
             training_hours=lineage.hours,
             training_examples=lineage.examples,
+            training_parent=lineage.parent,
         ),
     )
     card.write(folder)

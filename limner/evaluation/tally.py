@@ -44,6 +44,12 @@ class Rows(BaseModel):
     left_right: Rate
     all_correct: Rate
 
+    @property
+    def every(self) -> Rate:
+        """All statements of all kinds together."""
+        rates = self.statements.values()
+        return Rate.of(sum(rate.accepted for rate in rates), sum(rate.total for rate in rates))
+
 
 def tally(pictures: Iterable[Iterable[Verdict]]) -> Rows:
     """Count the verdicts on each picture's statements."""

@@ -25,7 +25,7 @@ class Tensor(_Part):
 
 
 class Graph(_Part):
-    """A network as a file: an ONNX graph whose weights lie beside it, and faster forms of the same network."""
+    """A network as a file: an ONNX graph whose weights lie beside it."""
 
     path: str
     inputs: tuple[Tensor, ...]
@@ -70,7 +70,7 @@ class Size(_Part):
 
 
 class Lineage(_Part):
-    """Where the weights come from."""
+    """Where the weights come from; `hours` and `examples` of training are with those of the `parent`."""
 
     data: str
     data_hash: str

@@ -39,7 +39,7 @@ def require_loopback(host: str) -> None:
 
 
 class SafeHeaders:
-    """Adds the headers of HEADERS to every answer."""
+    """Adds the headers of HEADERS to every answer that does not set them itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -51,7 +51,7 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, add if scope["type"] == "http" else send)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import FileResponse, JSONResponse
 
 from ..engine.request import DrawRequest
-from ..errors import InvalidInput, NotFound
+from ..errors import InvalidInput, NotFound, Unavailable
 from ..storybook.captions import idea
 from .events import EventStream, Feed
 from .jobs import Job
@@ -29,6 +29,10 @@ from .wire import (
 
 router = APIRouter()
 YEAR = 31_536_000
+# A card is one file: its style and its pictures are in it, and it runs nothing.
+CARD_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 def _service(request: Request) -> Service:
@@ -53,6 +57,8 @@ def _resolve(service: Service, asked: JobRequest) -> DrawRequest:
 def make_job(request: Request, response: Response, asked: JobRequest) -> JobView:
     """Queue a job. When the answer comes, the job is on the disk: it is drawn even after a crash."""
     service = _service(request)
+    if service.draining:
+        raise Unavailable("the service is stopping; send the job again when it is back")
     request.state.model = asked.model or service.model
     resolved = _resolve(service, asked)
     job = service.store.add(resolved, asked.n, service.runner.retry_after)
@@ -187,15 +193,21 @@ def list_models(request: Request) -> ModelList:
 
 @router.get(
     "/v1/models/{name}/{version}/card",
-    responses=documented(404, 422),
+    responses={200: {"content": {"application/json": {}, "text/html": {}}}, **documented(404, 422)},
+    response_class=FileResponse,
     summary="An evaluation card",
 )
-def get_card(request: Request, name: str, version: str) -> FileResponse:
-    """How well a model draws, as its evaluation found."""
+def get_card(
+    request: Request, name: str, version: str, accept: Annotated[str, Header(max_length=1000)] = ""
+) -> FileResponse:
+    """How well a model draws, as its evaluation found: JSON, or a page for who accepts HTML."""
     for model in _service(request).studio.models():
-        card = model.path / "card.json"
-        if (model.name, model.version) == (name, version) and card.is_file():
-            return FileResponse(card, media_type="application/json")
+        card, page = model.path / "card.json", model.path / "card.html"
+        if (model.name, model.version) != (name, version) or not card.is_file():
+            continue
+        if "text/html" in accept and page.is_file():
+            return FileResponse(page, headers={"Content-Security-Policy": CARD_POLICY, "Vary": "Accept"})
+        return FileResponse(card, media_type="application/json", headers={"Vary": "Accept"})
     raise NotFound(f"no card for model '{name[:80]}' version '{version[:80]}'")
 
 

@@ -284,6 +284,7 @@ class Runner:
         if running is not None:
             running.cancelled = True
             self._stop(running)
+        self._look = True  # those behind it in the queue have moved up
         self._end(self._store.get(job))
 
     def _settle(self, running: _Running) -> None:

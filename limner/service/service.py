@@ -93,6 +93,11 @@ class Service:
             self._lock.release()
             raise
 
+    @property
+    def draining(self) -> bool:
+        """Whether it takes no more jobs."""
+        return self._draining
+
     def drain(self) -> None:
         """Take no more jobs; what runs has `drain_seconds` to finish. May be called in a signal."""
         if self._started and not self._draining:

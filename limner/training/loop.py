@@ -11,7 +11,7 @@ import math
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -37,6 +37,7 @@ from .recipe import Optimisation
 
 _STEP_SEED = 1_000_003
 KEPT_CHECKPOINTS = 2
+Tell = Callable[[str, float], None]
 
 
 class Stage(Protocol):
@@ -90,6 +91,13 @@ class Loop:
         folder.mkdir(parents=True, exist_ok=True)
         # Precision is the recipe's own, a stage at a time; accelerate keeps one for the whole process.
         self.accelerator = Accelerator(mixed_precision="no")
+        parts = recipe.accumulation * self.accelerator.num_processes
+        if recipe.batch_size % parts:
+            raise InvalidInput(
+                f"{stage.name}.batch_size={recipe.batch_size} must be a multiple of {parts}: "
+                f"accumulation {recipe.accumulation} in {self.accelerator.num_processes} processes",
+                field=f"{stage.name}.batch_size",
+            )
         device = self.accelerator.device
         stage.module.to(device)
         optimizer = torch.optim.AdamW(
@@ -116,9 +124,9 @@ class Loop:
         elif self.accelerator.is_main_process:
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         self.accelerator.wait_for_everyone()
-        recipe, writer = self.recipe, SummaryWriter(self.folder / "events")
+        recipe, visible = self.recipe, self.accelerator.is_main_process
         began = time.monotonic()
-        with closing(writer), _progress(self.accelerator.is_main_process) as bar, _interruptible() as asked:
+        with self._events() as tell, _progress(visible) as bar, _interruptible() as asked:
             task = bar.add_task(self.stage.name, total=recipe.steps, completed=self.step, loss="")
             while self.step < recipe.steps:
                 losses = self._one_step()
@@ -126,10 +134,10 @@ class Loop:
                 bar.update(task, completed=self.step, loss=f"loss {losses['loss']:.4f}")
                 if self.step % 20 == 0:
                     for name, value in losses.items():
-                        writer.add_scalar(f"train/{name}", value, self.step)
+                        tell(f"train/{name}", value)
                 last, stop = self.step == recipe.steps, self._any(bool(asked))
                 if last or self.step % recipe.validate_every == 0:
-                    self._validate(writer)
+                    self._validate(tell)
                 if last or self.step % recipe.sheet_every == 0:
                     self._sheet()
                 now = time.monotonic()
@@ -142,6 +150,15 @@ class Loop:
                     )
         self.ema.copy_to(self.stage.module.parameters())
         return self.stage.module.eval()
+
+    @contextmanager
+    def _events(self) -> Iterator[Tell]:
+        """Where TensorBoard reads, from one process; steps after the checkpoint are told anew."""
+        if not self.accelerator.is_main_process:
+            yield lambda name, value: None
+            return
+        with closing(SummaryWriter(self.folder / "events", purge_step=self.step or None)) as writer:
+            yield lambda name, value: writer.add_scalar(name, value, self.step)
 
     def _any(self, here: bool) -> bool:
         """Whether any process says so, so that all stop at the same step."""
@@ -201,11 +218,11 @@ class Loop:
         finally:
             self.ema.restore(self.stage.module.parameters())
 
-    def _validate(self, writer: SummaryWriter) -> None:
+    def _validate(self, tell: Tell) -> None:
         with self._averaged():
             found = self.stage.validate()
         for name, value in found.items():
-            writer.add_scalar(f"held_out/{name}", value, self.step)
+            tell(f"held_out/{name}", value)
         if self.accelerator.is_main_process:
             text = "  ".join(f"{name} {value:.5f}" for name, value in found.items())
             with (self.folder / "validation.log").open("a") as log:

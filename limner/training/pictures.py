@@ -17,36 +17,39 @@ from rich.progress import track
 from ..data.captioned import Item
 from ..data.pictures import load_mask, load_picture
 
-_UNNAMED = ("subject",)
+_UNNAMED = "subject"
 
 
 @dataclass(frozen=True)
 class PictureArrays:
     """Pictures, and where which kind of subject is; both memory-mapped.
 
-    `pictures` (N, S, S, 3) uint8; `subjects` (N, S, S) uint8: 0 is background, k shows the kind `names[k - 1]`.
+    `pictures` (N, S, S, 3) uint8; `subjects` (N, S, S) uint8: 0 is background, k shows the kind `names[k - 1]`, the
+    first of which is "subject" for all that have no name; `identity` tells these pictures from all others.
     """
 
     pictures: NDArray[np.uint8]
     subjects: NDArray[np.uint8]
     names: tuple[str, ...]
+    identity: str
 
 
 def subject_names(items: Sequence[Item]) -> tuple[str, ...]:
-    """The kinds of subject that a set names: `subject` in the entries of its attribute "subjects".
+    """The kinds of subject in a set: "subject", and those that it names, `subject` in its attribute "subjects".
 
-    Without names, or with more than 255, all subjects are of one kind.
+    More than 254 names are too many to tell apart: then there is the one kind.
     """
-    found = sorted({name for item in items for name in drawn_subjects(item) if name})
-    return tuple(found) if 0 < len(found) < 256 else _UNNAMED
+    found = sorted({name for item in items for name in drawn_subjects(item)} - {_UNNAMED})
+    return (_UNNAMED, *found) if len(found) < 255 else (_UNNAMED,)
 
 
 def drawn_subjects(item: Item) -> list[str]:
-    """The names of the subjects of a picture, in the order of its mask's values; "" where one has no name."""
+    """The names of the subjects of a picture, in the order of its mask's values; "subject" where one has none."""
     told = item.attributes.get("subjects")
     if not isinstance(told, list):
         return []
-    return [str(each.get("subject", "")) if isinstance(each, dict) else "" for each in told]
+    names = [each.get("subject") if isinstance(each, dict) else None for each in told]
+    return [name if isinstance(name, str) and name else _UNNAMED for name in names]
 
 
 def _read(item: Item, size: int, names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -55,23 +58,25 @@ def _read(item: Item, size: int, names: tuple[str, ...]) -> tuple[NDArray[np.uin
         return picture, np.zeros((size, size), np.uint8)
     kinds = np.ones(256, np.uint8)
     kinds[0] = 0
-    if names != _UNNAMED:
-        for k, name in enumerate(drawn_subjects(item)[:255], 1):
-            kinds[k] = names.index(name) + 1 if name in names else 0
+    for k, name in enumerate(drawn_subjects(item)[:255], 1):
+        kinds[k] = names.index(name) + 1 if name in names else 1
     return picture, kinds[load_mask(item.mask, size)]
 
 
 def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
     digest = hashlib.sha256(f"{size} {names}".encode())
     for item in items:
-        digest.update(f"{item.file}:{item.file.stat().st_size}:{item.mask}\n".encode())
+        files = [item.file, *([item.mask] if item.mask else [])]
+        stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        digest.update(f"{stamps} {drawn_subjects(item)}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[str, ...]) -> PictureArrays:
     """Read all pictures at `size` pixels, or find them in the cache folder from an earlier time."""
     cache.mkdir(parents=True, exist_ok=True)
-    stem = cache / f"pictures-{_identity(items, size, names)}"
+    identity = _identity(items, size, names)
+    stem = cache / f"pictures-{identity}"
     files = stem.with_suffix(".rgb.npy"), stem.with_suffix(".subjects.npy")
     if not files[1].exists():
         partials = [f.with_suffix(".partial") for f in files]
@@ -85,7 +90,8 @@ def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[s
         subjects.flush()
         for source, target in zip(partials, files, strict=True):
             source.rename(target)
-    return PictureArrays(np.load(files[0], mmap_mode="r"), np.load(files[1], mmap_mode="r"), names)
+    pictures, subjects = (np.load(file, mmap_mode="r") for file in files)
+    return PictureArrays(pictures, subjects, names, identity)
 
 
 def order(count: int, seed: int, first: int, size: int) -> NDArray[np.int64]:

@@ -116,6 +116,11 @@ class Autoencoder(Optimisation):
             "crop",
             f"must be a multiple of {self.factor} pixels, which {len(self.channels)} channels make, not {self.crop}",
         )
+        _must(
+            not self.scale_weight or self.crop % (2 * self.factor) == 0,
+            "crop",
+            f"must be a multiple of {2 * self.factor} pixels where scale_weight halves it, not {self.crop}",
+        )
         return self
 
 
@@ -189,7 +194,8 @@ class Recipe(_Table):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
-        step = self.autoencoder.factor * 2 ** (len(self.denoiser.channels) - 1)
+        levels = max(len(self.denoiser.channels), 2 if self.autoencoder.scale_weight else 1)
+        step = self.autoencoder.factor * 2 ** (levels - 1)
         _must(
             self.data.size % step == 0,
             "data.size",
@@ -205,7 +211,7 @@ def read_recipe(file: Path) -> Recipe:
         return Recipe.model_validate(tomllib.loads(file.read_text()))
     except FileNotFoundError:
         raise NotFound(f"recipe '{file}' not found") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -22,6 +26,9 @@ from ..registry.models import Model
 from .recipe import Data, Recipe, read_recipe
 
 RECIPE_NAME = "recipe.json"
+_LEARNED = ("autoencoder", "denoiser", "tokenizer")
+_MADE = (*_LEARNED, "pictures", "cache", "pipeline", "model")
+_REPORTS = ("checkpoint_every", "validate_every", "sheet_every")
 
 console = Console()
 
@@ -36,6 +43,19 @@ class Prepared:
     cache: Path
     parent: Model | None
 
+    def digest(self) -> str:
+        """A hash of what is learned from: names, captions and sizes of files, in both parts."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.held_out):
+            for item in part:
+                files = [item.file, *([item.mask] if item.mask else [])]
+                sizes = [
+                    (file.relative_to(self.whole.folder).as_posix(), file.stat().st_size) for file in files
+                ]
+                digest.update(json.dumps([sizes, item.captions]).encode() + b"\n")
+            digest.update(b"-")
+        return digest.hexdigest()
+
 
 def train(recipe_file: Path, out: Path, resume: bool, parent: Model | None = None) -> Model:
     """Train by a recipe in the folder `out`; the model directory is `out`/model.
@@ -45,12 +65,16 @@ def train(recipe_file: Path, out: Path, resume: bool, parent: Model | None = Non
     same call with `resume` goes on exactly where it stopped.
     """
     recipe = read_recipe(recipe_file)
+    # torchrun starts several processes; accelerate joins them on a CPU only when it is told to.
+    processes = PartialState(cpu="LOCAL_RANK" in os.environ and not torch.cuda.is_available())
     out.mkdir(parents=True, exist_ok=True)
-    processes = PartialState()
     if processes.is_main_process:
-        _keep_to_recipe(recipe, parent, out, resume)
+        _check_folder(recipe, parent, out, resume)
     with processes.main_process_first():
-        prepared = _prepare(recipe.data, recipe.seed, out, parent)
+        prepared = _prepare(recipe.data, recipe.seed, out, parent, resume)
+    if processes.is_main_process:
+        _begin(recipe, parent, prepared, out, resume)
+    processes.wait_for_everyone()
     console.print(f"{len(prepared.train)} pictures to learn from, {len(prepared.held_out)} held out")
     family = import_module(f"limner.families.{recipe.family}.training")
     model: Model = family.train(recipe, prepared, out, resume)
@@ -58,26 +82,60 @@ def train(recipe_file: Path, out: Path, resume: bool, parent: Model | None = Non
     return model
 
 
-def _keep_to_recipe(recipe: Recipe, parent: Model | None, out: Path, resume: bool) -> None:
-    """Write what the run is made by beside it, and have a resumed run keep to it.
+def _said(recipe: Recipe, parent: Model | None) -> dict[str, Any]:
+    return {"init": str(parent.path) if parent else None} | recipe.model_dump(mode="json")
 
-    What the model says of itself may change, and so may a stage that has not begun.
+
+def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool) -> None:
+    """A resumed run keeps to the recipe that it began with, and a new one takes no folder of anybody else.
+
+    What the model says of itself may change, and how often it reports, and so may stages that have not begun.
     """
     file = out / RECIPE_NAME
-    said = {"init": str(parent.path) if parent else None} | recipe.model_dump(mode="json")
+    if not file.is_file():
+        if foreign := [name for name in _MADE if (out / name).exists()]:
+            raise InvalidInput(f"{out} holds '{foreign[0]}' but is no folder of a run; name an empty one")
+        return
+    if not resume:
+        return
+    kept = json.loads(file.read_text())
+    try:
+        before = Recipe.model_validate(
+            {key: value for key, value in kept.items() if key not in ("init", "data_hash")}
+        )
+    except ValidationError:
+        raise InvalidInput(
+            f"the run in {out} was begun by another version; start again without --resume"
+        ) from None
+    begun = [
+        name
+        for name, part in (("autoencoder", "autoencoder"), ("denoiser", "tokenizer"))
+        if (out / part).is_dir()
+    ]
+    was = {"init": kept.get("init")} | before.model_dump(mode="json")
+    for key, old, new in _changes(was, _said(recipe, parent)):
+        table, _, name = key.partition(".")
+        free = table == "model" or (table in ("autoencoder", "denoiser") and table not in begun)
+        if not free and name not in _REPORTS:
+            raise InvalidInput(
+                f"{key} is {new} and was {old} when the run in {out} began; "
+                "put it back, or start again without --resume",
+                field=key,
+            )
+
+
+def _begin(recipe: Recipe, parent: Model | None, prepared: Prepared, out: Path, resume: bool) -> None:
+    """Note what the run is made by; a new one lets go of what an earlier one has learned."""
+    file, data = out / RECIPE_NAME, prepared.digest()
     if resume and file.is_file():
-        free = {"model"} | {name for name in ("autoencoder", "denoiser") if not (out / name).is_dir()}
-        for key, was, now in _changes(json.loads(file.read_text()), said):
-            if key.partition(".")[0] not in free:
-                raise InvalidInput(
-                    f"{key} is {now} and was {was} when the run in {out} began; "
-                    "put it back, or start again without --resume",
-                    field=key,
-                )
+        if json.loads(file.read_text()).get("data_hash", data) != data:
+            raise InvalidInput(
+                f"the pictures or captions have changed since the run in {out} began; start again without --resume"
+            )
     elif not resume:
-        for name in ("autoencoder", "denoiser", "tokenizer"):
+        for name in _LEARNED:
             shutil.rmtree(out / name, ignore_errors=True)
-    file.write_text(json.dumps(said, indent=1) + "\n")
+    file.write_text(json.dumps(_said(recipe, parent) | {"data_hash": data}, indent=1) + "\n")
 
 
 def _changes(was: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -88,19 +146,28 @@ def _changes(was: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]
         yield key, was, now
 
 
-def _prepare(data: Data, seed: int, out: Path, parent: Model | None) -> Prepared:
-    folder = data.folder
-    if folder is None:
-        folder = out / "pictures"
-        with Progress(console=console) as bar:
-            task = bar.add_task("drawing Storybook", total=data.storybook_count)
-            write_storybook(
-                folder, data.storybook_count, data.size, data.storybook_seed,
-                lambda done, count: bar.update(task, completed=done, total=count),
-            )  # fmt: skip
+def _prepare(data: Data, seed: int, out: Path, parent: Model | None, resume: bool) -> Prepared:
+    folder = data.folder or out / "pictures"
+    if data.folder is None:
+        try:
+            _draw(data, folder)
+        except InvalidInput:
+            if resume or not folder.is_dir():
+                raise
+            shutil.rmtree(folder)  # of an earlier run here, with another size, seed or more pictures
+            _draw(data, folder)
     whole = read_set(folder)
     learned, held_out = split(whole.items, data.held_out, seed)
     return Prepared(whole, tuple(learned), tuple(held_out), out / "cache", parent)
+
+
+def _draw(data: Data, folder: Path) -> None:
+    with Progress(console=console) as bar:
+        task = bar.add_task("drawing Storybook", total=data.storybook_count)
+        write_storybook(
+            folder, data.storybook_count, data.size, data.storybook_seed,
+            lambda done, count: bar.update(task, completed=done, total=count),
+        )  # fmt: skip
 
 
 def commit() -> str:

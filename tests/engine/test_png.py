@@ -14,7 +14,7 @@ from limner.engine.request import DrawRequest, Picture
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 16, 3), np.uint8)
 
 
-def picture(**changes: object) -> Picture:
+def picture(name: str = "storybook", **changes: object) -> Picture:
     asked = {
         "prompt": "a red apple, on a wooden table",
         "seed": 7,
@@ -24,7 +24,7 @@ def picture(**changes: object) -> Picture:
         "width": 16,
         "height": 8,
     }
-    return Picture(PIXELS, DrawRequest.model_validate(asked | changes), "3", 0.5)
+    return Picture(PIXELS, DrawRequest.model_validate(asked | changes), name, "3", 0.5)
 
 
 def text_of(png: bytes) -> dict[str, str]:
@@ -55,7 +55,7 @@ def test_the_request_can_be_read_back() -> None:
 
 @pytest.mark.parametrize("reference", ["/home/someone/birds", "..\\someone\\birds", "birds@2", "birds"])
 def test_a_picture_names_its_model_but_not_its_folder(reference: str) -> None:
-    png = encode(picture(model=reference))
+    png = encode(picture("birds", model=reference))
     assert json.loads(text_of(png)["limner"])["model"] == "birds"
     assert b"someone" not in png
 

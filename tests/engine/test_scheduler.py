@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
+from queue import Queue
 
 import numpy as np
 import pytest
@@ -251,3 +253,15 @@ def test_closing_stops_everyone_and_refuses_newcomers() -> None:
         assert sorted(closed) == [0, 1] and scheduler.in_flight == 0
         with pytest.raises(Unavailable):
             scheduler.submit(program(2), Listener())
+
+
+def test_it_rests_once_when_there_is_nothing_to_do() -> None:
+    rested: Queue[float] = Queue()
+    with running(FakeNetworks(), rest=lambda: rested.put(time.monotonic()), rest_after=0.05) as scheduler:
+        rested.get(timeout=10)
+        listener = Listener()
+        scheduler.submit(Plan(1).program(), listener)
+        assert isinstance(listener.ending(), Drawn)
+        rested.get(timeout=10)
+        time.sleep(0.3)
+        assert rested.empty()

@@ -95,3 +95,9 @@ def test_a_closed_studio_says_so(studio: LocalStudio) -> None:
     assert isinstance(event, Stopped)
     with pytest.raises(Unavailable):
         studio.draw(ask())
+
+
+def test_a_resolved_request_stays_with_its_version(studio: LocalStudio, tiny_model: Path) -> None:
+    assert studio.resolve(ask()).model == "tiny@1"
+    assert studio.resolve(ask(model="tiny@1")).model == "tiny@1"
+    assert studio.resolve(ask(model=str(tiny_model))).model == str(tiny_model)

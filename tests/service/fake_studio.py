@@ -78,7 +78,7 @@ class FakeDrawing:
                 return Failed(RuntimeError("the paint ran out"))
             self._on_event(Stepped(step, steps, np.broadcast_to(colour, (8, 8, 3)).copy()))
         pixels = np.broadcast_to(colour, (64, 64, 3)).copy()
-        return Finished(Picture(pixels, self._request, "1", 0.01))
+        return Finished(Picture(pixels, self._request, "storybook", "1", 0.01))
 
 
 class FakeStudio:
@@ -96,6 +96,7 @@ class FakeStudio:
         self.gate.set()
         self.started: list[DrawRequest] = []
         self.closed = False
+        self.folder = Path("/nowhere")
 
     def fails(self) -> bool:
         """Whether the picture that asks is to fail."""
@@ -109,7 +110,7 @@ class FakeStudio:
 
     def models(self) -> list[Model]:
         """The one model."""
-        return [Model(Path("/nowhere"), MANIFEST, True)]
+        return [Model(self.folder, MANIFEST, True)]
 
     def resolve(self, request: DrawRequest) -> DrawRequest:
         """Fill the defaults; refuse other models and sizes."""

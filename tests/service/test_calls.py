@@ -185,3 +185,29 @@ def test_the_example_request_is_accepted(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     example = document["components"]["schemas"]["JobRequest"]["examples"][0]
     assert client.post("/v1/jobs", json=example).status_code == 202
+
+
+def test_a_card_is_json_or_a_page(client: TestClient, studio: FakeStudio, tmp_path: Path) -> None:
+    studio.folder = tmp_path
+    (tmp_path / "card.json").write_text('{"format": 1}')
+    card = client.get("/v1/models").json()["models"][0]["card"]
+    accept = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    assert client.get(card, headers=accept).json() == {"format": 1}
+    (tmp_path / "card.html").write_text('<p style="color: red">97 %</p>')
+    assert client.get(card).json() == {"format": 1}
+    page = client.get(card, headers=accept)
+    assert page.text == '<p style="color: red">97 %</p>' and page.headers["vary"] == "Accept"
+    policy = page.headers["content-security-policy"]
+    assert (
+        "style-src 'unsafe-inline'" in policy
+        and "script-src" not in policy
+        and "default-src 'none'" in policy
+    )
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_service_that_stops_takes_no_more_jobs(client: TestClient) -> None:
+    app: Any = client.app
+    app.state.service.drain()
+    answer = client.post("/v1/jobs", json={"prompt": "a red apple"})
+    assert answer.status_code == 503 and "stopping" in answer.json()["detail"]

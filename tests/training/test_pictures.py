@@ -43,28 +43,43 @@ def test_pictures_and_subjects_are_read_once(tmp_path: Path) -> None:
     items = [_item(tmp_path, 0, []), _item(tmp_path, 1, ["dog", "cat"]), _item(tmp_path, 4, ["cat", "dog"])]
     names = subject_names(items)
     arrays = picture_arrays(items, 32, tmp_path / "cache", names)
-    assert names == arrays.names == ("cat", "dog")
+    assert names == arrays.names == ("subject", "cat", "dog")
     assert arrays.pictures.shape == (3, 32, 32, 3) and arrays.subjects.shape == (3, 32, 32)
     assert arrays.pictures[2, 0, 0].tolist() == [160, 10, 20]
     assert not arrays.subjects[0].any()
-    assert (arrays.subjects[1][:20, :14] == 2).all() and not arrays.subjects[1][:20, 18:].any()
-    assert (arrays.subjects[1][30:] == 1).all() and (arrays.subjects[2][30:] == 2).all()
+    assert (arrays.subjects[1][:20, :14] == 3).all() and not arrays.subjects[1][:20, 18:].any()
+    assert (arrays.subjects[1][30:] == 2).all() and (arrays.subjects[2][30:] == 3).all()
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
     picture_arrays(items, 32, tmp_path / "cache", names)
     assert before == {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
 
 
-@pytest.mark.parametrize("told", [3, "cat", ["cat"], [{"name": "cat"}], None])
+@pytest.mark.parametrize("told", [3, "cat", ["cat"], [{"name": "cat"}], [{"subject": None}], None])
 def test_subjects_that_are_not_named_are_of_one_kind(tmp_path: Path, told: object) -> None:
     item = _item(tmp_path, 1, ["cat", "dog"])
     item = Item(item.file, item.captions, item.mask, {"subjects": told})
     names = subject_names([item])
     arrays = picture_arrays([item], 32, tmp_path / "cache", names)
-    assert len(names) == 1 and set(np.unique(arrays.subjects)) == {0, 1}
+    assert names == ("subject",) and set(np.unique(arrays.subjects)) == {0, 1}
+
+
+def test_a_mask_past_the_named_subjects_is_still_a_subject(tmp_path: Path) -> None:
+    items = [_item(tmp_path, 1, ["cat"]), _item(tmp_path, 2, ["cat", "unheard of"])]
+    arrays = picture_arrays(items, 32, tmp_path / "cache", subject_names(items[:1]))
+    assert arrays.names == ("subject", "cat")
+    assert (arrays.subjects[:, 30:] == 1).all() and (arrays.subjects[:, :20, :14] == 2).all()
+
+
+def test_a_changed_mask_is_read_again(tmp_path: Path) -> None:
+    item = _item(tmp_path, 1, ["cat"])
+    first = picture_arrays([item], 32, tmp_path / "cache", ("subject", "cat"))
+    Image.new("L", (96, 64)).save(tmp_path / "m1.png")
+    again = picture_arrays([item], 32, tmp_path / "cache", ("subject", "cat"))
+    assert first.subjects.any() and not again.subjects.any() and first.identity != again.identity
 
 
 def test_a_broken_mask_is_named(tmp_path: Path) -> None:
     item = _item(tmp_path, 1, ["cat"])
     (tmp_path / "m1.png").write_bytes(b"not a picture")
     with pytest.raises(PictureError, match=r"m1\.png"):
-        picture_arrays([item], 32, tmp_path / "cache", ("cat",))
+        picture_arrays([item], 32, tmp_path / "cache", ("subject", "cat"))

@@ -53,8 +53,10 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from limner.training.run import train
+from accelerate import PartialState
 if __name__ == "__main__":
     train(Path(sys.argv[1]), Path(sys.argv[2]), resume=False)
+    print(f"process {PartialState().process_index} of {PartialState().num_processes}")
 """
 
 
@@ -72,6 +74,8 @@ def _train(folder: Path, processes: int) -> Path:
         timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    for number in range(processes):
+        assert f"process {number} of {processes}" in done.stdout
     return folder / "out"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,47 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
     assert raised.value.field == named and "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("table", "changed", "named"),
+    [
+        ("denoiser", {"accumulation": 5}, "denoiser.accumulation"),
+        ("autoencoder", {"crop": 36}, "autoencoder.crop"),
+        ("autoencoder", {"crop": 24, "scale_weight": 0.5}, "autoencoder.crop"),
+        ("autoencoder", {"channels": [16, 20]}, "autoencoder.channels"),
+        ("autoencoder", {"channels": []}, "autoencoder.channels"),
+        ("denoiser", {"channels": [64, 100]}, "denoiser.channels"),
+        ("denoiser", {"heads": 7}, "denoiser.heads"),
+        ("denoiser", {"text_heads": 5}, "denoiser.text_heads"),
+        ("data", {"size": 104}, "data.size"),
+        ("model", {"sampler": {"guidance_interval": [0.8, 0.2]}}, "model.sampler.guidance_interval"),
+    ],
+)
+def test_keys_that_do_not_fit_together_are_named(
+    tmp_path: Path, table: str, changed: dict[str, object], named: str
+) -> None:
+    values = read_recipe(RECIPES / "storybook-cpu.toml").model_dump(mode="json", exclude_none=True)
+    values[table] |= changed
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    for name, entries in values.items():
+        if isinstance(entries, dict):
+            lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in entries.items())]
+    (tmp_path / "wrong.toml").write_text("\n".join(lines))
+    with pytest.raises(InvalidInput) as raised:
+        read_recipe(tmp_path / "wrong.toml")
+    assert raised.value.field == named and named in str(raised.value) and "\n" not in str(raised.value)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + " }"
+    return json.dumps(value)
+
+
 def test_a_file_that_is_not_there_or_not_toml(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"nothing\.toml"):
         read_recipe(tmp_path / "nothing.toml")
     (tmp_path / "broken.toml").write_text("[data\n")
-    with pytest.raises(InvalidInput, match="not valid TOML"):
-        read_recipe(tmp_path / "broken.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    for name in ("broken", "bytes"):
+        with pytest.raises(InvalidInput, match="not valid TOML"):
+            read_recipe(tmp_path / f"{name}.toml")

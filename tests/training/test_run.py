@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +15,10 @@ from safetensors.torch import load_file
 
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
-from limner.errors import InvalidInput
+from limner.errors import Cancelled, InvalidInput, NotFound
 from limner.registry import Registry
 from limner.registry.models import open_model
+from limner.training.loop import Loop
 from limner.training.run import train
 
 RECIPE = """
@@ -101,6 +106,86 @@ def test_a_run_goes_on_only_by_its_own_recipe(
     ) as raised:
         train(other, run / "out", resume=True)
     assert raised.value.field == named
+
+
+def test_what_changes_no_weights_may_change(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    recipe = RECIPE.replace("simple_until = 0.5", "simple_until = 0.5\ncheckpoint_every = 2")
+    other.write_text(recipe.replace('title = "Small"', 'title = "Smaller"'))
+    assert train(other, run / "out", resume=True).manifest.title == "Smaller"
+
+
+def test_a_run_goes_on_only_with_its_own_pictures(run: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(run / "out", tmp_path / "out")
+    table = out / "pictures" / "metadata.jsonl"
+    table.write_text(table.read_text().replace(" a ", " the ", 1))
+    with pytest.raises(InvalidInput, match="captions have changed"):
+        train(run / "small.toml", out, resume=True)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(RECIPE)
+    (tmp_path / "tokenizer").mkdir()
+    with pytest.raises(InvalidInput, match="holds 'tokenizer' but is no folder of a run"):
+        train(tmp_path / "small.toml", tmp_path, resume=False)
+    assert (tmp_path / "tokenizer").is_dir()
+
+
+def test_a_wrong_recipe_costs_nothing_that_was_learned(run: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(RECIPE.replace("[data]", f'[data]\nfolder = "{tmp_path / "nowhere"}"'))
+    with pytest.raises(NotFound):
+        train(wrong, run / "out", resume=False)
+    assert list((run / "out" / "denoiser" / "checkpoints").iterdir())
+
+
+def test_a_run_that_begins_again_draws_other_pictures_where_it_must(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(run / "out" / "pictures", out / "pictures")
+    shutil.copy(run / "out" / "recipe.json", out)
+    (tmp_path / "other.toml").write_text(RECIPE.replace("storybook_count = 24", "storybook_count = 12"))
+    model = train(tmp_path / "other.toml", out, resume=False)
+    assert "12 of seed 1" in model.manifest.lineage.data
+    assert len(list((out / "pictures" / "images").iterdir())) == 12
+
+
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(run: Path, tmp_path: Path) -> None:
+    """Through real stages: Ctrl-C in the autoencoder and again in the denoiser."""
+    for stop in ("autoencoder", "denoiser"):
+        with pytest.raises(Cancelled), _interrupted_at(stop, 2):
+            train(run / "small.toml", tmp_path / "out", resume=stop == "denoiser")
+    train(run / "small.toml", tmp_path / "out", resume=True)
+    for stage in ("autoencoder", "denoiser"):
+        whole, cut = (
+            torch.load(folder / "out" / stage / "checkpoints" / "000000004" / "state.pt", weights_only=True)
+            for folder in (run, tmp_path)
+        )
+        assert all(torch.equal(whole["module"][name], cut["module"][name]) for name in whole["module"])
+
+
+@contextmanager
+def _interrupted_at(stage: str, step: int) -> Iterator[None]:
+    take = Loop._one_step
+
+    def stopping(loop: Loop) -> dict[str, float]:
+        if (loop.stage.name, loop.step) == (stage, step):
+            signal.raise_signal(signal.SIGINT)
+        return take(loop)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loop, "_one_step", stopping)
+        yield
+
+
+def test_a_parent_with_longer_texts_gives_its_words_but_not_their_number(run: Path, tmp_path: Path) -> None:
+    parent = open_model(run / "out" / "model")
+    (tmp_path / "child.toml").write_text(RECIPE.replace("text_length = 16", "text_length = 8"))
+    child = train(tmp_path / "child.toml", tmp_path / "out", resume=False, parent=parent)
+    studio = LocalStudio(Registry(tmp_path))
+    picture = studio.draw(DrawRequest(prompt="a red apple " * 9, model=str(child.path), seed=1))
+    studio.close()
+    assert picture.pixels.shape == (64, 64, 3)
+    assert child.manifest.lineage.examples == 32
 
 
 def test_networks_of_the_same_shape_go_on_from_a_parent(run: Path, tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ class Network(Protocol):
         """
         ...
 
+    def rest(self) -> None:
+        """Give back what only a rush of calls needs; the next calls work as before."""
+        ...
+
+    def close(self) -> None:
+        """Begin nothing more in the background. Idempotent."""
+        ...
+
 
 class Backend(Protocol):
     """A runtime for graphs."""

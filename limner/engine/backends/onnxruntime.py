@@ -57,6 +57,12 @@ class OnnxRuntimeNetwork:
             raise LimnerError(f"{self._title} cannot take {shapes}: {_gist(error)}") from None
         return {name: np.asarray(value) for name, value in zip(self._outputs, results, strict=True)}
 
+    def rest(self) -> None:
+        """Nothing is held for a rush."""
+
+    def close(self) -> None:
+        """Nothing runs in the background."""
+
 
 def _gist(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

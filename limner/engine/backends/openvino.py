@@ -32,7 +32,8 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 FORMS = (1, 2, 4, 8)
 """Numbers of rows that a network may be compiled for."""
-_ASKED_OFTEN = 16
+_OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
+_ASKED_OFTEN = 40  # calls: two pictures of twenty steps
 
 
 class OpenVino:
@@ -61,21 +62,21 @@ class OpenVino:
         if self._cache is not None and (folder := _cache_folder(self._cache, file)) is not None:
             settings["CACHE_DIR"] = str(folder)
 
-        def read() -> openvino.Model:
-            try:
-                return self._core.read_model(file)
-            except RuntimeError as error:
-                raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
+        try:
+            whole = self._core.read_model(file)
+        except RuntimeError as error:
+            raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
 
         def form(rows: int) -> openvino.InferRequest:
-            network = read()
+            # Of what was read at first: files that are replaced meanwhile must not mix with it.
+            network = whole.clone()
             try:
                 network.reshape({port: [rows, *list(port.partial_shape)[1:]] for port in network.inputs})
                 return self._core.compile_model(network, "CPU", settings).create_infer_request()
             except RuntimeError as error:
                 raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
 
-        return OpenVinoNetwork(title, [port.any_name for port in read().outputs], form)
+        return OpenVinoNetwork(title, [port.any_name for port in whole.outputs], form)
 
 
 class OpenVinoNetwork:
@@ -87,6 +88,7 @@ class OpenVinoNetwork:
         """Run what `form` makes for a number of rows, giving `outputs`; messages call it `title`."""
         self._title, self._outputs, self._form = title, outputs, form
         self._forms: dict[int, openvino.InferRequest] = {}
+        self._first, self._closed = 0, False
         self._asked: Counter[int] = Counter()
         self._compiling = ThreadPoolExecutor(1, thread_name_prefix="compile")
         self._lock = Lock()
@@ -95,11 +97,11 @@ class OpenVinoNetwork:
         """Run the graph; LimnerError where the inputs do not fit it."""
         rows = max((len(value) if value.ndim else 0 for value in inputs.values()), default=0)
         with self._lock:
-            for wanted, _ in parts(rows, FORMS):
+            for wanted in {form for form, _ in parts(rows, FORMS)}:
                 self._ask_for(wanted)
             try:
                 made, first = [], 0
-                for form, filled in parts(rows, list(self._forms)):
+                for form, filled in parts(rows, self._forms):
                     part = {name: _rows(value, first, filled, form) for name, value in inputs.items()}
                     made.append(self._run(form, part, filled))
                     first += filled
@@ -119,7 +121,8 @@ class OpenVinoNetwork:
         """Compile the first form at once, another in the background when it has been asked for often."""
         if not self._forms:
             self._forms[form] = self._form(form)
-        if form in self._forms:
+            self._first = form
+        if form in self._forms or self._closed:
             return
         self._asked[form] += 1
         if self._asked[form] == _ASKED_OFTEN:
@@ -127,9 +130,25 @@ class OpenVinoNetwork:
 
     def _compile(self, form: int) -> None:
         try:
-            self._forms[form] = self._form(form)
-        except LimnerError as error:
-            _log.warning("a form of %d rows is done without: %s", form, error)
+            made = self._form(form)
+        except Exception:  # noqa: BLE001 - calls make do with the forms there are
+            _log.warning("a form of %d rows is done without", form, exc_info=True)
+            return
+        with self._lock:
+            if not self._closed:
+                self._forms[form] = made
+
+    def rest(self) -> None:
+        """Let go of all forms but the first; they come again when calls ask for them."""
+        with self._lock:
+            self._forms = {form: made for form, made in self._forms.items() if form == self._first}
+            self._asked.clear()
+
+    def close(self) -> None:
+        """Compile no more forms."""
+        with self._lock:
+            self._closed = True
+        self._compiling.shutdown(wait=False, cancel_futures=True)
 
 
 def parts(rows: int, forms: Collection[int]) -> list[tuple[int, int]]:
@@ -167,7 +186,8 @@ def _has_bfloat16(cpuinfo: Path) -> bool:
 
 
 def _cache_folder(cache: Path, file: Path) -> Path | None:
-    """Make the folder for a compiled graph, and remove those of earlier weights; None where it cannot be made.
+    """Make the folder for a compiled graph, and remove those of earlier weights and of graphs that are gone; None
+    where it cannot be made.
 
     OpenVINO's key knows the graph's file but not the weights beside it, so the folder's name tells them apart.
     """
@@ -177,9 +197,13 @@ def _cache_folder(cache: Path, file: Path) -> Path | None:
     folder = of_file / hashlib.sha256(stamp.encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (of_file / _OF_FILE).write_text(str(file))
         for other in of_file.iterdir():
-            if other != folder:
+            if other not in (folder, of_file / _OF_FILE):
                 shutil.rmtree(other, ignore_errors=True)
+        for name in of_file.parent.glob(f"*/{_OF_FILE}"):
+            if not Path(name.read_text()).is_file():
+                shutil.rmtree(name.parent, ignore_errors=True)
     except OSError as error:
         _log.warning("compiled graphs are not kept: %s: %s", folder, error.strerror)
         return None

@@ -110,7 +110,7 @@ class AutoencoderStage:
             shown = self.train.subjects[example]
             room = shown.shape[0] - side
             y, x = rng.integers(0, room + 1, 2)
-            inside = np.flatnonzero(shown) if k % 2 else np.empty(0)
+            inside = np.flatnonzero(shown) if (first + k) % 2 else np.empty(0)
             if len(inside):
                 cy, cx = divmod(int(inside[rng.integers(len(inside))]), shown.shape[1])
                 y, x = np.clip((cy - side // 2, cx - side // 2), 0, room)
@@ -163,14 +163,13 @@ class AutoencoderStage:
         whole, inside_error, inside_area, right, cells, count = 0.0, 0.0, 0.0, 0.0, 0.0, 0
         for first in range(0, min(_HELD_OUT, len(self.held_out.pictures)), 8):
             part = slice(first, first + 8)
-            pictures, weight, kinds = self._tensors(
-                self.held_out.pictures[part], self.held_out.subjects[part]
-            )
+            pictures, _, kinds = self._tensors(self.held_out.pictures[part], self.held_out.subjects[part])
             latents = self.vae.encode(pictures).latent_dist.mean
             error = (self._decode(latents) - pictures).abs().mean(1, keepdim=True) * 127.5
             whole += float(error.mean()) * len(pictures)
-            inside_error += float((error * (weight > 1)).sum())
-            inside_area += float((weight > 1).sum())
+            inside = torch.from_numpy(self.held_out.subjects[part] > 0).unsqueeze(1).to(error.device)
+            inside_error += float((error * inside).sum())
+            inside_area += float(inside.sum())
             right += float(((self._kinds(latents).argmax(1) == kinds) & (kinds > 0)).sum())
             cells += float((kinds > 0).sum())
             count += len(pictures)

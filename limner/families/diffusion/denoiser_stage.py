@@ -31,7 +31,7 @@ class LatentExamples:
 
     `latents` (N, C, h, w) float16, standardised; `cells` (N, h, w) float16, the share of each latent cell
     that shows a subject; `tokens` (M, T) int32, all captions; caption rows of example i are
-    `first[i]` to `first[i + 1]`; `single` (N,) bool says that there is at most one subject.
+    `first[i]` to `first[i + 1]`; `single` (N,) bool says that there is one subject.
     """
 
     latents: NDArray[np.float16]
@@ -111,7 +111,7 @@ class DenoiserStage:
         chosen = self._chosen(step, first, size)
         tokens = self._captions(self.train, chosen, generator)
         strata = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (B,) in 0..1, even
-        timesteps = (strata * _TIMESTEPS).long()
+        timesteps = (strata * _TIMESTEPS).long().clamp(max=_TIMESTEPS - 1)  # 32 bits may round up to 1
         error = self._error(self.train, chosen, tokens, timesteps, generator)
         return {"loss": error}
 

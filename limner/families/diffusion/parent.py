@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -15,25 +16,38 @@ _FILES = {
     "text_encoder": "model.safetensors",
 }
 
+_TELLING = {
+    "vae": ("norm_num_groups", "act_fn", "layers_per_block", "block_out_channels"),
+    "unet": ("attention_head_dim", "norm_num_groups", "only_cross_attention", "act_fn", "block_out_channels"),
+    "text_encoder": ("num_attention_heads", "hidden_act", "num_hidden_layers"),
+}
+
 console = Console()
 
 
 def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
     """Give `network` the weights of a part of the model directory `parent`, and say whether it could take them.
 
-    `part` is vae, unet or text_encoder. Names and shapes of all weights must agree; else nothing is taken.
+    `part` is vae, unet or text_encoder. Names and shapes of all weights must agree, and what their shapes do not
+    tell (heads, groups, activations); else nothing is taken.
     """
     found = load_file(parent / part / _FILES[part])
     own = network.state_dict()
+    config = json.loads((parent / part / "config.json").read_text())
     fits = {name: weight.shape for name, weight in found.items()} == {
         name: weight.shape for name, weight in own.items()
-    }
+    } and all(_plain(getattr(network.config, key, None)) == _plain(config.get(key)) for key in _TELLING[part])
     if fits:
         network.load_state_dict({name: weight.to(own[name].dtype) for name, weight in found.items()})
     console.print(
-        f"{part}: " + (f"goes on from {parent}" if fits else f"starts afresh, {parent} has other shapes")
+        f"{part}: "
+        + (f"goes on from {parent}" if fits else f"starts afresh, that of {parent} is built otherwise")
     )
     return fits
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def take_tokenizer(parent: Path, folder: Path) -> None:

@@ -108,8 +108,9 @@ def _export(
             recipe=recipe.model_dump_json(),
             commit=commit(),
             hardware=_hardware(),
-            hours=round(hours, 3),
-            examples=recipe.denoiser.steps * recipe.denoiser.batch_size,
+            hours=round(hours + (data.parent.manifest.lineage.hours if data.parent else 0), 3),
+            examples=recipe.denoiser.steps * recipe.denoiser.batch_size
+            + (data.parent.manifest.lineage.examples if data.parent else 0),
         ),
         preview_pairs=preview_pairs,
     )
@@ -158,7 +159,7 @@ def _tokenizer(recipe: Recipe, items: Sequence[Item], parent: Path | None, out: 
         captions = (caption for item in items for caption in item.captions)
         made = learn_tokenizer(captions, recipe.denoiser.vocabulary_size, recipe.denoiser.text_length)
         made.save_pretrained(folder)
-    return CLIPTokenizer.from_pretrained(folder)
+    return CLIPTokenizer.from_pretrained(folder, model_max_length=recipe.denoiser.text_length)
 
 
 def _latent_examples(
@@ -170,7 +171,7 @@ def _latent_examples(
     recipe: Recipe,
 ) -> LatentExamples:
     """Latents and tokens of a part; the latents are kept on disk beside a fingerprint of the encoder."""
-    mark = f"{float(sum(p.double().abs().sum() for p in vae.parameters())):.6f} {len(items)}"
+    mark = f"{float(sum(p.double().abs().sum() for p in vae.parameters())):.6f} {arrays.identity}"
     file, label = cache.with_suffix(".npy"), cache.with_suffix(".txt")
     if not file.exists() or not label.exists() or label.read_text() != mark:
         label.unlink(missing_ok=True)

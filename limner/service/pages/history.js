@@ -77,7 +77,7 @@ export async function load() {
     const made = found.jobs.flatMap(madeBy).filter(({ job }) => !hung.some((h) => h.job.id === job.id));
     hung.push(...made);
     wall.append(...made.map(hang));
-    section.hidden = hung.length === 0;
+    section.hidden = hung.length === 0 && next === null;
     more.hidden = next === null;
     return found.jobs;
   } catch {
@@ -130,8 +130,11 @@ export function view(made, index) {
   viewer.showModal();
 }
 
-/** @param {Job} job @param {number} index */
-export const viewJob = (job, index) => view(madeBy(job), index);
+/** Show a picture of a job large, where it is there. @param {Job} job @param {number} index its number within the job */
+export function viewJob(job, index) {
+  const place = job.images.findIndex((picture, position) => (picture.index ?? position) === index);
+  if (place >= 0) view(madeBy(job), place);
+}
 
 /** @param {{usePrompt: (made: Made) => void, useAll: (made: Made) => void}} handlers */
 export function start({ usePrompt, useAll }) {

@@ -9,7 +9,8 @@ import { Problem, cancelJob, createJob, getIdeas, getJob, getModels, hasEnded, r
 
 /** @typedef {import("./wire.js").Job} Job */
 /** @typedef {import("./wire.js").Request} Request */
-/** @typedef {{request: Request, job: Job | null, cancelled: boolean, stop: () => void}} Drawing */
+/** @typedef {import("./wire.js").Picture} Picture */
+/** @typedef {{request: Request, job: Job | null, images: Picture[], cancelled: boolean, stop: () => void}} Drawing */
 
 const form = element("form", HTMLFormElement);
 const prompt = element("prompt", HTMLTextAreaElement);
@@ -50,7 +51,8 @@ function report(error) {
   if (error.status === 0) lost();
   const named = error.errors.filter(({ field }) => field in FIELDS);
   for (const wrong of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (wrong.field)], sentence(wrong));
-  if (named.length === 0) showError("prompt", error.errors[0] ? sentence(error.errors[0]) : error.message);
+  const other = error.errors.find(({ field }) => !(field in FIELDS));
+  if (named.length === 0) showError("prompt", other ? `${other.field}: ${sentence(other)}` : error.message);
 }
 
 let probing = 0;
@@ -113,7 +115,10 @@ function follow(mine, job) {
   mine.stop = watch(job.id, {
     queued: stage.waiting,
     step: stage.stepped,
-    image: (picture) => stage.finished(picture, picture.index ?? 0, mine.request.prompt),
+    image: (picture) => {
+      mine.images.push(picture);
+      stage.finished(picture, picture.index ?? 0, mine.request.prompt);
+    },
     connected: (ok) => (ok ? found() : lost()),
     ended: (last) => {
       remember("drawing", null);
@@ -129,9 +134,12 @@ function follow(mine, job) {
 
 /** @param {Request} request @returns {Drawing} */
 function begin(request) {
-  drawing = { request, job: null, cancelled: false, stop: () => {} };
+  drawing = { request, job: null, images: [], cancelled: false, stop: () => {} };
   const mine = drawing;
-  stage.begin(request.prompt, request.n ?? 1, (index) => shown && history.viewJob(shown, index));
+  stage.begin(request.prompt, request.n ?? 1, (index) => {
+    const job = mine === drawing ? mine.job && { ...mine.job, images: mine.images } : shown;
+    if (job) history.viewJob(job, index);
+  });
   setBusy(true);
   if (matchMedia("(pointer: coarse)").matches) prompt.blur();
   stage.reveal();
@@ -269,6 +277,8 @@ history.start({
   },
   useAll: ({ job, picture }) => {
     settings.adopt(job, picture);
+    const one = settings.chosen();
+    if (one) introduce(one);
     composer.write(job.request.prompt);
     settings.openSettings(true);
     prompt.focus();
@@ -280,12 +290,13 @@ form.addEventListener("submit", (event) => {
 });
 cancelButton.addEventListener("click", cancel);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !event.defaultPrevented && !element("viewer", HTMLDialogElement).open) cancel();
+  const elsewhere = event.target instanceof Element && event.target.closest("dialog, #words-panel, #settings-panel");
+  if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing && !elsewhere) cancel();
 });
 element("again", HTMLButtonElement).addEventListener("click", () => {
   if (!shown) return submit(true);
   const { seed: _, ...same } = shown.request;
-  draw({ ...same, n: same.n ?? 1 });
+  draw({ ...settings.possible(same), n: same.n ?? 1 });
 });
 element("copy", HTMLButtonElement).addEventListener("click", () => {
   const picture = shown?.images[0];

@@ -121,6 +121,20 @@ export function read(newSeed) {
   };
 }
 
+/** The model that a request names, while it is offered. @param {Request} request */
+const named = (request) => models.find((m) => [reference(m), `${m.name}@${m.version}`].includes(request.model ?? ""));
+
+/**
+ * A request as it can be drawn now: without the model and the size where they are no longer offered.
+ * @param {Request} request @returns {Request}
+ */
+export function possible(request) {
+  const one = named(request);
+  if (one?.sizes.some(({ width, height }) => width === request.width && height === request.height)) return request;
+  const { model: gone, width: _, height: __, ...rest } = request;
+  return one ? { ...rest, model: gone } : rest;
+}
+
 /** Show the seed that was drawn with, where none was kept. @param {number} used */
 export function noteSeed(used) {
   if (!locked) seed.value = String(used);
@@ -128,7 +142,7 @@ export function noteSeed(used) {
 
 /** Take over all that a picture was drawn with. @param {Job} job @param {Picture} picture */
 export function adopt({ request }, picture) {
-  const drawnWith = models.find((m) => [reference(m), `${m.name}@${m.version}`].includes(request.model ?? ""));
+  const drawnWith = named(request);
   if (drawnWith) model.value = reference(drawnWith);
   reset();
   if (request.steps) {

@@ -112,6 +112,9 @@ export function succeeded(text) {
 /** The drawing ended without all its pictures. @param {"cancelled" | "failed"} state @param {string} text */
 export function ended(state, text) {
   if (state === "failed") done = done.map(() => 0);
+  tiles.forEach((tile, index) => {
+    if (tile.disabled) tile.setAttribute("aria-label", `Picture ${index + 1} of ${tiles.length}, not drawn`);
+  });
   set(state, text);
   announce(text);
 }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -117,15 +118,51 @@ def test_forms_that_come_later_change_no_bit(tmp_path: Path) -> None:
     assert isinstance(network, OpenVinoNetwork) and not network._forms
     before = {count: network({"x": rows(count)})["y"] for count in (2, 1, 7, 16)}
     assert set(network._forms) == {2}
-    for count in (1, 7, 16):
-        for _ in range(16):
-            network({"x": rows(count)})
-    deadline = time.monotonic() + 60
-    while len(network._forms) < len(FORMS) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    _ask_often(network)
     assert set(network._forms) == set(FORMS)
     for count, made in before.items():
         assert np.array_equal(network({"x": rows(count)})["y"], made)
+    network.rest()
+    assert set(network._forms) == {2}
+    assert np.array_equal(network({"x": rows(7)})["y"], before[7])
+    network.close()
+    _ask_often(network, patience=0.2)
+    assert set(network._forms) == {2}
+
+
+def _ask_often(network: OpenVinoNetwork, patience: float = 60) -> None:
+    for count in (1, 7, 16):
+        for _ in range(40):
+            network({"x": rows(count)})
+    deadline = time.monotonic() + patience
+    while len(network._forms) < len(FORMS) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_forms_are_of_the_weights_that_were_there_at_first(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "m")
+    network = OpenVino(threads=1).load(model, "unet")
+    assert isinstance(network, OpenVinoNetwork)
+    before = network({"x": rows(8)})["y"]
+    os.replace(make_model(tmp_path / "n", scale=2.0).path / "weights", tmp_path / "m" / "weights")
+    assert set(network._forms) == {8}
+    for _ in range(40):
+        network({"x": rows(2)})
+    deadline = time.monotonic() + 60
+    while 2 not in network._forms and time.monotonic() < deadline:
+        time.sleep(0.01)
+    np.testing.assert_allclose(network({"x": rows(8)[:2]})["y"], before[:2], rtol=1e-5, atol=1e-5)
+
+
+def test_compiled_forms_of_a_graph_that_is_gone_go_too(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    for name in ("m", "n"):
+        network = backend("openvino", threads=1, cache=cache).load(make_model(tmp_path / name), "unet")
+        network({"x": rows(2)})
+    assert len(list(cache.rglob("*.blob"))) == 2
+    shutil.rmtree(tmp_path / "m")
+    backend("openvino", threads=1, cache=cache).load(make_model(tmp_path / "n"), "unet")({"x": rows(2)})
+    assert len(list(cache.rglob("*.blob"))) == 1
 
 
 @pytest.mark.parametrize("name", BACKENDS)
