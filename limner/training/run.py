@@ -95,6 +95,7 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
     if not file.is_file():
         if foreign := [name for name in _MADE if (out / name).exists()]:
             raise InvalidInput(f"{out} holds '{foreign[0]}' but is no folder of a run; name an empty one")
+        file.write_text(json.dumps(_said(recipe, parent), indent=1) + "\n")
         return
     if not resume:
         return

@@ -131,6 +131,13 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "tokenizer").is_dir()
 
 
+def test_a_run_that_was_cut_off_while_it_drew_begins_again(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(RECIPE.replace("storybook_count = 24", "storybook_count = 1"))
+    for _ in range(2):  # one picture cannot be learned from and held out
+        with pytest.raises(InvalidInput, match="held"):
+            train(tmp_path / "small.toml", tmp_path / "out", resume=False)
+
+
 def test_a_wrong_recipe_costs_nothing_that_was_learned(run: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(RECIPE.replace("[data]", f'[data]\nfolder = "{tmp_path / "nowhere"}"'))
