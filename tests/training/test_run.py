@@ -134,7 +134,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 def test_a_run_that_was_cut_off_while_it_drew_begins_again(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(RECIPE.replace("storybook_count = 24", "storybook_count = 1"))
     for _ in range(2):  # one picture cannot be learned from and held out
-        with pytest.raises(InvalidInput, match="held"):
+        with pytest.raises(InvalidInput, match="cannot be split"):
             train(tmp_path / "small.toml", tmp_path / "out", resume=False)
 
 
