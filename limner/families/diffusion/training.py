@@ -185,6 +185,8 @@ def _latent_examples(
             for shown in arrays.subjects
         ]
     )
+    middle = slice(factor // 2, None, factor)
+    kinds = np.ascontiguousarray(arrays.subjects[:, middle, middle])
     captions = [caption for item in items for caption in item.captions]
     tokens = tokenizer(
         captions,
@@ -196,7 +198,7 @@ def _latent_examples(
     first = np.concatenate([[0], np.cumsum([len(item.captions) for item in items])])
     single = np.array([len(drawn_subjects(item)) == 1 for item in items])
     assert len(cells) == count
-    return LatentExamples(latents, cells, tokens, first, single)
+    return LatentExamples(latents, cells, kinds, len(arrays.names), tokens, first, single)
 
 
 def _preview_pairs(examples: LatentExamples, arrays: PictureArrays) -> tuple[torch.Tensor, torch.Tensor]:
