@@ -23,12 +23,11 @@ from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.evaluation.checking import checkers
 from limner.evaluation.judging import Task, judge
-from limner.evaluation.tally import KINDS, Rows, tally
+from limner.evaluation.tally import Rows, tally
 from limner.registry.manifest import Manifest
 from limner.registry.models import Registry
-from limner.storybook.captions import describe
-from limner.storybook.grammar import random_for, sample
-from limner.storybook.prompts import Prompt
+from limner.storybook.grammar import random_for
+from limner.storybook.worlds import Prompt, World, world
 
 from .machine import busy
 from .machine import describe as machine
@@ -48,14 +47,10 @@ class Setting:
         return f"{self.scale:g} | {self.interval[0]:g} to {self.interval[1]:g} | {self.precision}"
 
 
-def fresh_prompts(count: int) -> list[Prompt]:
-    """Prompts of scenes that are neither frozen nor trained on, every second with a pair that is held out."""
-    found = []
-    for index in range(count):
-        rng = random_for(SEED, index)
-        text, said = describe(sample(rng, held_out=index % 2 == 1), rng)
-        found.append(Prompt(f"fresh-{index}", text, said))
-    return found
+def fresh_prompts(of: World, count: int) -> list[Prompt]:
+    """Prompts that are neither frozen nor trained on, every second with a pair that is held out."""
+    drawn = (of.prompt(random_for(SEED, index), held_out=index % 2 == 1) for index in range(count))
+    return [Prompt(f"fresh-{index}", text, said) for index, (text, said) in enumerate(drawn)]
 
 
 @contextmanager
@@ -69,7 +64,9 @@ def in_precision(model: Path, precision: str) -> Iterator[Path]:
         yield copy
 
 
-def measure(model: Path, setting: Setting, prompts: list[Prompt], pool: Executor) -> tuple[Rows, float]:
+def measure(
+    model: Path, setting: Setting, of: World, prompts: list[Prompt], pool: Executor
+) -> tuple[Rows, float]:
     """The rates, and seconds a picture."""
     with (
         in_precision(model, setting.precision) as directory,
@@ -87,16 +84,14 @@ def measure(model: Path, setting: Setting, prompts: list[Prompt], pool: Executor
             )
             pictures.append(studio.draw(asked).pixels)
         seconds = (time.perf_counter() - began) / len(prompts)
-    tasks = [Task(prompt, seed, prompt.scene, prompt.scene) for seed, prompt in enumerate(prompts)]
-    return tally(judged.own for judged in pool.map(judge, pictures, tasks)), seconds
+    tasks = [Task(of.name, prompt, seed, prompt.scene, prompt.scene) for seed, prompt in enumerate(prompts)]
+    return tally(tuple(of.values), (judged.own for judged in pool.map(judge, pictures, tasks))), seconds
 
 
 def row(setting: Setting, rows: Rows, seconds: float) -> str:
     """One line of the table."""
-    shares = " | ".join(f"{100 * rows.statements[kind].share:.1f}" for kind in KINDS)
-    accepted = sum(rate.accepted for rate in rows.statements.values())
-    total = sum(rate.total for rate in rows.statements.values())
-    return f"| {setting} | {shares} | {100 * accepted / total:.1f} | {seconds:.3f} |"
+    shares = " | ".join(f"{100 * rate.share:.1f}" for rate in rows.statements.values())
+    return f"| {setting} | {shares} | {100 * rows.every.share:.1f} | {seconds:.3f} |"
 
 
 def settings(scales: list[float], ends: list[float], starts: list[float]) -> list[Setting]:
@@ -110,11 +105,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.choose", description=__doc__)
     parser.add_argument("--model", default="storybook", help="a name, or a model directory")
+    parser.add_argument("--world", default="scenes", help="scenes or creatures")
     parser.add_argument("--prompts", type=int, default=200)
     parser.add_argument("--scales", type=float, nargs="+", default=[2.5, 4.0, 6.0])
     parser.add_argument("--starts", type=float, nargs="+", default=[0.0])
     parser.add_argument("--ends", type=float, nargs="+", default=[0.6, 0.8, 1.0])
     asked = parser.parse_args()
+    of = world(asked.world)
     if busy():
         print("Other work is using the cores: the seconds will be wrong", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -122,12 +119,12 @@ def main() -> None:
     print(
         "\n".join([*machine(), f"model: {model.name}@{model.version}, {asked.prompts} prompts"]), flush=True
     )
-    print(f"\n| scale | guided part | precision | {' | '.join(KINDS)} | all | s a picture |")
-    print("|---|---|---|" + "---|" * (len(KINDS) + 2), flush=True)
-    prompts = fresh_prompts(asked.prompts)
+    print(f"\n| scale | guided part | precision | {' | '.join(of.values)} | all | s a picture |")
+    print("|---|---|---|" + "---|" * (len(of.values) + 2), flush=True)
+    prompts = fresh_prompts(of, asked.prompts)
     with checkers() as pool:
         for setting in settings(asked.scales, asked.ends, asked.starts):
-            print(row(setting, *measure(model.path, setting, prompts, pool)), flush=True)
+            print(row(setting, *measure(model.path, setting, of, prompts, pool)), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from PIL import Image
 
 import limner
 from limner.storybook.render import render
+from limner.storybook.worlds import world as world_of
 
 OUT = Path(__file__).parent / "pictures"
 SENTENCES = (
@@ -36,6 +37,15 @@ def world() -> None:
     tiles = [np.asarray(render(55, index, 192).image) for index in range(24)]
     Image.fromarray(np.concatenate([np.concatenate(tiles[k : k + 8], 1) for k in (0, 8, 16)])).save(
         OUT / "world.png", optimize=True
+    )
+
+
+def creatures() -> None:
+    """Pocket monsters as their world draws them."""
+    of = world_of("creatures")
+    tiles = [np.asarray(of.example(7, index, 160).image) for index in range(16)]
+    Image.fromarray(np.concatenate([np.concatenate(tiles[k : k + 8], 1) for k in (0, 8)])).save(
+        OUT / "creatures.png", optimize=True
     )
 
 
@@ -92,5 +102,5 @@ def page() -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (world, gallery, strip, page):
+    for make in (world, creatures, gallery, strip, page):
         make()

@@ -10,14 +10,15 @@ import typer
 
 def storybook(
     out: Annotated[Path, typer.Argument(help="The folder to make, or to go on with.")],
-    count: Annotated[int, typer.Option(help="How many scenes.")] = 1000,
+    count: Annotated[int, typer.Option(help="How many pictures.")] = 1000,
     size: Annotated[int, typer.Option(help="Side of the square pictures in pixels, 16 to 2048.")] = 128,
-    seed: Annotated[int, typer.Option(help="0 to 4294967295; the same seed gives the same scenes.")] = 0,
+    seed: Annotated[int, typer.Option(help="0 to 4294967295; the same seed gives the same pictures.")] = 0,
+    world: Annotated[str, typer.Option(help="scenes or creatures.")] = "scenes",
 ) -> None:
-    """Draw Storybook scenes as a folder of pictures, captions, masks and scene graphs."""
+    """Draw a world of Storybook as a folder of pictures, captions, masks and scene graphs."""
     from ..data.storybook import write_storybook
     from .progress import counting
 
-    with counting("drawing scenes") as progress:
-        write_storybook(out, count, size, seed, progress)
-    typer.echo(f"{count} scenes at {size} px, seed {seed}: {out}")
+    with counting(f"drawing {world}") as progress:
+        write_storybook(out, count, size, seed, progress, world)
+    typer.echo(f"{count} {world} at {size} px, seed {seed}: {out}")

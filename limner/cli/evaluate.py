@@ -24,9 +24,10 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only so many prompts of each file. [default: all]")
     ] = None,
+    world: Annotated[str, typer.Option(help="Whose frozen prompts: scenes or creatures.")] = "scenes",
     data_dir: DataDir = None,
 ) -> None:
     """Draw the frozen prompts, check the pictures, and write a card: JSON and a page."""
     with needs_extra("train", "evaluation"):
         from ..evaluation.run import evaluate as run
-    typer.echo(run(model, out, seeds, limit, data_dir))
+    typer.echo(run(model, out, seeds, limit, data_dir, world))

@@ -21,14 +21,12 @@ from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import storybook
 from ..errors import InvalidInput, Unavailable
-from ..storybook.captions import captions
-from ..storybook.render import Rendered, render
+from ..storybook.worlds import world as world_of
 
 MIN_SIZE, MAX_SIZE, MAX_COUNT, MAX_SEED = 16, 2048, 10_000_000, 2**32 - 1
 _CHUNK = 64
@@ -40,6 +38,7 @@ _PARTS = ".parts"
 class _Label(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    world: str = "scenes"
     seed: int
     size: int
     drawn_by: str
@@ -55,16 +54,21 @@ def _drawn_by() -> str:
 
 
 def write_storybook(
-    out: Path, count: int, size: int, seed: int, progress: Callable[[int, int], None] | None = None
+    out: Path,
+    count: int,
+    size: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+    world: str = "scenes",
 ) -> Path:
-    """Draw `count` scenes of `size` pixels into the folder `out` on all cores, and return `out`.
+    """Draw `count` pictures of a world, `size` pixels, into the folder `out` on all cores, and return `out`.
 
     The same arguments give the same files. Called again after an interruption it goes on; called with a
     larger count it adds; a folder that is complete is left as it is, whatever version drew it. `progress`
     is called with (pictures that are there, count).
 
-    InvalidInput where an argument is out of range, or where `out` holds anything but such a folder of the
-    same seed and size; Unavailable where it cannot be written.
+    NotFound for an unknown world; InvalidInput where an argument is out of range, or where `out` holds anything but
+    such a folder of the same world, seed and size; Unavailable where it cannot be written.
     """
     for name, value, low, high in (
         ("count", count, 1, MAX_COUNT),
@@ -73,15 +77,16 @@ def write_storybook(
     ):
         if not low <= value <= high:
             raise InvalidInput(f"{name} must be {low} to {high}, not {value}", field=name)
+    label = _Label(world=world_of(world).name, seed=seed, size=size, drawn_by=_drawn_by())
     try:
-        _prepare(out, _Label(seed=seed, size=size, drawn_by=_drawn_by()), count)
+        _prepare(out, label, count)
         lines = _table_lines(out)
         if len(lines) > count:
             raise InvalidInput(f"{out} already holds {len(lines)} pictures; ask for as many or more", "count")
         if progress is not None:
             progress(len(lines), count)
         if len(lines) < count:
-            _write(out, lines, count, size, seed, progress)
+            _write(out, lines, count, label, progress)
     except OSError as error:
         raise Unavailable(f"cannot write {error.filename or out}: {error.strerror}") from None
     return out
@@ -94,8 +99,8 @@ def _prepare(out: Path, label: _Label, count: int) -> None:
             found = _Label.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
             raise InvalidInput(f"{out} is not empty and not a Storybook folder; name an empty one") from None
-        if (found.seed, found.size) != (label.seed, label.size):
-            held = f"seed {found.seed} at {found.size} px"
+        if (found.world, found.seed, found.size) != (label.world, label.seed, label.size):
+            held = f"{found.world} of seed {found.seed} at {found.size} px"
             raise InvalidInput(f"{out} holds {held}; name an empty folder")
         if len(_table_lines(out)) == count:
             return
@@ -113,14 +118,14 @@ def _table_lines(out: Path) -> list[str]:
 
 
 def _write(
-    out: Path, lines: list[str], count: int, size: int, seed: int, progress: Callable[[int, int], None] | None
+    out: Path, lines: list[str], count: int, label: _Label, progress: Callable[[int, int], None] | None
 ) -> None:
     parts = out / _PARTS
     parts.mkdir(exist_ok=True)
     chunks = [(start, min(start + _CHUNK, count)) for start in range(len(lines), count, _CHUNK)]
     todo = [chunk for chunk in chunks if _part_lines(parts, chunk) is None]
     done = count - sum(stop - start for start, stop in todo)
-    for start, stop in _draw(out, todo, size, seed):
+    for start, stop in _draw(out, todo, label):
         done += stop - start
         if progress is not None:
             progress(done, count)
@@ -130,16 +135,16 @@ def _write(
     shutil.rmtree(parts)
 
 
-def _draw(out: Path, chunks: list[tuple[int, int]], size: int, seed: int) -> Iterator[tuple[int, int]]:
+def _draw(out: Path, chunks: list[tuple[int, int]], label: _Label) -> Iterator[tuple[int, int]]:
     cores = os.cpu_count() or 1
     if len(chunks) <= 1 or cores == 1:
         for chunk in chunks:
-            yield _draw_chunk(out, chunk, size, seed)
+            yield _draw_chunk(out, chunk, label)
         return
     # A fresh interpreter for each worker: the caller may hold threads, which a fork would break.
     pool = ProcessPoolExecutor(min(cores, len(chunks)), get_context("spawn"), _ignore_interrupts)
     try:
-        for future in as_completed([pool.submit(_draw_chunk, out, chunk, size, seed) for chunk in chunks]):
+        for future in as_completed([pool.submit(_draw_chunk, out, chunk, label) for chunk in chunks]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -155,35 +160,23 @@ def _part_lines(parts: Path, chunk: tuple[int, int]) -> list[str] | None:
     return lines if len(lines) == chunk[1] - chunk[0] else None
 
 
-def _draw_chunk(out: Path, chunk: tuple[int, int], size: int, seed: int) -> tuple[int, int]:
-    lines = []
+def _draw_chunk(out: Path, chunk: tuple[int, int], label: _Label) -> tuple[int, int]:
+    world, lines = world_of(label.world), []
     for index in range(*chunk):
-        drawn = render(seed, index, size)
-        # A stream of its own, so that wordings do not depend on how many numbers the drawing used.
-        texts = captions(drawn.scene, np.random.Generator(np.random.SFC64([seed, index, 1])))
+        made = world.example(label.seed, index, label.size)
         name = f"{index:06d}.png"
-        drawn.image.save(out / "images" / name)
-        Image.fromarray(_mask(drawn, size)).save(out / "masks" / name)
+        made.image.save(out / "images" / name)
+        Image.fromarray(made.mask).save(out / "masks" / name)
         line = {
             "file_name": f"images/{name}",
-            "text": texts,
+            "text": made.texts,
             "mask": f"masks/{name}",
-            "scene": asdict(drawn.scene),
-            "subjects": [
-                {"thing": one.thing, "subject": one.subject, "colour": one.colour, "box": box}
-                for one, box in zip(drawn.placed, drawn.boxes, strict=True)
-            ],
+            "scene": asdict(made.scene),
+            "subjects": made.subjects,
         }
         lines.append(json.dumps(line) + "\n")
     _write_whole(out / _PARTS / f"{chunk[0]:06d}.jsonl", "".join(lines))
     return chunk
-
-
-def _mask(drawn: Rendered, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    mask = np.zeros((size, size), np.uint8)
-    for k, shown in enumerate(drawn.masks, 1):
-        mask[shown] = k
-    return mask
 
 
 def _write_whole(file: Path, text: str) -> None:

@@ -21,7 +21,7 @@ class _Part(BaseModel):
 class FileCard(_Part):
     """The rates over the pictures of one frozen file.
 
-    `subsets` are the prompts with "one" subject, "several" of a kind, and "two" things; `chance` holds each
+    `subsets` are the prompts by their shape, as the world names them; `chance` holds each
     picture against values at random, `shuffled` against another prompt of the file.
     """
 
@@ -70,6 +70,7 @@ class Card(_Part):
     model: str
     version: str
     title: str
+    world: str = "scenes"
     created: str
     settings: Settings
     files: dict[str, FileCard]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -12,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from ..storybook.captions import describe
-from ..storybook.checker import Verdict, read, verdicts
 from ..storybook.grammar import random_for
-from ..storybook.render import render
-from ..storybook.scene import Scene, statements, with_statement
-from .falsify import falsified
+from ..storybook.worlds import Verdict
+from ..storybook.worlds import world as world_of
+from ..storybook.worlds.world import Graph
 from .tally import Rows, tally
 
 Pixels = NDArray[np.uint8]
@@ -45,28 +44,20 @@ def checkers(processes: int | None = None) -> Iterator[Executor]:
 
 
 def true_and_false(
-    pixels: Pixels, scene: Scene, seed: int
+    world: str, pixels: Pixels, graph: Graph, seed: int
 ) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
-    """The verdicts on what a scene says of a picture, uint8 (H, W, 3), and on each statement falsified."""
-    reading, rng = read(pixels, scene.sign is not None), random_for(seed, 1)
-    wrong = []
-    for statement in statements(scene):
-        false = falsified(scene, statement, rng)
-        answers = verdicts(reading, with_statement(scene, false))
-        wrong.append(next(answer for answer in answers if answer.statement == false))
-    return verdicts(reading, scene), tuple(wrong)
-
-
-def fresh(index: int, seed: int, size: int) -> tuple[Pixels, Scene]:
-    """A picture that no training has seen, and its scene: as far as a caption says it, or whole, in turns."""
-    drawn = render(seed, index, size, held_out=index % 4 > 1)
-    whole = index % 2 == 1
-    return np.asarray(drawn.image), drawn.scene if whole else describe(
-        drawn.scene, random_for(seed + 1, index)
-    )[1]
+    """The verdicts on what a graph says of a picture, uint8 (H, W, 3), and on each statement falsified."""
+    falsified = world_of(world).falsified(graph, random_for(seed, 1))
+    right, *others = world_of(world).judge(pixels, [graph, *(changed for _, changed in falsified)])
+    wrong = [
+        next(verdict for verdict in answers if verdict.statement == false)
+        for (false, _), answers in zip(falsified, others, strict=True)
+    ]
+    return right, tuple(wrong)
 
 
 def accuracy(
+    world: str,
     count: int,
     size: int = 128,
     transform: Transform | None = None,
@@ -74,25 +65,30 @@ def accuracy(
     pool: Executor | None = None,
     on_checked: Callable[[int], None] | None = None,
 ) -> Accuracy:
-    """Measure the checker on `count` fresh scenes of `size` pixels, each changed by `transform` if there is one.
+    """Measure a world's checker on `count` fresh pictures of `size` pixels, each changed by `transform` if given.
 
-    Half of the scenes hold pairs that training never sees. `on_checked` is told how many are done.
+    Half of them hold pairs that training never sees. `on_checked` is told how many are done.
     """
+    kinds = tuple(world_of(world).values)
     right: list[tuple[Verdict, ...]] = []
     wrong: list[tuple[Verdict, ...]] = []
     for first in range(0, count, _BATCH):
-        scenes = [fresh(index, seed, size) for index in range(first, min(first + _BATCH, count))]
-        pictures = np.stack([pixels for pixels, _ in scenes])
+        fresh = [
+            world_of(world).fresh(seed, index, size) for index in range(first, min(first + _BATCH, count))
+        ]
+        pictures = np.stack([pixels for pixels, _ in fresh])
         if transform is not None:
             pictures = transform(pictures)
         each = pool.map if pool is not None else map
-        numbers = range(first, first + len(scenes))
-        for true, false in each(true_and_false, pictures, [scene for _, scene in scenes], numbers):
+        numbers = range(first, first + len(fresh))
+        for true, false in each(
+            partial(true_and_false, world), pictures, [graph for _, graph in fresh], numbers
+        ):
             right.append(true)
             wrong.append(false)
         if on_checked is not None:
             on_checked(len(right))
-    return Accuracy(true=tally(right), falsified=tally(wrong))
+    return Accuracy(true=tally(kinds, right), falsified=tally(kinds, wrong))
 
 
 def round_trip(directory: Path) -> Transform:

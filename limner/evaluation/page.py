@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..storybook.checker import Verdict
+from ..storybook.scene import Statement
+from ..storybook.worlds import Verdict
+from ..storybook.worlds import world as world_of
 from .card import Card, Ceiling, FileCard
-from .tally import KINDS, Rate, Rows
+from .tally import Rate, Rows
 
 FILE_TITLES = {"seen": "Seen pairs", "held_out": "Held-out pairs"}
-_SUBSET_TITLES = {"one": "One subject", "several": "Several of a kind", "two": "Two things"}
 _ROW_TITLES = {"left_right": "left / right alone", "every": "every statement", "all_correct": "all at once"}
 
 _STYLE = """
@@ -99,7 +100,9 @@ def _file(name: str, card: FileCard) -> str:
 
 
 def _table(rows: dict[str, Rows], without: tuple[str, ...] = ()) -> str:
-    titles = [title for title in (*KINDS, *_ROW_TITLES.values()) if title not in without]
+    totals = [_rates(row) for row in rows.values()]
+    found = dict.fromkeys(title for rates in totals for title, rate in rates.items() if rate.total)
+    titles = [title for title in found if title not in without]
     head = "".join(f"<th>{title}</th>" for title in titles)
     body = ""
     for name, row in rows.items():
@@ -124,10 +127,16 @@ def _jpeg(pixels: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
 
+def _words(statement: Statement) -> str:
+    """A value, with its kind where it says nothing alone."""
+    plain = statement.value.isdigit() or statement.value in ("none", "plain")
+    return f"{statement.kind} {statement.value}" if plain else statement.value
+
+
 def _figure(shown: Shown) -> str:
     marks = "".join(
         f'<li class="{"yes" if v.holds else "no"}" title="{escape(v.reason)}">{"✓" if v.holds else "✗"} '
-        f"{escape(v.statement.value if v.statement.kind != 'count' else f'count {v.statement.value}')}</li>"
+        f"{escape(_words(v.statement))}</li>"
         for v in shown.verdicts
     )
     return (
@@ -148,7 +157,7 @@ def page(card: Card, shown: dict[str, list[Shown]]) -> str:
     checker = _table(true | back, without=(_ROW_TITLES["all_correct"],))
     tables = ""
     for file, of in card.files.items():
-        rows = {_SUBSET_TITLES[k]: v for k, v in of.subsets.items()}
+        rows = {world_of(card.world).subsets[k]: v for k, v in of.subsets.items()}
         rows |= {"Chance (values at random)": of.chance, "Shuffled captions": of.shuffled}
         tables += f"<h2>{FILE_TITLES[file]}, by shape of the prompt</h2>{_table(rows)}"
     galleries = "".join(

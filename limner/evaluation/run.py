@@ -19,11 +19,12 @@ from ..engine.studio import LocalStudio, Studio
 from ..registry.models import Registry
 from ..registry.places import data_dir as place_of
 from ..storybook.grammar import random_for
-from ..storybook.prompts import FROZEN, frozen
+from ..storybook.prompts import FROZEN
+from ..storybook.worlds import World
+from ..storybook.worlds import world as world_of
 from .card import PAGE_NAME, Card, Ceiling, Cost, Settings
 from .checking import accuracy, checkers, round_trip
 from .drawing import draw_all
-from .falsify import at_random
 from .judging import Judged, Task, file_card, judge
 from .page import Shown, page
 
@@ -36,16 +37,16 @@ _SHOWN = 24
 _FIRST_SEED = 1
 
 
-def tasks(name: str, seeds: int, limit: int | None = None) -> list[Task]:
+def tasks(world: World, name: str, seeds: int, limit: int | None = None) -> list[Task]:
     """What is drawn for a frozen file: every prompt with each seed, the prompts in the file's order."""
-    prompts = frozen(name)[:limit]
+    prompts = world.frozen(name)[:limit]
     wanted = []
     for number, prompt in enumerate(prompts):
         for seed in range(_FIRST_SEED, _FIRST_SEED + seeds):
             rng = random_for(seed, number)
             step = 1 + int(rng.integers(len(prompts) - 1)) if len(prompts) > 1 else 0
             other = prompts[(number + step) % len(prompts)].scene
-            wanted.append(Task(prompt, seed, at_random(prompt.scene, rng), other))
+            wanted.append(Task(world.name, prompt, seed, world.at_random(prompt.scene, rng), other))
     return wanted
 
 
@@ -92,13 +93,15 @@ def _judged(
     return found
 
 
-def _round_trip(model: Model, count: int, size: int, pool: Executor, bar: Progress) -> Ceiling:
+def _round_trip(model: Model, world: str, count: int, size: int, pool: Executor, bar: Progress) -> Ceiling:
     try:
         through = round_trip(model.path)
     except ModuleNotFoundError:
         return Ceiling(accuracy=None, note="needs [train]")
     row = bar.add_task("checker on round trips", total=count)
-    found = accuracy(count, size, through, pool=pool, on_checked=lambda done: bar.update(row, completed=done))
+    found = accuracy(
+        world, count, size, through, pool=pool, on_checked=lambda done: bar.update(row, completed=done)
+    )
     return Ceiling(accuracy=found)
 
 
@@ -115,13 +118,15 @@ def evaluate(
     seeds: int = 3,
     limit: int | None = None,
     data_dir: Path | None = None,
+    world: str = "scenes",
 ) -> Path:
-    """Draw every frozen prompt with `seeds` seeds, check the pictures, and write card.json and card.html.
+    """Draw every frozen prompt of a world with `seeds` seeds, check the pictures, and write card.json and card.html.
 
     They go into `out`; without it into the model's own directory, or for a built-in model into
     runs/evaluate-<name>-<version>. `limit` keeps to the first prompts of each file. Gives the folder;
-    raises NotFound for an unknown model and what the drawing raises.
+    raises NotFound for an unknown model or world and what the drawing raises.
     """
+    of = world_of(world)
     registry = Registry(place_of(data_dir))
     model = registry.find(reference)
     folder = _folder(model, out)
@@ -134,12 +139,12 @@ def evaluate(
         size = settings.width or 128
         spent, count = 0.0, 0
         for name in FROZEN:
-            wanted = tasks(name, seeds, limit)
+            wanted = tasks(of, name, seeds, limit)
             words = f"{name.replace('_', ' ')} prompts"
             pictures, seconds = _drawn(studio, reference, wanted, bar, words)
             judged = _judged(pictures, wanted, pool, bar, words)
             spent, count = spent + seconds, count + len(wanted)
-            cards[name] = file_card(wanted, judged)
+            cards[name] = file_card(of, wanted, judged)
             # Evenly over the file and always the first seed: what is shown is not chosen by how it came out.
             every = range(0, len(wanted), seeds * max(1, len(wanted) // seeds // _SHOWN))
             shown[name] = [Shown(wanted[k].prompt.text, pictures[k].pixels, judged[k].own) for k in every][
@@ -147,13 +152,16 @@ def evaluate(
             ]
         scenes = min(_CEILING_SCENES, limit or _CEILING_SCENES)
         row = bar.add_task("checker on true renders", total=scenes)
-        true = accuracy(scenes, size, pool=pool, on_checked=lambda done: bar.update(row, completed=done))
-        back = _round_trip(model, scenes, size, pool, bar)
+        true = accuracy(
+            world, scenes, size, pool=pool, on_checked=lambda done: bar.update(row, completed=done)
+        )
+        back = _round_trip(model, world, scenes, size, pool, bar)
     lineage = model.manifest.lineage
     card = Card(
         model=model.name,
         version=model.version,
         title=model.manifest.title,
+        world=world,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         settings=Settings(
             sampler=settings.sampler or "",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..storybook.checker import Verdict
+from ..storybook.verdict import Verdict
 from .intervals import wilson
-
-KINDS = ("subject", "colour", "count", "relation", "place", "time")
 
 
 class Rate(BaseModel):
@@ -51,9 +49,9 @@ class Rows(BaseModel):
         return Rate.of(sum(rate.accepted for rate in rates), sum(rate.total for rate in rates))
 
 
-def tally(pictures: Iterable[Iterable[Verdict]]) -> Rows:
-    """Count the verdicts on each picture's statements."""
-    accepted, total = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
+def tally(kinds: Sequence[str], pictures: Iterable[Iterable[Verdict]]) -> Rows:
+    """Count the verdicts on each picture's statements, by the kinds that there are."""
+    accepted, total = dict.fromkeys(kinds, 0), dict.fromkeys(kinds, 0)
     sides, sides_total, whole, count = 0, 0, 0, 0
     for verdicts in pictures:
         count += 1
@@ -69,7 +67,7 @@ def tally(pictures: Iterable[Iterable[Verdict]]) -> Rows:
         whole += correct
     return Rows(
         pictures=count,
-        statements={kind: Rate.of(accepted[kind], total[kind]) for kind in KINDS},
+        statements={kind: Rate.of(accepted[kind], total[kind]) for kind in kinds},
         left_right=Rate.of(sides, sides_total),
         all_correct=Rate.of(whole, count),
     )

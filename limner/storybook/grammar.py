@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 
@@ -17,7 +16,8 @@ from .palette import COLOURS
 from .scene import INDOORS, MAX_COUNT, PLACES, RELATIONS, SIGN_WORDS, SIZES, TIMES, WEATHERS, Scene, Thing
 from .subjects import SUBJECTS
 
-Pair = tuple[Literal["colour", "place"], str, str]
+Pair = tuple[str, str, str]
+"""What is paired (colour, place, ...), and the two words."""
 
 SHOWN: frozenset[Pair] = frozenset(
     {

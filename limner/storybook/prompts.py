@@ -22,11 +22,11 @@ FROZEN = ("seen", "held_out")
 
 @dataclass(frozen=True)
 class Prompt:
-    """One frozen prompt and what a picture of it is held to."""
+    """One frozen prompt, and the scene graph (of whatever world) that a picture of it is held to."""
 
     id: str
     text: str
-    scene: Scene
+    scene: Any
 
 
 def to_dict(scene: Scene) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 SIZES = ("small", "medium", "large")
 RELATIONS = ("left of", "right of", "above", "below", "on top of")
@@ -37,14 +36,14 @@ class Scene:
     sign: str | None = None
 
 
-Kind = Literal["subject", "colour", "count", "relation", "place", "time"]
-
-
 @dataclass(frozen=True)
 class Statement:
-    """One atom of a scene that a picture shows or does not: `value` of a kind, of the thing at index `thing`."""
+    """One atom of a scene graph that a picture shows or does not: `value` of a kind, of the thing at index `thing`.
 
-    kind: Kind
+    In scenes the kinds are subject, colour, count, relation, place and time.
+    """
+
+    kind: str
     value: str
     thing: int = 0
 
@@ -85,6 +84,8 @@ def with_statement(scene: Scene, statement: Statement) -> Scene:
             changed = replace(scene.things[statement.thing], colour=value)
         case "count":
             changed = replace(scene.things[statement.thing], count=int(value))
+        case kind:
+            raise ValueError(f"scenes have no statements of kind {kind!r}")
     things = list(scene.things)
     things[statement.thing] = changed
     return replace(scene, things=tuple(things))

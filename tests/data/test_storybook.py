@@ -12,7 +12,7 @@ from PIL import Image
 
 from limner.data import check_set, read_set, write_storybook
 from limner.data import storybook as module
-from limner.errors import InvalidInput, Unavailable
+from limner.errors import InvalidInput, NotFound, Unavailable
 from limner.storybook.render import render
 
 
@@ -46,6 +46,21 @@ def test_it_is_an_ordinary_captioned_set(tmp_path: Path) -> None:
         assert len(item.attributes["subjects"]) == len(drawn.masks)
         assert item.attributes["scene"]["place"] == drawn.scene.place
         assert item.attributes["scene"]["things"][0]["colour"] == drawn.scene.things[0].colour
+
+
+def test_creatures_are_a_set_of_their_own(tmp_path: Path) -> None:
+    out = write_storybook(tmp_path / "set", 6, 48, 3, world="creatures")
+    report = check_set(out)
+    assert (report.pictures, report.captions, report.must_mend) == (6, 30, ())
+    for item in read_set(out).items:
+        assert item.mask is not None
+        mask = np.asarray(Image.open(item.mask))
+        assert set(np.unique(mask)) == {0, 1}
+        assert item.attributes["subjects"][0]["subject"] == item.attributes["scene"]["body"]
+    with pytest.raises(InvalidInput, match="holds creatures of seed 3 at 48 px"):
+        write_storybook(out, 6, 48, 3)
+    with pytest.raises(NotFound, match="known: scenes, creatures"):
+        write_storybook(tmp_path / "other", 6, 48, 3, world="birds")
 
 
 def test_workers_draw_what_one_process_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

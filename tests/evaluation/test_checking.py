@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from limner.evaluation.checking import accuracy, fresh
-from limner.evaluation.falsify import VALUES, at_random, falsified
-from limner.evaluation.tally import KINDS
+from limner.evaluation.checking import accuracy
+from limner.storybook.falsify import VALUES, at_random, falsified
 from limner.storybook.grammar import random_for, sample
 from limner.storybook.scene import Statement, statements, with_statement
+from limner.storybook.worlds import world
+
+SCENES = world("scenes")
 
 
 def test_a_falsified_statement_differs_in_its_value_alone() -> None:
@@ -26,7 +28,7 @@ def test_a_falsified_statement_differs_in_its_value_alone() -> None:
 def test_a_scene_at_random_says_as_much() -> None:
     for index in range(60):
         rng = random_for(12, index)
-        scene = fresh(index, 12, 32)[1]
+        scene = SCENES.fresh(12, index, 32)[1]
         other = at_random(scene, rng)
         assert [(s.kind, s.thing) for s in statements(other)] == [
             (s.kind, s.thing) for s in statements(scene)
@@ -35,18 +37,18 @@ def test_a_scene_at_random_says_as_much() -> None:
 
 
 def test_accuracy_counts_every_statement_once() -> None:
-    said = [s for index in range(6) for s in statements(fresh(index, 13, 128)[1])]
+    said = [s for index in range(6) for s in statements(SCENES.fresh(13, index, 128)[1])]
     done: list[int] = []
-    found = accuracy(6, seed=13, on_checked=done.append)
+    found = accuracy("scenes", 6, seed=13, on_checked=done.append)
     assert done == [6]
     for rows in (found.true, found.falsified):
         assert {kind: rate.total for kind, rate in rows.statements.items()} == {
-            kind: sum(s.kind == kind for s in said) for kind in KINDS
+            kind: sum(s.kind == kind for s in said) for kind in VALUES
         }
     assert found.true.all_correct.accepted > found.falsified.all_correct.accepted == 0
 
 
 def test_a_transformation_that_loses_everything_is_seen() -> None:
-    found = accuracy(4, seed=13, transform=lambda pictures: np.zeros_like(pictures))
+    found = accuracy("scenes", 4, seed=13, transform=lambda pictures: np.zeros_like(pictures))
     assert found.true.statements["subject"].accepted == 0
-    assert isinstance(statements(fresh(0, 13, 128)[1])[0], Statement)
+    assert isinstance(statements(SCENES.fresh(13, 0, 128)[1])[0], Statement)

@@ -12,6 +12,7 @@ from limner.errors import InvalidInput, NotFound
 from limner.evaluation.card import Card
 from limner.evaluation.run import evaluate, tasks
 from limner.storybook.prompts import FROZEN, frozen
+from limner.storybook.worlds import world
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,23 @@ def test_a_card_that_is_missing_or_wrong(folder: Path, tmp_path: Path) -> None:
         Card.read(tmp_path)
 
 
+def test_creatures_have_a_card_too(tiny_model: Path, tmp_path: Path) -> None:
+    folder = evaluate(
+        str(tiny_model), tmp_path / "card", seeds=1, limit=2, data_dir=tmp_path, world="creatures"
+    )
+    card = Card.read(folder)
+    assert card.world == "creatures" and set(card.files["seen"].all.statements) == set(
+        world("creatures").values
+    )
+    assert card.true_renders.accuracy is not None
+    every = card.true_renders.accuracy.true.every
+    assert every.accepted == every.total > 0
+    assert "More traits" in (folder / "card.html").read_text()
+    with pytest.raises(NotFound, match="known: scenes, creatures"):
+        evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, world="birds")
+
+
 def test_shuffled_captions_are_of_other_prompts() -> None:
     prompts = frozen("seen")
-    for task in tasks("seen", seeds=1):
+    for task in tasks(world("scenes"), "seen", seeds=1):
         assert task.shuffled in [prompt.scene for prompt in prompts if prompt.id != task.prompt.id]

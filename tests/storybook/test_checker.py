@@ -14,15 +14,17 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from limner.evaluation.checking import fresh, true_and_false
+from limner.evaluation.checking import true_and_false
 from limner.storybook.checker import Verdict, check
 from limner.storybook.grammar import random_for
 from limner.storybook.places import background
 from limner.storybook.render import Rendered, draw_scene
 from limner.storybook.scene import PLACES, RELATIONS, TIMES, Scene, Thing, statements
+from limner.storybook.worlds import world
 
 SEED = 990_201
 SCENES = 150
+WORLD = world("scenes")
 
 
 def degraded(pixels: np.ndarray, seed: int) -> np.ndarray:
@@ -39,8 +41,9 @@ def answers(degrade: bool, scenes: int) -> tuple[list[Verdict], list[Verdict]]:
     right: list[Verdict] = []
     wrong: list[Verdict] = []
     for index in range(scenes):
-        pixels, scene = fresh(index, SEED, 128)
-        true, false = true_and_false(degraded(pixels, index) if degrade else pixels, scene, index)
+        pixels, scene = WORLD.fresh(SEED, index, 128)
+        seen = degraded(pixels, index) if degrade else pixels
+        true, false = true_and_false("scenes", seen, scene, index)
         right += true
         wrong += false
     return right, wrong
@@ -73,7 +76,7 @@ def test_falsified_statements_are_refused(degrade: bool, scenes: int) -> None:
 
 
 def test_one_verdict_for_each_statement_in_their_order() -> None:
-    pixels, scene = fresh(3, SEED, 128)
+    pixels, scene = WORLD.fresh(SEED, 3, 128)
     assert tuple(verdict.statement for verdict in check(pixels, scene)) == statements(scene)
 
 

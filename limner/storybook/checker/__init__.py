@@ -5,6 +5,7 @@ made from the drawings against each thing it finds. It judges models; it is neve
 pictures.
 """
 
-from .verdicts import Reading, Verdict, check, read, verdicts
+from ..verdict import Verdict
+from .verdicts import Reading, check, read, verdicts
 
 __all__ = ["Reading", "Verdict", "check", "read", "verdicts"]

@@ -12,6 +12,7 @@ from PIL import Image
 from ..palette import COLOURS
 from ..scene import Scene, Statement, statements
 from ..subjects import SUBJECTS
+from ..verdict import Verdict
 from .fitting import Sheet, costs
 from .instances import NOTHING, Explainer, Instance
 from .places import Setting, plausible, settings
@@ -21,15 +22,6 @@ _SUBJECT_MARGIN = 0.025
 _COLOUR_MARGIN = 0.0
 _TOUCH = 2.2
 _ASIDE = 10.0
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a statement holds for a picture, and why."""
-
-    statement: Statement
-    holds: bool
-    reason: str
 
 
 @dataclass(frozen=True)

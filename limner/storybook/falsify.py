@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..storybook.palette import COLOURS
-from ..storybook.scene import MAX_COUNT, PLACES, RELATIONS, TIMES, Scene, Statement, Thing
-from ..storybook.subjects import SUBJECTS
+from .palette import COLOURS
+from .scene import MAX_COUNT, PLACES, RELATIONS, TIMES, Scene, Statement, Thing
+from .subjects import SUBJECTS
 
 VALUES: dict[str, tuple[str, ...]] = {
     "subject": tuple(SUBJECTS),

@@ -1,0 +1,1 @@
+"""Pocket monsters: a second world, which a model trained on scenes has never seen."""

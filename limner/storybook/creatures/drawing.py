@@ -1,0 +1,175 @@
+"""Drawing creatures: the parts of one as flat shapes, and a picture of it before a plain ground."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from ..palette import RGB, tone
+from ..shapes import Pair, Shape, arc, ellipse, polygon, stroke
+from .bodies import BODY, Body
+from .creature import Creature
+
+GROUNDS: tuple[RGB, ...] = (
+    (255, 255, 255),
+    (250, 240, 226),
+    (232, 242, 250),
+    (236, 246, 232),
+    (246, 234, 246),
+)
+"""The plain colours behind creatures; none is said in a caption."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How a creature is put in the picture: `side` of its square box, its middle, where it stands, facing."""
+
+    pose: float
+    mirrored: bool
+    side: float
+    middle: float
+    base: float
+    ground: int
+
+
+def pose(rng: np.random.Generator) -> Pose:
+    """A pose at random: large, about the middle."""
+    side = float(rng.uniform(0.7, 0.86))
+    return Pose(
+        pose=float(rng.integers(-2, 3)) / 2,
+        mirrored=bool(rng.integers(2)),
+        side=side,
+        middle=float(rng.uniform(0.46, 0.54)),
+        base=float(rng.uniform(max(side, 0.86), 0.95)),
+        ground=int(rng.integers(len(GROUNDS))),
+    )
+
+
+def _eyes(body: Body, count: int) -> list[Shape]:
+    x, y = body.face
+    size = body.eye * {1: 1.45, 2: 1.0, 3: 0.82}[count]
+    across = body.gaze * {1: 0.0, 2: 1.0, 3: 1.18}[count]
+    places = {1: [(x, y)], 2: [(x - across, y), (x + across, y)],
+              3: [(x - across, y + 0.02), (x, y - 0.055), (x + across, y + 0.02)]}[count]  # fmt: skip
+    mouth = arc(x, y + body.eye * 1.75, body.eye * 0.75, body.eye * 0.5, 0, 180, "ink")
+    found = [mouth]
+    for ex, ey in places:
+        found += [
+            ellipse(ex, ey, size, size * 1.12, "ink"),
+            ellipse(ex, ey, size * 0.84, size * 0.96, "white"),
+            ellipse(ex, ey + size * 0.1, size * 0.5, size * 0.6, "ink"),
+            ellipse(ex - size * 0.16, ey - size * 0.16, size * 0.2, size * 0.2, "white"),
+        ]
+    return found
+
+
+def _horn(foot: Pair, lean: float) -> list[Shape]:
+    x, y = foot
+    tip = (x + lean * 0.09, y - 0.19)
+    return [
+        polygon([(x - 0.055, y + 0.035), tip, (x + 0.055, y + 0.035)], "gold"),
+        polygon([(x + 0.012, y + 0.035), tip, (x + 0.055, y + 0.035)], "bark"),
+    ]
+
+
+def _horns(body: Body, count: int) -> list[Shape]:
+    (lx, ly), (rx, ry) = body.horns
+    if count == 1:
+        return _horn(((lx + rx) / 2, (ly + ry) / 2 - 0.035), 0.0)
+    return [*_horn((lx, ly), -0.7), *_horn((rx, ry), 0.7)] if count == 2 else []
+
+
+def _bat(shoulder: Pair, s: float) -> list[Shape]:
+    x, y = shoulder
+    wing = [(0, 0.06), (0.08, -0.16), (0.22, -0.27), (0.265, -0.13), (0.29, 0.0), (0.215, -0.045), (0.17, 0.065),
+            (0.11, 0.0), (0.06, 0.11)]  # fmt: skip
+    bones = [[(0.02, 0.0), (0.22, -0.25)], [(0.03, 0.02), (0.28, -0.01)], [(0.03, 0.04), (0.165, 0.055)]]
+    return [
+        polygon([(x + s * dx, y + dy) for dx, dy in wing], "shade"),
+        *(stroke([(x + s * dx, y + dy) for dx, dy in bone], 0.016, "ink") for bone in bones),
+    ]
+
+
+def _feathered(shoulder: Pair, s: float) -> list[Shape]:
+    x, y = shoulder
+    feathers = [((0.23, -0.17), -38.0), ((0.25, -0.06), -12.0), ((0.21, 0.045), 14.0)]
+    made = [
+        ellipse(x + s * dx * 0.62, y + dy * 0.62, 0.155, 0.056, "white" if k % 2 else "glass", s * turn)
+        for k, ((dx, dy), turn) in enumerate(feathers)
+    ]
+    return [*made, ellipse(x + s * 0.05, y - 0.02, 0.075, 0.085, "glass")]
+
+
+def _wings(body: Body, kind: str) -> list[Shape]:
+    if kind == "none":
+        return []
+    wing = _bat if kind == "bat" else _feathered
+    return [*wing(body.wings[0], -1.0), *wing(body.wings[1], 1.0)]
+
+
+def _tail(body: Body, kind: str) -> list[Shape]:
+    x, y = body.tail
+    if kind == "none":
+        return []
+    if kind == "pointed":
+        tip = (min(x + 0.19, 0.95), y - 0.19)
+        return [
+            stroke([(x - 0.06, y), (x + 0.09, y + 0.015), tip], 0.05, "shade", smooth=True),
+            polygon([(tip[0] - 0.085, tip[1] + 0.02), (tip[0] + 0.03, tip[1] - 0.13), (tip[0] + 0.075, tip[1] + 0.05)],
+                    "ember"),
+        ]  # fmt: skip
+    cx, cy = min(x + 0.13, 0.86), y - 0.07
+    around = [(cx + 0.075 * math.cos(a), cy + 0.075 * math.sin(a)) for a in np.arange(6) * math.pi / 3]
+    return [
+        stroke([(x - 0.06, y + 0.01), (cx, cy)], 0.07, "shade"),
+        *(ellipse(px, py, 0.068, 0.068, "shade") for px, py in around),
+        *(ellipse(cx + 0.8 * (px - cx), cy + 0.8 * (py - cy), 0.058, 0.058, "light") for px, py in around),
+        ellipse(cx, cy, 0.05, 0.05, "light"),
+    ]
+
+
+def _pattern(body: Body, kind: str, colour: str) -> list[Shape]:
+    if kind == "spots":
+        paint = "ember" if colour in ("white", "yellow", "pink") else "paper"
+        return [ellipse(x, y, r, r, paint) for x, y, r in body.spots]
+    if kind == "stripes":
+        return [stroke(list(line), 0.035, "paper" if colour == "black" else "ink") for line in body.stripes]
+    return []
+
+
+def shapes_of(creature: Creature, lean: float) -> list[Shape]:
+    """The shapes of a whole creature (no None in it) in its unit box, in drawing order."""
+    body = BODY[creature.body or "round"](lean)
+    return [
+        *_wings(body, creature.wings or "none"),
+        *_tail(body, creature.tail or "none"),
+        *body.behind,
+        *body.front,
+        *_pattern(body, creature.pattern or "plain", creature.colour or "red"),
+        *_horns(body, int(creature.horns or 0)),
+        *_eyes(body, int(creature.eyes or 2)),
+    ]
+
+
+def draw(creature: Creature, how: Pose, size: int) -> tuple[Image.Image, NDArray[np.bool_]]:
+    """A picture of `size` pixels, and the pixels (size, size) that the creature covers."""
+    factor = 4 if size <= 256 else 3 if size <= 512 else 2
+    scale = size * factor
+    canvas = Image.new("RGB", (scale, scale), GROUNDS[how.ground])
+    mask = Image.new("L", (size, size))
+    pencil, marks = ImageDraw.Draw(canvas), ImageDraw.Draw(mask)
+    shadow = ellipse(how.middle, how.base - 0.005, how.side * 0.4, how.side * 0.045, "")
+    ground = tuple(int(c * 0.9) for c in GROUNDS[how.ground])
+    pencil.polygon((shadow.points * scale).ravel().tolist(), fill=ground)
+    for shape in shapes_of(creature, how.pose):
+        x = 1 - shape.points[:, 0] if how.mirrored else shape.points[:, 0]
+        points = np.stack(
+            [how.middle + how.side * (x - 0.5), how.base + how.side * (shape.points[:, 1] - 1)], 1
+        )
+        pencil.polygon((points * scale).ravel().tolist(), fill=tone(shape.paint, creature.colour or "red"))
+        marks.polygon((points * size).ravel().tolist(), fill=1)
+    return canvas.reduce(factor), np.asarray(mask) > 0

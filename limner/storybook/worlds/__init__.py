@@ -1,0 +1,22 @@
+"""The worlds of Storybook by name: what a set, frozen prompts and a card are made from.
+
+A world knows its own scene graphs; everybody else passes them on without looking inside.
+"""
+
+from __future__ import annotations
+
+from ...errors import NotFound
+from .creatures import Creatures
+from .scenes import Scenes
+from .world import Example, Prompt, Verdict, World
+
+__all__ = ["WORLDS", "Example", "Prompt", "Verdict", "World", "world"]
+
+WORLDS: dict[str, World] = {one.name: one for one in (Scenes(), Creatures())}
+
+
+def world(name: str) -> World:
+    """The world called `name`; NotFound lists them."""
+    if name not in WORLDS:
+        raise NotFound(f"world '{name}' not found; known: {', '.join(WORLDS)}")
+    return WORLDS[name]

@@ -1,0 +1,84 @@
+"""The world of creatures: pocket monsters before a plain ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..creatures.captions import captions, describe, vocabulary
+from ..creatures.checker import read, verdicts
+from ..creatures.creature import VALUES, Creature, sample, statements, with_statement
+from ..creatures.drawing import draw, pose
+from ..creatures.prompts import frozen
+from ..grammar import random_for
+from ..scene import Statement
+from .world import Example, Prompt, Rng, Verdict
+
+
+class Creatures:
+    """See `World`; its graphs are `Creature`."""
+
+    name = "creatures"
+    values: Mapping[str, tuple[str, ...]] = VALUES
+    subsets: Mapping[str, str] = {"few": "Up to three traits", "many": "More traits"}
+
+    def example(self, seed: int, index: int, size: int) -> Example:
+        """As `World.example`."""
+        rng = random_for(seed, index)
+        creature = sample(rng)
+        image, shown = draw(creature, pose(rng), size)
+        texts = captions(creature, np.random.Generator(np.random.SFC64([seed, index, 1])))
+        ys, xs = np.nonzero(shown)
+        box = (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
+        subject = {"thing": 0, "subject": creature.body, "colour": creature.colour, "box": box}
+        return Example(image, shown.astype(np.uint8), texts, creature, [subject])
+
+    def fresh(self, seed: int, index: int, size: int) -> tuple[NDArray[np.uint8], Creature]:
+        """As `World.fresh`; half of the creatures hold a pair that training never sees."""
+        rng = random_for(seed, index)
+        creature = sample(rng, held_out=index % 4 > 1)
+        image, _ = draw(creature, pose(rng), size)
+        said = creature if index % 2 else describe(creature, random_for(seed + 1, index))[1]
+        return np.asarray(image), said
+
+    def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Creature]:
+        """As `World.prompt`."""
+        while True:
+            text, said = describe(sample(rng, held_out=held_out), rng)
+            if statements(said):
+                return text, said
+
+    def frozen(self, name: str) -> tuple[Prompt, ...]:
+        """As `World.frozen`."""
+        return frozen(name)
+
+    def subset(self, graph: Creature) -> str:
+        """As `World.subset`."""
+        return "few" if len(statements(graph)) <= 3 else "many"
+
+    def at_random(self, graph: Creature, rng: Rng) -> Creature:
+        """As `World.at_random`."""
+        said = {one.kind: VALUES[one.kind] for one in statements(graph)}
+        return replace(
+            graph, **{kind: values[int(rng.integers(len(values)))] for kind, values in said.items()}
+        )
+
+    def falsified(self, graph: Creature, rng: Rng) -> list[tuple[Statement, Creature]]:
+        """As `World.falsified`."""
+        wrong = []
+        for said in statements(graph):
+            others = [value for value in VALUES[said.kind] if value != said.value]
+            wrong.append(replace(said, value=others[int(rng.integers(len(others)))]))
+        return [(false, with_statement(graph, false)) for false in wrong]
+
+    def judge(self, pixels: NDArray[np.uint8], graphs: Sequence[Creature]) -> list[tuple[Verdict, ...]]:
+        """As `World.judge`."""
+        reading = read(pixels)
+        return [verdicts(reading, graph) for graph in graphs]
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """As `World.vocabulary`."""
+        return vocabulary()

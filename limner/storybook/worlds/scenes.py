@@ -1,0 +1,79 @@
+"""The world of scenes: subjects in places, by day and by night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..captions import captions, describe, vocabulary
+from ..falsify import VALUES, at_random, falsified
+from ..grammar import random_for, sample
+from ..prompts import frozen
+from ..render import render
+from ..scene import Scene, Statement, statements, with_statement
+from .world import Example, Prompt, Rng, Verdict
+
+
+class Scenes:
+    """See `World`; its graphs are `Scene`."""
+
+    name = "scenes"
+    values: Mapping[str, tuple[str, ...]] = VALUES
+    subsets: Mapping[str, str] = {"one": "One subject", "several": "Several of a kind", "two": "Two things"}
+
+    def example(self, seed: int, index: int, size: int) -> Example:
+        """As `World.example`."""
+        drawn = render(seed, index, size)
+        # A stream of its own, so that wordings do not depend on how many numbers the drawing used.
+        texts = captions(drawn.scene, np.random.Generator(np.random.SFC64([seed, index, 1])))
+        mask = np.zeros((size, size), np.uint8)
+        for k, shown in enumerate(drawn.masks, 1):
+            mask[shown] = k
+        subjects = [
+            {"thing": one.thing, "subject": one.subject, "colour": one.colour, "box": box}
+            for one, box in zip(drawn.placed, drawn.boxes, strict=True)
+        ]
+        return Example(drawn.image, mask, texts, drawn.scene, subjects)
+
+    def fresh(self, seed: int, index: int, size: int) -> tuple[NDArray[np.uint8], Scene]:
+        """As `World.fresh`; half of the scenes hold a pair that training never sees."""
+        drawn = render(seed, index, size, held_out=index % 4 > 1)
+        whole = index % 2 == 1
+        said = drawn.scene if whole else describe(drawn.scene, random_for(seed + 1, index))[1]
+        return np.asarray(drawn.image), said
+
+    def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Scene]:
+        """As `World.prompt`."""
+        return describe(sample(rng, held_out=held_out), rng)
+
+    def frozen(self, name: str) -> tuple[Prompt, ...]:
+        """As `World.frozen`."""
+        return frozen(name)
+
+    def subset(self, graph: Scene) -> str:
+        """As `World.subset`."""
+        if len(graph.things) == 2:
+            return "two"
+        return "one" if graph.things[0].count == 1 else "several"
+
+    def at_random(self, graph: Scene, rng: Rng) -> Scene:
+        """As `World.at_random`."""
+        return at_random(graph, rng)
+
+    def falsified(self, graph: Scene, rng: Rng) -> list[tuple[Statement, Scene]]:
+        """As `World.falsified`."""
+        wrong = [falsified(graph, said, rng) for said in statements(graph)]
+        return [(false, with_statement(graph, false)) for false in wrong]
+
+    def judge(self, pixels: NDArray[np.uint8], graphs: Sequence[Scene]) -> list[tuple[Verdict, ...]]:
+        """As `World.judge`; the first graph says whether a sign may stand in the picture."""
+        from ..checker import read, verdicts  # needs scipy, which drawing does not
+
+        reading = read(pixels, graphs[0].sign is not None)
+        return [verdicts(reading, graph) for graph in graphs]
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """As `World.vocabulary`."""
+        return vocabulary()

@@ -1,0 +1,73 @@
+"""What every world of Storybook offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..prompts import FROZEN, Prompt
+from ..scene import Statement
+from ..verdict import Verdict
+
+__all__ = ["FROZEN", "Example", "Graph", "Prompt", "Verdict", "World"]
+
+Graph = Any
+"""A scene graph of some world: a frozen dataclass whose None are what is not said."""
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture to learn from.
+
+    `mask` (H, W) uint8 is 0 where there is background and k where the k-th of `subjects` shows; `texts` are captions.
+    """
+
+    image: Image.Image
+    mask: NDArray[np.uint8]
+    texts: list[str]
+    scene: Graph
+    subjects: list[dict[str, Any]]
+
+
+class World(Protocol):
+    """A world: pictures with captions and scene graphs, frozen prompts, and a checker."""
+
+    name: str
+    values: Mapping[str, tuple[str, ...]]
+    """What a statement of each kind can say; the kinds in the order in which they are reported."""
+    subsets: Mapping[str, str]
+    """The shapes of prompts that are reported apart, with their titles."""
+
+    def example(self, seed: int, index: int, size: int) -> Example:
+        """Picture `index` of `seed` with captions, without any held-out pair."""
+
+    def fresh(self, seed: int, index: int, size: int) -> tuple[NDArray[np.uint8], Graph]:
+        """A picture that no training has seen, and its graph: whole, or as far as a caption says it, in turns."""
+
+    def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Graph]:
+        """A sentence and what it says, with or without a held-out pair."""
+
+    def frozen(self, name: str) -> tuple[Prompt, ...]:
+        """The prompts of "seen" or "held_out", which never change."""
+
+    def subset(self, graph: Graph) -> str:
+        """Which of `subsets` a graph belongs to."""
+
+    def at_random(self, graph: Graph, rng: Rng) -> Graph:
+        """A graph that says as much as this one, every value drawn at random."""
+
+    def falsified(self, graph: Graph, rng: Rng) -> list[tuple[Statement, Graph]]:
+        """For each statement of a graph one with another value, and the graph that says it."""
+
+    def judge(self, pixels: NDArray[np.uint8], graphs: Sequence[Graph]) -> list[tuple[Verdict, ...]]:
+        """The verdicts on a picture, uint8 (H, W, 3), of each graph; it is looked at once."""
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """Every word that a caption can have, in lower case, sorted."""
