@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
 from ..errors import InvalidInput, NotFound
 from ..registry.manifest import SamplerDefaults
@@ -25,10 +24,17 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _MisfitError(ValueError):
+    """What two keys say does not go together; `key` is the one to change."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 def _must(holds: bool, key: str, message: str) -> None:
-    """An error that names `key`, for what two keys say together."""
     if not holds:
-        raise PydanticCustomError("together", "{message}", {"key": key, "message": message})
+        raise _MisfitError(key, message)
 
 
 class Data(_Table):
@@ -219,6 +225,7 @@ def read_recipe(file: Path) -> Recipe:
         raise InvalidInput(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        parts = [*first["loc"], *([first["ctx"]["key"]] if first["type"] == "together" else [])]
+        misfit = first.get("ctx", {}).get("error")
+        parts = [*first["loc"], *([misfit.key] if isinstance(misfit, _MisfitError) else [])]
         key = ".".join(str(part) for part in parts)
         raise InvalidInput(f"{file}: {key}: {first['msg']}", field=key) from None

@@ -76,8 +76,8 @@ def test_train_hands_the_recipe_over(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert run("train", "recipes/birds.toml").exit_code == 0
     assert run("train", "birds.toml", "--out", "here", "--resume").exit_code == 0
     assert calls == [
-        (Path("recipes/birds.toml"), Path("runs/birds"), False),
-        (Path("birds.toml"), Path("here"), True),
+        (Path("recipes/birds.toml"), Path("runs/birds"), False, None),
+        (Path("birds.toml"), Path("here"), True, None),
     ]
 
 
@@ -93,7 +93,10 @@ def test_evaluate_hands_the_model_over(run: Run, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "limner.evaluation.run", module)
     assert run("evaluate", "tiny").output.strip().endswith("the-card")
     assert run("evaluate", "tiny", "--out", "here", "--seeds", 2, "--limit", 5).exit_code == 0
-    assert calls == [("tiny", None, 3, None, None), ("tiny", Path("here"), 2, 5, None)]
+    assert calls == [
+        ("tiny", None, 3, None, None, "scenes"),
+        ("tiny", Path("here"), 2, 5, None, "scenes"),
+    ]
 
 
 def test_a_missing_extra_is_one_line_with_the_way_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

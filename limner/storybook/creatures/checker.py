@@ -25,7 +25,7 @@ from .drawing import Pose, shapes_of
 
 SIZE = 64
 _FAR = 90.0  # grey levels from which on one pixel is as wrong as any other
-_NOTHING = 14.0  # mean cost past which nothing in the picture is like a creature
+_EXPLAINED = 0.75  # a creature is there where drawing it leaves less than this share of what stands out
 _STEPS = (0.02, 0.01, 0.01, 0.005, 0.005)  # of the placing, as shares of the picture, round by round
 
 Pixels = NDArray[np.float32]
@@ -33,10 +33,14 @@ Pixels = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Reading:
-    """What the checker sees: the nearest creature, how far it is, and how far it is with each other trait."""
+    """What the checker sees: the nearest creature, how far it is, and how far it is with each other trait.
+
+    `bare` is how far the plain ground is.
+    """
 
     nearest: Creature
     cost: float
+    bare: float
     costs: dict[str, dict[str, float]]
 
 
@@ -75,6 +79,10 @@ class _Canvas:
             )
         made = np.asarray(canvas.reduce(2), np.float32)
         return float(np.minimum(np.abs(made - self.seen).max(2), _FAR).mean())
+
+    def bare(self) -> float:
+        """The distance of the picture from its ground alone."""
+        return float(np.minimum(np.abs(self.seen - self.ground).max(2), _FAR).mean())
 
     def colour(self) -> str:
         """The subject colour nearest to most of what stands out."""
@@ -117,7 +125,7 @@ def read(pixels: NDArray[np.uint8]) -> Reading:
     ends = []
     for body in VALUES["body"]:
         _, _, how = min((one for one in tried if one[1] == body), key=lambda one: one[0])
-        ends.append(_descend(canvas, replace(plain, body=body), how, rounds=1))
+        ends.append(_descend(canvas, replace(plain, body=body), how, rounds=2))
     cost, creature, how = min(ends, key=lambda end: end[0])
     cost, creature, how = _descend(canvas, creature, how, len(_STEPS))
     costs: dict[str, dict[str, float]] = {}
@@ -129,7 +137,7 @@ def read(pixels: NDArray[np.uint8]) -> Reading:
         assert end.body is not None
         if end.body != creature.body:
             costs["body"][end.body] = min(costs["body"][end.body], end_cost)
-    return Reading(creature, cost, costs)
+    return Reading(creature, cost, canvas.bare(), costs)
 
 
 def _descend(canvas: _Canvas, creature: Creature, how: Pose, rounds: int) -> tuple[float, Creature, Pose]:
@@ -159,7 +167,7 @@ def verdicts(reading: Reading, creature: Creature) -> tuple[Verdict, ...]:
     for said in statements(creature):
         costs = reading.costs[said.kind]
         best = min(costs, key=lambda value: costs[value])
-        holds = best == said.value and reading.cost < _NOTHING
+        holds = best == said.value and reading.cost < _EXPLAINED * reading.bare
         found.append(
             Verdict(
                 said, holds, f"nearest with {best} ({costs[best]:.1f}); {said.value} {costs[said.value]:.1f}"

@@ -155,16 +155,24 @@ def shapes_of(creature: Creature, lean: float) -> list[Shape]:
     ]
 
 
+def _ground(creature: Creature, how: Pose) -> RGB:
+    """The colour behind a creature; darker behind a white one, which would not be seen else."""
+    red, green, blue = GROUNDS[how.ground]
+    share = 0.74 if creature.colour == "white" else 1.0
+    return int(red * share), int(green * share), int(blue * share)
+
+
 def draw(creature: Creature, how: Pose, size: int) -> tuple[Image.Image, NDArray[np.bool_]]:
     """A picture of `size` pixels, and the pixels (size, size) that the creature covers."""
     factor = 4 if size <= 256 else 3 if size <= 512 else 2
     scale = size * factor
-    canvas = Image.new("RGB", (scale, scale), GROUNDS[how.ground])
+    ground = _ground(creature, how)
+    canvas = Image.new("RGB", (scale, scale), ground)
     mask = Image.new("L", (size, size))
     pencil, marks = ImageDraw.Draw(canvas), ImageDraw.Draw(mask)
     shadow = ellipse(how.middle, how.base - 0.005, how.side * 0.4, how.side * 0.045, "")
-    ground = tuple(int(c * 0.9) for c in GROUNDS[how.ground])
-    pencil.polygon((shadow.points * scale).ravel().tolist(), fill=ground)
+    dark = tuple(int(c * 0.9) for c in ground)
+    pencil.polygon((shadow.points * scale).ravel().tolist(), fill=dark)
     for shape in shapes_of(creature, how.pose):
         x = 1 - shape.points[:, 0] if how.mirrored else shape.points[:, 0]
         points = np.stack(
