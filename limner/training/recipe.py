@@ -133,8 +133,8 @@ class Autoencoder(Optimisation):
 class Denoiser(Optimisation):
     """The denoiser (diffusers' UNet2DConditionModel) and its text encoder (transformers' CLIPTextModel).
 
-    `heads` is the number of attention heads at every level; all levels attend to the text, and those from
-    number `self_attention_from` (0: the largest) down to themselves too. The loss is the squared error of the velocity,
+    `heads` is the number of attention heads; levels from number `attention_from` on (0: the largest) attend to
+    the text and to themselves. The loss is the squared error of the velocity,
     weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over latent cells by
     1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty one.
     For the first `simple_until` of the steps only pictures with one subject are shown, where the set says
@@ -147,7 +147,7 @@ class Denoiser(Optimisation):
     layers: Annotated[int, Field(ge=1, le=4)] = 1
     norm_groups: Annotated[int, Field(ge=1, le=64)] = 16
     heads: Annotated[int, Field(ge=1, le=64)] = 4
-    self_attention_from: Annotated[int, Field(ge=0, le=8)] = 1
+    attention_from: Annotated[int, Field(ge=0, le=7)] = 0
     text_layers: Annotated[int, Field(ge=1, le=24)] = 3
     text_width: Annotated[int, Field(ge=16, le=2048)] = 192
     text_heads: Annotated[int, Field(ge=1, le=32)] = 6
@@ -163,6 +163,11 @@ class Denoiser(Optimisation):
     @model_validator(mode="after")
     def _channels_and_heads_fit(self) -> Self:
         _fits_groups(self.channels, self.norm_groups)
+        _must(
+            self.attention_from < len(self.channels),
+            "attention_from",
+            f"must be below {len(self.channels)}, the number of channels, not {self.attention_from}",
+        )
         for width in self.channels:
             _must(
                 width % self.heads == 0, "heads", f"must divide every channels, and {self.heads} not {width}"

@@ -49,6 +49,7 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
         ("autoencoder", {"channels": []}, "autoencoder.channels"),
         ("denoiser", {"channels": [64, 100]}, "denoiser.channels"),
         ("denoiser", {"heads": 7}, "denoiser.heads"),
+        ("denoiser", {"attention_from": 3}, "denoiser.attention_from"),
         ("denoiser", {"text_heads": 5}, "denoiser.text_heads"),
         ("data", {"size": 104}, "data.size"),
         ("model", {"sampler": {"guidance_interval": [0.8, 0.2]}}, "model.sampler.guidance_interval"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
 
 from limner.engine.request import DrawRequest
@@ -47,11 +48,15 @@ steps = 4
 batch_size = 4
 warmup = 1
 simple_until = 0.5
+attention_from = 1
+pooled_text = true
+subject_weight = 0.1
 [model]
 name = "small"
 title = "Small"
 description = "Four steps of each."
 sampler = { steps = 3 }
+precision = "float32"
 """
 
 
@@ -71,6 +76,26 @@ def test_the_model_draws(run: Path, tmp_path: Path) -> None:
     picture = studio.draw(DrawRequest(prompt="a red apple", model=str(model.path), seed=1))
     studio.close()
     assert picture.pixels.shape == (64, 64, 3) and picture.request.steps == 3
+
+
+def test_diffusers_draws_the_same(run: Path, tmp_path: Path) -> None:
+    model = open_model(run / "out" / "model")
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        model.path, safety_checker=None, requires_safety_checker=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    theirs = pipeline(
+        "a red apple",
+        num_inference_steps=3,
+        guidance_scale=4.0,
+        generator=torch.Generator().manual_seed(1),
+        output_type="np",
+    ).images[0]
+    studio = LocalStudio(Registry(tmp_path))
+    ours = studio.draw(DrawRequest(prompt="a red apple", model=str(model.path), seed=1)).pixels
+    studio.close()
+    error = np.mean((ours / 255 - theirs) ** 2)
+    assert error < 1e-4  # 40 dB
 
 
 def test_a_second_call_goes_on_where_the_first_ended(run: Path) -> None:

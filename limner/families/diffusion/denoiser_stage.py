@@ -210,20 +210,19 @@ class DenoiserStage:
 
 
 def _unet_config(recipe: Denoiser, channels: int, size: int) -> dict[str, object]:
-    levels = len(recipe.channels)
+    levels, plain = len(recipe.channels), recipe.attention_from
     return {
         "sample_size": size,
         "in_channels": channels,
         "out_channels": channels,
         "block_out_channels": recipe.channels,
         "layers_per_block": recipe.layers,
-        "down_block_types": ("CrossAttnDownBlock2D",) * levels,
-        "up_block_types": ("CrossAttnUpBlock2D",) * levels,
+        "down_block_types": ("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * (levels - plain),
+        "up_block_types": ("CrossAttnUpBlock2D",) * (levels - plain) + ("UpBlock2D",) * plain,
         "cross_attention_dim": recipe.text_width,
         "attention_head_dim": recipe.heads,  # the number of heads, whatever diffusers calls it
         "addition_embed_type": "text" if recipe.pooled_text else None,
         "addition_embed_type_num_heads": recipe.text_heads,
-        "only_cross_attention": tuple(level < recipe.self_attention_from for level in range(levels)),
         "norm_num_groups": recipe.norm_groups,
     }
 

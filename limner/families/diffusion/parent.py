@@ -18,7 +18,7 @@ _FILES = {
 
 _TELLING = {
     "vae": ("norm_num_groups", "act_fn", "layers_per_block", "block_out_channels"),
-    "unet": ("attention_head_dim", "norm_num_groups", "only_cross_attention", "act_fn", "block_out_channels"),
+    "unet": ("attention_head_dim", "norm_num_groups", "act_fn", "block_out_channels"),
     "text_encoder": ("num_attention_heads", "hidden_act", "num_hidden_layers"),
 }
 
