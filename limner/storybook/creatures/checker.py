@@ -14,14 +14,14 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from ..palette import COLOURS, RGB, tone
+from ..palette import COLOURS, RGB
 from ..scene import Statement
-from ..shapes import Shape, ellipse
+from ..shapes import Shape
 from ..verdict import Verdict
 from .creature import VALUES, Creature, statements, with_statement
-from .drawing import Pose, shapes_of
+from .drawing import Pose, paint, shapes_of
 
 SIZE = 64
 _FAR = 90.0  # grey levels from which on one pixel is as wrong as any other
@@ -63,20 +63,9 @@ class _Canvas:
 
     def cost(self, creature: Creature, how: Pose) -> float:
         """Mean distance of the picture from a drawing, in grey levels, far pixels cut off."""
-        scale = 2 * SIZE
         ground: RGB = tuple(int(c) for c in self.ground)  # type: ignore[assignment]
-        canvas = Image.new("RGB", (scale, scale), ground)
-        pencil = ImageDraw.Draw(canvas)
-        shadow = ellipse(how.middle, how.base - 0.005, how.side * 0.4, how.side * 0.045, "")
-        pencil.polygon((shadow.points * scale).ravel().tolist(), fill=tuple(int(0.9 * c) for c in ground))
-        for shape in _shapes(creature, how.pose):
-            x = 1 - shape.points[:, 0] if how.mirrored else shape.points[:, 0]
-            points = np.stack(
-                [how.middle + how.side * (x - 0.5), how.base + how.side * (shape.points[:, 1] - 1)], 1
-            )
-            pencil.polygon(
-                (points * scale).ravel().tolist(), fill=tone(shape.paint, creature.colour or "red")
-            )
+        canvas = Image.new("RGB", (2 * SIZE, 2 * SIZE), ground)
+        paint(canvas, _shapes(creature, how.pose), creature.colour or "red", how)
         made = np.asarray(canvas.reduce(2), np.float32)
         return float(np.minimum(np.abs(made - self.seen).max(2), _FAR).mean())
 

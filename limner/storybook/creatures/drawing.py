@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,19 +166,29 @@ def _ground(creature: Creature, how: Pose) -> RGB:
 def draw(creature: Creature, how: Pose, size: int) -> tuple[Image.Image, NDArray[np.bool_]]:
     """A picture of `size` pixels, and the pixels (size, size) that the creature covers."""
     factor = 4 if size <= 256 else 3 if size <= 512 else 2
-    scale = size * factor
     ground = _ground(creature, how)
-    canvas = Image.new("RGB", (scale, scale), ground)
+    canvas = Image.new("RGB", (size * factor, size * factor), ground)
     mask = Image.new("L", (size, size))
-    pencil, marks = ImageDraw.Draw(canvas), ImageDraw.Draw(mask)
-    shadow = ellipse(how.middle, how.base - 0.005, how.side * 0.4, how.side * 0.045, "")
-    dark = tuple(int(c * 0.9) for c in ground)
-    pencil.polygon((shadow.points * scale).ravel().tolist(), fill=dark)
-    for shape in shapes_of(creature, how.pose):
-        x = 1 - shape.points[:, 0] if how.mirrored else shape.points[:, 0]
-        points = np.stack(
-            [how.middle + how.side * (x - 0.5), how.base + how.side * (shape.points[:, 1] - 1)], 1
-        )
-        pencil.polygon((points * scale).ravel().tolist(), fill=tone(shape.paint, creature.colour or "red"))
-        marks.polygon((points * size).ravel().tolist(), fill=1)
+    shapes = shapes_of(creature, how.pose)
+    paint(canvas, shapes, creature.colour or "red", how)
+    marks = ImageDraw.Draw(mask)
+    for shape in shapes:
+        marks.polygon((_outline(shape, how) * size).ravel().tolist(), fill=1)
     return canvas.reduce(factor), np.asarray(mask) > 0
+
+
+def paint(canvas: Image.Image, shapes: Sequence[Shape], colour: str, how: Pose) -> None:
+    """Paint a creature and its shadow over a square canvas of one plain colour."""
+    scale, pencil = canvas.width, ImageDraw.Draw(canvas)
+    ground = canvas.getpixel((0, 0))
+    assert isinstance(ground, tuple)
+    shadow = ellipse(how.middle, how.base - 0.005, how.side * 0.4, how.side * 0.045, "")
+    pencil.polygon((shadow.points * scale).ravel().tolist(), fill=tuple(int(c * 0.9) for c in ground))
+    for shape in shapes:
+        pencil.polygon((_outline(shape, how) * scale).ravel().tolist(), fill=tone(shape.paint, colour))
+
+
+def _outline(shape: Shape, how: Pose) -> NDArray[np.float32]:
+    """Where a shape of the unit box lies in the picture, as shares of its side."""
+    x = 1 - shape.points[:, 0] if how.mirrored else shape.points[:, 0]
+    return np.stack([how.middle + how.side * (x - 0.5), how.base + how.side * (shape.points[:, 1] - 1)], 1)
