@@ -105,9 +105,10 @@ def _round_trip(model: Model, world: str, count: int, size: int, pool: Executor,
     return Ceiling(accuracy=found)
 
 
-def _folder(model: Model, out: Path | None) -> Path:
+def _folder(model: Model, world: World, out: Path | None) -> Path:
+    own = world.name == "scenes" and not model.built_in  # a model has one card
     if out is None:
-        out = Path("runs") / f"evaluate-{model.name}-{model.version}" if model.built_in else model.path
+        out = model.path if own else Path("runs") / f"evaluate-{model.name}-{model.version}-{world.name}"
     out.mkdir(parents=True, exist_ok=True)
     return out
 
@@ -122,14 +123,14 @@ def evaluate(
 ) -> Path:
     """Draw every frozen prompt of a world with `seeds` seeds, check the pictures, and write card.json and card.html.
 
-    They go into `out`; without it into the model's own directory, or for a built-in model into
-    runs/evaluate-<name>-<version>. `limit` keeps to the first prompts of each file. Gives the folder;
-    raises NotFound for an unknown model or world and what the drawing raises.
+    They go into `out`; without it into the model's own directory, or for a built-in model and for other worlds
+    than scenes into runs/evaluate-<name>-<version>-<world>. `limit` keeps to the first prompts of each file. Gives
+    the folder; raises NotFound for an unknown model or world and what the drawing raises.
     """
     of = world_of(world)
     registry = Registry(place_of(data_dir))
     model = registry.find(reference)
-    folder = _folder(model, out)
+    folder = _folder(model, of, out)
     studio = LocalStudio(registry)
     shown: dict[str, list[Shown]] = {}
     cards = {}

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -99,12 +98,12 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
         return
     if not resume:
         return
-    kept = json.loads(file.read_text())
     try:
+        kept = json.loads(file.read_text())
         before = Recipe.model_validate(
             {key: value for key, value in kept.items() if key not in ("init", "data_hash")}
         )
-    except ValidationError:
+    except ValueError:
         raise InvalidInput(
             f"the run in {out} was begun by another version; start again without --resume"
         ) from None

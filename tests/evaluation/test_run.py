@@ -10,7 +10,8 @@ import pytest
 
 from limner.errors import InvalidInput, NotFound
 from limner.evaluation.card import Card
-from limner.evaluation.run import evaluate, tasks
+from limner.evaluation.run import _folder, evaluate, tasks
+from limner.registry.models import open_model
 from limner.storybook.prompts import FROZEN, frozen
 from limner.storybook.worlds import world
 
@@ -52,6 +53,14 @@ def test_a_card_that_is_missing_or_wrong(folder: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(InvalidInput, match=r"settings\.seeds"):
         Card.read(tmp_path)
+
+
+def test_a_card_of_another_world_leaves_the_models_own_alone(tiny_model: Path) -> None:
+    model = open_model(tiny_model)
+    assert _folder(model, world("scenes"), None) == model.path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "mkdir", lambda *_, **__: None)
+        assert _folder(model, world("creatures"), None) == Path("runs/evaluate-tiny-1-creatures")
 
 
 def test_creatures_have_a_card_too(tiny_model: Path, tmp_path: Path) -> None:

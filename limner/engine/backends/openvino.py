@@ -13,6 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -100,10 +101,10 @@ class Form:
             {name: value[first : first + self._rows] for name, value in inputs.items()}
             for first in range(0, self._rows * len(self._requests), self._rows)
         ]
-        for request, part in zip(self._requests, parts, strict=True):
-            request.start_async(part, share_inputs=True)
-        for request in self._requests:
-            request.wait()
+        with ExitStack() as running:  # waits for both, also where one fails: they read what is the caller's
+            for request, part in zip(self._requests, parts, strict=True):
+                request.start_async(part, share_inputs=True)
+                running.callback(request.wait)
         made = [[tensor.data for tensor in request.output_tensors] for request in self._requests]
         return [np.concatenate(values) for values in zip(*made, strict=True)]
 

@@ -51,8 +51,8 @@ function report(error) {
   if (error.status === 0) lost();
   const named = error.errors.filter(({ field }) => field in FIELDS);
   for (const wrong of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (wrong.field)], sentence(wrong));
-  const other = error.errors.find(({ field }) => !(field in FIELDS));
-  if (named.length === 0) showError("prompt", other ? `${other.field}: ${sentence(other)}` : error.message);
+  const [first] = error.errors;
+  if (named.length === 0) showError("prompt", first ? `${first.field}: ${sentence(first)}` : error.message);
 }
 
 let probing = 0;
