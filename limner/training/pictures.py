@@ -18,18 +18,22 @@ from ..data.captioned import Item
 from ..data.pictures import load_mask, load_picture
 
 _UNNAMED = "subject"
+_BOXES = 8
 
 
 @dataclass(frozen=True)
 class PictureArrays:
-    """Pictures, and where which kind of subject is; both memory-mapped.
+    """Pictures, and where which kind of subject is; all memory-mapped.
 
     `pictures` (N, S, S, 3) uint8; `subjects` (N, S, S) uint8: 0 is background, k shows the kind `names[k - 1]`, the
-    first of which is "subject" for all that have no name; `identity` tells these pictures from all others.
+    first of which is "subject" for all that have no name; `boxes` (N, 8, 4) float32 are the visible boxes of the
+    first eight subjects, left, top, right, bottom as shares of the picture, NaN where there are fewer;
+    `identity` tells these pictures from all others.
     """
 
     pictures: NDArray[np.uint8]
     subjects: NDArray[np.uint8]
+    boxes: NDArray[np.float32]
     names: tuple[str, ...]
     identity: str
 
@@ -52,15 +56,21 @@ def drawn_subjects(item: Item) -> list[str]:
     return [name if isinstance(name, str) and name else _UNNAMED for name in names]
 
 
-def _read(item: Item, size: int, names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    picture = load_picture(item.file, size)
+def _read(
+    item: Item, size: int, names: tuple[str, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    picture, boxes = load_picture(item.file, size), np.full((_BOXES, 4), np.nan, np.float32)
     if item.mask is None:
-        return picture, np.zeros((size, size), np.uint8)
+        return picture, np.zeros((size, size), np.uint8), boxes
     kinds = np.ones(256, np.uint8)
     kinds[0] = 0
     for k, name in enumerate(drawn_subjects(item)[:255], 1):
         kinds[k] = names.index(name) + 1 if name in names else 1
-    return picture, kinds[load_mask(item.mask, size)]
+    mask = load_mask(item.mask, size)
+    for k, value in enumerate(np.unique(mask[mask > 0])[:_BOXES]):
+        ys, xs = np.nonzero(mask == value)
+        boxes[k] = xs.min() / size, ys.min() / size, (xs.max() + 1) / size, (ys.max() + 1) / size
+    return picture, kinds[mask], boxes
 
 
 def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
@@ -77,21 +87,26 @@ def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[s
     cache.mkdir(parents=True, exist_ok=True)
     identity = _identity(items, size, names)
     stem = cache / f"pictures-{identity}"
-    files = stem.with_suffix(".rgb.npy"), stem.with_suffix(".subjects.npy")
-    if not files[1].exists():
+    count, parts = len(items), {
+        "rgb": (np.uint8, (size, size, 3)), "subjects": (np.uint8, (size, size)), "boxes": (np.float32, (_BOXES, 4)),
+    }  # fmt: skip
+    files = [stem.with_suffix(f".{part}.npy") for part in parts]
+    if not files[-1].exists():
         partials = [f.with_suffix(".partial") for f in files]
-        pictures = np.lib.format.open_memmap(partials[0], "w+", np.uint8, (len(items), size, size, 3))
-        subjects = np.lib.format.open_memmap(partials[1], "w+", np.uint8, (len(items), size, size))
+        arrays = [
+            np.lib.format.open_memmap(file, "w+", dtype, (count, *shape))
+            for file, (dtype, shape) in zip(partials, parts.values(), strict=True)
+        ]
         with ProcessPoolExecutor(os.cpu_count()) as pool:
             found = pool.map(partial(_read, size=size, names=names), items, chunksize=64)
-            for k, (picture, shown) in enumerate(track(found, "reading pictures", len(items))):
-                pictures[k], subjects[k] = picture, shown
-        pictures.flush()
-        subjects.flush()
-        for source, target in zip(partials, files, strict=True):
+            for k, read in enumerate(track(found, "reading pictures", count)):
+                for array, value in zip(arrays, read, strict=True):
+                    array[k] = value
+        for array, source, target in zip(arrays, partials, files, strict=True):
+            array.flush()
             source.rename(target)
-    pictures, subjects = (np.load(file, mmap_mode="r") for file in files)
-    return PictureArrays(pictures, subjects, names, identity)
+    pictures, subjects, boxes = (np.load(file, mmap_mode="r") for file in files)
+    return PictureArrays(pictures, subjects, boxes, names, identity)
 
 
 def order(count: int, seed: int, first: int, size: int) -> NDArray[np.int64]:

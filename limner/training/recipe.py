@@ -140,7 +140,8 @@ class Denoiser(Optimisation):
     For the first `simple_until` of the steps only pictures with one subject are shown, where the set says
     how many there are. With `pooled_text` the text as a whole also reaches every block, through the timestep's
     embedding; with `subject_weight` a head on the UNet's last but one level must tell where which kind of subject
-    will be, where the set has masks and names them.
+    will be, where the set has masks and names them. With `layout` the latents get three further channels that say where
+    subjects are, which the set's masks tell (`families/diffusion/layout.py`).
     """
 
     channels: Channels = (64, 128, 192)
@@ -159,6 +160,7 @@ class Denoiser(Optimisation):
     simple_until: Share = 0.15
     pooled_text: bool = False
     subject_weight: Weight = 0.0
+    layout: bool = False
 
     @model_validator(mode="after")
     def _channels_and_heads_fit(self) -> Self:

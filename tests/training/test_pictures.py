@@ -49,6 +49,9 @@ def test_pictures_and_subjects_are_read_once(tmp_path: Path) -> None:
     assert not arrays.subjects[0].any()
     assert (arrays.subjects[1][:20, :14] == 3).all() and not arrays.subjects[1][:20, 18:].any()
     assert (arrays.subjects[1][30:] == 2).all() and (arrays.subjects[2][30:] == 3).all()
+    assert np.isnan(arrays.boxes[0]).all() and np.isnan(arrays.boxes[1, 2:]).all()
+    # the middle square of 96 x 64 pixels is left at 16: the first subject is half of the rest, above the second
+    assert arrays.boxes[1, :2].ravel().tolist() == pytest.approx([0, 0, 0.5, 0.875, 0, 0.875, 1, 1])
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
     picture_arrays(items, 32, tmp_path / "cache", names)
     assert before == {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}

@@ -55,7 +55,7 @@ def noise_schedule() -> DPMSolverMultistepScheduler:
     return DPMSolverMultistepScheduler(
         num_train_timesteps=_TIMESTEPS,
         beta_start=0.0001,
-        beta_end=0.014,
+        beta_end=0.016,
         beta_schedule="linear",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
@@ -165,7 +165,9 @@ class DenoiserStage:
         noisy = a.sqrt() * clean + (1 - a).sqrt() * noise
         states = self.text_encoder(input_ids=tokens.to(device)).last_hidden_state
         made = self.unet(noisy.to(device), timesteps.to(device), states).sample
-        cells = 1 + self.recipe.mask_weight * torch.from_numpy(examples.cells[chosen]).float().unsqueeze(1)
+        shown = torch.from_numpy(examples.cells[chosen]).float().unsqueeze(1)
+        # Outlines are drawn on both of their sides.
+        cells = 1 + self.recipe.mask_weight * functional.max_pool2d(shown, 3, 1, 1)
         weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma)
         return weighted_square_error(
             made, velocity(clean, noise, alpha_bar).to(device), weight.to(device), cells.to(device)

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from ...training.loop import Loop
 from ...training.pictures import PictureArrays, drawn_subjects, picture_arrays, subject_names
 from ...training.recipe import Recipe
 from ...training.run import Prepared, commit
+from . import layout
 from .autoencoder_stage import AutoencoderStage, set_posterior, to_tensor
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
 from .export import export
@@ -33,6 +35,7 @@ from .vocabulary import learn_tokenizer, words_of
 
 _ENCODED_AT_ONCE = 32
 _STATISTICS_FROM = 2000
+_LAYOUT_FROM = 512
 _PREVIEW_PAIRS = 256
 # A trained posterior may be so narrow that its logarithm takes thousands of steps to come back.
 _PARENT_LOGVAR = -4.0
@@ -58,6 +61,8 @@ def train(recipe: Recipe, data: Prepared, out: Path, resume: bool) -> Model:
                 ("train", "held_out"), arrays, (data.train, data.held_out), strict=True
             )
         ]
+    if recipe.denoiser.layout:
+        vae, parts = _with_layout(vae, parts, arrays)
     stage = DenoiserStage(recipe.denoiser, parts[0], parts[1], tokenizer, vae, recipe.seed)
     if parent is not None:
         take_weights(stage.unet, parent, "unet")
@@ -199,6 +204,22 @@ def _latent_examples(
     single = np.array([len(drawn_subjects(item)) == 1 for item in items])
     assert len(cells) == count
     return LatentExamples(latents, cells, kinds, len(arrays.names), tokens, first, single)
+
+
+def _with_layout(
+    vae: AutoencoderKL, parts: list[LatentExamples], arrays: list[PictureArrays]
+) -> tuple[AutoencoderKL, list[LatentExamples]]:
+    """The autoencoder and the examples with the channels that say where subjects are."""
+    further = layout.standardised(
+        *(layout.layout(array.boxes, part.cells) for array, part in zip(arrays, parts, strict=True))
+    )
+    device = next(vae.parameters()).device
+    pictures = to_tensor(arrays[0].pictures[:_LAYOUT_FROM]).to(device)
+    vae = layout.widened(vae, pictures, torch.from_numpy(further[0][:_LAYOUT_FROM]))
+    return vae.to(device), [
+        replace(part, latents=np.concatenate([part.latents, channels], 1))
+        for part, channels in zip(parts, further, strict=True)
+    ]
 
 
 def _preview_pairs(examples: LatentExamples, arrays: PictureArrays) -> tuple[torch.Tensor, torch.Tensor]:

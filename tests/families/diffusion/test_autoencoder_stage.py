@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,8 @@ def _stage(**changed: object) -> AutoencoderStage:
     pictures = rng.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
     subjects = np.zeros((6, 32, 32), np.uint8)
     subjects[:, 8:20, 12:] = 2
-    arrays = PictureArrays(pictures, subjects, ("subject", "dog"), "")
+    boxes = np.full((6, 8, 4), np.nan, np.float32)
+    arrays = PictureArrays(pictures, subjects, boxes, ("subject", "dog"), "")
     values = {"steps": 10, "channels": (8, 16, 16), "latent_channels": 4, "crop": 16, "whole_from": 0.0}
     return AutoencoderStage(Autoencoder.model_validate(values | changed), arrays, arrays, seed=1)
 
@@ -64,6 +67,6 @@ def test_validation_names_subjects_only_where_there_are_any() -> None:
     stage = _stage(subject_weight=0.1)
     with torch.no_grad():
         assert set(stage.validate()) == {"l1", "l1_subjects", "subjects"}
-        bare = PictureArrays(stage.train.pictures, np.zeros_like(stage.train.subjects), ("subject",), "")
+        bare = replace(stage.train, subjects=np.zeros_like(stage.train.subjects), names=("subject",))
         stage.held_out = bare
         assert set(stage.validate()) == {"l1"}
