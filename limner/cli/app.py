@@ -13,7 +13,17 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import LimnerError
-from . import data_check, data_storybook, draw, evaluate, models_list, models_show, serve, train
+from . import (
+    data_check,
+    data_storybook,
+    draw,
+    evaluate,
+    models_import,
+    models_list,
+    models_show,
+    serve,
+    train,
+)
 
 INTERRUPTED = 130
 REFUSED = 2
@@ -64,6 +74,7 @@ def limner(
 
 _data = typer.Typer(no_args_is_help=True, help="Captioned sets: draw one, check one.")
 _models = typer.Typer(no_args_is_help=True, help="The models that are here.")
+_import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that others have made.")
 app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
 app.command("train")(train.train)
@@ -74,6 +85,8 @@ _data.command("storybook")(data_storybook.storybook)
 _data.command("check")(data_check.check)
 _models.command("list")(models_list.list_models)
 _models.command("show")(models_show.show)
+_models.add_typer(_import, name="import")
+_import.command("sd")(models_import.sd)
 
 
 def main() -> None:

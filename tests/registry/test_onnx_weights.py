@@ -16,7 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from limner.errors import InvalidInput
-from limner.registry.onnx_weights import bind, read_index, strip
+from limner.registry.onnx_weights import bind, strip
+from limner.registry.weight_files import read_index
 
 WEIGHT = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +35,10 @@ FORMS = (1, 2, 4, 8)
 """Numbers of rows that a network may be compiled for."""
 _OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
 _ASKED_OFTEN = 40  # calls: two pictures of twenty steps
+_SIZES_KEPT = 2
+
+Sizes = tuple[int, ...]
+"""Of the axes beside rows that a network leaves open: sides of latents, tokens of a text."""
 
 
 class OpenVino:
@@ -67,18 +71,27 @@ class OpenVino:
         except RuntimeError as error:
             raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
 
-        def form(rows: int) -> Form:
+        free = {
+            port.any_name: axes
+            for port in whole.inputs
+            if (axes := [at for at, size in enumerate(port.partial_shape) if at and size.is_dynamic])
+        }
+
+        def form(rows: int, sizes: Sizes) -> Form:
             # Of what was read at first: files that are replaced meanwhile must not mix with it.
             network, streams = whole.clone(), 1 if rows == 1 else 2
             each = [rows // streams]
+            shapes = {port.any_name: [*each, *list(port.partial_shape)[1:]] for port in network.inputs}
+            for (name, axis), size in zip(_axes(free), sizes, strict=True):
+                shapes[name][axis] = size
             try:
-                network.reshape({port: [*each, *list(port.partial_shape)[1:]] for port in network.inputs})
+                network.reshape(shapes)
                 compiled = self._core.compile_model(network, "CPU", settings | {"NUM_STREAMS": streams})
                 return Form([compiled.create_infer_request() for _ in range(streams)], each[0])
             except RuntimeError as error:
                 raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
 
-        return OpenVinoNetwork(title, [port.any_name for port in whole.outputs], form)
+        return OpenVinoNetwork(title, [port.any_name for port in whole.outputs], free, form)
 
 
 class Form:
@@ -110,14 +123,24 @@ class Form:
 
 
 class OpenVinoNetwork:
-    """A network in its forms; calls from several threads wait for each other."""
+    """A network in its forms; calls from several threads wait for each other.
 
-    def __init__(self, title: str, outputs: Sequence[str], form: Callable[[int], Form]) -> None:
-        """Run what `form` makes for a number of rows, giving `outputs`; messages call it `title`."""
+    A network whose inputs may have other sizes than rows has forms of its own for each; those of two are kept.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        outputs: Sequence[str],
+        free: Mapping[str, Sequence[int]],
+        form: Callable[[int, Sizes], Form],
+    ) -> None:
+        """Run what `form` makes for a number of rows and the sizes of `free` axes, giving `outputs`; messages call it
+        `title`."""
         self._title, self._outputs, self._form = title, outputs, form
-        self._forms: dict[int, Form] = {}
-        self._first, self._closed = 0, False
-        self._asked: Counter[int] = Counter()
+        self._free = _axes(free)
+        self._of_sizes: OrderedDict[Sizes, _Forms] = OrderedDict()
+        self._closed = False
         self._compiling = ThreadPoolExecutor(1, thread_name_prefix="compile")
         self._lock = Lock()
 
@@ -125,57 +148,86 @@ class OpenVinoNetwork:
         """Run the graph; LimnerError where the inputs do not fit it."""
         rows = max((len(value) if value.ndim else 0 for value in inputs.values()), default=0)
         with self._lock:
-            for wanted in {form for form, _ in parts(rows, FORMS)}:
-                self._ask_for(wanted)
             try:
+                forms = self._forms(tuple(inputs[name].shape[axis] for name, axis in self._free))
+                for wanted in {form for form, _ in parts(rows, FORMS)}:
+                    if forms.ask_for(wanted) and not self._closed:
+                        self._compiling.submit(self._compile, forms, wanted)
                 made, first = [], 0
-                for form, filled in parts(rows, self._forms):
+                for form, filled in parts(rows, forms.ready):
                     part = {name: _rows(value, first, filled, form) for name, value in inputs.items()}
-                    made.append(self._run(form, part, filled))
+                    made.append(self._run(forms.ready[form], part, filled))
                     first += filled
-            except (RuntimeError, ValueError, TypeError) as error:
+            except (RuntimeError, ValueError, TypeError, LookupError) as error:
                 shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in inputs.items())
                 raise LimnerError(f"{self._title} cannot take {shapes}: {_gist(error)}") from None
         if len(made) == 1:
             return made[0]
         return {name: np.concatenate([part[name] for part in made]) for name in self._outputs}
 
-    def _run(self, form: int, inputs: Arrays, filled: int) -> dict[str, NDArray[Any]]:
-        made = self._forms[form](inputs)
-        return {name: value[:filled] for name, value in zip(self._outputs, made, strict=True)}
+    def _forms(self, sizes: Sizes) -> _Forms:
+        if sizes not in self._of_sizes:
+            self._of_sizes[sizes] = _Forms(lambda rows: self._form(rows, sizes))
+        self._of_sizes.move_to_end(sizes)
+        while len(self._of_sizes) > _SIZES_KEPT:
+            self._of_sizes.popitem(last=False)
+        return self._of_sizes[sizes]
 
-    def _ask_for(self, form: int) -> None:
-        """Compile the first form at once, another in the background when it has been asked for often."""
-        if not self._forms:
-            self._forms[form] = self._form(form)
-            self._first = form
-        if form in self._forms or self._closed:
-            return
-        self._asked[form] += 1
-        if self._asked[form] == _ASKED_OFTEN:
-            self._compiling.submit(self._compile, form)
+    def _run(self, form: Form, inputs: Arrays, filled: int) -> dict[str, NDArray[Any]]:
+        return {name: value[:filled] for name, value in zip(self._outputs, form(inputs), strict=True)}
 
-    def _compile(self, form: int) -> None:
+    def _compile(self, forms: _Forms, rows: int) -> None:
         try:
-            made = self._form(form)
+            made = forms.make(rows)
         except Exception:  # noqa: BLE001 - calls make do with the forms there are
-            _log.warning("a form of %d rows is done without", form, exc_info=True)
+            _log.warning("a form of %d rows is done without", rows, exc_info=True)
             return
         with self._lock:
             if not self._closed:
-                self._forms[form] = made
+                forms.ready[rows] = made
 
     def rest(self) -> None:
-        """Let go of all forms but the first; they come again when calls ask for them."""
+        """Let go of all forms but the first of the sizes last asked for; they come again when calls ask for them."""
         with self._lock:
-            self._forms = {form: made for form, made in self._forms.items() if form == self._first}
-            self._asked.clear()
+            for sizes in list(self._of_sizes)[:-1]:
+                del self._of_sizes[sizes]
+            for forms in self._of_sizes.values():
+                forms.rest()
 
     def close(self) -> None:
         """Compile no more forms."""
         with self._lock:
             self._closed = True
         self._compiling.shutdown(wait=False, cancel_futures=True)
+
+
+class _Forms:
+    """The forms of a network for inputs of the same sizes, and how often each was asked for."""
+
+    def __init__(self, make: Callable[[int], Form]) -> None:
+        self.make = make
+        self.ready: dict[int, Form] = {}
+        self._first = 0
+        self._asked: Counter[int] = Counter()
+
+    def ask_for(self, rows: int) -> bool:
+        """Compile the first form at once; whether another has now been asked for often enough."""
+        if not self.ready:
+            self.ready[rows] = self.make(rows)
+            self._first = rows
+        if rows in self.ready:
+            return False
+        self._asked[rows] += 1
+        return self._asked[rows] == _ASKED_OFTEN
+
+    def rest(self) -> None:
+        self.ready = {rows: form for rows, form in self.ready.items() if rows == self._first}
+        self._asked.clear()
+
+
+def _axes(free: Mapping[str, Sequence[int]]) -> list[tuple[str, int]]:
+    """Input and axis of each size that may vary, in one order."""
+    return [(name, axis) for name, axes in free.items() for axis in axes]
 
 
 def parts(rows: int, forms: Collection[int]) -> list[tuple[int, int]]:

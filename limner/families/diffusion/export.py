@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -27,11 +27,16 @@ from ...errors import InvalidInput, LimnerError, NotFound, Unavailable
 from ...registry.manifest import Lineage, Manifest, Preview, SamplerDefaults, Size
 from ...registry.models import Model, open_model
 from ...registry.onnx_weights import bind, strip
-from .stages import PREFIX, Stage, load_stages
+from ...registry.weight_files import read_index
+from .checkpoint.templates import PREFIX
+from .stages import Stage, load_stages
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 TOLERANCE = 1e-3
 OPSET = 18
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -108,15 +113,36 @@ def _place(pipeline_dir: Path, out_dir: Path) -> None:
 
 
 def _write_graph(directory: Path, stage: Stage) -> None:
-    if importlib.util.find_spec("onnxscript") is None:
-        raise Unavailable("exporting graphs needs the package 'onnxscript'; install the extra [train]")
     import onnx
 
     file = directory / stage.file
     weights = file.parent / stage.weights
     if not weights.is_file():
         raise NotFound(f"{weights} is missing; weights split over several files must be joined first")
+    proto = graph_of(stage)
+    names = read_index(weights)
+    bind(
+        proto, weights, PREFIX, "text_model." if any(name.startswith("text_model.") for name in names) else ""
+    )
+    onnx.save_model(proto, file)
+
+
+def graph_of(stage: Stage, any_size: bool = False) -> ModelProto:
+    """The graph of a stage with its parameters by name, for any number of rows.
+
+    With `any_size` the sides of latents and the number of text tokens may vary too. Unavailable without onnxscript.
+    """
+    if importlib.util.find_spec("onnxscript") is None:
+        raise Unavailable("exporting graphs needs the package 'onnxscript'; install the extra [train]")
     batch = torch.export.Dim("B")
+    shapes: list[dict[int, Any]] = [{0: batch} for _ in stage.inputs]
+    if any_size:
+        sides = [stage.whole * torch.export.Dim(name) for name in ("h", "w")]
+        for axes, name in zip(shapes, stage.inputs, strict=True):
+            if name in ("sample", "latent_sample"):
+                axes |= {2: sides[0], 3: sides[1]}
+            elif name == "encoder_hidden_states":
+                axes |= {1: torch.export.Dim("T")}
     with _quiet():
         program = torch.onnx.export(
             stage.network,
@@ -127,13 +153,12 @@ def _write_graph(directory: Path, stage: Stage) -> None:
             opset_version=OPSET,
             input_names=list(stage.inputs),
             output_names=[stage.output[0]],
-            dynamic_shapes=tuple({0: batch} for _ in stage.inputs),
+            dynamic_shapes=tuple(shapes),
         )
     assert program is not None
     proto = program.model_proto
     strip(proto)
-    bind(proto, weights, prefix=PREFIX)
-    onnx.save_model(proto, file)
+    return proto
 
 
 @contextlib.contextmanager

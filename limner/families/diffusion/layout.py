@@ -37,7 +37,9 @@ def layout(boxes: NDArray[np.float32], cells: NDArray[np.float16]) -> NDArray[np
     half = np.maximum((boxes[..., 2:] - boxes[..., :2]) / 2, 1e-3)
     x = ((np.arange(w) + 0.5) / w - middle[..., 0, None]) / half[..., 0, None]  # (N, K, w)
     y = ((np.arange(h) + 0.5) / h - middle[..., 1, None]) / half[..., 1, None]
-    far = np.maximum(np.abs(y)[..., :, None], np.abs(x)[..., None, :])  # (N, K, h, w), NaN where no subject is
+    far = np.maximum(
+        np.abs(y)[..., :, None], np.abs(x)[..., None, :]
+    )  # (N, K, h, w), NaN where no subject is
     far = np.where(np.isnan(far), np.inf, far)
     nearest = far.argmin(1)  # (N, h, w)
     n, rows, columns = np.ogrid[: len(cells), :h, :w]
@@ -117,7 +119,7 @@ def _fitted(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> tuple[Ten
     """Kernel (3, D, 3, 3) and bias (3,) that make the channels out of what the encoder's last convolution reads."""
     seen: list[Tensor] = []
     hook = vae.encoder.conv_out.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    square, product = 0.0, 0.0
+    square, product = torch.zeros(()), torch.zeros(())
     for at in range(0, len(pictures), _AT_ONCE):
         vae.encode(pictures[at : at + _AT_ONCE])
         patches = functional.unfold(functional.pad(seen.pop(), (1, 1, 1, 1)), 3).transpose(1, 2).flatten(0, 1)

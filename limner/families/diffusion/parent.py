@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+from diffusers import AutoencoderKL
 from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
@@ -36,8 +37,10 @@ def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
     found = load_file(parent / part / _FILES[part])
     own = network.state_dict()
     config = json.loads((parent / part / "config.json").read_text())
-    if part == "vae" and config["latent_channels"] == network.config.latent_channels + layout.CHANNELS:
-        found = layout.narrowed(found, network.config.latent_channels)
+    if isinstance(network, AutoencoderKL):
+        width = network.config.latent_channels
+        if config["latent_channels"] == width + layout.CHANNELS:
+            found = layout.narrowed(found, width)
     fits = {name: weight.shape for name, weight in found.items()} == {
         name: weight.shape for name, weight in own.items()
     } and all(_plain(getattr(network.config, key, None)) == _plain(config.get(key)) for key in _TELLING[part])

@@ -3,7 +3,7 @@
 The same steps in the same precision as diffusers' `StableDiffusionPipeline`, so that one seed means one
 picture in both. Differences, on purpose: guidance may be kept to an interval of the steps (Kynkäänniemi et
 al. 2024), and a step without guidance costs one row of the denoiser instead of two; text encodings are kept
-for the next request.
+for the next request; brackets weigh words, and a text may be longer than the encoder takes (`prompt.py`).
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ from ...engine.samplers import SAMPLERS, Schedule
 from ...errors import InvalidInput, LimnerError, NotFound
 from .. import Program
 from .encodings import EncodingCache
+from .prompt import emphasised, windows
 from .tokenizer import ClipTokenizer
 
 if TYPE_CHECKING:
+    from ...registry.manifest import Manifest
     from ...registry.models import Model
 
 _Floats = NDArray[np.float32]
-_Encoding = Generator[Call, dict[str, NDArray[Any]] | None, list[_Floats]]
+_Encoding = Generator[Call, dict[str, NDArray[Any]] | None, _Floats]
 
 # 30 MB of encodings at Stable Diffusion's 77 x 768.
 _ENCODINGS_KEPT = 128
+# Of 75 words each: more than the longest prompt that a request may have.
+_MOST_WINDOWS = 14
 
 
 class _Autoencoder(BaseModel):
@@ -73,6 +77,7 @@ class Diffusion:
         self._matrix = np.array(model.manifest.preview.matrix, np.float32)  # (C, 3)
         self._bias = np.array(model.manifest.preview.bias, np.float32)  # (3,)
         self._encodings = EncodingCache(_ENCODINGS_KEPT)
+        self._most_windows = _MOST_WINDOWS if _takes_any_text(model.manifest) else 1
 
     def resolve(self, request: DrawRequest) -> DrawRequest:
         """Fill every None from the manifest, the seed at random; InvalidInput names the wrong field."""
@@ -106,8 +111,8 @@ class Diffusion:
     def program(self, request: DrawRequest) -> Program:
         """Start the program of a resolved request.
 
-        Calls have 1 row, but 2 for a guided step of the unet (negative prompt, prompt) and for texts that
-        are encoded together. LimnerError where the network's output is not finite.
+        Calls have 1 row, but 2 for a guided step of the unet (negative prompt, prompt) and as many as there are
+        windows for texts that are encoded together. LimnerError where the network's output is not finite.
         """
         steps, scale, sampler = request.steps, request.guidance_scale, request.sampler
         seed, width, height = request.seed, request.width, request.height
@@ -115,7 +120,7 @@ class Diffusion:
         assert steps and scale and sampler and interval and width and height and seed is not None
         guided = [scale > 1 and interval[0] <= (step + 0.5) / steps <= interval[1] for step in range(steps)]
         texts = [request.negative_prompt, request.prompt] if any(guided) else [request.prompt]
-        rows = np.stack((yield from self._encode(texts)))  # (1 or 2, T, D); the prompt comes last
+        rows = yield from self._encode(texts)  # (1 or 2, T, D); the prompt comes last
 
         factor = self._autoencoder.factor
         shape = (1, self._autoencoder.latent_channels, height // factor, width // factor)
@@ -162,17 +167,29 @@ class Diffusion:
         )
 
     def _encode(self, texts: list[str]) -> _Encoding:
-        """Give the encodings (T, D) of texts; those not kept are asked for in one call."""
-        ids = [self._tokenizer(text) for text in texts]
-        found = [self._encodings.get(row) for row in ids]
-        missing = [i for i, encoding in enumerate(found) if encoding is None]
+        """Give the encodings of texts, (N, T, D); windows that are not kept are asked for in one call.
+
+        A text of fewer windows than another gets empty ones.
+        """
+        split = [windows(self._tokenizer, text, self._most_windows) for text in texts]
+        empty = windows(self._tokenizer, "", 1)
+        count = max(len(each) for each in split)
+        split = [each + empty * (count - len(each)) for each in split]
+        every = {window.ids.tobytes(): window.ids for each in split for window in each}
+        known = {key: self._encodings.get(ids) for key, ids in every.items()}
+        missing = [key for key, encoding in known.items() if encoding is None]
         if missing:
-            outputs = yield Call("text_encoder", {"input_ids": np.stack([ids[i] for i in missing])})
+            outputs = yield Call("text_encoder", {"input_ids": np.stack([every[key] for key in missing])})
             assert outputs is not None
-            for i, encoding in zip(missing, outputs["last_hidden_state"], strict=True):
-                self._encodings.put(ids[i], encoding)
-                found[i] = encoding
-        return [encoding for encoding in found if encoding is not None]
+            for key, encoding in zip(missing, outputs["last_hidden_state"], strict=True):
+                self._encodings.put(every[key], encoding)
+                known[key] = encoding
+        return np.stack(
+            [
+                np.concatenate([emphasised(_known(known[w.ids.tobytes()]), w.weights) for w in each])
+                for each in split
+            ]
+        )
 
     def _preview(self, latent: _Floats) -> NDArray[np.uint8]:
         """Map a latent (1, C, h, w) to a small picture (h, w, 3) as the manifest says."""
@@ -185,6 +202,19 @@ class Diffusion:
             name = f"{self._manifest.name}@{self._manifest.version}"
             raise LimnerError(f"model '{name}' drew values that are not finite; try a lower guidance_scale")
         return _rounded(sample[0].transpose(1, 2, 0) * np.float32(0.5) + np.float32(0.5))
+
+
+def _known(encoding: _Floats | None) -> _Floats:
+    assert encoding is not None
+    return encoding
+
+
+def _takes_any_text(manifest: Manifest) -> bool:
+    """Whether the denoiser attends to any number of tokens, so that a long text may have several windows."""
+    return any(
+        port.name == "encoder_hidden_states" and isinstance(port.shape[1], str)
+        for port in manifest.graphs["unet"].inputs
+    )
 
 
 def _rounded(colours: _Floats) -> NDArray[np.uint8]:

@@ -15,8 +15,6 @@ from ...registry.manifest import Graph
 from ...registry.manifest import Tensor as Port
 from .model import latent_factor
 
-PREFIX = "network."  # of every parameter of a stage; the rest of its name is the safetensors key
-
 
 class _TextEncoder(nn.Module):
     def __init__(self, network: CLIPTextModel) -> None:
@@ -50,7 +48,10 @@ class _Decoder(nn.Module):
 
 @dataclass(frozen=True)
 class Stage:
-    """One graph to be: its torch network, its ports without the batch axis, and how to make inputs."""
+    """One graph to be: its torch network, its ports without the batch axis, and how to make inputs.
+
+    Sides of latents must be multiples of `whole` where they may vary.
+    """
 
     name: str
     file: str
@@ -60,6 +61,7 @@ class Stage:
     output: tuple[str, tuple[int, ...]]
     vocabulary: int = 0
     scaling_factor: float = 1.0
+    whole: int = 1
 
     def random_inputs(self, rows: int, seed: int) -> dict[str, Tensor]:
         """Inputs of `rows` rows: normal numbers, tokens of the vocabulary, timesteps in 0..999."""
@@ -103,35 +105,53 @@ def load_stages(directory: Path) -> list[Stage]:
         directory / "unet", torch_dtype=torch.float32, **options
     ).eval()
     vae = AutoencoderKL.from_pretrained(directory / "vae", torch_dtype=torch.float32, **options).eval()
-    tokens, width = text.config.max_position_embeddings, text.config.hidden_size
     size = unet.config.sample_size
     h, w = (size, size) if isinstance(size, int) else size
-    channels, factor = unet.config.in_channels, latent_factor(vae)
-    return [
-        Stage(
-            "text_encoder",
-            "text_encoder/model.onnx",
-            "model.safetensors",
-            _TextEncoder(text),
-            {"input_ids": (tokens,)},
-            ("last_hidden_state", (tokens, width)),
-            text.config.vocab_size,
-        ),
-        Stage(
-            "unet",
-            "unet/model.onnx",
-            "diffusion_pytorch_model.safetensors",
-            _Unet(unet),
-            {"sample": (channels, h, w), "timestep": (), "encoder_hidden_states": (tokens, width)},
-            ("out_sample", (unet.config.out_channels, h, w)),
-        ),
-        Stage(
-            "vae_decoder",
-            "vae/decoder.onnx",
-            "diffusion_pytorch_model.safetensors",
-            _Decoder(vae),
-            {"latent_sample": (channels, h, w)},
-            ("sample", (vae.config.out_channels, h * factor, w * factor)),
-            scaling_factor=vae.config.scaling_factor,
-        ),
-    ]
+    return [text_stage(text), unet_stage(unet, text.config.max_position_embeddings), decoder_stage(vae, h, w)]
+
+
+def text_stage(text: CLIPTextModel) -> Stage:
+    """The text encoder's graph."""
+    tokens, width = text.config.max_position_embeddings, text.config.hidden_size
+    return Stage(
+        "text_encoder",
+        "text_encoder/model.onnx",
+        "model.safetensors",
+        _TextEncoder(text),
+        {"input_ids": (tokens,)},
+        ("last_hidden_state", (tokens, width)),
+        text.config.vocab_size,
+    )
+
+
+def unet_stage(unet: UNet2DConditionModel, tokens: int) -> Stage:
+    """The denoiser's graph, for texts of `tokens` tokens."""
+    config = unet.config
+    h, w = (config.sample_size,) * 2 if isinstance(config.sample_size, int) else config.sample_size
+    return Stage(
+        "unet",
+        "unet/model.onnx",
+        "diffusion_pytorch_model.safetensors",
+        _Unet(unet),
+        {
+            "sample": (config.in_channels, h, w),
+            "timestep": (),
+            "encoder_hidden_states": (tokens, config.cross_attention_dim),
+        },
+        ("out_sample", (config.out_channels, h, w)),
+        whole=2 ** (len(config.block_out_channels) - 1),
+    )
+
+
+def decoder_stage(vae: AutoencoderKL, h: int, w: int) -> Stage:
+    """The graph from latents of h x w to pictures."""
+    factor = latent_factor(vae)
+    return Stage(
+        "vae_decoder",
+        "vae/decoder.onnx",
+        "diffusion_pytorch_model.safetensors",
+        _Decoder(vae),
+        {"latent_sample": (vae.config.latent_channels, h, w)},
+        ("sample", (vae.config.out_channels, h * factor, w * factor)),
+        scaling_factor=vae.config.scaling_factor,
+    )

@@ -8,12 +8,13 @@ pattern and then by byte-level byte-pair encoding (Radford et al. 2021). The voc
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from ...errors import InvalidInput, NotFound
@@ -40,19 +41,24 @@ class ClipTokenizer:
         added = _added_tokens(config, directory)
         special = _special_tokens(config, directory, added)
         self._tokenizer = _build(directory, special, added)
-        pad = special["pad_token"].content
-        self._tokenizer.enable_truncation(self.length)
-        self._tokenizer.enable_padding(
-            length=self.length, pad_id=self._tokenizer.token_to_id(pad), pad_token=pad
+        names = ("bos_token", "eos_token", "pad_token")
+        self._start, self._end, self._pad = (
+            self._tokenizer.token_to_id(special[name].content) for name in names
         )
+
+    def pieces(self, text: str) -> list[int]:
+        """Give the ids of `text` alone, however many."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def row(self, pieces: Sequence[int]) -> NDArray[np.int64]:
+        """Give ids as an encoder takes them, int64 (length,): start, `pieces` cut to fit, end, padding."""
+        fitting = list(pieces[: self.length - 2])
+        padding = [self._pad] * (self.length - 2 - len(fitting))
+        return np.array([self._start, *fitting, self._end, *padding], np.int64)
 
     def __call__(self, text: str) -> NDArray[np.int64]:
         """Give the ids of `text`, int64 (length,): start, words cut to fit, end, padding."""
-        return np.array(self._tokenizer.encode(text).ids, np.int64)
-
-    def token_count(self, text: str) -> int:
-        """Count the ids of `text` that fit in a row, without padding."""
-        return sum(self._tokenizer.encode(text).attention_mask)
+        return self.row(self.pieces(text))
 
 
 def _build(directory: Path, special: dict[str, AddedToken], added: dict[int, AddedToken]) -> Tokenizer:
@@ -83,9 +89,6 @@ def _build(directory: Path, special: dict[str, AddedToken], added: dict[int, Add
     )
     tokenizer.add_tokens([token for _, token in sorted(added.items())])
     tokenizer.add_tokens(list(special.values()))
-    tokenizer.post_processor = processors.RobertaProcessing(
-        (end, vocabulary[end]), (start, vocabulary[start]), trim_offsets=False, add_prefix_space=False
-    )
     return tokenizer
 
 

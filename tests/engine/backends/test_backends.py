@@ -115,19 +115,19 @@ def test_parts_hold_every_row_once_and_pad_at_most_one(count: int, forms: set[in
 def test_forms_that_come_later_change_no_bit(tmp_path: Path) -> None:
     """What calls ask for often is compiled in the background; a row is the same by every form."""
     network = OpenVino(threads=1).load(make_model(tmp_path / "m", "bfloat16"), "unet")
-    assert isinstance(network, OpenVinoNetwork) and not network._forms
+    assert isinstance(network, OpenVinoNetwork) and not network._forms(()).ready
     before = {count: network({"x": rows(count)})["y"] for count in (2, 1, 7, 16)}
-    assert set(network._forms) == {2}
+    assert set(network._forms(()).ready) == {2}
     _ask_often(network)
-    assert set(network._forms) == set(FORMS)
+    assert set(network._forms(()).ready) == set(FORMS)
     for count, made in before.items():
         assert np.array_equal(network({"x": rows(count)})["y"], made)
     network.rest()
-    assert set(network._forms) == {2}
+    assert set(network._forms(()).ready) == {2}
     assert np.array_equal(network({"x": rows(7)})["y"], before[7])
     network.close()
     _ask_often(network, patience=0.2)
-    assert set(network._forms) == {2}
+    assert set(network._forms(()).ready) == {2}
 
 
 def _ask_often(network: OpenVinoNetwork, patience: float = 60) -> None:
@@ -135,7 +135,7 @@ def _ask_often(network: OpenVinoNetwork, patience: float = 60) -> None:
         for _ in range(40):
             network({"x": rows(count)})
     deadline = time.monotonic() + patience
-    while len(network._forms) < len(FORMS) and time.monotonic() < deadline:
+    while len(network._forms(()).ready) < len(FORMS) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
@@ -145,11 +145,11 @@ def test_forms_are_of_the_weights_that_were_there_at_first(tmp_path: Path) -> No
     assert isinstance(network, OpenVinoNetwork)
     before = network({"x": rows(8)})["y"]
     os.replace(make_model(tmp_path / "n", scale=2.0).path / "weights", tmp_path / "m" / "weights")
-    assert set(network._forms) == {8}
+    assert set(network._forms(()).ready) == {8}
     for _ in range(40):
         network({"x": rows(2)})
     deadline = time.monotonic() + 60
-    while 2 not in network._forms and time.monotonic() < deadline:
+    while 2 not in network._forms(()).ready and time.monotonic() < deadline:
         time.sleep(0.01)
     np.testing.assert_allclose(network({"x": rows(8)[:2]})["y"], before[:2], rtol=1e-5, atol=1e-5)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from numpy.typing import NDArray
 
 from limner.errors import InvalidInput
 from limner.families.diffusion import layout
@@ -18,10 +19,11 @@ from limner.training.recipe import Autoencoder
 _NONE = [np.nan] * 4
 
 
-def _one(boxes: list[list[float]]) -> np.ndarray:
+def _one(boxes: list[list[float]]) -> NDArray[np.float32]:
     cells = np.zeros((1, 8, 8), np.float16)
     cells[0, 2:4, 2:6] = 0.5
-    return layout.layout(np.array([boxes], np.float32), cells)[0]
+    made: NDArray[np.float32] = layout.layout(np.array([boxes], np.float32), cells)[0]
+    return made
 
 
 def test_a_subject_gives_coordinates_over_its_box() -> None:

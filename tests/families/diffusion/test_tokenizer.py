@@ -178,11 +178,11 @@ def test_case_and_white_space_do_not_matter(pairs: dict[str, tuple[ClipTokenizer
     assert np.array_equal(ours("  a RED\n\tapple "), ours("a red apple"))
 
 
-def test_the_count_leaves_padding_out(pairs: dict[str, tuple[ClipTokenizer, Any]]) -> None:
+def test_pieces_are_what_stands_between_start_and_end(pairs: dict[str, tuple[ClipTokenizer, Any]]) -> None:
     ours, _ = pairs["plain"]
-    assert ours.token_count("") == 2
-    assert ours.token_count("a") == 3
-    assert ours.token_count("a " * 100) == ours.length
+    pieces = ours.pieces("a red apple")
+    assert ours("a red apple").tolist()[1 : 1 + len(pieces)] == pieces and ours.pieces("") == []
+    assert len(ours.pieces("a " * 100)) == 100
 
 
 @pytest.mark.parametrize("missing", ["vocab.json", "merges.txt", "tokenizer_config.json"])

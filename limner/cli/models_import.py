@@ -1,0 +1,88 @@
+"""`limner models import sd`: a Stable Diffusion checkpoint becomes a model that Limner serves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .extra import needs_extra
+from .options import DataDir
+
+if TYPE_CHECKING:
+    from ..families.diffusion.checkpoint.configuration import Prediction
+
+
+def sd(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH_OR_HUB_ID", help="A diffusers folder, a .safetensors file, or a hub id."
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="What the model is called here. [default: the source's name]")
+    ] = None,
+    version: Annotated[str, typer.Option("--version", help="Its version.")] = "1",
+    lora: Annotated[
+        list[str] | None,
+        typer.Option("--lora", metavar="FILE:SCALE", help="A LoRA to lay on; may be repeated."),
+    ] = None,
+    prediction: Annotated[
+        str | None,
+        typer.Option(
+            "--prediction", metavar="epsilon|v_prediction", help="What a single file's UNet predicts."
+        ),
+    ] = None,
+    licence: Annotated[str, typer.Option("--licence", help="The weights' licence.")] = "as its makers say",
+    data_dir: DataDir = None,
+) -> None:
+    """Bring in a Stable Diffusion checkpoint: 1.x or 2.x, fp16 or fp32. Pickled files are refused."""
+    with needs_extra("train", "importing"):
+        from ..families.diffusion.checkpoint.bring import About, import_checkpoint
+        from ..families.diffusion.checkpoint.hub import download, is_hub_id
+        from ..registry.places import data_dir as place
+    from .progress import copying
+
+    loras = [_scaled(given) for given in lora or []]
+    chosen = _prediction(prediction)
+    path = Path(source).expanduser()
+    slug = _slug(name or path.name)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", version):
+        raise typer.BadParameter(
+            f"{version!r} must be small letters, digits, dots and dashes", param_hint="--version"
+        )
+    out = place(data_dir) / "models" / slug / version
+    if not path.exists() and is_hub_id(source):
+        path = download(source)
+    about = About(slug, version, name or slug, licence, source if is_hub_id(source) else path.name)
+    with copying("weights") as told, needs_extra("train", "importing"):
+        model = import_checkpoint(path, out, about, loras=loras, prediction=chosen, progress=told)
+    typer.echo(
+        f"{model.name}@{model.version} is ready: limner draw 'a castle by the sea' --model {model.name}"
+    )
+
+
+def _prediction(given: str | None) -> Prediction | None:
+    match given:
+        case None | "epsilon" | "v_prediction":
+            return given
+    raise typer.BadParameter(f"{given!r} is neither epsilon nor v_prediction", param_hint="--prediction")
+
+
+def _scaled(given: str) -> tuple[Path, float]:
+    file, colon, scale = given.rpartition(":")
+    try:
+        return (
+            (Path(file), float(scale)) if colon and not scale.startswith(("/", "\\")) else (Path(given), 1.0)
+        )
+    except ValueError:
+        return Path(given), 1.0
+
+
+def _slug(name: str) -> str:
+    """A name as the registry takes it: small letters, digits, dots and dashes."""
+    words = re.sub(r"[^a-z0-9._-]+", "-", name.lower().removesuffix(".safetensors")).strip("-._")
+    return words[:64] or "sd"

@@ -1,0 +1,150 @@
+"""LoRA files laid on a checkpoint: W + scale * alpha / rank * B A (Hu et al., 2021), in the three namings in use.
+
+- diffusers and peft: `unet.<module>.lora_A.weight`, and before them `.lora.down.weight`, `.processor.to_q_lora.down`;
+- kohya's trainers: `lora_unet_<module with underscores>.lora_down.weight`, with an `.alpha`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....errors import InvalidInput, NotFound
+from ....registry.weight_files import Written, copied, read_index, read_metadata
+
+_PARTS = {
+    "unet_": "unet",
+    "text_encoder_": "text_encoder",
+    "lora_unet_": "unet",
+    "lora_te_": "text_encoder",
+    "lora_te1_": "text_encoder",
+}
+_KINDS = {"lora_A": "down", "lora_down": "down", "down": "down", "lora_B": "up", "lora_up": "up", "up": "up"}
+_PEFT, _SAID = "lora_adapter_metadata", ("unet", "text_encoder")
+_LEAF = re.compile(
+    r"(?P<module>.+?)(?:\.lora|\.lora_linear_layer|_lora)?\.(?P<kind>lora_A|lora_B|lora_down|lora_up|down|up)"
+    r"(?:\.default)?\.weight"
+)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    down: Written  # (rank, in, ...)
+    up: Written  # (out, rank, ...)
+    alpha: float | None
+
+
+def with_lora(
+    weights: Mapping[str, Mapping[str, Written]], file: Path, scale: float
+) -> dict[str, dict[str, Written]]:
+    """The weights of all parts with a LoRA of `scale` added; each sum is made when the weight is written.
+
+    InvalidInput names a tensor of the file that cannot be laid on: of another kind of adapter, for a module that
+    the checkpoint does not have, or of another shape.
+    """
+    if not file.is_file():
+        raise NotFound(f"LoRA file '{file}' not found")
+    if file.suffix != ".safetensors":
+        raise InvalidInput(
+            f"{file}: a LoRA must be a .safetensors file; others can run code when they are opened"
+        )
+    made = {part: dict(tensors) for part, tensors in weights.items()}
+    for part, name, pair in _pairs(file, weights):
+        base = made[part][name]
+        down, up = pair.down.shape, pair.up.shape
+        if up[0] != base.shape[0] or down[1:] != base.shape[1:] or up[1] != down[0]:
+            raise InvalidInput(
+                f"{file}: {part} {name} is {list(base.shape)}, the LoRA's {list(up)} times {list(down)} is not; "
+                "it was made for another model"
+            )
+        made[part][name] = _sum(base, pair, scale)
+    return made
+
+
+def _pairs(file: Path, weights: Mapping[str, Mapping[str, Written]]) -> Iterator[tuple[str, str, _Pair]]:
+    """Part, name of the weight, and what is added to it."""
+    places = {part: {_flat(name): name for name in tensors} for part, tensors in weights.items()}
+    halves: dict[str, dict[str, Written]] = {}  # of each module, by its name in the file without dots
+    alphas: dict[str, float] = {}
+    for key, stored in read_index(file).items():
+        if key.endswith(".alpha"):
+            alphas[_flat(key.removesuffix(".alpha"))] = float(numbers(copied(file, stored)).reshape(-1)[0])
+            continue
+        told = _LEAF.fullmatch(key)
+        if told is None:
+            raise InvalidInput(f"{file}: tensor {key!r} belongs to an adapter that is not plain LoRA")
+        halves.setdefault(_flat(told["module"]), {})[_KINDS[told["kind"]]] = copied(file, stored)
+    if not halves:
+        raise InvalidInput(f"{file} holds no LoRA")
+    said = _said_alphas(file)
+    for module, both in halves.items():
+        if len(both) < 2:
+            raise InvalidInput(f"{file}: the LoRA of {module!r} lacks one of its two matrices")
+        part, name = _place(file, module, places)
+        yield part, name, _Pair(both["down"], both["up"], alphas.get(module, said.get(part)))
+
+
+def _said_alphas(file: Path) -> dict[str, float]:
+    """The alpha of each part where the file's metadata tell it, as peft's do."""
+    try:
+        told = json.loads(read_metadata(file).get(_PEFT, "{}"))
+        if any(told.get(f"{part}.alpha_pattern") or told.get(f"{part}.use_dora") for part in _SAID):
+            raise InvalidInput(f"{file}: an alpha for each module, or DoRA, cannot be laid on")
+        return {part: float(told[f"{part}.lora_alpha"]) for part in _SAID if f"{part}.lora_alpha" in told}
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidInput(f"{file}: its note {_PEFT!r} cannot be read") from None
+
+
+def _place(file: Path, module: str, places: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
+    """The part and the weight that a module without dots means."""
+    for prefix, part in _PARTS.items():
+        if not module.startswith(prefix):
+            continue
+        inner = module.removeprefix(prefix)
+        # to_out_lora means to_out.0; text encoders are saved with and without an owner before their names
+        for flat in (inner, f"{inner}_0", f"text_model_{inner}", inner.removeprefix("text_model_")):
+            if f"{flat}_weight" in places[part]:
+                return part, places[part][f"{flat}_weight"]
+    raise InvalidInput(
+        f"{file}: the checkpoint has no module {module!r}; the LoRA was made for another model"
+    )
+
+
+def _flat(name: str) -> str:
+    return name.replace(".processor.", ".").replace(".", "_")
+
+
+def _sum(base: Written, pair: _Pair, scale: float) -> Written:
+    def parts() -> Iterator[bytes]:
+        down, up = numbers(pair.down), numbers(pair.up)
+        rank = len(down)
+        factor = scale * (1.0 if pair.alpha is None else pair.alpha / rank)
+        product = up.reshape(len(up), rank) @ down.reshape(rank, -1)
+        whole = numbers(base) + np.float32(factor) * product.reshape(base.shape)
+        yield rounded(whole, base.dtype)
+
+    return Written(base.dtype, base.shape, parts)
+
+
+def numbers(tensor: Written) -> NDArray[np.float32]:
+    """The numbers of a tensor, in float32."""
+    data = b"".join(tensor.parts())
+    if tensor.dtype == "BF16":  # the upper half of a float32
+        found = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    else:
+        found = np.frombuffer(data, "<f4" if tensor.dtype == "F32" else "<f2").astype(np.float32)
+    return found.reshape(tensor.shape)
+
+
+def rounded(values: NDArray[np.float32], dtype: str) -> bytes:
+    """Numbers in the bytes of another type, to nearest, ties to even."""
+    if dtype == "BF16":
+        bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2").tobytes()
+    return values.astype("<f4" if dtype == "F32" else "<f2").tobytes()

@@ -1,0 +1,96 @@
+"""Prompts as people write them for Stable Diffusion: words with weights, and texts longer than the encoder takes.
+
+`(word)` weighs 1.1, `((word))` 1.21, `[word]` 1/1.1, `(word:1.3)` 1.3; a backslash before a bracket keeps the
+bracket. This is the notation of the existing tools, and so is what it does: the encodings of the words are multiplied
+and the whole is scaled back to its mean (AUTOMATIC1111's stable-diffusion-webui, wiki, "Attention/emphasis"). A text
+that does not fit is taken apart into windows that are encoded one by one and set behind each other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tokenizer import ClipTokenizer
+
+_STEP = 1.1
+_LIGHTEST, _HEAVIEST = 0.0, 10.0
+_PIECE = re.compile(r"\\[()\[\]\\]|[()\[\]]|:\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*\)|[^\\()\[\]:]+|[\\:]")
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the text encoder takes at once: `ids` (T,) int64, and the weight of each, `weights` (T,) float32."""
+
+    ids: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+
+def weighted(text: str) -> list[tuple[str, float]]:
+    """Take a prompt apart into words and their weights, 0 to 10; what is not closed reaches to the end."""
+    found: list[tuple[str, float]] = []
+    opened: list[tuple[str, int]] = []  # brackets, and which part of `found` each begins with
+
+    def scale(first: int, factor: float) -> None:
+        found[first:] = [(words, weight * factor) for words, weight in found[first:]]
+
+    for piece in _PIECE.findall(text):
+        kind, first = opened[-1] if opened else ("", 0)
+        if piece in "([":
+            opened.append((piece, len(found)))
+        elif piece[0] == ":" and piece[-1] == ")" and kind == "(":
+            opened.pop()
+            scale(first, float(piece[1:-1]))
+        elif (piece, kind) in ((")", "("), ("]", "[")):
+            opened.pop()
+            scale(first, _STEP if piece == ")" else 1 / _STEP)
+        elif piece[0] == ":" and piece[-1] == ")" and len(piece) > 1:  # closes no bracket
+            found.append((piece, 1.0))
+        else:
+            found.append((piece[1:] if len(piece) == 2 and piece[0] == "\\" else piece, 1.0))
+    for kind, first in opened:
+        scale(first, _STEP if kind == "(" else 1 / _STEP)
+    return _joined(found)
+
+
+def _joined(parts: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Neighbours of one weight as one text, so that a prompt without weights stays whole."""
+    found: list[tuple[str, float]] = []
+    for words, exact in parts:
+        weight = min(max(exact, _LIGHTEST), _HEAVIEST)
+        if found and found[-1][1] == weight:
+            found[-1] = (found[-1][0] + words, weight)
+        else:
+            found.append((words, weight))
+    return found
+
+
+def windows(tokenizer: ClipTokenizer, text: str, most: int) -> list[Window]:
+    """The windows of a prompt, one to `most`; what does not fit in the last is left out."""
+    pieces: list[int] = []
+    weights: list[float] = []
+    for words, weight in weighted(text):
+        ids = tokenizer.pieces(words)
+        pieces += ids
+        weights += [weight] * len(ids)
+    room = tokenizer.length - 2
+    starts = range(0, max(1, min(len(pieces), most * room)), room)
+    return [_window(tokenizer, pieces[at : at + room], weights[at : at + room]) for at in starts]
+
+
+def _window(tokenizer: ClipTokenizer, pieces: list[int], weights: list[float]) -> Window:
+    padded = np.ones(tokenizer.length, np.float32)
+    padded[1 : 1 + len(weights)] = weights
+    return Window(tokenizer.row(pieces), padded)
+
+
+def emphasised(encoding: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An encoding (T, D) with its tokens weighted (T,), scaled back to the mean it had."""
+    if (weights == 1).all():
+        return encoding
+    made = encoding * weights[:, None]
+    mean = float(made.mean())
+    return made if mean == 0 else made * np.float32(float(encoding.mean()) / mean)
