@@ -20,7 +20,7 @@ from tests.test_architecture import EXTRAS, imports, modules
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTED_AS = {"pillow": "PIL"}
-BY_NAME_ONLY = {"onnxscript", "tensorboard", "safetensors"}
+BY_NAME_ONLY = {"tensorboard", "safetensors"}
 """Needed by what Limner calls, not by an import of its own."""
 PINNED_BY_TORCH = ("nvidia-", "cuda-", "triton")
 

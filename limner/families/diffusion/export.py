@@ -127,16 +127,17 @@ def _write_graph(directory: Path, stage: Stage) -> None:
     onnx.save_model(proto, file)
 
 
-def graph_of(stage: Stage, any_size: bool = False) -> ModelProto:
-    """The graph of a stage with its parameters by name, for any number of rows.
+def graph_of(stage: Stage, template: bool = False) -> ModelProto:
+    """The graph of a stage with its parameters by name, for any number of rows. Unavailable without onnxscript.
 
-    With `any_size` the sides of latents and the number of text tokens may vary too. Unavailable without onnxscript.
+    For a `template` the sides of latents and the number of text tokens may vary too, and parameters have names and
+    shapes alone.
     """
     if importlib.util.find_spec("onnxscript") is None:
         raise Unavailable("exporting graphs needs the package 'onnxscript'; install the extra [train]")
     batch = torch.export.Dim("B")
     shapes: list[dict[int, Any]] = [{0: batch} for _ in stage.inputs]
-    if any_size:
+    if template:
         sides = [stage.whole * torch.export.Dim(name) for name in ("h", "w")]
         for axes, name in zip(shapes, stage.inputs, strict=True):
             if name in ("sample", "latent_sample"):
@@ -156,9 +157,22 @@ def graph_of(stage: Stage, any_size: bool = False) -> ModelProto:
             dynamic_shapes=tuple(shapes),
         )
     assert program is not None
+    if template:
+        _forget_weights(program)
     proto = program.model_proto
     strip(proto)
     return proto
+
+
+def _forget_weights(program: torch.onnx.ONNXProgram) -> None:
+    """Point every parameter at a file that is not there, as `bind` will point it at one that is."""
+    from onnxscript import ir
+
+    for name, value in program.model.graph.initializers.items():
+        if name.startswith(PREFIX) and value.dtype == ir.DataType.FLOAT:
+            value.const_value = ir.ExternalTensor(
+                "weights", 0, 0, ir.DataType.FLOAT, shape=value.shape, name=name
+            )
 
 
 @contextlib.contextmanager

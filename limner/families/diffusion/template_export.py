@@ -18,7 +18,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from .checkpoint.templates import GRAPH, LISTED, TEMPLATES, Template, without_weights
+from .checkpoint.templates import GRAPH, LISTED, TEMPLATES, Template
 from .export import graph_of
 from .model import build_autoencoder, build_text_encoder, build_unet
 from .stages import Stage, decoder_stage, text_stage, unet_stage
@@ -67,7 +67,7 @@ def write_templates(folder: Path, configs: Mapping[str, tuple[str, Config]], tok
         stage, network = _stage(part, config, tokens)
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        graph = without_weights(graph_of(stage, any_size=True))
+        graph = graph_of(stage, template=True)
         (place / GRAPH).write_bytes(gzip.compress(graph.SerializeToString(deterministic=True), 9, mtime=0))
         (place / LISTED).write_text(_listed(part, stage, network).model_dump_json(indent=1) + "\n")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ....errors import InvalidInput
 from ....registry.manifest import Graph, Tensor
-from ....registry.onnx_weights import MAX_INLINE, bind
+from ....registry.onnx_weights import bind
 from ....registry.weight_files import Written
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def put(template: Template, graph: ModelProto, directory: Path, weights: Path, w
     """Bind the graph to the weights' file and write it beside it; gives its entry in the manifest."""
     import onnx
 
-    count = sum(_size(shape) for _, shape in _weights(graph))
+    count = sum(prod(shape) for _, shape in _weights(graph))
     bind(graph, weights, PREFIX, within)
     onnx.save_model(graph, directory / template.file)
     return Graph(path=template.file, inputs=template.inputs, outputs=template.outputs, parameters=count)
@@ -112,26 +113,3 @@ def put(template: Template, graph: ModelProto, directory: Path, weights: Path, w
 def _is_weight(tensor: TensorProto) -> bool:
     """Whether this is a parameter; a buffer that counts positions is part of the graph."""
     return tensor.name.startswith(PREFIX) and tensor.data_type == tensor.FLOAT
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size
-
-
-def without_weights(graph: ModelProto) -> ModelProto:
-    """A copy of an exported graph in which weights have names and shapes alone; small constants stay."""
-    import onnx
-
-    bare = onnx.ModelProto()
-    bare.CopyFrom(graph)
-    for tensor in bare.graph.initializer:
-        if _is_weight(tensor):
-            tensor.CopyFrom(onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type))
-        elif tensor.ByteSize() > MAX_INLINE + 256:
-            raise InvalidInput(
-                f"constant {tensor.name!r} {list(tensor.dims)} is no weight and too large to keep"
-            )
-    return bare

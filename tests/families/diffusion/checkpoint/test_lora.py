@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_a_text_encoders_lora_and_a_convolutions(
 def test_peft_fuses_the_same(pipeline: Path, weights: dict[str, dict[str, Written]], tmp_path: Path) -> None:
     """A file that diffusers saved, with an alpha that only its metadata tell."""
     pipe = StableDiffusionPipeline.from_pretrained(pipeline)
-    told = {"r": RANK, "lora_alpha": 6, "target_modules": ["to_q", "to_out.0"]}
+    told: dict[str, Any] = {"r": RANK, "lora_alpha": 6, "target_modules": ["to_q", "to_out.0"]}
     pipe.unet.add_adapter(LoraConfig(**told, init_lora_weights=False))
     StableDiffusionPipeline.save_lora_weights(
         tmp_path,

@@ -22,8 +22,9 @@ from limner.families.diffusion.model import (
     save_pipeline,
 )
 
+SIDE = 16  # of latents: small pictures, which are drawn quickly
 FIRST = {
-    "sample_size": 64,
+    "sample_size": SIDE,
     "block_out_channels": (32, 64),
     "layers_per_block": 2,
     "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
@@ -31,7 +32,6 @@ FIRST = {
     "cross_attention_dim": 64,
 }
 SECOND = FIRST | {
-    "sample_size": 96,
     "block_out_channels": (64, 128),
     "attention_head_dim": (1, 2),
     "use_linear_projection": True,
@@ -41,7 +41,7 @@ VAE = {
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
     "layers_per_block": 2,
-    "sample_size": 512,
+    "sample_size": 8 * SIDE,
 }
 TEXT = {
     "hidden_size": 64,
@@ -60,7 +60,7 @@ def make_folder(folder: Path, second: bool = False, dtype: torch.dtype = torch.f
     save_pipeline(
         folder / "pipeline",
         unet=build_unet(SECOND if second else FIRST),
-        vae=build_autoencoder(VAE | {"sample_size": 768 if second else 512}),
+        vae=build_autoencoder(VAE),
         text_encoder=build_text_encoder(TEXT | ({"hidden_act": "gelu"} if second else {})),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "words", model_max_length=77),
         scheduler=PNDMScheduler(
