@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .extra import needs_extra
+from ..errors import NotFound
 from .options import DataDir
 
 if TYPE_CHECKING:
@@ -40,25 +40,28 @@ def sd(
     data_dir: DataDir = None,
 ) -> None:
     """Bring in a Stable Diffusion checkpoint: 1.x or 2.x, fp16 or fp32. Pickled files are refused."""
-    with needs_extra("train", "importing"):
-        from ..families.diffusion.checkpoint.bring import About, import_checkpoint
-        from ..families.diffusion.checkpoint.hub import download, is_hub_id
-        from ..registry.places import data_dir as place
+    from ..families.diffusion.checkpoint.bring import About, check_place, import_checkpoint
+    from ..families.diffusion.checkpoint.hub import download, is_hub_id
+    from ..registry.places import data_dir as place
     from .progress import copying
 
     loras = [_scaled(given) for given in lora or []]
     chosen = _prediction(prediction)
-    path = Path(source).expanduser()
-    slug = _slug(name or path.name)
+    path, from_hub = Path(source), not Path(source).exists() and is_hub_id(source)
+    slug = _slug(name or source.partition("@")[0].rpartition("/")[2] or path.resolve().name)
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", version):
         raise typer.BadParameter(
             f"{version!r} must be small letters, digits, dots and dashes", param_hint="--version"
         )
     out = place(data_dir) / "models" / slug / version
-    if not path.exists() and is_hub_id(source):
+    check_place(out)
+    for file, _ in loras:
+        if not file.is_file():
+            raise NotFound(f"LoRA file '{file}' not found")
+    if from_hub:
         path = download(source)
-    about = About(slug, version, name or slug, licence, source if is_hub_id(source) else path.name)
-    with copying("weights") as told, needs_extra("train", "importing"):
+    about = About(slug, version, name or slug, licence, source if from_hub else path.name)
+    with copying("weights") as told:
         model = import_checkpoint(path, out, about, loras=loras, prediction=chosen, progress=told)
     typer.echo(
         f"{model.name}@{model.version} is ready: limner draw 'a castle by the sea' --model {model.name}"

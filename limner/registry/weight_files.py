@@ -95,7 +95,7 @@ class Written:
 
 
 def copied(file: Path, tensor: Stored) -> Written:
-    """A tensor with the bytes that it has in another file."""
+    """A tensor with the bytes that it has in another file, however many its shape needs."""
     return Written(tensor.dtype, tensor.shape, lambda: _runs(file, tensor.offset, tensor.length))
 
 

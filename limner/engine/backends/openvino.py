@@ -35,7 +35,7 @@ FORMS = (1, 2, 4, 8)
 """Numbers of rows that a network may be compiled for."""
 _OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
 _ASKED_OFTEN = 40  # calls: two pictures of twenty steps
-_SIZES_KEPT = 2
+_SIZES_KEPT, _IN_TURN = 2, 200  # calls within which sizes count as asked for in turn
 
 Sizes = tuple[int, ...]
 """Of the axes beside rows that a network leaves open: sides of latents, tokens of a text."""
@@ -77,12 +77,12 @@ class OpenVino:
             if (axes := [at for at, size in enumerate(port.partial_shape) if at and size.is_dynamic])
         }
 
-        def form(rows: int, sizes: Sizes) -> Form:
+        def form(rows: int, sizes: Sizes | None) -> Form:
             # Of what was read at first: files that are replaced meanwhile must not mix with it.
             network, streams = whole.clone(), 1 if rows == 1 else 2
             each = [rows // streams]
             shapes = {port.any_name: [*each, *list(port.partial_shape)[1:]] for port in network.inputs}
-            for (name, axis), size in zip(_axes(free), sizes, strict=True):
+            for (name, axis), size in zip(_axes(free), sizes or (), strict=sizes is not None):
                 shapes[name][axis] = size
             try:
                 network.reshape(shapes)
@@ -125,7 +125,8 @@ class Form:
 class OpenVinoNetwork:
     """A network in its forms; calls from several threads wait for each other.
 
-    A network whose inputs may have other sizes than rows has forms of its own for each; those of two are kept.
+    A network whose inputs may have other sizes than rows has forms of its own for each. Those of two are kept; where
+    more are asked for in turn, the rest share slower ones that take any sizes, rather than be compiled at every call.
     """
 
     def __init__(
@@ -133,13 +134,15 @@ class OpenVinoNetwork:
         title: str,
         outputs: Sequence[str],
         free: Mapping[str, Sequence[int]],
-        form: Callable[[int, Sizes], Form],
+        form: Callable[[int, Sizes | None], Form],
     ) -> None:
         """Run what `form` makes for a number of rows and the sizes of `free` axes, giving `outputs`; messages call it
         `title`."""
         self._title, self._outputs, self._form = title, outputs, form
         self._free = _axes(free)
         self._of_sizes: OrderedDict[Sizes, _Forms] = OrderedDict()
+        self._of_any = _Forms(lambda rows: form(rows, None))
+        self._calls = 0
         self._closed = False
         self._compiling = ThreadPoolExecutor(1, thread_name_prefix="compile")
         self._lock = Lock()
@@ -158,6 +161,9 @@ class OpenVinoNetwork:
                     part = {name: _rows(value, first, filled, form) for name, value in inputs.items()}
                     made.append(self._run(forms.ready[form], part, filled))
                     first += filled
+            except LimnerError:
+                self._of_sizes = OrderedDict((s, forms) for s, forms in self._of_sizes.items() if forms.ready)
+                raise
             except (RuntimeError, ValueError, TypeError, LookupError) as error:
                 shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in inputs.items())
                 raise LimnerError(f"{self._title} cannot take {shapes}: {_gist(error)}") from None
@@ -166,12 +172,18 @@ class OpenVinoNetwork:
         return {name: np.concatenate([part[name] for part in made]) for name in self._outputs}
 
     def _forms(self, sizes: Sizes) -> _Forms:
-        if sizes not in self._of_sizes:
-            self._of_sizes[sizes] = _Forms(lambda rows: self._form(rows, sizes))
+        self._calls += 1
+        forms = self._of_sizes.get(sizes)
+        if forms is None:
+            oldest = next(iter(self._of_sizes.values()), None)
+            if oldest is not None and len(self._of_sizes) == _SIZES_KEPT:
+                if self._calls - oldest.called < _IN_TURN:
+                    return self._of_any
+                self._of_sizes.popitem(last=False)
+            forms = self._of_sizes[sizes] = _Forms(lambda rows: self._form(rows, sizes))
         self._of_sizes.move_to_end(sizes)
-        while len(self._of_sizes) > _SIZES_KEPT:
-            self._of_sizes.popitem(last=False)
-        return self._of_sizes[sizes]
+        forms.called = self._calls
+        return forms
 
     def _run(self, form: Form, inputs: Arrays, filled: int) -> dict[str, NDArray[Any]]:
         return {name: value[:filled] for name, value in zip(self._outputs, form(inputs), strict=True)}
@@ -193,6 +205,7 @@ class OpenVinoNetwork:
                 del self._of_sizes[sizes]
             for forms in self._of_sizes.values():
                 forms.rest()
+            self._of_any.ready.clear()
 
     def close(self) -> None:
         """Compile no more forms."""
@@ -207,6 +220,7 @@ class _Forms:
     def __init__(self, make: Callable[[int], Form]) -> None:
         self.make = make
         self.ready: dict[int, Form] = {}
+        self.called = 0
         self._first = 0
         self._asked: Counter[int] = Counter()
 

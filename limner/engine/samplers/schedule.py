@@ -80,15 +80,21 @@ class Schedule(BaseModel):
         """Read a `scheduler_config.json`; NotFound without one, InvalidInput where it is not supported."""
         try:
             values: Any = json.loads(path.read_bytes())
-            return cls.model_validate(values)
         except FileNotFoundError:
             raise NotFound(f"no scheduler configuration at {path}") from None
+        except ValueError as error:
+            raise InvalidInput(f"{path} is not JSON: {error}") from None
+        return cls.of(values, path)
+
+    @classmethod
+    def of(cls, values: Any, path: Path) -> Schedule:
+        """The schedule that a configuration means, which is from `path`; InvalidInput where it is not supported."""
+        try:
+            return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise InvalidInput(f"{path}: {key}={first['input']!r}: {first['msg']}", field=key) from None
-        except ValueError as error:
-            raise InvalidInput(f"{path} is not JSON: {error}") from None
 
     def check_steps(self, steps: int) -> None:
         """Raise InvalidInput unless the schedule has timesteps enough for `steps`."""

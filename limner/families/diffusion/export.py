@@ -28,6 +28,7 @@ from ...registry.manifest import Lineage, Manifest, Preview, SamplerDefaults, Si
 from ...registry.models import Model, open_model
 from ...registry.onnx_weights import bind, strip
 from ...registry.weight_files import read_index
+from .checkpoint.reading import owner
 from .checkpoint.templates import PREFIX
 from .stages import Stage, load_stages
 
@@ -120,10 +121,7 @@ def _write_graph(directory: Path, stage: Stage) -> None:
     if not weights.is_file():
         raise NotFound(f"{weights} is missing; weights split over several files must be joined first")
     proto = graph_of(stage)
-    names = read_index(weights)
-    bind(
-        proto, weights, PREFIX, "text_model." if any(name.startswith("text_model.") for name in names) else ""
-    )
+    bind(proto, weights, PREFIX, owner(read_index(weights)))
     onnx.save_model(proto, file)
 
 
@@ -169,7 +167,7 @@ def _forget_weights(program: torch.onnx.ONNXProgram) -> None:
     from onnxscript import ir
 
     for name, value in program.model.graph.initializers.items():
-        if name.startswith(PREFIX) and value.dtype == ir.DataType.FLOAT:
+        if name.startswith(PREFIX) and value.dtype == ir.DataType.FLOAT and value.shape is not None:
             value.const_value = ir.ExternalTensor(
                 "weights", 0, 0, ir.DataType.FLOAT, shape=value.shape, name=name
             )

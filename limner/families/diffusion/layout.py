@@ -54,13 +54,18 @@ def layout(boxes: NDArray[np.float32], cells: NDArray[np.float16]) -> NDArray[np
     ).astype(np.float32)
 
 
-def standardised(train: NDArray[np.float32], others: NDArray[np.float32]) -> list[NDArray[np.float16]]:
-    """Both layouts with mean 0 and deviation 1 in every channel of the first; InvalidInput where none has a subject."""
-    mean, std = train.mean((0, 2, 3), keepdims=True), train.std((0, 2, 3), keepdims=True)
-    if not (std > 0).all():
+def check_boxes(boxes: NDArray[np.float32]) -> None:
+    """Raise InvalidInput where no picture has a subject to tell the place of."""
+    if np.isnan(boxes).all():
         raise InvalidInput(
             "denoiser.layout needs masks of subjects, and no training picture has one", "denoiser.layout"
         )
+
+
+def standardised(train: NDArray[np.float32], others: NDArray[np.float32]) -> list[NDArray[np.float16]]:
+    """Both layouts with mean 0 and deviation 1 in every channel of the first."""
+    mean = train.mean((0, 2, 3), keepdims=True)
+    std = np.maximum(train.std((0, 2, 3), keepdims=True), 1e-3)
     return [((part - mean) / std).astype(np.float16) for part in (train, others)]
 
 
@@ -72,7 +77,7 @@ def widened(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> Autoencod
     `channels` (N, 3, h, w). Everything else stays as it was.
     """
     width = vae.config.latent_channels
-    made = AutoencoderKL.from_config(dict(vae.config) | {"latent_channels": width + CHANNELS})
+    made = AutoencoderKL.from_config(dict(vae.config) | {"latent_channels": width + CHANNELS}).to(vae.device)
     weights = made.state_dict()
     for name, narrow in vae.state_dict().items():
         at = _kept(name, width)
@@ -84,10 +89,16 @@ def widened(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> Autoencod
     weights["encoder.conv_out.weight"][new], weights["encoder.conv_out.bias"][new] = _fitted(
         vae, pictures, channels
     )
-    weights["quant_conv.weight"][new, new, 0, 0] = torch.eye(CHANNELS)
+    weights["quant_conv.weight"][new, new, 0, 0] = torch.eye(CHANNELS, device=vae.device)
     weights["quant_conv.bias"][-CHANNELS:] = _LOGVAR
     made.load_state_dict(weights)
     return made.eval().requires_grad_(False)
+
+
+def is_widened(weights: Mapping[str, Tensor], width: int) -> bool:
+    """Whether these are the weights of what `widened` makes of an autoencoder of `width` latent channels."""
+    kernel = weights["decoder.conv_in.weight"]
+    return kernel.shape[1] == width + CHANNELS and not bool(kernel[:, width:].any())
 
 
 def narrowed(weights: Mapping[str, Tensor], width: int) -> dict[str, Tensor]:

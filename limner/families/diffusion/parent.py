@@ -12,12 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from . import layout
-
-_FILES = {
-    "vae": "diffusion_pytorch_model.safetensors",
-    "unet": "diffusion_pytorch_model.safetensors",
-    "text_encoder": "model.safetensors",
-}
+from .checkpoint.reading import WEIGHTS
 
 _TELLING = {
     "vae": ("norm_num_groups", "act_fn", "layers_per_block", "block_out_channels"),
@@ -34,12 +29,12 @@ def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
     `part` is vae, unet or text_encoder. Names and shapes of all weights must agree, and what their shapes do not
     tell (heads, groups, activations); else nothing is taken.
     """
-    found = load_file(parent / part / _FILES[part])
+    found = load_file(parent / part / f"{WEIGHTS[part]}.safetensors")
     own = network.state_dict()
     config = json.loads((parent / part / "config.json").read_text())
     if isinstance(network, AutoencoderKL):
         width = network.config.latent_channels
-        if config["latent_channels"] == width + layout.CHANNELS:
+        if layout.is_widened(found, width):
             found = layout.narrowed(found, width)
     fits = {name: weight.shape for name, weight in found.items()} == {
         name: weight.shape for name, weight in own.items()

@@ -35,7 +35,7 @@ _Encoding = Generator[Call, dict[str, NDArray[Any]] | None, _Floats]
 
 # 30 MB of encodings at Stable Diffusion's 77 x 768.
 _ENCODINGS_KEPT = 128
-# Of 75 words each: more than the longest prompt that a request may have.
+# Of 75 tokens each: more than a prompt of a thousand letters has in most languages.
 _MOST_WINDOWS = 14
 
 
@@ -212,8 +212,10 @@ def _known(encoding: _Floats | None) -> _Floats:
 def _takes_any_text(manifest: Manifest) -> bool:
     """Whether the denoiser attends to any number of tokens, so that a long text may have several windows."""
     return any(
-        port.name == "encoder_hidden_states" and isinstance(port.shape[1], str)
-        for port in manifest.graphs["unet"].inputs
+        port.name == "encoder_hidden_states" and port.shape[1:2] == ("T",)
+        for graph in (manifest.graphs.get("unet"),)
+        if graph is not None
+        for port in graph.inputs
     )
 
 

@@ -18,6 +18,8 @@ from .tokenizer import ClipTokenizer
 
 _STEP = 1.1
 _LIGHTEST, _HEAVIEST = 0.0, 10.0
+_BACKTRACK = 20
+_BREAK = re.compile(r"\bBREAK\b")
 _PIECE = re.compile(r"\\[()\[\]\\]|[()\[\]]|:\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*\)|[^\\()\[\]:]+|[\\:]")
 
 
@@ -43,7 +45,7 @@ def weighted(text: str) -> list[tuple[str, float]]:
             opened.append((piece, len(found)))
         elif piece[0] == ":" and piece[-1] == ")" and kind == "(":
             opened.pop()
-            scale(first, float(piece[1:-1]))
+            scale(first, min(max(float(piece[1:-1]), _LIGHTEST), _HEAVIEST))
         elif (piece, kind) in ((")", "("), ("]", "[")):
             opened.pop()
             scale(first, _STEP if piece == ")" else 1 / _STEP)
@@ -69,22 +71,39 @@ def _joined(parts: list[tuple[str, float]]) -> list[tuple[str, float]]:
 
 
 def windows(tokenizer: ClipTokenizer, text: str, most: int) -> list[Window]:
-    """The windows of a prompt, one to `most`; what does not fit in the last is left out."""
-    pieces: list[int] = []
-    weights: list[float] = []
+    """The windows of a prompt, one to `most`; what does not fit in the last is left out.
+
+    A window ends early behind a comma that is among its last twenty tokens, and where the prompt says BREAK.
+    """
+    room, commas = max(1, tokenizer.length - 2), set(tokenizer.pieces(","))
+    found: list[list[tuple[int, float]]] = [[]]
     for words, weight in weighted(text):
-        ids = tokenizer.pieces(words)
-        pieces += ids
-        weights += [weight] * len(ids)
-    room = tokenizer.length - 2
-    starts = range(0, max(1, min(len(pieces), most * room)), room)
-    return [_window(tokenizer, pieces[at : at + room], weights[at : at + room]) for at in starts]
+        for k, part in enumerate(_BREAK.split(words) if most > 1 else [words]):
+            if k:
+                found.append([])
+            for piece in tokenizer.pieces(part):
+                if len(found[-1]) == room:
+                    found.append(_after_comma(found[-1], commas) if most > 1 else [])
+                found[-1].append((piece, weight))
+    return [_window(tokenizer, part) for part in found[:most]]
 
 
-def _window(tokenizer: ClipTokenizer, pieces: list[int], weights: list[float]) -> Window:
-    padded = np.ones(tokenizer.length, np.float32)
-    padded[1 : 1 + len(weights)] = weights
-    return Window(tokenizer.row(pieces), padded)
+def _after_comma(full: list[tuple[int, float]], commas: set[int]) -> list[tuple[int, float]]:
+    """Take from a full window what stands behind its last comma, where that is not much."""
+    if full[-1][0] in commas:
+        return []
+    for taken in range(1, min(_BACKTRACK, len(full))):
+        if full[-taken - 1][0] in commas:
+            rest = full[-taken:]
+            del full[-taken:]
+            return rest
+    return []
+
+
+def _window(tokenizer: ClipTokenizer, pieces: list[tuple[int, float]]) -> Window:
+    weights = np.ones(tokenizer.length, np.float32)
+    weights[1 : 1 + len(pieces)] = [weight for _, weight in pieces]
+    return Window(tokenizer.row([piece for piece, _ in pieces]), weights)
 
 
 def emphasised(encoding: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,7 +13,10 @@ from transformers import CLIPTextModel
 
 from ...registry.manifest import Graph
 from ...registry.manifest import Tensor as Port
+from .checkpoint.reading import WEIGHTS
 from .model import latent_factor
+
+_STATES = "encoder_hidden_states"
 
 
 class _TextEncoder(nn.Module):
@@ -76,11 +79,14 @@ class Stage:
                 made[name] = torch.randn((rows, *shape), generator=generator)
         return made
 
-    def manifest(self) -> Graph:
-        """What the manifest says of this graph."""
+    def manifest(self, any_size: bool = False) -> Graph:
+        """What the manifest says of this graph; of one for `any_size`, that it takes any number of tokens."""
+        shapes: dict[str, tuple[int | str, ...]] = dict(self.inputs)
+        if any_size and _STATES in shapes:
+            shapes[_STATES] = ("T", *shapes[_STATES][1:])
         inputs = tuple(
             Port(name=name, dtype="int64" if name == "input_ids" else "float32", shape=("B", *shape))
-            for name, shape in self.inputs.items()
+            for name, shape in shapes.items()
         )
         name, shape = self.output
         return Graph(
@@ -116,7 +122,7 @@ def text_stage(text: CLIPTextModel) -> Stage:
     return Stage(
         "text_encoder",
         "text_encoder/model.onnx",
-        "model.safetensors",
+        f"{WEIGHTS['text_encoder']}.safetensors",
         _TextEncoder(text),
         {"input_ids": (tokens,)},
         ("last_hidden_state", (tokens, width)),
@@ -131,12 +137,12 @@ def unet_stage(unet: UNet2DConditionModel, tokens: int) -> Stage:
     return Stage(
         "unet",
         "unet/model.onnx",
-        "diffusion_pytorch_model.safetensors",
+        f"{WEIGHTS['unet']}.safetensors",
         _Unet(unet),
         {
             "sample": (config.in_channels, h, w),
             "timestep": (),
-            "encoder_hidden_states": (tokens, config.cross_attention_dim),
+            _STATES: (tokens, config.cross_attention_dim),
         },
         ("out_sample", (config.out_channels, h, w)),
         whole=2 ** (len(config.block_out_channels) - 1),
@@ -149,7 +155,7 @@ def decoder_stage(vae: AutoencoderKL, h: int, w: int) -> Stage:
     return Stage(
         "vae_decoder",
         "vae/decoder.onnx",
-        "diffusion_pytorch_model.safetensors",
+        f"{WEIGHTS['vae']}.safetensors",
         _Decoder(vae),
         {"latent_sample": (vae.config.latent_channels, h, w)},
         ("sample", (vae.config.out_channels, h * factor, w * factor)),

@@ -12,18 +12,21 @@ import inspect
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from ...errors import InvalidInput
 from .checkpoint.templates import GRAPH, LISTED, TEMPLATES, Template
 from .export import graph_of
-from .model import build_autoencoder, build_text_encoder, build_unet
 from .stages import Stage, decoder_stage, text_stage, unet_stage
 
 Config = dict[str, Any]
+_Network: TypeAlias = UNet2DConditionModel | AutoencoderKL | CLIPTextModel
+
+_TOKENS, _SIDE = 77, 64  # of the inputs that a graph is made with; it takes others
 
 _FIRST: Config = {"sample_size": 64, "cross_attention_dim": 768}
 _SECOND: Config = {
@@ -52,61 +55,64 @@ def published() -> dict[str, tuple[str, Config]]:
     """Name of the template -> part and configuration, of all that is published."""
     return {
         "sd1-unet": ("unet", _FIRST),
-        "sd1-inpainting-unet": ("unet", _FIRST | {"in_channels": 9}),
         "sd2-unet": ("unet", _SECOND),
-        "sd2-inpainting-unet": ("unet", _SECOND | {"in_channels": 9}),
         "sd1-text-encoder": ("text_encoder", _CLIP),
         "sd2-text-encoder": ("text_encoder", _OPEN_CLIP),
         "vae": ("vae", _VAE),
     }
 
 
-def write_templates(folder: Path, configs: Mapping[str, tuple[str, Config]], tokens: int = 77) -> None:
-    """Make a template of each configuration in its own folder under `folder`."""
+def write_templates(folder: Path, configs: Mapping[str, tuple[str, Config]]) -> None:
+    """Make a template of each configuration in its own folder under `folder`.
+
+    InvalidInput where a part's class does not take its configuration.
+    """
     for name, (part, config) in configs.items():
-        stage, network = _stage(part, config, tokens)
+        network = _network(part, config)
+        stage = _stage(network)
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        graph = graph_of(stage, template=True)
-        (place / GRAPH).write_bytes(gzip.compress(graph.SerializeToString(deterministic=True), 9, mtime=0))
+        graph = graph_of(stage, template=True).SerializeToString(deterministic=True)
+        (place / GRAPH).write_bytes(gzip.compress(graph, 9, mtime=0))
         (place / LISTED).write_text(_listed(part, stage, network).model_dump_json(indent=1) + "\n")
 
 
-def _stage(
-    part: str, config: Config, tokens: int
-) -> tuple[Stage, UNet2DConditionModel | AutoencoderKL | CLIPTextModel]:
+def _network(part: str, config: Config) -> _Network:
     torch.manual_seed(0)
-    if part == "unet":
-        unet = build_unet(config).eval()
-        return unet_stage(unet, tokens), unet
-    if part == "vae":
-        vae = build_autoencoder(config).eval()
-        side = config["sample_size"] // 2 ** (len(config["block_out_channels"]) - 1)
-        return decoder_stage(vae, side, side), vae
-    text = build_text_encoder(config).eval()
-    return text_stage(text), text
+    told = {key: value for key, value in config.items() if not key.startswith("_")}
+    try:
+        match part:
+            case "unet":
+                return UNet2DConditionModel.from_config(told).eval()
+            case "vae":
+                return AutoencoderKL.from_config(told).eval()
+            case _:
+                return CLIPTextModel(CLIPTextConfig(**told)).eval()
+    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+        gist = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InvalidInput(f"the configuration of the {part} cannot be built: {gist}") from None
 
 
-def _listed(
-    part: str, stage: Stage, network: UNet2DConditionModel | AutoencoderKL | CLIPTextModel
-) -> Template:
-    graph = stage.manifest()
-    inputs = tuple(
-        port.model_copy(update={"shape": ("B", "T", *port.shape[2:])})
-        if port.name == "encoder_hidden_states"
-        else port
-        for port in graph.inputs
-    )
+def _stage(network: _Network) -> Stage:
+    if isinstance(network, UNet2DConditionModel):
+        return unet_stage(network, _TOKENS)
+    if isinstance(network, AutoencoderKL):
+        return decoder_stage(network, _SIDE, _SIDE)
+    return text_stage(network)
+
+
+def _listed(part: str, stage: Stage, network: _Network) -> Template:
+    graph = stage.manifest(any_size=True)
+    config = network.config.to_dict() if isinstance(network, CLIPTextModel) else dict(network.config)
     return Template(
         part=part,
         graph=stage.name,
         file=stage.file,
-        config=_plain(
-            network.config.to_dict() if isinstance(network, CLIPTextModel) else dict(network.config)
-        ),
+        config=_plain(config),
         defaults=_plain(_defaults(part)),
-        inputs=inputs,
+        inputs=graph.inputs,
         outputs=graph.outputs,
+        weights={name: tuple(weight.shape) for name, weight in network.state_dict().items()},
     )
 
 
@@ -120,8 +126,12 @@ def _defaults(part: str) -> Config:
 
 
 def _plain(config: Mapping[str, Any]) -> Config:
-    """A configuration as JSON gives it back."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
+    """A configuration as JSON gives it back, without the class's own notes."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in config.items()
+        if not key.startswith("_")
+    }
 
 
 if __name__ == "__main__":

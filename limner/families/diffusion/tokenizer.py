@@ -7,7 +7,6 @@ pattern and then by byte-level byte-pair encoding (Radford et al. 2021). The voc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from ...errors import InvalidInput, NotFound
+from ...registry.json_files import read_object
 
 _PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _DEFAULTS = {
@@ -36,7 +36,7 @@ class ClipTokenizer:
 
     def __init__(self, directory: Path) -> None:
         """Read the `tokenizer` folder of a model; NotFound or InvalidInput names the file that is at fault."""
-        config = _read_object(directory / "tokenizer_config.json")
+        config = read_object(directory / "tokenizer_config.json")
         self.length = _length(config, directory)
         added = _added_tokens(config, directory)
         special = _special_tokens(config, directory, added)
@@ -105,13 +105,13 @@ def _length(config: dict[str, Any], directory: Path) -> int:
 def _vocabulary(directory: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     whole = directory / "tokenizer.json"
     if whole.is_file():
-        model = _read_object(whole).get("model", {})
+        model = read_object(whole).get("model", {})
         if not isinstance(model, dict) or model.get("type") != "BPE":
             raise InvalidInput(f"{whole}: the model is not byte-pair encoding")
         merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
         return model["vocab"], [_pair(whole, merge) for merge in merges]
     file = directory / "merges.txt"
-    vocabulary = _read_object(directory / "vocab.json")
+    vocabulary = read_object(directory / "vocab.json")
     try:
         lines = file.read_text("utf-8").split("\n")
     except FileNotFoundError:
@@ -132,7 +132,7 @@ def _added_tokens(config: dict[str, Any], directory: Path) -> dict[int, AddedTok
     if listed is not None:
         return {int(number): _added_token(token) for number, token in listed.items()}
     if (directory / "tokenizer.json").is_file():
-        tokens = _read_object(directory / "tokenizer.json").get("added_tokens", [])
+        tokens = read_object(directory / "tokenizer.json").get("added_tokens", [])
         return {token["id"]: _added_token(token) for token in tokens}
     return {}
 
@@ -145,7 +145,7 @@ def _special_tokens(
     values = _DEFAULTS | {key: config[key] for key in _DEFAULTS if config.get(key)}
     older = directory / "special_tokens_map.json"
     if "added_tokens_decoder" not in config and older.is_file():
-        mapped = _read_object(older)
+        mapped = read_object(older)
         values |= {key: mapped[key] for key in _DEFAULTS if mapped.get(key)}
     by_content = {token.content: token for token in added.values()}
     tokens = {key: _added_token(value) for key, value in values.items()}
@@ -157,15 +157,3 @@ def _added_token(value: str | dict[str, Any]) -> AddedToken:
         return AddedToken(value, special=True)
     flags = {flag: bool(value[flag]) for flag in _FLAGS if flag in value}
     return AddedToken(value["content"], special=bool(value.get("special", True)), **flags)
-
-
-def _read_object(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        raise NotFound(f"no tokenizer file {file}") from None
-    except ValueError as error:
-        raise InvalidInput(f"{file} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise InvalidInput(f"{file} is not a JSON object")
-    return value

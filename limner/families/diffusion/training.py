@@ -51,6 +51,8 @@ def train(recipe: Recipe, data: Prepared, out: Path, resume: bool) -> Model:
         arrays = [
             picture_arrays(part, recipe.data.size, data.cache, names) for part in (data.train, data.held_out)
         ]
+    if recipe.denoiser.layout:
+        layout.check_boxes(arrays[0].boxes)
     parent = data.parent.path if data.parent else None
     vae, hours = _autoencoder(recipe, arrays[0], arrays[1], parent, out, resume)
     with processes.main_process_first():

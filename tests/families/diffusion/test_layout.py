@@ -45,13 +45,17 @@ def test_a_picture_without_subjects_has_no_coordinates() -> None:
     assert not x.any() and not y.any()
 
 
-def test_standardised_by_the_first_and_refused_without_masks() -> None:
+def test_standardised_by_the_first() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.normal(3, 2, (50, 3, 8, 8)).astype(np.float32), np.full((1, 3, 8, 8), 3, np.float32)
     found = layout.standardised(first, second)
     assert abs(float(found[0].astype(np.float64).std()) - 1) < 1e-2 and abs(float(found[1].mean())) < 0.05
+
+
+def test_a_set_without_masks_is_refused() -> None:
+    layout.check_boxes(np.array([[_NONE, [0, 0, 1, 1]]], np.float32))
     with pytest.raises(InvalidInput, match="masks"):
-        layout.standardised(second, second)
+        layout.check_boxes(np.array([[_NONE, _NONE]], np.float32))
 
 
 def _autoencoder() -> AutoencoderKL:
@@ -93,5 +97,8 @@ def test_a_child_takes_the_narrow_part_of_its_parent(tmp_path: Path) -> None:
     torch.manual_seed(1)
     child = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=4), 32)
     assert take_weights(child, tmp_path, "vae")
+    plain = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=7), 32)
+    plain.save_pretrained(tmp_path / "plain" / "vae")
+    assert not take_weights(child, tmp_path / "plain", "vae")  # its decoder reads all of its channels
     for name, weight in child.state_dict().items():
         torch.testing.assert_close(weight, vae.state_dict()[name])

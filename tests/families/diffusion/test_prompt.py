@@ -30,6 +30,7 @@ def tokenizer(tiny_model: Path) -> ClipTokenizer:
         ("closed) twice]", [("closed) twice]", 1)]),
         ("(one)(other)", [("oneother", 1.1)]),
         ("a sign: open, 10:30", [("a sign: open, 10:30", 1)]),
+        ("((a:" + "9" * 400 + "):0)", [("a", 0)]),
         ("(heavy:99) (gone:-2)", [("heavy", 10), (" ", 1), ("gone", 0)]),
         ("", []),
     ],
@@ -79,6 +80,23 @@ def test_a_long_prompt_has_windows_with_the_weights_of_their_words(tokenizer: Cl
     assert found[0].weights[room] == 2 and found[1].weights[1] == 2
     assert sum(float((each.weights != 1).sum()) for each in found) == 2
     assert len(windows(tokenizer, text, 2)) == 2
+
+
+def test_a_window_ends_behind_a_comma_that_is_near(tokenizer: ClipTokenizer) -> None:
+    room = tokenizer.length - 2
+    comma = tokenizer.pieces(",")[0]
+    first, second = windows(tokenizer, "a " * (room - 3) + ", b c d", 5)
+    assert first.ids[room - 2] == comma and first.ids[room - 1] == tokenizer.row([])[1]
+    assert second.ids[1:4].tolist() == tokenizer.pieces("b c d")
+    far = windows(tokenizer, "a, " + "b " * (room + 20), 5)
+    assert far[0].ids[1 : room + 1].tolist() == tokenizer.pieces("a, " + "b " * (room - 2))
+
+
+def test_break_begins_a_window(tokenizer: ClipTokenizer) -> None:
+    first, second = windows(tokenizer, "a cat BREAK a dog", 5)
+    assert np.array_equal(first.ids, tokenizer("a cat")) and np.array_equal(second.ids, tokenizer("a dog"))
+    (only,) = windows(tokenizer, "a BREAK b", 1)
+    assert np.array_equal(only.ids, tokenizer("a BREAK b"))
 
 
 def test_emphasis_keeps_the_mean() -> None:

@@ -1,10 +1,11 @@
-"""From a checkpoint to a model directory: checked first, then copied tensor by tensor, graphs bound or exported."""
+"""From a checkpoint to a model directory: checked first, then copied tensor by tensor, graphs bound to it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +17,14 @@ from ....registry.manifest import Graph, Lineage, Manifest, Preview, SamplerDefa
 from ....registry.models import Model, open_model
 from ....registry.weight_files import Written, write
 from .clip import write_tokenizer
-from .configuration import Prediction, is_second
+from .configuration import Config, Prediction, is_second
 from .lora import with_lora
-from .reading import PARTS, Checkpoint, read_checkpoint
-from .templates import TEMPLATES, Template, check, put, read_graph, templates
+from .reading import WEIGHTS, Checkpoint, owner, read_checkpoint
+from .templates import TEMPLATES, Template, put, read_graph, templates
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_GRAPHS = ("text_encoder", "unet", "vae_decoder")
 _SPARE = 100_000_000  # bytes for graphs and configurations
 _SAMPLER = SamplerDefaults(sampler="dpm++2m", steps=20, guidance_scale=7.5)
 # A linear map from Stable Diffusion's latents to colours, known from its community (K. Turner, 2022), in 0..1.
@@ -51,11 +51,6 @@ class About:
     licence: str
     source: str
 
-    @property
-    def description(self) -> str:
-        """One sentence for lists of models."""
-        return f"A Stable Diffusion checkpoint, from {self.source}."
-
 
 def import_checkpoint(
     source: Path,
@@ -70,35 +65,46 @@ def import_checkpoint(
     """Make the model directory `out` of a Stable Diffusion checkpoint, whole or not at all.
 
     All checks come before the first weight is copied: missing parts and tensors, shapes, pickles, room on the disk.
-    `progress` is told bytes written and bytes in all. Without a template for its configuration the graphs are
-    exported, which needs the extra [train].
+    `progress` is told bytes written and bytes in all. For a configuration without a template one is made, which needs
+    the extra [train].
 
     NotFound, InvalidInput or Unavailable names what stands in the way.
     """
-    if out.exists():
-        raise InvalidInput(f"{out} is there already; give the model another --name or --version")
+    check_place(out)
     checkpoint = read_checkpoint(source, prediction)
+    _check_kind(checkpoint)
     for file, scale in loras:
         checkpoint = replace(checkpoint, weights=with_lora(checkpoint.weights, file, scale))
-    bound = _bound(checkpoint, template_folder)
+    sizes = _sizes(checkpoint)
     _check_room(out, checkpoint.size)
-    partial = out.with_name(out.name + ".partial")
+    partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
+        with tempfile.TemporaryDirectory() as made:
+            bound = _bound(checkpoint, template_folder, Path(made))
         hashed = _write_pipeline(checkpoint, partial, progress)
-        lineage = Lineage(
-            data=about.source,
-            data_hash=hashed,
-            recipe=" ".join(["import", *(f"{file.name}:{scale:g}" for file, scale in loras)]),
-            commit=f"limner {__version__}",
-            hardware="not known",
-            hours=0,
-            examples=0,
-        )
-        if bound is None:
-            _export(partial, about, lineage)
-        else:
-            _write_bound(partial, bound, checkpoint, about, lineage)
+        graphs = {template.graph: _put(template, graph, checkpoint, partial) for template, graph in bound}
+        Manifest(
+            name=about.name,
+            version=about.version,
+            title=about.title,
+            description=f"A Stable Diffusion checkpoint, from {about.source}.",
+            family="diffusion",
+            graphs=graphs,
+            sampler=_SAMPLER,
+            sizes=sizes,
+            preview=_PREVIEW,
+            licence=about.licence,
+            lineage=Lineage(
+                data=about.source,
+                data_hash=hashed,
+                recipe=" ".join(["import", *(f"{file.name}:{scale:g}" for file, scale in loras)]),
+                commit=f"limner {__version__}",
+                hardware="not known",
+                hours=0,
+                examples=0,
+            ),
+        ).write(partial)
         partial.rename(out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -106,24 +112,52 @@ def import_checkpoint(
     return open_model(out)
 
 
-_Bound = list[tuple[Template, "ModelProto"]]
+def check_place(out: Path) -> None:
+    """Raise InvalidInput where a model is there already."""
+    if out.exists():
+        raise InvalidInput(f"{out} is there already; give the model another --name or --version")
 
 
-def _bound(checkpoint: Checkpoint, folder: Path) -> _Bound | None:
-    """The checked templates of all graphs; None where one has none."""
-    found: _Bound = []
-    for part in PARTS:
-        for template, place in templates(part, checkpoint.configs[part], folder):
-            graph = read_graph(place)
-            check(graph, checkpoint.weights[part], _within(checkpoint, part), part)
-            found.append((template, graph))
-    graphs = {template.graph for template, _ in found}
-    return found if graphs >= set(_GRAPHS) else None
+def _check_kind(checkpoint: Checkpoint) -> None:
+    """Raise InvalidInput for relatives of Stable Diffusion that want more than a text and noise."""
+    unet, vae = checkpoint.configs["unet"], checkpoint.configs["vae"]
+    channels = {unet.get("in_channels", 4), unet.get("out_channels", 4), vae.get("latent_channels", 4)}
+    if channels != {4}:
+        raise InvalidInput(
+            f"the unet takes {unet.get('in_channels', 4)} channels and gives {unet.get('out_channels', 4)}; "
+            "only checkpoints that draw from text alone, with 4 and 4, can be brought in"
+        )
 
 
-def _within(checkpoint: Checkpoint, part: str) -> str:
-    """What the names of a part's tensors begin with, beyond the graph's: CLIP's have an owner in older files."""
-    return "text_model." if any(name.startswith("text_model.") for name in checkpoint.weights[part]) else ""
+def _bound(checkpoint: Checkpoint, folder: Path, made: Path) -> list[tuple[Template, ModelProto]]:
+    """The template of each graph, of `folder` or else made anew in `made`, and the graph; weights are checked."""
+    found = []
+    for part in WEIGHTS:
+        config = checkpoint.configs[part]
+        fitting = templates(part, config, folder)
+        if not fitting:
+            _make_template(part, config, made)
+            fitting = templates(part, config, made)
+        for template, place in fitting:
+            template.check(checkpoint.weights[part], owner(checkpoint.weights[part]))
+            found.append((template, read_graph(place)))
+    return found
+
+
+def _make_template(part: str, config: Config, folder: Path) -> None:
+    try:
+        from ..template_export import write_templates
+    except ModuleNotFoundError as error:
+        raise Unavailable(
+            f"no graph template fits this checkpoint's {part}, and making one needs {error.name}; "
+            "in a clone of Limner: pip install -e '.[train]' -c constraints.txt"
+        ) from None
+    write_templates(folder, {part: (part, config)})
+
+
+def _put(template: Template, graph: ModelProto, checkpoint: Checkpoint, folder: Path) -> Graph:
+    weights = folder / template.part / f"{WEIGHTS[template.part]}.safetensors"
+    return put(template, graph, folder, weights, owner(checkpoint.weights[template.part]))
 
 
 def _check_room(out: Path, size: int) -> None:
@@ -145,7 +179,7 @@ def _write_pipeline(checkpoint: Checkpoint, folder: Path, progress: Progress) ->
         done += size
         progress(done, checkpoint.size)
 
-    for part, stem in PARTS.items():
+    for part, stem in WEIGHTS.items():
         (folder / part).mkdir(parents=True)
         _write_object(folder / part / "config.json", checkpoint.configs[part])
         tensors = {
@@ -190,50 +224,13 @@ def _write_object(file: Path, value: dict[str, object]) -> None:
     file.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def _write_bound(folder: Path, bound: _Bound, checkpoint: Checkpoint, about: About, lineage: Lineage) -> None:
-    graphs: dict[str, Graph] = {}
-    for template, graph in bound:
-        weights = folder / template.part / f"{PARTS[template.part]}.safetensors"
-        graphs[template.graph] = put(template, graph, folder, weights, _within(checkpoint, template.part))
-    Manifest(
-        name=about.name,
-        version=about.version,
-        title=about.title,
-        description=about.description,
-        family="diffusion",
-        licence=about.licence,
-        graphs=graphs,
-        sampler=_SAMPLER,
-        sizes=_sizes(checkpoint),
-        preview=_PREVIEW,
-        lineage=lineage,
-    ).write(folder)
-
-
 def _sizes(checkpoint: Checkpoint) -> tuple[Size, ...]:
-    """The size that a checkpoint was trained on first, then the same number of pixels lying and standing."""
-    levels = len(checkpoint.configs["vae"].get("block_out_channels", (0,) * 4))
-    side = int(checkpoint.configs["unet"].get("sample_size", 64)) * 2 ** (levels - 1)
+    """The size that a checkpoint was trained on first, then about as many pixels lying and standing."""
+    side = checkpoint.configs["unet"].get("sample_size", 64)
+    levels = checkpoint.configs["vae"].get("block_out_channels", [0] * 4)
+    if not isinstance(side, int) or not isinstance(levels, list) or not 8 <= side <= 256:
+        raise InvalidInput(f"unet/config.json: sample_size={side!r}; allowed: 8 to 256", field="sample_size")
+    side *= 2 ** (len(levels) - 1)
     short, long = side * 3 // 4 // 64 * 64, side * 4 // 3 // 64 * 64
-    return (Size(width=side, height=side), Size(width=long, height=short), Size(width=short, height=long))
-
-
-def _export(folder: Path, about: About, lineage: Lineage) -> None:
-    try:
-        from ..export import export
-    except ModuleNotFoundError as error:
-        raise Unavailable(
-            f"no graph template fits this checkpoint's configuration, and exporting its graphs needs {error.name}; "
-            "in a clone of Limner: pip install -e '.[train]' -c constraints.txt"
-        ) from None
-    export(
-        folder,
-        folder,
-        name=about.name,
-        version=about.version,
-        title=about.title,
-        description=about.description,
-        licence=about.licence,
-        lineage=lineage,
-        sampler=_SAMPLER,
-    )
+    others = [(long, short), (short, long)] if short else []
+    return tuple(Size(width=width, height=height) for width, height in [(side, side), *others])

@@ -28,7 +28,7 @@ def is_second(unet: Tensors) -> bool:
 
 def unet_config(unet: Tensors, sample_size: int) -> Config:
     """UNet2DConditionModel's arguments; `sample_size` is the side of the latents it was trained on."""
-    levels = _count(unet, r"down_blocks\.(\d+)\.")
+    levels = _count(unet, r"down_blocks\.(\d{1,2})\.")
     channels = [_shape(unet, f"down_blocks.{k}.resnets.0.conv1.weight")[0] for k in range(levels)]
     attends = [any(n.startswith(f"down_blocks.{k}.attentions.") for n in unet) for k in range(levels)]
     second = is_second(unet)
@@ -43,10 +43,10 @@ def unet_config(unet: Tensors, sample_size: int) -> Config:
         "in_channels": _shape(unet, "conv_in.weight")[1],
         "out_channels": _shape(unet, "conv_out.weight")[0],
         "block_out_channels": channels,
-        "layers_per_block": _count(unet, r"down_blocks\.0\.resnets\.(\d+)\."),
+        "layers_per_block": _count(unet, r"down_blocks\.0\.resnets\.(\d{1,2})\."),
         "down_block_types": ["CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends],
         "up_block_types": ["CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)],
-        "cross_attention_dim": _shape(unet, first_to_k)[1],
+        "cross_attention_dim": _shape(unet, first_to_k, 2)[1],
         "attention_head_dim": [width // _HEAD for width in channels] if second else 8,
         "use_linear_projection": second,
         "norm_num_groups": 32,
@@ -55,7 +55,7 @@ def unet_config(unet: Tensors, sample_size: int) -> Config:
 
 def vae_config(vae: Tensors, sample_size: int) -> Config:
     """AutoencoderKL's arguments; `sample_size` is in pixels."""
-    levels = _count(vae, r"encoder\.down_blocks\.(\d+)\.")
+    levels = _count(vae, r"encoder\.down_blocks\.(\d{1,2})\.")
     return {
         "_class_name": "AutoencoderKL",
         "sample_size": sample_size,
@@ -65,7 +65,7 @@ def vae_config(vae: Tensors, sample_size: int) -> Config:
         "block_out_channels": [
             _shape(vae, f"encoder.down_blocks.{k}.resnets.0.conv1.weight")[0] for k in range(levels)
         ],
-        "layers_per_block": _count(vae, r"encoder\.down_blocks\.0\.resnets\.(\d+)\."),
+        "layers_per_block": _count(vae, r"encoder\.down_blocks\.0\.resnets\.(\d{1,2})\."),
         "down_block_types": ["DownEncoderBlock2D"] * levels,
         "up_block_types": ["UpDecoderBlock2D"] * levels,
         "norm_num_groups": 32,
@@ -75,16 +75,16 @@ def vae_config(vae: Tensors, sample_size: int) -> Config:
 
 def text_config(text: Tensors, second: bool) -> Config:
     """CLIPTextModel's arguments."""
-    vocabulary, width = _shape(text, "text_model.embeddings.token_embedding.weight")
+    vocabulary, width = _shape(text, "text_model.embeddings.token_embedding.weight", 2)
     return {
         "architectures": ["CLIPTextModel"],
         "model_type": "clip_text_model",
         "vocab_size": vocabulary,
         "hidden_size": width,
-        "intermediate_size": _shape(text, "text_model.encoder.layers.0.mlp.fc1.weight")[0],
-        "num_hidden_layers": _count(text, r"text_model\.encoder\.layers\.(\d+)\."),
+        "intermediate_size": _shape(text, "text_model.encoder.layers.0.mlp.fc1.weight", 2)[0],
+        "num_hidden_layers": _count(text, r"text_model\.encoder\.layers\.(\d{1,2})\."),
         "num_attention_heads": max(1, width // _HEAD),
-        "max_position_embeddings": _shape(text, "text_model.embeddings.position_embedding.weight")[0],
+        "max_position_embeddings": _shape(text, "text_model.embeddings.position_embedding.weight", 2)[0],
         "hidden_act": "gelu" if second else "quick_gelu",
         "projection_dim": 512 if second else width,
         "bos_token_id": vocabulary - 2,
@@ -109,10 +109,13 @@ def scheduler_config(prediction: Prediction) -> Config:
     }
 
 
-def _shape(tensors: Tensors, name: str) -> tuple[int, ...]:
+def _shape(tensors: Tensors, name: str, axes: int = 4) -> tuple[int, ...]:
     if name not in tensors:
         raise InvalidInput(f"the checkpoint lacks tensor {name!r}; it is not one of Stable Diffusion 1 or 2")
-    return tensors[name].shape
+    shape = tensors[name].shape
+    if len(shape) != axes:
+        raise InvalidInput(f"the checkpoint's tensor {name!r} is {list(shape)}; it should have {axes} axes")
+    return shape
 
 
 def _count(tensors: Tensors, pattern: str) -> int:

@@ -1,21 +1,16 @@
-"""Checkpoints from the Hugging Face hub: the files of a diffusers pipeline, gone on with where a download was cut."""
+"""Checkpoints from the Hugging Face hub: one variant of each part, gone on with where a download was cut."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from ....errors import NotFound, Unavailable
-from .reading import PARTS
+from ....errors import InvalidInput, NotFound, Unavailable
+from .reading import WEIGHTS, shards, weight_files
 
-_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
-_WANTED = [
-    "model_index.json",
-    *(f"{part}/config.json" for part in PARTS),
-    *(f"{part}/*.safetensors*" for part in PARTS),
-    "tokenizer/*",
-    "scheduler/*",
-]
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*(@[A-Za-z0-9_./-]+)?")
+_SMALL = [*(f"{part}/config.json" for part in WEIGHTS), "tokenizer/*", "scheduler/*"]
 
 
 def is_hub_id(source: str) -> bool:
@@ -24,29 +19,76 @@ def is_hub_id(source: str) -> bool:
 
 
 def download(source: str) -> Path:
-    """The folder of a pipeline from the hub, fetched with progress into the hub's own cache.
+    """A pipeline's folder or a checkpoint's file from the hub, fetched with progress into the hub's own cache.
 
-    What is there already is not fetched again. NotFound where the hub knows no such repository; Unavailable where it
-    cannot be reached.
+    What is there already is not fetched again. NotFound where the hub knows no such repository or revision, or it has
+    no weights that can be read; Unavailable where it cannot be reached.
     """
     # Quick to find and free of torch; tokenizers brings it along.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    import httpx2
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
-    name, _, revision = source.partition("@")
+    name, _, tag = source.partition("@")
+    revision = tag or None
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=_WANTED))
-    except RepositoryNotFoundError:
-        raise NotFound(
-            f"'{name}' is neither a file or folder here nor a public repository of the hub"
-        ) from None
-    except LocalEntryNotFoundError:
+        files = HfApi().list_repo_files(name, revision=revision)
+        wanted = chosen(name, files)
+        if isinstance(wanted, str):
+            return Path(hf_hub_download(name, wanted, revision=revision))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=[*_SMALL, *wanted]))
+        lists = [file for file in wanted if file.endswith(".json")]
+        more = [f"{Path(file).parent}/{shard}" for file in lists for shard in shards(folder / file)]
+        return Path(snapshot_download(name, revision=revision, allow_patterns=more)) if more else folder
+    except GatedRepoError:
         raise Unavailable(
-            f"cannot reach the hub to download '{name}'; go on later with the same command, or name a folder or a "
-            ".safetensors file"
+            f"'{name}' is shown to those alone who have agreed to its terms; do so on its page and run 'hf auth login'"
         ) from None
-    except (HfHubHTTPError, OSError) as error:
+    except RevisionNotFoundError:
+        raise NotFound(f"the hub's '{name}' has no revision '{tag}'") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise NotFound(f"'{name}' is neither a file or folder here nor a repository of the hub") from None
+    except (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        httpx2.HTTPError,
+        OSError,
+    ) as error:
         gist = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Unavailable(
-            f"downloading '{name}' stopped ({gist}); the same command goes on where it was"
+            f"cannot download '{name}' from the hub ({gist}); the same command goes on where it was, "
+            "and a folder or a .safetensors file needs no hub"
         ) from None
+
+
+def chosen(name: str, files: Sequence[str]) -> str | list[str]:
+    """The files of a repository to fetch beside the small ones: weights of each part, or the one file there is."""
+    if "model_index.json" not in files:
+        single = [file for file in files if "/" not in file and file.endswith(".safetensors")]
+        if len(single) == 1:
+            return single[0]
+        raise NotFound(
+            f"the hub's '{name}' is no diffusers pipeline and has {len(single)} .safetensors files; download one and "
+            "name it"
+        )
+    found = []
+    for part, stem in WEIGHTS.items():
+        inside = [file.removeprefix(f"{part}/") for file in files if file.startswith(f"{part}/")]
+        weights = weight_files(inside, stem)
+        if weights is None:
+            pickled = any(file.endswith(".bin") for file in inside)
+            raise InvalidInput(
+                f"the hub's '{name}' has no {stem}.safetensors for its {part}"
+                + (": only a pickle, which can run any code when it is opened" if pickled else "")
+            )
+        found.append(f"{part}/{weights}")
+    return found

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import InvalidInput, NotFound
-from ....registry.weight_files import Written, copied, read_index, read_metadata
+from ....registry.weight_files import Stored, Written, copied, read_index, read_metadata
+from .reading import weight
 
 _PARTS = {
     "unet_": "unet",
@@ -26,6 +28,7 @@ _PARTS = {
     "lora_te1_": "text_encoder",
 }
 _KINDS = {"lora_A": "down", "lora_down": "down", "down": "down", "lora_B": "up", "lora_up": "up", "up": "up"}
+_WHOLE = ("I64", "I32", "I16", "I8")
 _PEFT, _SAID = "lora_adapter_metadata", ("unet", "text_encoder")
 _LEAF = re.compile(
     r"(?P<module>.+?)(?:\.lora|\.lora_linear_layer|_lora)?\.(?P<kind>lora_A|lora_B|lora_down|lora_up|down|up)"
@@ -48,6 +51,10 @@ def with_lora(
     InvalidInput names a tensor of the file that cannot be laid on: of another kind of adapter, for a module that
     the checkpoint does not have, or of another shape.
     """
+    if not math.isfinite(scale):
+        raise InvalidInput(
+            f"{file}: the LoRA's scale is {scale}; it must be a number such as 0.8", field="lora"
+        )
     if not file.is_file():
         raise NotFound(f"LoRA file '{file}' not found")
     if file.suffix != ".safetensors":
@@ -58,7 +65,8 @@ def with_lora(
     for part, name, pair in _pairs(file, weights):
         base = made[part][name]
         down, up = pair.down.shape, pair.up.shape
-        if up[0] != base.shape[0] or down[1:] != base.shape[1:] or up[1] != down[0]:
+        fits = len(up) == len(down) == len(base.shape) > 1 and set(up[2:]) <= {1} and up[1] == down[0] > 0
+        if not fits or up[0] != base.shape[0] or down[1:] != base.shape[1:]:
             raise InvalidInput(
                 f"{file}: {part} {name} is {list(base.shape)}, the LoRA's {list(up)} times {list(down)} is not; "
                 "it was made for another model"
@@ -74,12 +82,12 @@ def _pairs(file: Path, weights: Mapping[str, Mapping[str, Written]]) -> Iterator
     alphas: dict[str, float] = {}
     for key, stored in read_index(file).items():
         if key.endswith(".alpha"):
-            alphas[_flat(key.removesuffix(".alpha"))] = float(numbers(copied(file, stored)).reshape(-1)[0])
+            alphas[_flat(key.removesuffix(".alpha"))] = _number(file, key, stored)
             continue
         told = _LEAF.fullmatch(key)
         if told is None:
             raise InvalidInput(f"{file}: tensor {key!r} belongs to an adapter that is not plain LoRA")
-        halves.setdefault(_flat(told["module"]), {})[_KINDS[told["kind"]]] = copied(file, stored)
+        halves.setdefault(_flat(told["module"]), {})[_KINDS[told["kind"]]] = weight(file, key, stored)
     if not halves:
         raise InvalidInput(f"{file} holds no LoRA")
     said = _said_alphas(file)
@@ -94,8 +102,9 @@ def _said_alphas(file: Path) -> dict[str, float]:
     """The alpha of each part where the file's metadata tell it, as peft's do."""
     try:
         told = json.loads(read_metadata(file).get(_PEFT, "{}"))
-        if any(told.get(f"{part}.alpha_pattern") or told.get(f"{part}.use_dora") for part in _SAID):
-            raise InvalidInput(f"{file}: an alpha for each module, or DoRA, cannot be laid on")
+        kinds = ("alpha_pattern", "use_dora", "use_rslora")
+        if asked := [kind for kind in kinds for part in _SAID if told.get(f"{part}.{kind}")]:
+            raise InvalidInput(f"{file}: a LoRA with {asked[0]} cannot be laid on; plain ones can")
         return {part: float(told[f"{part}.lora_alpha"]) for part in _SAID if f"{part}.lora_alpha" in told}
     except (ValueError, TypeError, AttributeError):
         raise InvalidInput(f"{file}: its note {_PEFT!r} cannot be read") from None
@@ -118,6 +127,16 @@ def _place(file: Path, module: str, places: Mapping[str, Mapping[str, str]]) -> 
 
 def _flat(name: str) -> str:
     return name.replace(".processor.", ".").replace(".", "_")
+
+
+def _number(file: Path, key: str, stored: Stored) -> float:
+    if stored.dtype in _WHOLE and stored.shape in ((), (1,)):
+        data = b"".join(copied(file, stored).parts())
+        return float(int.from_bytes(data, "little", signed=True))
+    values = numbers(weight(file, key, stored)).reshape(-1)
+    if values.size != 1:
+        raise InvalidInput(f"{file}: tensor {key!r} is {list(stored.shape)}; an alpha is one number")
+    return float(values[0])
 
 
 def _sum(base: Written, pair: _Pair, scale: float) -> Written:

@@ -16,6 +16,7 @@ from ....registry.weight_files import Stored
 
 Part = dict[str, Stored]
 
+_NUMBER = r"\d{1,2}"  # of a block
 _UNET, _VAE = "model.diffusion_model.", "first_stage_model."
 _CLIP, _OPEN_CLIP = "cond_stage_model.transformer.", "cond_stage_model.model."
 
@@ -63,16 +64,18 @@ def from_original(index: Mapping[str, Stored]) -> dict[str, Part]:
 
     InvalidInput names what is missing, or a tensor whose name has no place in diffusers' layout.
     """
-    parts = {
+    begin = {"unet": (_UNET,), "vae": (_VAE,), "text_encoder": (_CLIP, _OPEN_CLIP)}
+    if lacking := [
+        part for part, start in begin.items() if not any(name.startswith(start) for name in index)
+    ]:
+        raise InvalidInput(
+            f"the checkpoint lacks its {' and '.join(lacking)}; a whole checkpoint has unet, vae and text encoder"
+        )
+    return {
         "unet": _renamed(index, _UNET, _unet(index)),
         "vae": _vae(index),
         "text_encoder": _text_encoder(index),
     }
-    if lacking := [part for part, tensors in parts.items() if not tensors]:
-        raise InvalidInput(
-            f"the checkpoint lacks its {' and '.join(lacking)}; a whole checkpoint has unet, vae and text encoder"
-        )
-    return parts
 
 
 def _renamed(index: Mapping[str, Stored], prefix: str, names: Mapping[str, str]) -> Part:
@@ -118,11 +121,17 @@ def _unet(index: Mapping[str, Stored]) -> dict[str, str]:
 def _layers(inner: list[str]) -> int:
     """Resnets of a level on the way down: what comes before the first block that halves the size."""
     halving = [
-        int(name.split(".")[1]) for name in inner if re.fullmatch(r"input_blocks\.\d+\.0\.op\.weight", name)
+        int(name.split(".")[1])
+        for name in inner
+        if re.fullmatch(r"input_blocks\.\d{1,2}\.0\.op\.weight", name)
     ]
-    if halving:
-        return min(halving) - 1
-    return max((int(name.split(".")[1]) for name in inner if name.startswith("input_blocks.")), default=1)
+    numbers = [int(name.split(".")[1]) for name in inner if re.match(rf"input_blocks\.{_NUMBER}\.", name)]
+    layers = min(halving) - 1 if halving else max(numbers, default=1)
+    if layers < 1:
+        raise InvalidInput(
+            "the checkpoint's unet begins with a level without resnets: it is no Stable Diffusion"
+        )
+    return layers
 
 
 def _blocks(inner: list[str], kind: str) -> Iterator[tuple[int, set[str]]]:
@@ -130,7 +139,7 @@ def _blocks(inner: list[str], kind: str) -> Iterator[tuple[int, set[str]]]:
     found: dict[int, set[str]] = {}
     for name in inner:
         steps = name.split(".")
-        if steps[0] == kind and len(steps) > 3 and steps[1].isdigit():
+        if steps[0] == kind and len(steps) > 3 and re.fullmatch(_NUMBER, steps[1]):
             found.setdefault(int(steps[1]), set()).add(".".join(steps[2:4]))
     yield from sorted(found.items())
 
@@ -145,7 +154,7 @@ def _vae(index: Mapping[str, Stored]) -> Part:
         (
             int(found[1])
             for name in index
-            if (found := re.match(r"first_stage_model\.decoder\.up\.(\d+)\.", name))
+            if (found := re.match(r"first_stage_model\.decoder\.up\.(\d{1,2})\.", name))
         ),
         default=0,
     )
@@ -190,14 +199,18 @@ def _text_encoder(index: Mapping[str, Stored]) -> Part:
 def _open_clip(index: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
     """OpenCLIP's text encoder as Stable Diffusion 2 uses it: what its last layer but one gives, without the last."""
     layers = 1 + max(
-        (int(found[1]) for name in index if (found := re.match(r"transformer\.resblocks\.(\d+)\.", name))),
+        (
+            int(found[1])
+            for name in index
+            if (found := re.match(r"transformer\.resblocks\.(\d{1,2})\.", name))
+        ),
         default=0,
     )
     for name, tensor in index.items():
         if name in _OPEN_CLIP_ENDS:
             yield f"text_model.{_OPEN_CLIP_ENDS[name]}", tensor
             continue
-        found = re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+?)[._](weight|bias)", name)
+        found = re.fullmatch(r"transformer\.resblocks\.(\d{1,2})\.(.+?)[._](weight|bias)", name)
         if found is None:
             if name.endswith(_NOT_NEEDED):
                 continue
@@ -209,6 +222,10 @@ def _open_clip(index: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
             continue
         to = f"text_model.encoder.layers.{layer}."
         if module == "attn.in_proj":
+            if not tensor.shape or tensor.shape[0] % 3:
+                raise InvalidInput(
+                    f"tensor {_OPEN_CLIP + name!r} is {list(tensor.shape)}: not query, key and value"
+                )
             third = tensor.length // 3
             for k, one in enumerate("qkv"):
                 piece = replace(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from ....engine.samplers import Schedule
 from ....errors import InvalidInput, NotFound
+from ....registry.json_files import read_object
 from ....registry.weight_files import WIDTH, Stored, Written, copied, read_index
+from ..tokenizer import ClipTokenizer
 from .configuration import (
     Config,
     Prediction,
@@ -21,7 +22,7 @@ from .configuration import (
 )
 from .names import from_original, is_original
 
-PARTS = {
+WEIGHTS = {
     "unet": "diffusion_pytorch_model",
     "vae": "diffusion_pytorch_model",
     "text_encoder": "model",
@@ -29,6 +30,7 @@ PARTS = {
 """Part -> the name of its weights in diffusers' layout, without the suffix."""
 
 _PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
+_OWNER = "text_model."
 _ATTENTION_ONCE = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
@@ -53,11 +55,11 @@ class Checkpoint:
 def read_checkpoint(source: Path, prediction: Prediction | None = None) -> Checkpoint:
     """Read the headers and configurations of a checkpoint; no weight is loaded.
 
-    `prediction` says what the UNet predicts where the checkpoint does not: a single file. NotFound or InvalidInput
-    names what is missing, damaged, pickled or no Stable Diffusion.
+    `prediction` says what the UNet predicts: a single file does not, and in a folder it goes before the scheduler's.
+    NotFound or InvalidInput names what is missing, damaged, pickled or no Stable Diffusion 1 or 2.
     """
     if source.is_dir():
-        return _from_folder(source)
+        return _from_folder(source, prediction)
     if not source.is_file():
         raise NotFound(f"checkpoint '{source}' not found; name a diffusers folder or a .safetensors file")
     if source.suffix in _PICKLED:
@@ -94,58 +96,88 @@ def _from_file(file: Path, prediction: Prediction | None) -> Checkpoint:
     return Checkpoint(parts, configs, None)
 
 
-def _from_folder(folder: Path) -> Checkpoint:
-    missing = [name for name in (*PARTS, "tokenizer", "scheduler") if not (folder / name).is_dir()]
+def _from_folder(folder: Path, prediction: Prediction | None) -> Checkpoint:
+    missing = [name for name in (*WEIGHTS, "tokenizer", "scheduler") if not (folder / name).is_dir()]
     if missing:
         raise NotFound(f"{folder} is not a diffusers pipeline: it lacks {', '.join(missing)}")
-    scheduler = folder / "scheduler" / "scheduler_config.json"
-    configs = {part: read_object(folder / part / "config.json") for part in PARTS}
-    configs["scheduler"] = read_object(scheduler)
-    weights = {part: _part(folder / part, stem) for part, stem in PARTS.items()}
+    if (folder / "text_encoder_2").is_dir():
+        raise InvalidInput(
+            f"{folder} has two text encoders: it is Stable Diffusion XL, of which only 1 and 2 fit"
+        )
+    configs = {part: read_object(folder / part / "config.json") for part in WEIGHTS}
+    configs["scheduler"] = read_object(folder / "scheduler" / "scheduler_config.json")
+    if prediction is not None:
+        configs["scheduler"]["prediction_type"] = prediction
+    # Read here, so that what Limner cannot drive is told before anything is copied.
+    Schedule.of(configs["scheduler"], folder / "scheduler" / "scheduler_config.json")
+    ClipTokenizer(folder / "tokenizer")
+    weights = {part: _part(folder / part, stem) for part, stem in WEIGHTS.items()}
     weights["vae"] = {_attention_once(name): tensor for name, tensor in weights["vae"].items()}
-    weights["text_encoder"] = {
-        name: tensor for name, tensor in weights["text_encoder"].items() if not name.endswith("position_ids")
-    }
     return Checkpoint(weights, configs, folder / "tokenizer")
 
 
 def _part(folder: Path, stem: str) -> dict[str, Written]:
-    """The tensors of one part: one file, several with an index, or the half-precision variant of either."""
-    for name in (stem, f"{stem}.fp16"):
-        whole, listing = folder / f"{name}.safetensors", folder / f"{_shards(name)}.index.json"
-        if whole.is_file():
-            return _known(whole, read_index(whole))
-        if listing.is_file():
-            files = sorted(set(read_object(listing).get("weight_map", {}).values()))
-            found: dict[str, Written] = {}
-            for shard in files:
-                file = folder / str(shard)
-                if file.parent != folder or not file.is_file():
-                    raise NotFound(f"{listing} names {shard!r}, which is not there")
-                found |= _known(file, read_index(file))
-            return found
-    pickled = [file for file in sorted(folder.iterdir()) if file.suffix in _PICKLED]
-    if pickled:
-        raise _pickled(pickled[0])
-    raise NotFound(f"{folder} has no {stem}.safetensors")
+    """The tensors of one part."""
+    names = [file.name for file in folder.iterdir()]
+    chosen = weight_files(names, stem)
+    if chosen is None:
+        if pickled := [name for name in sorted(names) if name.endswith(_PICKLED)]:
+            raise _pickled(folder / pickled[0])
+        raise NotFound(f"{folder} has no {stem}.safetensors")
+    first = folder / chosen
+    if first.suffix == ".safetensors":
+        return _known(first, read_index(first))
+    found: dict[str, Written] = {}
+    for name in shards(first):
+        if not (folder / name).is_file():
+            raise NotFound(f"{first} names '{name}', which is not there")
+        found |= _known(folder / name, read_index(folder / name))
+    return found
 
 
-def _shards(name: str) -> str:
-    """The name that an index of several files carries: the variant stands behind the suffix there."""
-    stem, dot, variant = name.partition(".")
-    return f"{stem}.safetensors{dot}{variant}"
+def weight_files(names: Collection[str], stem: str) -> str | None:
+    """Of a part's files the one to read: its weights, or the list of several files; float32 before half precision."""
+    for name in (
+        f"{stem}.safetensors",
+        f"{stem}.safetensors.index.json",
+        f"{stem}.fp16.safetensors",
+        f"{stem}.safetensors.index.fp16.json",
+        f"{stem}.fp16.safetensors.index.json",
+    ):
+        if name in names:
+            return name
+    return None
+
+
+def shards(listing: Path) -> list[str]:
+    """The files that a list of several names, all in its own folder; InvalidInput where it is no such list."""
+    placed = read_object(listing).get("weight_map")
+    names = list(placed.values()) if isinstance(placed, dict) else []
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise InvalidInput(f"{listing} lists no files of weights beside it")
+    return sorted({str(name) for name in names})
+
+
+def owner(names: Iterable[str]) -> str:
+    """What the names of a text encoder's tensors begin with: older files put the owner before them."""
+    return _OWNER if any(name.startswith(_OWNER) for name in names) else ""
 
 
 def _known(file: Path, tensors: Mapping[str, Stored]) -> dict[str, Written]:
     found = {}
     for name, tensor in tensors.items():
-        if name.endswith("position_ids"):
-            continue  # whole numbers that count up; of no use
-        if tensor.dtype not in WIDTH:
-            raise InvalidInput(f"{file}: tensor {name!r} is {tensor.dtype}; weights must be F32, F16 or BF16")
-        found[name] = copied(file, tensor)
-        if found[name].length != tensor.length:
-            raise InvalidInput(f"{file}: tensor {name!r} has {tensor.length} bytes, not what its shape needs")
+        if not name.endswith("position_ids"):  # whole numbers that count up; of no use
+            found[name] = weight(file, name, tensor)
+    return found
+
+
+def weight(file: Path, name: str, tensor: Stored) -> Written:
+    """A tensor of a file to be copied; InvalidInput where it holds no weights, or not as many as its shape needs."""
+    if tensor.dtype not in WIDTH:
+        raise InvalidInput(f"{file}: tensor {name!r} is {tensor.dtype}; weights must be F32, F16 or BF16")
+    found = copied(file, tensor)
+    if found.length != tensor.length:
+        raise InvalidInput(f"{file}: tensor {name!r} has {tensor.length} bytes, not what its shape needs")
     return found
 
 
@@ -156,16 +188,3 @@ def _attention_once(name: str) -> str:
     if ".attentions." in owner and last in _ATTENTION_ONCE:
         return f"{head}.{_ATTENTION_ONCE[last]}.{leaf}"
     return name
-
-
-def read_object(file: Path) -> dict[str, Any]:
-    """A JSON object; NotFound without the file, InvalidInput where it is none."""
-    try:
-        value = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        raise NotFound(f"no configuration at {file}") from None
-    except ValueError as error:
-        raise InvalidInput(f"{file} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise InvalidInput(f"{file} is not a JSON object")
-    return value

@@ -28,7 +28,7 @@ LISTED, GRAPH = "template.json", "model.onnx.gz"
 PREFIX = "network."  # of every parameter's name in a graph
 
 _OF_NO_ACCOUNT = {
-    "_class_name", "_diffusers_version", "_name_or_path", "architectures", "attention_dropout", "bos_token_id",
+    "architectures", "attention_dropout", "bos_token_id",
     "dropout", "dtype", "eos_token_id", "force_upcast", "initializer_factor", "initializer_range", "model_type",
     "pad_token_id", "projection_dim", "sample_size", "scaling_factor", "torch_dtype", "transformers_version",
     "upcast_attention",
@@ -39,7 +39,8 @@ class Template(BaseModel):
     """A network of one configuration.
 
     `part` is the folder of its weights, `graph` its name in the manifest and `file` in the model directory; `config`
-    are the arguments of its class, and `defaults` what the class takes where a configuration says nothing.
+    are the arguments of its class, and `defaults` what the class takes where a configuration says nothing; `weights`
+    are the shapes of all tensors of the part, also of those that the graph does not use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,12 +52,27 @@ class Template(BaseModel):
     defaults: dict[str, Any]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    weights: dict[str, tuple[int, ...]]
 
     def fits(self, config: Mapping[str, Any]) -> bool:
         """Whether a part's `config.json` means this network."""
         keys = (self.config.keys() | config.keys()) - _OF_NO_ACCOUNT
         told = self.defaults | dict(config)
-        return all(_same(told.get(key), self.config.get(key)) for key in keys)
+        return all(_same(told.get(key), self.config.get(key)) for key in keys if not key.startswith("_"))
+
+    def check(self, tensors: Mapping[str, Written], within: str) -> None:
+        """Raise InvalidInput unless `tensors`, whose names begin with `within`, are all of the part's weights."""
+        for name, shape in self.weights.items():
+            tensor = tensors.get(within + name)
+            if tensor is None:
+                raise InvalidInput(
+                    f"{self.part} lacks tensor {within + name!r} {list(shape)}; the checkpoint is incomplete"
+                )
+            if tensor.shape != shape:
+                raise InvalidInput(
+                    f"{self.part}: tensor {within + name!r} is {list(tensor.shape)}, "
+                    f"its configuration needs {list(shape)}"
+                )
 
 
 def _same(one: object, other: object) -> bool:
@@ -78,20 +94,6 @@ def read_graph(folder: Path) -> ModelProto:
     import onnx
 
     return onnx.load_from_string(gzip.decompress((folder / GRAPH).read_bytes()))
-
-
-def check(graph: ModelProto, tensors: Mapping[str, Written], within: str, part: str) -> None:
-    """Raise InvalidInput unless `tensors` has every weight of the graph, in its shape."""
-    for name, shape in _weights(graph):
-        tensor = tensors.get(within + name)
-        if tensor is None:
-            raise InvalidInput(
-                f"{part} lacks tensor {within + name!r} {list(shape)}; the checkpoint is incomplete"
-            )
-        if tensor.shape != shape:
-            raise InvalidInput(
-                f"{part}: tensor {within + name!r} is {list(tensor.shape)}, its configuration needs {list(shape)}"
-            )
 
 
 def _weights(graph: ModelProto) -> Iterator[tuple[str, tuple[int, ...]]]:

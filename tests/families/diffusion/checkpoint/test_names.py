@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from limner.errors import InvalidInput
 from limner.families.diffusion.checkpoint.names import from_original, is_original
-from limner.families.diffusion.checkpoint.reading import PARTS, read_checkpoint
+from limner.families.diffusion.checkpoint.reading import WEIGHTS, read_checkpoint
 from limner.registry.weight_files import read_index
 from tests.families.diffusion.checkpoint.tiny_sd import make_file, make_folder
 
@@ -31,7 +31,7 @@ def test_one_file_is_the_folder_under_other_names(both: tuple[Path, Path, bool])
     """Names, shapes and bytes of every tensor, and all that shapes tell of the configurations."""
     pipeline, file, second = both
     found, expected = read_checkpoint(file), read_checkpoint(pipeline)
-    for part in PARTS:
+    for part in WEIGHTS:
         names = {name.removeprefix("text_model.") for name in expected.weights[part]}
         assert {name.removeprefix("text_model.") for name in found.weights[part]} == names
         for name, tensor in found.weights[part].items():
@@ -70,8 +70,38 @@ def test_a_file_that_lacks_a_part_or_has_another_networks_tensors(tmp_path: Path
     assert is_original(read_index(tmp_path / "a.safetensors"))
     with pytest.raises(InvalidInput, match="lacks its vae and text_encoder"):
         read_checkpoint(tmp_path / "a.safetensors")
-    save_file(
-        whole | {"model.diffusion_model.label_emb.0.weight": torch.zeros(2)}, tmp_path / "b.safetensors"
-    )
-    with pytest.raises(InvalidInput, match=r"label_emb.*no place"):
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("model.diffusion_model.label_emb.0.weight", r"label_emb.*no place"),
+        ("model.diffusion_model.input_blocks.0.0.op.weight", "level without resnets"),
+        ("model.diffusion_model.input_blocks.x.0.weight", "no place"),
+        ("first_stage_model.decoder.up.999999999999.block.0.conv1.weight", "no place"),
+    ],
+)
+def test_names_that_mean_nothing(
+    both: tuple[Path, Path, bool], tmp_path: Path, name: str, words: str
+) -> None:
+    save_file(load_file(both[1]) | {name: torch.zeros(2)}, tmp_path / "b.safetensors")
+    with pytest.raises(InvalidInput, match=words):
+        read_checkpoint(tmp_path / "b.safetensors")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.diffusion_model.input_blocks.0.0.weight",
+        "first_stage_model.post_quant_conv.weight",
+        "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+        "cond_stage_model.model.transformer.resblocks.0.attn.in_proj_weight",
+    ],
+)
+def test_tensors_of_other_shapes(both: tuple[Path, Path, bool], tmp_path: Path, name: str) -> None:
+    tensors = load_file(both[1])
+    if name not in tensors:
+        pytest.skip("the other version's")
+    save_file(tensors | {name: torch.zeros(())}, tmp_path / "b.safetensors")
+    with pytest.raises(InvalidInput):
         read_checkpoint(tmp_path / "b.safetensors")
