@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 import limner
+from limner.registry import Registry
 from limner.storybook.render import render
 from limner.storybook.worlds import world as world_of
 
@@ -72,6 +73,33 @@ def strip() -> None:
         Image.open(drawn).convert("RGB").save(OUT / "strip.png", optimize=True)
 
 
+def layout() -> None:
+    """The sentences of the documentation above the three channels of their latents that say where subjects are."""
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    model = Registry(OUT).find("storybook")
+    pipeline = StableDiffusionPipeline.from_pretrained(model.path)
+    scale = model.manifest.sampler.guidance_scale
+    pipeline.set_progress_bar_config(disable=True)
+    generators = [torch.Generator().manual_seed(1) for _ in SENTENCES]
+    latents = pipeline(
+        list(SENTENCES),
+        num_inference_steps=20,
+        guidance_scale=scale,
+        generator=generators,
+        output_type="latent",
+    ).images
+    with torch.no_grad():
+        pictures = ((pipeline.vae.decode(latents).sample.clamp(-1, 1) + 1) * 127.5).byte()
+    rows = [pictures.permute(0, 2, 3, 1).numpy()]
+    for channel in latents[:, -3:].unbind(1):
+        grey = ((channel - channel.min()) / (channel.max() - channel.min()) * 255).byte().numpy()
+        rows.append(np.repeat(np.repeat(grey, 8, 1), 8, 2)[..., None].repeat(3, 3))
+    sheet = np.concatenate([np.concatenate(list(row), 1) for row in rows])
+    Image.fromarray(sheet).save(OUT / "layout.png", optimize=True)
+
+
 def page() -> None:
     """The page after a picture, on a desktop and on a phone."""
     from playwright.sync_api import sync_playwright
@@ -102,5 +130,5 @@ def page() -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (world, creatures, gallery, strip, page):
+    for make in (world, creatures, gallery, strip, layout, page):
         make()
