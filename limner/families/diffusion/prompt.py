@@ -19,6 +19,7 @@ from .tokenizer import ClipTokenizer
 _STEP = 1.1
 _LIGHTEST, _HEAVIEST = 0.0, 10.0
 _BACKTRACK = 20
+_NO_MEAN = 1e-3
 _BREAK = re.compile(r"\bBREAK\b")
 _PIECE = re.compile(r"\\[()\[\]\\]|[()\[\]]|:\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*\)|[^\\()\[\]:]+|[\\:]")
 
@@ -107,9 +108,12 @@ def _window(tokenizer: ClipTokenizer, pieces: list[tuple[int, float]]) -> Window
 
 
 def emphasised(encoding: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """An encoding (T, D) with its tokens weighted (T,), scaled back to the mean it had."""
+    """An encoding (T, D) with its tokens weighted (T,), scaled back to the mean it had; not where that is nothing
+    beside its spread, for then the quotient of two means would mean nothing."""
     if (weights == 1).all():
         return encoding
     made = encoding * weights[:, None]
-    mean = float(made.mean())
-    return made if mean == 0 else made * np.float32(float(encoding.mean()) / mean)
+    before, after = float(encoding.mean()), float(made.mean())
+    if min(abs(before), abs(after)) < _NO_MEAN * float(encoding.std()):
+        return made
+    return made * np.float32(before / after)
