@@ -92,7 +92,8 @@ def drawn(model: Model, prompt: str = "a cat", **asked: Any) -> np.ndarray:
 
 
 def psnr(one: np.ndarray, other: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / np.mean((one.astype(float) - other.astype(float)) ** 2)))
+    error = np.mean((one.astype(float) - other.astype(float)) ** 2)
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
 def as_float32(model: Model) -> Model:
