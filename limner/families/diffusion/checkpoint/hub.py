@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ def download(source: str) -> Path:
         RevisionNotFoundError,
     )
 
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what goes wrong is told once, below
     name, _, tag = source.partition("@")
     revision = tag or None
     try:
