@@ -10,6 +10,7 @@ from .options import AsJson, DataDir
 
 if TYPE_CHECKING:
     from ..registry import Model
+    from ..registry.manifest import Lineage
 
 
 def told(model: Model) -> dict[str, Any]:
@@ -22,6 +23,16 @@ def told(model: Model) -> dict[str, Any]:
         **manifest,
         "parameters": sum(graph.parameters for graph in model.manifest.graphs.values()),
         "vocabulary_size": len(words) if words is not None else None,
+    }
+
+
+def _origin(lineage: Lineage) -> dict[str, str]:
+    if not lineage.examples:
+        return {"from": lineage.data, "made by": f"{lineage.recipe}, {lineage.commit}"}
+    return {
+        "trained on": f"{lineage.data}, {lineage.examples:,} examples",
+        "trained for": f"{lineage.hours:g} h on {lineage.hardware}",
+        "recipe": f"{lineage.recipe}, commit {lineage.commit}",
     }
 
 
@@ -53,9 +64,7 @@ def show(
         "parameters": f"{about['parameters'] / 1e6:.1f} million in {', '.join(manifest.graphs)}",
         "defaults": f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}",
         "licence": manifest.licence,
-        "trained on": f"{lineage.data}, {lineage.examples:,} examples",
-        "trained for": f"{lineage.hours:g} h on {lineage.hardware}",
-        "recipe": f"{lineage.recipe}, commit {lineage.commit}",
+        **_origin(lineage),
     }
     for label, value in rows.items():
         typer.echo(f"{label:<11} {value}")

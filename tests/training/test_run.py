@@ -51,6 +51,7 @@ simple_until = 0.5
 attention_from = 1
 pooled_text = true
 subject_weight = 0.1
+layout = true
 [model]
 name = "small"
 title = "Small"

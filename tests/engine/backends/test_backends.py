@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from limner.engine.backends import backend
-from limner.engine.backends.openvino import FORMS, OpenVino, OpenVinoNetwork, _has_bfloat16, parts
+from limner.engine.backends.openvino import (
+    _IN_TURN,
+    FORMS,
+    OpenVino,
+    OpenVinoNetwork,
+    _has_bfloat16,
+    parts,
+)
 from limner.errors import LimnerError, NotFound, Unavailable
 from limner.registry.manifest import Graph, Lineage, Manifest, Preview, Size, Tensor
 from limner.registry.models import Model, open_model
@@ -137,6 +144,35 @@ def _ask_often(network: OpenVinoNetwork, patience: float = 60) -> None:
     deadline = time.monotonic() + patience
     while len(network._forms(()).ready) < len(FORMS) and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+def test_sizes_asked_for_in_turn_share_forms_and_are_not_compiled_at_every_call(tmp_path: Path) -> None:
+    """Two sizes have forms of their own, a third in turn with them that for any size; alone it gets its own in time."""
+    model = make_model(tmp_path / "m")
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        "any size",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["B", "N"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["B", "N"])],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9),
+        model.graph_file("unet"),
+    )
+    network = OpenVino(threads=1).load(model, "unet")
+    assert isinstance(network, OpenVinoNetwork)
+    values = np.random.default_rng(0).standard_normal((3, 9)).astype(np.float32)
+    for _ in range(3):
+        for size in (5, 7, 9):
+            part = np.ascontiguousarray(values[:, :size])
+            assert np.array_equal(network({"x": part})["y"], np.maximum(part, 0))
+    assert set(network._of_sizes) == {(5,), (7,)} and network._of_any.ready
+    for _ in range(_IN_TURN):
+        network({"x": values})
+    assert set(network._of_sizes) == {(7,), (9,)}
+    network.rest()
+    assert set(network._of_sizes) == {(9,)} and not network._of_any.ready
+    network.close()
 
 
 def test_forms_are_of_the_weights_that_were_there_at_first(tmp_path: Path) -> None:

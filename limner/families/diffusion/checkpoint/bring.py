@@ -121,8 +121,8 @@ def check_place(out: Path) -> None:
 def _check_kind(checkpoint: Checkpoint) -> None:
     """Raise InvalidInput for relatives of Stable Diffusion that want more than a text and noise."""
     unet, vae = checkpoint.configs["unet"], checkpoint.configs["vae"]
-    channels = {unet.get("in_channels", 4), unet.get("out_channels", 4), vae.get("latent_channels", 4)}
-    if channels != {4}:
+    channels = [unet.get("in_channels", 4), unet.get("out_channels", 4), vae.get("latent_channels", 4)]
+    if channels != [4, 4, 4]:
         raise InvalidInput(
             f"the unet takes {unet.get('in_channels', 4)} channels and gives {unet.get('out_channels', 4)}; "
             "only checkpoints that draw from text alone, with 4 and 4, can be brought in"
@@ -228,8 +228,10 @@ def _sizes(checkpoint: Checkpoint) -> tuple[Size, ...]:
     """The size that a checkpoint was trained on first, then about as many pixels lying and standing."""
     side = checkpoint.configs["unet"].get("sample_size", 64)
     levels = checkpoint.configs["vae"].get("block_out_channels", [0] * 4)
-    if not isinstance(side, int) or not isinstance(levels, list) or not 8 <= side <= 256:
+    if not isinstance(side, int) or not 8 <= side <= 256:
         raise InvalidInput(f"unet/config.json: sample_size={side!r}; allowed: 8 to 256", field="sample_size")
+    if not isinstance(levels, list) or not 1 <= len(levels) <= 8:
+        raise InvalidInput(f"vae/config.json: block_out_channels={levels!r}; allowed: 1 to 8 numbers")
     side *= 2 ** (len(levels) - 1)
     short, long = side * 3 // 4 // 64 * 64, side * 4 // 3 // 64 * 64
     others = [(long, short), (short, long)] if short else []

@@ -294,6 +294,14 @@ def test_relatives_that_need_more_than_a_text_are_refused(pipeline: Path, tmp_pa
     config.write_text(json.dumps(told | {"down_block_types": ["Nothing", "AtAll"]}))
     with pytest.raises(InvalidInput, match="configuration of the unet cannot be built"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
+    config.write_text(json.dumps(told | {"in_channels": [4]}))
+    with pytest.raises(InvalidInput, match="channels"):
+        import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
+    config.write_text(json.dumps(told))
+    vae = tmp_path / "p" / "vae" / "config.json"
+    vae.write_text(json.dumps(json.loads(vae.read_text()) | {"block_out_channels": []}))
+    with pytest.raises(InvalidInput, match="block_out_channels"):
+        import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
     (tmp_path / "p" / "text_encoder_2").mkdir()
     with pytest.raises(InvalidInput, match="XL"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
