@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overload
 
 from pydantic import ValidationError
 
@@ -25,11 +25,32 @@ from .errors import Cancelled, InvalidInput, LimnerError, Unavailable
 if TYPE_CHECKING:
     from PIL import Image
 
+    from .engine.source import AnyPicture, Box, Source
     from .engine.studio import Drawing, Studio
 
 MAX_PICTURES = 64
 
 OnStep = Callable[[int, Stepped], None]
+
+
+class Options(TypedDict, total=False):
+    """What `Limner.draw` takes besides the sentence."""
+
+    seed: int | None
+    steps: int | None
+    guidance_scale: float | None
+    guidance_interval: tuple[float, float] | None
+    negative_prompt: str
+    sampler: str | None
+    width: int | None
+    height: int | None
+    image: AnyPicture | None
+    mask: AnyPicture | None
+    keep: Box | None
+    outward: float | None
+    strength: float | None
+    variation_seed: int | None
+    variation_strength: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,49 +115,18 @@ class Limner:
         self,
         prompt: str,
         *,
-        seed: int | None = ...,
-        steps: int | None = ...,
-        guidance_scale: float | None = ...,
-        guidance_interval: tuple[float, float] | None = ...,
-        negative_prompt: str = ...,
-        sampler: str | None = ...,
-        width: int | None = ...,
-        height: int | None = ...,
         count: Literal[1] = ...,
         on_step: OnStep | None = ...,
+        **options: Unpack[Options],
     ) -> Drawn: ...
 
     @overload
     def draw(
-        self,
-        prompt: str,
-        *,
-        seed: int | None = ...,
-        steps: int | None = ...,
-        guidance_scale: float | None = ...,
-        guidance_interval: tuple[float, float] | None = ...,
-        negative_prompt: str = ...,
-        sampler: str | None = ...,
-        width: int | None = ...,
-        height: int | None = ...,
-        count: int,
-        on_step: OnStep | None = ...,
+        self, prompt: str, *, count: int, on_step: OnStep | None = ..., **options: Unpack[Options]
     ) -> Drawn | list[Drawn]: ...
 
     def draw(
-        self,
-        prompt: str,
-        *,
-        seed: int | None = None,
-        steps: int | None = None,
-        guidance_scale: float | None = None,
-        guidance_interval: tuple[float, float] | None = None,
-        negative_prompt: str = "",
-        sampler: str | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        count: int = 1,
-        on_step: OnStep | None = None,
+        self, prompt: str, *, count: int = 1, on_step: OnStep | None = None, **options: Unpack[Options]
     ) -> Drawn | list[Drawn]:
         """Draw a sentence: one picture, or a list of them where `count` (1 to 64) is above 1.
 
@@ -146,36 +136,39 @@ class Limner:
         `sampler` is "ddim", "euler" or "dpm++2m". `on_step(k, stepped)` is called after every step of
         picture k (from 0), in the caller's thread; `stepped.preview` is a small picture or None.
 
+        `image` (a path, Pillow image, array or bytes) is what to begin from, and `strength` (0 to 1, 0.6) how much of
+        it may change. White of `mask` is redrawn, or all but the part `keep` (left, top, right, bottom as shares), or
+        all around the picture made smaller by `outward` (0.25 to 0.9). Variations stay near the picture of `seed`:
+        `variation_strength` (0 to 1, 0.3) says how far they go, `variation_seed` in which direction.
+
         InvalidInput names the argument that cannot be used. Ctrl-C stops the drawing.
         """
-        request = request_of(
-            prompt=prompt,
-            model=self._model,
-            seed=seed,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            guidance_interval=guidance_interval,
-            negative_prompt=negative_prompt,
-            sampler=sampler,
-            width=width,
-            height=height,
-        )
-        drawn = self.draw_all(request, count, on_step)
+        ways = {name: options.pop(name, None) for name in ("image", "mask", "keep", "outward")}  # type: ignore[misc]
+        source, named = source_of(**ways)
+        request = request_of(prompt=prompt, model=self._model, **named, **options)
+        drawn = self.draw_all(request, count, on_step, source)
         return drawn[0] if count == 1 else drawn
 
-    def draw_all(self, request: DrawRequest, count: int = 1, on_step: OnStep | None = None) -> list[Drawn]:
-        """Like `draw`, from a DrawRequest (its model is used); always a list."""
+    def draw_all(
+        self,
+        request: DrawRequest,
+        count: int = 1,
+        on_step: OnStep | None = None,
+        source: Source | None = None,
+    ) -> list[Drawn]:
+        """Like `draw`, from a DrawRequest (its model is used) and what `source_of` gave; always a list."""
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_PICTURES:
             raise InvalidInput(f"count must be 1 to {MAX_PICTURES}, not {count}", field="count")
-        first = request.seed if request.seed is not None else secrets.randbelow(MAX_SEED + 1)
-        seeds = [(first + k) % (MAX_SEED + 1) for k in range(count)]
-        requests = [self._studio.resolve(request.model_copy(update={"seed": seed})) for seed in seeds]
+        if request.seed is None:
+            request = request.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
+        first = self._studio.resolve(request, source)
+        requests = [first.nth(k) for k in range(count)]
         events: SimpleQueue[tuple[int, Event]] = SimpleQueue()
         drawings: list[Drawing] = []
         found: dict[int, Drawn] = {}
         try:
             for k, one in enumerate(requests):
-                drawings.append(self._studio.start(one, _listener(events, k)))
+                drawings.append(self._studio.start(one, _listener(events, k), source))
             while len(found) < count:
                 k, event = events.get()
                 _take(k, event, found, on_step)
@@ -228,6 +221,33 @@ def request_of(**arguments: Any) -> DrawRequest:
         shown = f", not {value}" if len(value) <= 60 else ""
         message = first["msg"].removeprefix("Value error, ")
         raise InvalidInput(f"{field}: {message}{shown}", field=field) from None
+
+
+def source_of(
+    image: AnyPicture | None = None,
+    mask: AnyPicture | None = None,
+    keep: Box | None = None,
+    outward: float | None = None,
+) -> tuple[Source | None, dict[str, str]]:
+    """What to work from, and how the request names it; InvalidInput names the argument that is wrong."""
+    if image is None:
+        for name, given in (("mask", mask), ("keep", keep), ("outward", outward)):
+            if given is not None:
+                raise InvalidInput(f"{name} needs a picture to work from: give an image", field=name)
+        return None, {}
+    from .engine.source import read_source
+
+    source = read_source(image, mask, keep, outward)
+    named = {"image": _named(image, "picture")}
+    if source.mask is not None:
+        ways = {"keep": keep, "outward": outward}
+        told = [f"{name} {value}" for name, value in ways.items() if value is not None]
+        named["mask"] = told[0] if told or mask is None else _named(mask, "mask")
+    return source, named
+
+
+def _named(picture: AnyPicture, otherwise: str) -> str:
+    return Path(picture).name[-200:] if isinstance(picture, str | Path) else otherwise
 
 
 def check_png(file: Path) -> Path:

@@ -6,8 +6,8 @@ import pickle
 
 import pytest
 
-from limner.data.pictures import PictureError
 from limner.errors import Busy, Cancelled, InvalidInput, LimnerError, NotFound, Unavailable
+from limner.pictures import PictureError
 
 
 @pytest.mark.parametrize(

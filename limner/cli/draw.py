@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..api import OnStep
     from ..engine.request import Stepped
 
+_PICTURE = "From a picture"
+
 
 def draw(
     prompt: Annotated[str, typer.Argument(help='What to draw, such as "a red apple on a wooden table".')],
@@ -44,6 +46,47 @@ def draw(
     ] = None,
     width: Annotated[int | None, typer.Option(help="In pixels, a size the model has.")] = None,
     height: Annotated[int | None, typer.Option(help="In pixels, a size the model has.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="A picture to begin from, instead of noise.", rich_help_panel=_PICTURE)
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="How much of it may change, above 0 to 1. [default: 0.6, 1 with a mask]",
+            rich_help_panel=_PICTURE,
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="A picture as large, white where to redraw.", rich_help_panel=_PICTURE),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="L,T,R,B",
+            help="Redraw all but this part: left, top, right, bottom from 0 to 1.",
+            rich_help_panel=_PICTURE,
+        ),
+    ] = None,
+    outward: Annotated[
+        float | None,
+        typer.Option(
+            help="Make it smaller, 0.25 to 0.9 of its sides, and draw around it.", rich_help_panel=_PICTURE
+        ),
+    ] = None,
+    variation_strength: Annotated[
+        float | None,
+        typer.Option(
+            help="Draw near the picture of --seed: how far from it, above 0 to 1.", rich_help_panel=_PICTURE
+        ),
+    ] = None,
+    variation_seed: Annotated[
+        int | None,
+        typer.Option(
+            help="In which direction; of several pictures the first. [default: random]",
+            rich_help_panel=_PICTURE,
+        ),
+    ] = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="Write the denoising steps side by side too, as NAME-strip.png.")
     ] = False,
@@ -51,9 +94,11 @@ def draw(
     backend: BackendOption = Backend.AUTO,
 ) -> None:
     """Draw a sentence; prints seed, time and path of each picture, whose PNG carries the settings."""
-    from ..api import check_png, load, request_of
+    from ..api import check_png, load, request_of, source_of
 
+    source, named = source_of(image, mask, None if keep is None else _box(keep), outward)
     request = request_of(
+        **named,
         prompt=prompt,
         model=model,
         seed=seed,
@@ -63,6 +108,9 @@ def draw(
         sampler=sampler,
         width=width,
         height=height,
+        strength=strength,
+        variation_seed=variation_seed,
+        variation_strength=variation_strength,
     )
     if output is not None:
         check_png(output)
@@ -74,16 +122,31 @@ def draw(
             if strip and stepped.preview is not None:
                 previews[k].append(stepped.preview)
 
-        drawn = limner.draw_all(request, count, on_step)
+        drawn = limner.draw_all(request, count, on_step, source)
     for k, picture in enumerate(drawn):
         file = picture.save(_file(output or Path(f"{_words(prompt)}-{drawn[0].seed}.png"), k, count))
-        typer.echo(f"seed {picture.seed}  {picture.seconds:.2f} s  {file}")
+        varied = picture.request.variation_seed
+        told = "" if varied is None else f"  variation {varied}"
+        typer.echo(f"seed {picture.seed}{told}  {picture.seconds:.2f} s  {file}")
         if strip:
             from .strip import side_by_side
 
             beside = check_png(file.with_stem(f"{file.stem}-strip"))
             side_by_side(previews[k], picture.picture.pixels).save(beside)
             typer.echo(f"its steps side by side  {beside}")
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    from ..errors import InvalidInput
+
+    try:
+        left, top, right, bottom = (float(share) for share in text.split(","))
+    except ValueError:
+        raise InvalidInput(
+            f"--keep {text}: give left, top, right and bottom as shares, such as 0.2,0.1,0.8,0.9",
+            field="keep",
+        ) from None
+    return left, top, right, bottom
 
 
 def _file(base: Path, k: int, count: int) -> Path:

@@ -2,7 +2,7 @@
 
 from .captioned import CaptionedSet, Item, read_set
 from .check import Finding, Report, check_set
-from .pictures import PictureError, load_mask, load_picture
+from .pictures import load_mask, load_picture
 from .split import split
 from .storybook import write_storybook
 
@@ -10,7 +10,6 @@ __all__ = [
     "CaptionedSet",
     "Finding",
     "Item",
-    "PictureError",
     "Report",
     "check_set",
     "load_mask",

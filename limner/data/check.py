@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..pictures import PictureError, read_picture
 from .duplicates import Signature, groups_of, signature_of
 from .metadata import Entry, picture_names, read_entries, table_of
-from .pictures import PictureError, read_picture
 
 MIN_SIDE = 64
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .pictures import read_picture, to_rgb
+from ..pictures import read_picture, to_rgb
 
 MAX_BITS = 16
 MAX_DIFFERENCE = 40

@@ -38,6 +38,9 @@ def _parameters(picture: Picture) -> str:
         "CFG scale": request.guidance_scale,
         "Seed": request.seed,
         "Size": f"{width}x{height}",
+        "Denoising strength": request.strength,
+        "Variation seed": request.variation_seed,
+        "Variation seed strength": request.variation_strength,
         "Model": f"{picture.model}@{picture.version}",
         "Version": f"limner-{__version__}",
     }

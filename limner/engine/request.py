@@ -27,6 +27,7 @@ NegativePrompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_pl
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 GuidanceScale = Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)]
+Strength = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
 class DrawRequest(BaseModel):
@@ -34,6 +35,11 @@ class DrawRequest(BaseModel):
 
     `seed` 0 to 2^32-1 (the studio draws one at random where it is None and reports it); `width` and
     `height` in pixels, one of the model's sizes; `guidance_interval` as in the manifest.
+
+    `image` and `mask` name what the picture is made from, which is handed over beside the request
+    (`engine.source.Source`): `strength` is the share of the steps that are taken from there, so how much changes.
+    Of a variation, the noise of `seed` is turned towards that of `variation_seed`, by the share
+    `variation_strength` of the way.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +54,28 @@ class DrawRequest(BaseModel):
     sampler: str | None = None
     width: int | None = None
     height: int | None = None
+    image: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    mask: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    strength: Strength | None = None
+    variation_seed: Seed | None = None
+    variation_strength: Strength | None = None
+
+    @property
+    def steps_taken(self) -> int | None:
+        """How many of the `steps` are taken: the last ones, where a picture is the beginning."""
+        if self.steps is None or self.image is None or self.strength is None:
+            return self.steps
+        return max(1, int(self.steps * self.strength + 1e-6))
+
+    def nth(self, k: int) -> DrawRequest:
+        """Picture `k` of several, from 0: their seeds follow on one another, or those of their variations do."""
+        name = "seed" if self.variation_strength is None else "variation_seed"
+        return self.model_copy(update={name: (self.own_seed + k) % (MAX_SEED + 1)})
+
+    @property
+    def own_seed(self) -> int:
+        """The seed that this picture has for itself: of a variation, that of its variation."""
+        return (self.seed if self.variation_strength is None else self.variation_seed) or 0
 
 
 @dataclass(frozen=True)

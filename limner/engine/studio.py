@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
-from ..errors import Cancelled, Unavailable
+from ..errors import Cancelled, InvalidInput, Unavailable
 from ..families import family
 from .backends import Backend, Network
 from .backends import backend as backend_of
 from .request import DrawRequest, Event, Failed, Finished, Picture, Stopped
 from .scheduler import Drawn, Happening, StepScheduler, Ticket
+from .source import Source, size_like
 
 if TYPE_CHECKING:
     from ..registry.manifest import Graph
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 # Models that stay in memory while none of their pictures is being drawn.
 _MODELS_KEPT = 2
-# Values of one row's output past which joining rows saves no time and costs memory: a decoder of pictures
+# Values of one row, in or out, past which joining rows saves no time and costs memory: a decoder of pictures
 # keeps all cores busy with one row, a denoiser of latents does not.
 _JOINED_VALUES = 2**16
 
@@ -48,12 +49,18 @@ class Studio(Protocol):
         """Give the models that can be asked for."""
         ...
 
-    def resolve(self, request: DrawRequest) -> DrawRequest:
-        """Fill every None of a request; NotFound for an unknown model, InvalidInput names a wrong field."""
+    def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
+        """Fill every None of a request; NotFound for an unknown model, InvalidInput names a wrong field.
+
+        `source` is what the picture is made from, where the request names an image: of the model's sizes it gets the
+        one most like it.
+        """
         ...
 
-    def start(self, request: DrawRequest, on_event: Callable[[Event], None]) -> Drawing:
-        """Begin a picture and return at once.
+    def start(
+        self, request: DrawRequest, on_event: Callable[[Event], None], source: Source | None = None
+    ) -> Drawing:
+        """Begin a picture and return at once; `source` as for `resolve`.
 
         `on_event` is called from the engine's thread and must be quick: Stepped for each step, last exactly
         one of Finished, Failed, Stopped. After `cancel()` Stopped comes within one step. Errors as `resolve`;
@@ -90,23 +97,25 @@ class LocalStudio:
         """Load a model now, and draw one step to be warm; raises what `draw` would."""
         self.draw(DrawRequest(prompt="a picture", model=name, steps=1, seed=0))
 
-    def resolve(self, request: DrawRequest) -> DrawRequest:
+    def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill every None of a request, as `Studio` says; a name gets its version, so that it stays the same model."""
         model = self._registry.find(request.model)
         with self._lock:
             loaded = self._open(model)
         named = request.model.partition("@")[0] == model.name
         pinned = {"model": f"{model.name}@{model.version}"} if named else {}
-        return loaded.family.resolve(request).model_copy(update=pinned)
+        return loaded.resolve(request, source).model_copy(update=pinned)
 
-    def start(self, request: DrawRequest, on_event: Callable[[Event], None]) -> Ticket:
+    def start(
+        self, request: DrawRequest, on_event: Callable[[Event], None], source: Source | None = None
+    ) -> Ticket:
         """Begin a picture, as `Studio` says; the first of a model waits on the engine's thread for loading."""
         began = time.perf_counter()
         model = self._registry.find(request.model)
         # Locked until it is submitted, so that the model cannot be let go in between.
         with self._lock:
             loaded = self._open(model)
-            resolved = loaded.family.resolve(request)
+            resolved = loaded.resolve(request, source)
 
             def pass_on(happening: Happening) -> None:
                 if isinstance(happening, Drawn):
@@ -117,12 +126,12 @@ class LocalStudio:
                 else:
                     on_event(happening)
 
-            return loaded.scheduler.submit(loaded.family.program(resolved), pass_on)
+            return loaded.scheduler.submit(loaded.family.program(resolved, source), pass_on)
 
-    def draw(self, request: DrawRequest) -> Picture:
+    def draw(self, request: DrawRequest, source: Source | None = None) -> Picture:
         """Draw one picture and wait for it; raises what went wrong, Cancelled when the studio is closed."""
         events: SimpleQueue[Event] = SimpleQueue()
-        drawing = self.start(request, events.put)
+        drawing = self.start(request, events.put, source)
         try:
             while True:
                 event = events.get()
@@ -164,6 +173,7 @@ class _LoadedModel:
 
     def __init__(self, model: Model, backend: Backend, max_rows: int) -> None:
         self.family = family(model.manifest.family)(model)
+        self.sizes = model.manifest.sizes
         self.networks = _Networks(model, backend)
         graphs = model.manifest.graphs.items()
         alone = {name: 1 for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES}
@@ -174,6 +184,16 @@ class _LoadedModel:
             rest=self.networks.rest,
             name=f"engine {model.name}",
         )
+
+    def resolve(self, request: DrawRequest, source: Source | None) -> DrawRequest:
+        """Fill every None of a request that comes with `source`."""
+        if (request.image is None) != (source is None):
+            raise InvalidInput("a picture to work from and its name go together", field="image")
+        if source is not None and request.width is None and request.height is None:
+            height, width = source.pixels.shape[:2]
+            size = size_like(self.sizes, width, height)
+            request = request.model_copy(update={"width": size.width, "height": size.height})
+        return self.family.resolve(request)
 
     def close(self) -> None:
         """Stop all pictures within a step, and let go of the networks."""
@@ -215,6 +235,6 @@ class _Networks:
 
 
 def _values_of_row(graph: Graph) -> int:
-    """Count the values that one row gives, as far as the manifest tells."""
-    shapes = [output.shape[1:] for output in graph.outputs]
-    return sum(prod(size for size in shape if isinstance(size, int)) for shape in shapes)
+    """Count the values of the largest picture or latent that one row takes or gives, as far as the manifest tells."""
+    shapes = [port.shape[1:] for port in (*graph.inputs, *graph.outputs) if len(port.shape) == 4]
+    return max((prod(size for size in shape if isinstance(size, int)) for shape in shapes), default=0)

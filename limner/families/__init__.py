@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.request import Call, DrawRequest, Stepped
+from ..engine.source import Source
 from ..errors import NotFound
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ class Family(Protocol):
         """Fill every None from the manifest, the seed at random; InvalidInput names the wrong field."""
         ...
 
-    def program(self, request: DrawRequest) -> Program:
-        """Start the program of a resolved request."""
+    def program(self, request: DrawRequest, source: Source | None = None) -> Program:
+        """Start the program of a resolved request, from `source` where it names an image."""
         ...
 
 

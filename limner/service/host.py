@@ -13,6 +13,8 @@ from ..errors import InvalidInput
 from .problems import problem
 
 MAX_BODY = 64 * 1024
+MAX_UPLOAD = 20 * 1024 * 1024
+UPLOADS = "/v1/images"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS = {
     "content-security-policy": (
@@ -97,7 +99,10 @@ class LocalOnly:
 
 
 class SmallBodies:
-    """Reads request bodies up to MAX_BODY bytes; larger ones are refused (413), as is what is not JSON (415)."""
+    """Reads request bodies of JSON up to MAX_BODY bytes, at UPLOADS pictures up to MAX_UPLOAD bytes.
+
+    Larger ones are refused (413), as is what says that it is something else (415).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -109,15 +114,18 @@ class SmallBodies:
             return
         headers = Headers(scope=scope)
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind != "application/json":
-            shown = kind[:80] or "nothing"
-            answer = problem(415, f"the body must be application/json; Content-Type says {shown}")
+        uploads = scope["path"] == UPLOADS
+        picture = kind.startswith("image/") or kind == "application/octet-stream"
+        if not (picture if uploads else kind == "application/json"):
+            shown, wanted = kind[:80] or "nothing", "image/png or the like" if uploads else "application/json"
+            answer = problem(415, f"the body must be {wanted}; Content-Type says {shown}")
             await answer(scope, receive, send)
             return
+        most = MAX_UPLOAD if uploads else MAX_BODY
         said = headers.get("content-length", "0")
-        body = None if said.isdigit() and int(said[:18]) > MAX_BODY else await _read(receive)
+        body = None if said.isdigit() and int(said[:18]) > most else await _read(receive, most)
         if body is None:
-            answer = problem(413, f"the body is larger than {MAX_BODY} bytes")
+            answer = problem(413, f"the body is larger than {most} bytes")
             await answer(scope, receive, send)
             return
         handed = False
@@ -132,14 +140,14 @@ class SmallBodies:
         await self._app(scope, replay, send)
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, most: int) -> bytes | None:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return bytes(body)
         body += message.get("body", b"")
-        if len(body) > MAX_BODY:
+        if len(body) > most:
             return None
         if not message.get("more_body", False):
             return bytes(body)

@@ -11,10 +11,13 @@ from ..errors import NotFound
 
 
 class ImageStore:
-    """Pictures under `root`, spread over 256 folders. One service at a time owns the folder."""
+    """Pictures under `root`, spread over 256 folders. One service at a time owns the folder.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    With `most` bytes, those that came first go when there are more.
+    """
+
+    def __init__(self, root: Path, most: int | None = None) -> None:
+        self._root, self._most = root, most
         self._unfinished = root / "unfinished"
         self._unfinished.mkdir(parents=True, exist_ok=True)
         for left_over in self._unfinished.iterdir():
@@ -25,6 +28,7 @@ class ImageStore:
         image = hashlib.sha256(png).hexdigest()
         place = self._place(image)
         if place.exists():
+            place.touch()
             return image
         made = not place.parent.exists()
         place.parent.mkdir(exist_ok=True)
@@ -41,14 +45,29 @@ class ImageStore:
         _sync_folder(place.parent)
         if made:
             _sync_folder(self._root)
+        if self._most is not None:
+            self._forget(self._most, place)
         return image
+
+    def has(self, image: str) -> bool:
+        """Whether it is there."""
+        return _is_id(image) and self._place(image).is_file()
+
+    def _forget(self, most: int, but: Path) -> None:
+        found = [(file.stat(), file) for file in self._root.glob("??/*.png")]
+        total = sum(stat.st_size for stat, _ in found)
+        for stat, file in sorted(found, key=lambda each: each[0].st_mtime):
+            if total <= most:
+                return
+            if file != but:
+                file.unlink(missing_ok=True)
+                total -= stat.st_size
 
     def path(self, image: str) -> Path:
         """The file of a picture; NotFound where there is none."""
-        place = self._place(image)
-        if not _is_id(image) or not place.is_file():
+        if not self.has(image):
             raise NotFound(f"no picture {image[:80]!r}")
-        return place
+        return self._place(image)
 
     def _place(self, image: str) -> Path:
         return self._root / image[:2] / f"{image}.png"

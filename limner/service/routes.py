@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.responses import FileResponse, JSONResponse
 
 from ..engine.request import DrawRequest
@@ -22,6 +22,7 @@ from .wire import (
     JobRequest,
     JobView,
     ModelList,
+    Uploaded,
     image_link,
     job_view,
     model_view,
@@ -41,8 +42,9 @@ def _service(request: Request) -> Service:
 
 
 def _resolve(service: Service, asked: JobRequest) -> DrawRequest:
+    request = asked.draw_request(service.model)
     try:
-        return service.studio.resolve(asked.draw_request(service.model))
+        return service.studio.resolve(request, service.source(request))
     except NotFound as error:
         raise InvalidInput(str(error), field="model") from None
 
@@ -61,6 +63,7 @@ def make_job(request: Request, response: Response, asked: JobRequest) -> JobView
         raise Unavailable("the service is stopping; send the job again when it is back")
     request.state.model = asked.model or service.model
     resolved = _resolve(service, asked)
+    service.keep(resolved)
     job = service.store.add(resolved, asked.n, service.runner.retry_after)
     service.runner.look()
     response.headers["Location"] = f"/v1/jobs/{job.id}"
@@ -165,6 +168,23 @@ def _told_again(job: Job) -> Feed:
     return feed
 
 
+@router.post(
+    "/v1/images",
+    status_code=201,
+    response_model=Uploaded,
+    responses=documented(403, 413, 415, 421, 422, 503),
+    summary="A picture to work from",
+)
+def upload_image(
+    request: Request, response: Response, picture: Annotated[bytes, Body(media_type="image/png")]
+) -> Uploaded:
+    """Send the file as it is: PNG, JPEG, WebP, BMP, GIF or TIFF. Its id is for `image` and `mask` of jobs; a picture
+    that no job has taken up goes when others need the room."""
+    image, width, height = _service(request).upload(picture)
+    response.headers["Location"] = f"/v1/images/{image}"
+    return Uploaded(id=image, url=f"/v1/images/{image}", width=width, height=height)
+
+
 @router.get(
     "/v1/images/{image_id}",
     response_class=FileResponse,
@@ -173,7 +193,7 @@ def _told_again(job: Job) -> Feed:
 )
 def get_image(request: Request, image_id: str) -> FileResponse:
     """The PNG file. An id never means another picture, so it may be kept for ever."""
-    path = _service(request).images.path(image_id)
+    path = _service(request).picture(image_id)
     headers = {
         "Cache-Control": f"private, max-age={YEAR}, immutable",
         "ETag": f'"{image_id}"',

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from pydantic import BaseModel
 
-from ..engine.request import MAX_SEED, Event, Failed, Finished, Picture, Stepped
+from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped
+from ..engine.source import Source
 from ..engine.studio import Drawing, Studio
 from ..errors import InvalidInput, NotFound
 from .events import Feeds
@@ -84,8 +85,8 @@ class _Drain:
 class Runner:
     """Draws the jobs of `store` with `studio` until it is drained.
 
-    `encode` makes a PNG of a picture; `worker` is this process's name in the job table; `parallel` is
-    the number of jobs drawn side by side.
+    `source` gives what a request is made from; `encode` makes a PNG of a picture; `worker` is this process's name in
+    the job table; `parallel` is the number of jobs drawn side by side.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Runner:
         images: ImageStore,
         feeds: Feeds,
         studio: Studio,
+        source: Callable[[DrawRequest], Source | None],
         encode: Callable[[Picture], bytes],
         worker: str,
         parallel: int = 8,
@@ -104,7 +106,7 @@ class Runner:
             feeds,
             studio,
         )
-        self._encode, self._worker, self._parallel = encode, worker, parallel
+        self._source, self._encode, self._worker, self._parallel = source, encode, worker, parallel
         self._inbox: queue.SimpleQueue[_Happened | _Cancelled | _Look | _Drain] = queue.SimpleQueue()
         self._running: dict[str, _Running] = {}
         self._look, self._renewed = True, 0.0
@@ -216,16 +218,14 @@ class Runner:
     def _begin(self, job: Job) -> None:
         running = self._running[job.id] = _Running(job)
         done = {image.index for image in job.images}
-        for index in range(job.n):
-            if index in done:
-                continue
-            seed = ((job.request.seed or 0) + index) % (MAX_SEED + 1)
-            request = job.request.model_copy(update={"seed": seed})
-            try:
-                running.drawings[index] = self._studio.start(request, self._listener(job.id, index))
-            except Exception as error:  # noqa: BLE001 - whatever went wrong is the job's error
-                self._failed(running, error)
-                break
+        try:
+            source = self._source(job.request)
+            for index in range(job.n):
+                if index not in done:
+                    heard = self._listener(job.id, index)
+                    running.drawings[index] = self._studio.start(job.request.nth(index), heard, source)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is the job's error
+            self._failed(running, error)
         self._settle(running)
 
     def _listener(self, job: str, index: int) -> Callable[[Event], None]:
@@ -263,7 +263,7 @@ class Runner:
     def _keep(self, running: _Running, index: int, picture: Picture) -> None:
         height, width = picture.pixels.shape[:2]
         image = self._images.put(self._encode(picture))
-        seed = picture.request.seed or 0
+        seed = picture.request.own_seed
         entry = Image(index, image, seed, width, height, picture.seconds)
         if self._store.record(self._worker, running.job.id, entry):
             link = image_link(index, image, seed, width, height)

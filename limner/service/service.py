@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import secrets
@@ -14,8 +15,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..engine.png import encode
+from ..engine.request import DrawRequest
+from ..engine.source import Source, opened, read_source
 from ..engine.studio import Studio
-from ..errors import LimnerError
+from ..errors import InvalidInput, LimnerError, NotFound
 from .database import DataLock, open_database, usable
 from .events import Feeds
 from .images import ImageStore
@@ -23,6 +26,9 @@ from .jobs import JobStore
 from .runner import Runner
 
 log = logging.getLogger(__name__)
+
+# Pictures that were uploaded and that no job has taken up.
+_UPLOADED_BYTES = 512 * 2**20
 
 
 class Service:
@@ -36,6 +42,7 @@ class Service:
 
     store: JobStore
     images: ImageStore
+    uploads: ImageStore
     feeds: Feeds
     runner: Runner
     _engine: Engine
@@ -59,6 +66,7 @@ class Service:
         self._model = "loading" if preload else "ok"
         self._draining = False
         self._started = False
+        self._decoding = threading.Lock()
 
     def start(self) -> None:
         """Open the data, begin to draw, load the model in the background. Does nothing a second time."""
@@ -77,6 +85,7 @@ class Service:
             self._engine = open_database(self._data_dir / "limner.db")
             self.store = JobStore(self._engine, self._queue_limit)
             self.images = ImageStore(self._data_dir / "images")
+            self.uploads = ImageStore(self._data_dir / "uploads", _UPLOADED_BYTES)
             self.feeds = Feeds()
             worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
             self.runner = Runner(
@@ -84,6 +93,7 @@ class Service:
                 self.images,
                 self.feeds,
                 self.studio,
+                self.source,
                 encode,
                 worker,
                 self._parallel,
@@ -92,6 +102,43 @@ class Service:
         except BaseException:
             self._lock.release()
             raise
+
+    def upload(self, data: bytes) -> tuple[str, int, int]:
+        """Keep a picture to work from, upright, as an RGB PNG of at most 2048 px a side; gives id, width and height.
+
+        InvalidInput where it cannot be decoded or is too large. One at a time, so that many do not fill the memory.
+        """
+        with self._decoding:
+            picture = opened(data, "image")
+            file = io.BytesIO()
+            picture.save(file, "PNG")
+        return self.uploads.put(file.getvalue()), picture.width, picture.height
+
+    def source(self, request: DrawRequest) -> Source | None:
+        """What a request is to be made from; InvalidInput names the id that is not known, or what does not fit."""
+        if request.image is None:
+            return None
+        image, mask = self._bytes("image", request.image), request.mask
+        return read_source(image, None if mask is None else self._bytes("mask", mask))
+
+    def keep(self, request: DrawRequest) -> None:
+        """Keep what a request is made from as long as what it makes."""
+        for field in ("image", "mask"):
+            name = getattr(request, field)
+            if name is not None and not self.images.has(name):
+                self.images.put(self._bytes(field, name))
+
+    def picture(self, image: str) -> Path:
+        """The file of a picture that was drawn or uploaded; NotFound where there is none."""
+        return (self.uploads if self.uploads.has(image) else self.images).path(image)
+
+    def _bytes(self, field: str, image: str) -> bytes:
+        try:
+            return self.picture(image).read_bytes()
+        except (NotFound, FileNotFoundError):
+            raise InvalidInput(
+                f"no picture {image[:80]!r}; upload it with POST /v1/images", field=field
+            ) from None
 
     @property
     def draining(self) -> bool:

@@ -17,6 +17,7 @@ from ..engine.request import (
     Prompt,
     Seed,
     Steps,
+    Strength,
 )
 from ..registry.models import Model
 from .jobs import Job, State
@@ -34,6 +35,11 @@ ALLOWED = {
     "n": f"a whole number from 1 to {MAX_PICTURES}",
     "width": "a width of the model, in pixels",
     "height": "a height of the model, in pixels",
+    "image": "the id of a picture, drawn here or uploaded with POST /v1/images",
+    "mask": "the id of a picture of the same size, white where to redraw; together with image",
+    "strength": "a number above 0, at most 1; together with image",
+    "variation_seed": f"a whole number from 0 to {MAX_SEED}",
+    "variation_strength": "a number above 0, at most 1",
     "model": "a model that GET /v1/models lists",
 }
 
@@ -59,6 +65,11 @@ _JOB: dict[str, Any] = {
         "n": 1,
         "width": 256,
         "height": 256,
+        "image": None,
+        "mask": None,
+        "strength": None,
+        "variation_seed": None,
+        "variation_strength": None,
     },
     "images": [
         {
@@ -83,6 +94,9 @@ ModelReference = Annotated[
 ]
 
 
+PictureId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class JobRequest(BaseModel):
     """Pictures to draw. What is left out is the model's own choice; a seed left out is drawn at random."""
 
@@ -102,6 +116,15 @@ class JobRequest(BaseModel):
     n: Annotated[int, Field(ge=1, le=MAX_PICTURES, description="How many pictures.")] = 1
     width: Annotated[int, Field(ge=1, le=65536)] | None = None
     height: Annotated[int, Field(ge=1, le=65536)] | None = None
+    image: PictureId | None = Field(None, description="A picture to begin from, drawn here or uploaded.")
+    mask: PictureId | None = Field(None, description="As large, white where to redraw; the rest is kept.")
+    strength: Strength | None = Field(None, description="How much may change; 0.6, with a mask 1.")
+    variation_seed: Seed | None = Field(
+        None, description="Of the first variation; each further one has the next."
+    )
+    variation_strength: Strength | None = Field(
+        None, description="Draw near the picture of `seed`: how far from it; 0.3 with a variation_seed."
+    )
 
     def draw_request(self, model: str) -> DrawRequest:
         """The first picture of the job, not yet resolved; `model` where the request names none."""
@@ -120,10 +143,24 @@ class Settings(BaseModel):
     n: int
     width: int | None
     height: int | None
+    image: str | None
+    mask: str | None
+    strength: float | None
+    variation_seed: int | None
+    variation_strength: float | None
+
+
+class Uploaded(BaseModel):
+    """A picture to work from, as it is kept: upright, RGB, at most 2048 px a side."""
+
+    id: str
+    url: str
+    width: int
+    height: int
 
 
 class ImageLink(BaseModel):
-    """A finished picture; `index` counts from 0 within the job."""
+    """A finished picture; `index` counts from 0 within the job; `seed` is its own, of a variation the variation's."""
 
     id: str
     url: str
@@ -175,7 +212,8 @@ class DefaultsView(BaseModel):
 
 
 class ModelView(BaseModel):
-    """A model; `limits` are [least, most]; `vocabulary` is null where any word may be understood."""
+    """A model; `limits` are [least, most]; `vocabulary` is null where any word may be understood; `edits` says whether
+    it can begin from a picture."""
 
     name: str
     version: str
@@ -186,6 +224,7 @@ class ModelView(BaseModel):
     defaults: DefaultsView
     limits: dict[str, tuple[int, int]]
     vocabulary: list[str] | None
+    edits: bool
     small: bool
     card: str | None
 
@@ -214,7 +253,7 @@ class Health(BaseModel):
 def job_view(job: Job, step: int = 0) -> JobView:
     """A job as it is shown; `step` is its progress, which only memory has."""
     request = job.request
-    steps = request.steps or 0
+    steps = request.steps_taken or 0
     return JobView(
         id=job.id,
         state=job.state,
@@ -263,6 +302,7 @@ def model_view(model: Model) -> ModelView:
             "n": (1, MAX_PICTURES),
         },
         vocabulary=None if manifest.vocabulary is None else list(manifest.vocabulary),
+        edits="vae_encoder" in manifest.graphs,
         small=sum(graph.parameters for graph in manifest.graphs.values()) < SMALL_PARAMETERS,
         card=f"/v1/models/{manifest.name}/{manifest.version}/card" if has_card else None,
     )

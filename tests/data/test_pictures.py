@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from limner.data import PictureError, load_mask, load_picture
-from limner.data.pictures import read_picture
+from limner.data import load_mask, load_picture
+from limner.pictures import PictureError, read_picture
 from tests.data.pictures import picture
 
 

@@ -17,6 +17,7 @@ from limner.engine.request import (
     Stepped,
     Stopped,
 )
+from limner.engine.source import Source
 from limner.errors import InvalidInput, NotFound
 from limner.registry.manifest import Lineage, Manifest, Preview, Size
 from limner.registry.models import Model
@@ -95,6 +96,7 @@ class FakeStudio:
         self.gate = threading.Event()
         self.gate.set()
         self.started: list[DrawRequest] = []
+        self.sources: list[Source | None] = []
         self.closed = False
         self.folder = Path("/nowhere")
 
@@ -112,7 +114,7 @@ class FakeStudio:
         """The one model."""
         return [Model(self.folder, MANIFEST, True)]
 
-    def resolve(self, request: DrawRequest) -> DrawRequest:
+    def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill the defaults; refuse other models and sizes."""
         if request.model not in {"storybook", "storybook@1"}:
             raise NotFound(f"model '{request.model}' not found; known: storybook")
@@ -134,9 +136,12 @@ class FakeStudio:
         missing = {k: v for k, v in filled.items() if getattr(request, k) is None}
         return request.model_copy(update=missing)
 
-    def start(self, request: DrawRequest, on_event: Callable[[Event], None]) -> FakeDrawing:
+    def start(
+        self, request: DrawRequest, on_event: Callable[[Event], None], source: Source | None = None
+    ) -> FakeDrawing:
         """Begin one picture."""
         self.started.append(request)
+        self.sources.append(source)
         return FakeDrawing(self, request, on_event)
 
     def close(self) -> None:

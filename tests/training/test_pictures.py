@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from limner.data.captioned import Item
-from limner.data.pictures import PictureError
+from limner.pictures import PictureError
 from limner.training.pictures import order, picture_arrays, subject_names
 
 

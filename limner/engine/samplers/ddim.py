@@ -6,18 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInput
-from .query import Latent, Query, Sampling
+from .query import Latent, Origin, Query, Sampling
 from .schedule import Schedule
 
 
-def ddim(schedule: Schedule, steps: int, noise: Latent) -> Sampling:
+def ddim(schedule: Schedule, steps: int, noise: Latent, origin: Origin | None = None) -> Sampling:
     """Sample as diffusers' `DDIMScheduler` with eta = 0 does."""
     schedule.check_steps(steps)
     alphas = schedule.alphas_cumprod
     stride = schedule.num_train_timesteps // steps
     final = np.float32(1) if schedule.set_alpha_to_one else alphas[0]
     latent, clean = noise, None
-    for timestep in _timesteps(schedule, steps):
+    timesteps = _timesteps(schedule, steps)
+    first = origin.first if origin else 0
+    if origin and first:
+        latent = origin.noised(*_level(alphas[timesteps[first]]), noise)
+    for i, timestep in enumerate(timesteps[first:], first + 1):
         prediction = yield Query(latent, float(timestep), clean)
         before = timestep - stride
         clean, residual = _split(schedule, latent, prediction, alphas[timestep])
@@ -25,7 +29,15 @@ def ddim(schedule: Schedule, steps: int, noise: Latent) -> Sampling:
             clean = clean.clip(-schedule.clip_sample_range, schedule.clip_sample_range)
         alpha = alphas[before] if before >= 0 else final
         latent = np.sqrt(alpha) * clean + np.sqrt(1 - alpha) * residual
+        if origin:
+            reached = alphas[timesteps[i]] if i < steps else np.float32(1)
+            latent = origin.restored(latent, *_level(reached), noise)
     return latent
+
+
+def _level(alpha: np.float32) -> tuple[np.float32, np.float32]:
+    """Signal and deviation of the noise."""
+    return np.sqrt(alpha), np.sqrt(np.float32(1) - alpha)
 
 
 def _timesteps(schedule: Schedule, steps: int) -> NDArray[np.int64]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .query import Latent, Query, Sampling
+from .query import Latent, Origin, Query, Sampling
 from .schedule import Floats, Schedule
 
 # diffusers falls back to first order at the end of runs shorter than this.
 _FEW_STEPS = 15
 
 
-def dpm_solver_pp_2m(schedule: Schedule, steps: int, noise: Latent) -> Sampling:
+def dpm_solver_pp_2m(schedule: Schedule, steps: int, noise: Latent, origin: Origin | None = None) -> Sampling:
     """Sample as diffusers' `DPMSolverMultistepScheduler` with `dpmsolver++`, order 2 and `midpoint` does."""
     schedule.check_steps(steps)
     timesteps, sigmas = _levels(schedule, steps)
@@ -22,7 +22,10 @@ def dpm_solver_pp_2m(schedule: Schedule, steps: int, noise: Latent) -> Sampling:
         lambdas: Floats = np.log(alphas) - np.log(noises)
     latent: Latent = noise
     clean: Latent | None = None
-    for i, timestep in enumerate(timesteps):
+    first = origin.first if origin else 0
+    if origin and first:
+        latent = origin.noised(alphas[first], noises[first], noise)
+    for i, timestep in enumerate(timesteps[first:], first):
         prediction = yield Query(latent, float(timestep), clean)
         before, clean = clean, _clean(schedule, latent, prediction, alphas[i], noises[i])
         h = lambdas[i + 1] - lambdas[i]
@@ -30,6 +33,8 @@ def dpm_solver_pp_2m(schedule: Schedule, steps: int, noise: Latent) -> Sampling:
         if before is not None and not (i == steps - 1 and _first_order_at_end(schedule, steps)):
             direction = clean + (clean - before) * (h / (2 * (lambdas[i] - lambdas[i - 1])))
         latent = noises[i + 1] / noises[i] * latent - alphas[i + 1] * (np.exp(-h) - 1) * direction
+        if origin:
+            latent = origin.restored(latent, alphas[i + 1], noises[i + 1], noise)
     return latent
 
 

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from .query import Latent, Query, Sampling
+from .query import Latent, Origin, Query, Sampling
 from .schedule import Floats, Schedule
 
 
-def euler(schedule: Schedule, steps: int, noise: Latent) -> Sampling:
+def euler(schedule: Schedule, steps: int, noise: Latent, origin: Origin | None = None) -> Sampling:
     """Sample as diffusers' `EulerDiscreteScheduler` does, initial noise and input scaling included."""
     schedule.check_steps(steps)
     timesteps, sigmas = _levels(schedule, steps)
     latent, clean = noise * _initial_scale(schedule, sigmas), None
-    for timestep, sigma, following in zip(timesteps, sigmas, sigmas[1:], strict=False):
+    one, first = np.float32(1), origin.first if origin else 0
+    if origin and first:
+        latent = origin.noised(one, sigmas[first], noise)
+    levels = zip(timesteps[first:], sigmas[first:], sigmas[first + 1 :], strict=False)
+    for timestep, sigma, following in levels:
         scale = np.sqrt(sigma**2 + 1)
         prediction = yield Query(latent / scale, float(timestep), clean)
         match schedule.prediction_type:
@@ -27,6 +31,8 @@ def euler(schedule: Schedule, steps: int, noise: Latent) -> Sampling:
             case "sample":
                 clean = prediction
         latent = latent + (latent - clean) / sigma * (following - sigma)
+        if origin:
+            latent = origin.restored(latent, one, following, noise)
     return latent
 
 

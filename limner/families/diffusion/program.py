@@ -3,7 +3,8 @@
 The same steps in the same precision as diffusers' `StableDiffusionPipeline`, so that one seed means one
 picture in both. Differences, on purpose: guidance may be kept to an interval of the steps (Kynkäänniemi et
 al. 2024), and a step without guidance costs one row of the denoiser instead of two; text encodings are kept
-for the next request; brackets weigh words, and a text may be longer than the encoder takes (`prompt.py`).
+for the next request; brackets weigh words, and a text may be longer than the encoder takes (`prompt.py`). A
+drawing may begin at a picture (`beginning.py`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...engine.noise import normal
 from ...engine.request import MAX_SEED, Call, DrawRequest, Stepped
 from ...engine.samplers import SAMPLERS, Schedule
+from ...engine.source import Source
 from ...errors import InvalidInput, LimnerError, NotFound
 from .. import Program
+from .beginning import Latents, begin, starting_noise
 from .encodings import EncodingCache
 from .prompt import emphasised, windows
 from .tokenizer import ClipTokenizer
@@ -37,6 +39,8 @@ _Encoding = Generator[Call, dict[str, NDArray[Any]] | None, _Floats]
 _ENCODINGS_KEPT = 128
 # Of 75 tokens each: more than a prompt of a thousand letters has in most languages.
 _MOST_WINDOWS = 14
+_STRENGTH = 0.6
+_VARIATION = 0.3
 
 
 class _Autoencoder(BaseModel):
@@ -60,9 +64,10 @@ class _Autoencoder(BaseModel):
             raise InvalidInput(f"{path}: {key}: {first['msg']}", field=key) from None
 
     @property
-    def factor(self) -> int:
-        """Pixels per latent value, along a side."""
-        return int(2 ** (len(self.block_out_channels) - 1))
+    def latents(self) -> Latents:
+        """How its latents look."""
+        factor = int(2 ** (len(self.block_out_channels) - 1))
+        return Latents(self.latent_channels, factor, np.float32(self.scaling_factor))
 
 
 class Diffusion:
@@ -73,7 +78,8 @@ class Diffusion:
         self._manifest = model.manifest
         self._tokenizer = ClipTokenizer(model.path / "tokenizer")
         self._schedule = Schedule.read(model.path / "scheduler" / "scheduler_config.json")
-        self._autoencoder = _Autoencoder.read(model.path / "vae" / "config.json")
+        self._latents = _Autoencoder.read(model.path / "vae" / "config.json").latents
+        self._inpaints = _channels(model.manifest) == 2 * self._latents.channels + 1
         self._matrix = np.array(model.manifest.preview.matrix, np.float32)  # (C, 3)
         self._bias = np.array(model.manifest.preview.bias, np.float32)  # (3,)
         self._encodings = EncodingCache(_ENCODINGS_KEPT)
@@ -97,8 +103,9 @@ class Diffusion:
             )
         width, height = self._size(request)
         return request.model_copy(
-            update={
-                "seed": secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
+            update=self._source_settings(request)
+            | {
+                "seed": _random_seed() if request.seed is None else request.seed,
                 "steps": steps,
                 "guidance_scale": scale,
                 "guidance_interval": interval,
@@ -108,31 +115,54 @@ class Diffusion:
             }
         )
 
-    def program(self, request: DrawRequest) -> Program:
-        """Start the program of a resolved request.
+    def _source_settings(self, request: DrawRequest) -> dict[str, Any]:
+        """Strength and variation of a request, filled in; InvalidInput where they do not go together."""
+        if request.image is None:
+            for field in ("mask", "strength"):
+                if getattr(request, field) is not None:
+                    raise InvalidInput(f"{field} needs a picture to work from: give an image", field=field)
+        elif "vae_encoder" not in self._manifest.graphs:
+            name = f"{self._manifest.name}@{self._manifest.version}"
+            raise InvalidInput(
+                f"model '{name}' has no encoder for pictures; bring it in or train it again", field="image"
+            )
+        strength = request.strength
+        if request.image is not None and strength is None:
+            strength = _STRENGTH if request.mask is None else 1.0
+        seed, share = request.variation_seed, request.variation_strength
+        if seed is not None or share is not None:
+            seed = _random_seed() if seed is None else seed
+            share = _VARIATION if share is None else share
+        return {"strength": strength, "variation_seed": seed, "variation_strength": share}
+
+    def program(self, request: DrawRequest, source: Source | None = None) -> Program:
+        """Start the program of a resolved request, from `source` where it names an image.
 
         Calls have 1 row, but 2 for a guided step of the unet (negative prompt, prompt) and as many as there are
         windows for texts that are encoded together. LimnerError where the network's output is not finite.
         """
         steps, scale, sampler = request.steps, request.guidance_scale, request.sampler
-        seed, width, height = request.seed, request.width, request.height
-        interval = request.guidance_interval
-        assert steps and scale and sampler and interval and width and height and seed is not None
+        width, height, interval = request.width, request.height, request.guidance_interval
+        assert steps and scale and sampler and interval and width and height
         guided = [scale > 1 and interval[0] <= (step + 0.5) / steps <= interval[1] for step in range(steps)]
         texts = [request.negative_prompt, request.prompt] if any(guided) else [request.prompt]
         rows = yield from self._encode(texts)  # (1 or 2, T, D); the prompt comes last
 
-        factor = self._autoencoder.factor
-        shape = (1, self._autoencoder.latent_channels, height // factor, width // factor)
-        sampling = SAMPLERS[sampler](self._schedule, steps, normal(seed, shape))
-        query = next(sampling)
-        for step in range(steps):
+        latents = self._latents
+        if source is not None:
+            source = source.fitted(width, height)
+        begun = yield from begin(source, request, latents, self._inpaints)
+        shape = (1, latents.channels, height // latents.factor, width // latents.factor)
+        sampling = SAMPLERS[sampler](self._schedule, steps, starting_noise(request, shape), begun.origin)
+        query, first = next(sampling), begun.origin.first if begun.origin else 0
+        for step in range(first, steps):
             conditioning = rows if guided[step] else rows[-1:]
             count = len(conditioning)
+            seen = query.latent if begun.told is None else np.concatenate([query.latent, begun.told], 1)
             outputs = yield Call(
                 "unet",
                 {
-                    "sample": np.repeat(query.latent, count, axis=0),
+                    "sample": np.repeat(seen, count, axis=0),
                     "timestep": np.full(count, query.timestep, np.float32),
                     "encoder_hidden_states": conditioning,
                 },
@@ -146,12 +176,12 @@ class Diffusion:
             else:
                 assert query.clean is not None
                 clean = query.clean
-            yield Stepped(step + 1, steps, self._preview(clean))
+            yield Stepped(step + 1 - first, steps - first, self._preview(clean))
 
-        scaled = latent / np.float32(self._autoencoder.scaling_factor)
-        outputs = yield Call("vae_decoder", {"latent_sample": scaled})
+        outputs = yield Call("vae_decoder", {"latent_sample": latent / latents.scale})
         assert outputs is not None
-        return self._pixels(outputs["sample"])
+        drawn = self._pixels(outputs["sample"])
+        return drawn if source is None else source.pasted(drawn, latents.factor)
 
     def _size(self, request: DrawRequest) -> tuple[int, int]:
         sizes = self._manifest.sizes
@@ -202,6 +232,17 @@ class Diffusion:
             name = f"{self._manifest.name}@{self._manifest.version}"
             raise LimnerError(f"model '{name}' drew values that are not finite; try a lower guidance_scale")
         return _rounded(sample[0].transpose(1, 2, 0) * np.float32(0.5) + np.float32(0.5))
+
+
+def _random_seed() -> int:
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+def _channels(manifest: Manifest) -> int | str | None:
+    """How many channels the denoiser reads."""
+    unet = manifest.graphs.get("unet")
+    shapes = [port.shape for port in unet.inputs if port.name == "sample"] if unet else []
+    return shapes[0][1] if shapes else None
 
 
 def _known(encoding: _Floats | None) -> _Floats:

@@ -1,4 +1,4 @@
-"""The three networks of a diffusion model as stages: what each takes, gives, and is called in a graph."""
+"""The networks of a diffusion model as stages: what each takes, gives, and is called in a graph."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ class _Decoder(nn.Module):
     def forward(self, latent_sample: Tensor) -> Tensor:
         picture: Tensor = self.network.decode(latent_sample, return_dict=False)[0]
         return picture  # (B, 3, H, W)
+
+
+class _Encoder(nn.Module):
+    def __init__(self, network: AutoencoderKL) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, sample: Tensor) -> Tensor:
+        parameters: Tensor = self.network.encode(sample).latent_dist.parameters
+        return parameters  # (B, 2 C, h, w): means, then logarithms of variances
 
 
 @dataclass(frozen=True)
@@ -100,11 +110,14 @@ class Stage:
         if isinstance(self.network, _Decoder):
             vae = self.network.network
             return [part for part in (vae.post_quant_conv, vae.decoder) if part is not None]
+        if isinstance(self.network, _Encoder):
+            vae = self.network.network
+            return [part for part in (vae.encoder, vae.quant_conv) if part is not None]
         return [self.network]
 
 
 def load_stages(directory: Path) -> list[Stage]:
-    """Text encoder, UNet and decoder of a diffusers folder, in float32, in this order."""
+    """Text encoder, UNet, decoder and encoder of a diffusers folder, in float32, in this order."""
     options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
     text = CLIPTextModel.from_pretrained(directory / "text_encoder", dtype=torch.float32, **options).eval()
     unet = UNet2DConditionModel.from_pretrained(
@@ -113,7 +126,12 @@ def load_stages(directory: Path) -> list[Stage]:
     vae = AutoencoderKL.from_pretrained(directory / "vae", torch_dtype=torch.float32, **options).eval()
     size = unet.config.sample_size
     h, w = (size, size) if isinstance(size, int) else size
-    return [text_stage(text), unet_stage(unet, text.config.max_position_embeddings), decoder_stage(vae, h, w)]
+    return [
+        text_stage(text),
+        unet_stage(unet, text.config.max_position_embeddings),
+        decoder_stage(vae, h, w),
+        encoder_stage(vae, h, w),
+    ]
 
 
 def text_stage(text: CLIPTextModel) -> Stage:
@@ -160,4 +178,18 @@ def decoder_stage(vae: AutoencoderKL, h: int, w: int) -> Stage:
         {"latent_sample": (vae.config.latent_channels, h, w)},
         ("sample", (vae.config.out_channels, h * factor, w * factor)),
         scaling_factor=vae.config.scaling_factor,
+    )
+
+
+def encoder_stage(vae: AutoencoderKL, h: int, w: int) -> Stage:
+    """The graph from pictures to the parameters of the posterior of latents of h x w."""
+    factor = latent_factor(vae)
+    return Stage(
+        "vae_encoder",
+        "vae/encoder.onnx",
+        f"{WEIGHTS['vae']}.safetensors",
+        _Encoder(vae),
+        {"sample": (vae.config.in_channels, h * factor, w * factor)},
+        ("latent_parameters", (2 * vae.config.latent_channels, h, w)),
+        whole=factor,
     )

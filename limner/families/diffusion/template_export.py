@@ -21,7 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from ...errors import InvalidInput
 from .checkpoint.templates import GRAPH, LISTED, TEMPLATES, Template
 from .export import graph_of
-from .stages import Stage, decoder_stage, text_stage, unet_stage
+from .stages import Stage, decoder_stage, encoder_stage, text_stage, unet_stage
 
 Config = dict[str, Any]
 _Network: TypeAlias = UNet2DConditionModel | AutoencoderKL | CLIPTextModel
@@ -58,23 +58,25 @@ def published() -> dict[str, tuple[str, Config]]:
         "sd2-unet": ("unet", _SECOND),
         "sd1-text-encoder": ("text_encoder", _CLIP),
         "sd2-text-encoder": ("text_encoder", _OPEN_CLIP),
+        "sd1-inpainting-unet": ("unet", _FIRST | {"in_channels": 9}),
+        "sd2-inpainting-unet": ("unet", _SECOND | {"in_channels": 9}),
         "vae": ("vae", _VAE),
     }
 
 
 def write_templates(folder: Path, configs: Mapping[str, tuple[str, Config]]) -> None:
-    """Make a template of each configuration in its own folder under `folder`.
+    """Make a template of each graph of each configuration, in its own folder under `folder`.
 
     InvalidInput where a part's class does not take its configuration.
     """
     for name, (part, config) in configs.items():
         network = _network(part, config)
-        stage = _stage(network)
-        place = folder / name
-        place.mkdir(parents=True, exist_ok=True)
-        graph = graph_of(stage, template=True).SerializeToString(deterministic=True)
-        (place / GRAPH).write_bytes(gzip.compress(graph, 9, mtime=0))
-        (place / LISTED).write_text(_listed(part, stage, network).model_dump_json(indent=1) + "\n")
+        for stage in _stages(network):
+            place = folder / (f"{name}-encoder" if stage.name == "vae_encoder" else name)
+            place.mkdir(parents=True, exist_ok=True)
+            graph = graph_of(stage, template=True).SerializeToString(deterministic=True)
+            (place / GRAPH).write_bytes(gzip.compress(graph, 9, mtime=0))
+            (place / LISTED).write_text(_listed(part, stage, network).model_dump_json(indent=1) + "\n")
 
 
 def _network(part: str, config: Config) -> _Network:
@@ -93,12 +95,12 @@ def _network(part: str, config: Config) -> _Network:
         raise InvalidInput(f"the configuration of the {part} cannot be built: {gist}") from None
 
 
-def _stage(network: _Network) -> Stage:
+def _stages(network: _Network) -> list[Stage]:
     if isinstance(network, UNet2DConditionModel):
-        return unet_stage(network, _TOKENS)
+        return [unet_stage(network, _TOKENS)]
     if isinstance(network, AutoencoderKL):
-        return decoder_stage(network, _SIDE, _SIDE)
-    return text_stage(network)
+        return [stage(network, _SIDE, _SIDE) for stage in (decoder_stage, encoder_stage)]
+    return [text_stage(network)]
 
 
 def _listed(part: str, stage: Stage, network: _Network) -> Template:

@@ -136,8 +136,8 @@ export function viewJob(job, index) {
   if (place >= 0) view(madeBy(job), place);
 }
 
-/** @param {{usePrompt: (made: Made) => void, useAll: (made: Made) => void}} handlers */
-export function start({ usePrompt, useAll }) {
+/** @param {Record<"usePrompt" | "useAll" | "more" | "work", (made: Made) => void>} handlers what the viewer's buttons do */
+export function start({ usePrompt, useAll, more: alike, work }) {
   newer.addEventListener("click", () => leaf(-1));
   older.addEventListener("click", () => leaf(1));
   viewer.addEventListener("keydown", (event) => {
@@ -152,7 +152,9 @@ export function start({ usePrompt, useAll }) {
     const made = leaves[at];
     if (made) copySettings(made);
   });
-  for (const [id, use] of /** @type {const} */ ([["use-prompt", usePrompt], ["use-all", useAll]]))
+  for (const [id, use] of /** @type {const} */ ([
+    ["use-prompt", usePrompt], ["use-all", useAll], ["viewer-alike", alike], ["viewer-work", work],
+  ]))
     element(id, HTMLButtonElement).addEventListener("click", () => {
       const made = leaves[at];
       viewer.close();

@@ -1,5 +1,6 @@
 /** The page: starts its parts and leads a drawing from the request to its end. */
 
+import * as bench from "./bench.js";
 import * as composer from "./composer.js";
 import * as history from "./history.js";
 import * as settings from "./settings.js";
@@ -99,6 +100,8 @@ function settle(job) {
   job.images.forEach((picture, index) => stage.finished(picture, picture.index ?? index, job.request.prompt));
   const first = job.images[0];
   save.hidden = element("copy", HTMLElement).hidden = !first;
+  element("alike", HTMLElement).hidden = job.images.length !== 1;
+  element("work", HTMLElement).hidden = job.images.length !== 1 || !settings.chosen()?.edits;
   if (first) {
     save.href = first.url;
     save.download = history.fileName({ job, picture: first });
@@ -127,7 +130,7 @@ function follow(mine, job) {
       const job = last.request.prompt ? last : { ...last, request: mine.request };
       settle(job);
       history.add(job);
-      if (job.images[0]) settings.noteSeed(job.images[0].seed);
+      if (job.images[0] && !job.request.variation_strength) settings.noteSeed(job.images[0].seed);
     },
   });
 }
@@ -180,9 +183,24 @@ async function draw(request) {
 }
 
 /** @param {boolean} newSeed */
-function submit(newSeed = false) {
+async function submit(newSeed = false) {
   const count = new FormData(form).get("count");
-  draw({ prompt: prompt.value.trim(), ...settings.read(newSeed), n: Number(count) });
+  try {
+    const from = await bench.read();
+    if (from) await draw({ prompt: prompt.value.trim(), ...settings.read(newSeed), ...from, n: Number(count) });
+  } catch (error) {
+    report(error);
+  }
+}
+
+/**
+ * Four near a picture: of one that came from noise alone its variations, of any other new beginnings from it.
+ * @param {{job: Job, picture: Picture}} made
+ */
+function more({ job, picture }) {
+  const { seed, variation_seed: _, variation_strength: varied, image, mask: __, strength: ___, ...same } = job.request;
+  const near = !varied && !image ? { seed: picture.seed, variation_strength: 0.3 } : { image: picture.id, strength: 0.5 };
+  draw({ ...settings.possible(same), ...near, n: 4 });
 }
 
 async function cancel() {
@@ -242,6 +260,8 @@ async function meet() {
 /** @param {import("./wire.js").Model} model */
 function introduce(model) {
   composer.learn(model.vocabulary);
+  bench.offer(model.edits);
+  element("viewer-work", HTMLElement).hidden = !model.edits;
   element("small", HTMLElement).hidden = !model.small;
   const card = element("card", HTMLAnchorElement);
   card.hidden = !model.card;
@@ -269,8 +289,11 @@ function startTheme() {
 startTheme();
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 composer.start({ changed: clearErrors, submit });
+bench.start();
 settings.start(introduce);
 history.start({
+  more,
+  work: ({ picture }) => bench.take(picture.id),
   usePrompt: ({ job }) => {
     composer.write(job.request.prompt);
     prompt.focus();
@@ -279,6 +302,7 @@ history.start({
     settings.adopt(job, picture);
     const one = settings.chosen();
     if (one) introduce(one);
+    if (one?.edits) bench.adopt(job.request);
     composer.write(job.request.prompt);
     settings.openSettings(true);
     prompt.focus();
@@ -290,18 +314,26 @@ form.addEventListener("submit", (event) => {
 });
 cancelButton.addEventListener("click", cancel);
 document.addEventListener("keydown", (event) => {
-  const elsewhere = event.target instanceof Element && event.target.closest("dialog, #words-panel, #settings-panel");
+  const elsewhere = event.target instanceof Element && event.target.closest("dialog, .panel");
   if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing && !elsewhere) cancel();
 });
 element("again", HTMLButtonElement).addEventListener("click", () => {
-  if (!shown) return submit(true);
+  if (!shown) {
+    submit(true);
+    return;
+  }
   const { seed: _, ...same } = shown.request;
   draw({ ...settings.possible(same), n: same.n ?? 1 });
 });
-element("copy", HTMLButtonElement).addEventListener("click", () => {
-  const picture = shown?.images[0];
-  if (shown && picture) history.copySettings({ job: shown, picture });
-});
+for (const [id, use] of /** @type {const} */ ([
+  ["copy", history.copySettings],
+  ["alike", more],
+  ["work", (/** @type {{picture: Picture}} */ { picture }) => bench.take(picture.id)],
+]))
+  element(id, HTMLButtonElement).addEventListener("click", () => {
+    const picture = shown?.images[0];
+    if (shown && picture) use({ job: shown, picture });
+  });
 element("idea", HTMLButtonElement).addEventListener("click", async () => {
   try {
     const [idea] = await getIdeas(1);
@@ -312,8 +344,9 @@ element("idea", HTMLButtonElement).addEventListener("click", async () => {
   }
 });
 for (const [id, closeOther] of /** @type {const} */ ([
-  ["words-panel", () => settings.openSettings(false)],
-  ["settings-panel", composer.closeWords],
+  ["words-panel", () => [settings.openSettings(false), bench.open(false)]],
+  ["settings-panel", () => [composer.closeWords(), bench.open(false)]],
+  ["bench", () => [composer.closeWords(), settings.openSettings(false)]],
 ]))
   element(id, HTMLElement).addEventListener("opened", (event) => {
     closeOther();

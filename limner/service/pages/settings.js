@@ -156,7 +156,7 @@ export function adopt({ request }, picture) {
   negative.value = request.negative_prompt ?? "";
   const wanted = `${picture.width}x${picture.height}`;
   if ([...size.options].some((option) => option.value === wanted)) size.value = wanted;
-  seed.value = String(picture.seed);
+  seed.value = String(request.variation_strength ? (request.seed ?? picture.seed) : picture.seed);
   setLock(true);
 }
 
@@ -164,7 +164,9 @@ export function adopt({ request }, picture) {
 export function describe({ request, steps: taken }, picture) {
   /** @type {[string, string | undefined | null][]} */
   const rows = [
-    ["Seed", String(picture.seed)],
+    ["Seed", String(request.variation_strength ? request.seed : picture.seed)],
+    ["Variation", request.variation_strength ? `${picture.seed}, ${Math.round(100 * request.variation_strength)} % of the way` : null],
+    ["From", request.mask ? "a part of a picture" : request.image ? `a picture, ${Math.round(100 * (request.strength ?? 1))} % free` : null],
     ["Steps", String(request.steps ?? taken)],
     ["Guidance", request.guidance_scale?.toFixed(1)],
     ["Left out", request.negative_prompt],
@@ -179,8 +181,10 @@ export function asText({ request, steps: taken }, picture) {
   const rows = [
     `Steps: ${request.steps ?? taken}`,
     request.guidance_scale ? `CFG scale: ${request.guidance_scale}` : "",
-    `Seed: ${picture.seed}`,
+    `Seed: ${request.variation_strength ? request.seed : picture.seed}`,
     `Size: ${picture.width}x${picture.height}`,
+    request.strength ? `Denoising strength: ${request.strength}` : "",
+    request.variation_strength ? `Variation seed: ${picture.seed}, Variation seed strength: ${request.variation_strength}` : "",
     request.model ? `Model: ${request.model}` : "",
   ];
   const without = request.negative_prompt ? `Negative prompt: ${request.negative_prompt}\n` : "";

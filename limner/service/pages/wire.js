@@ -3,14 +3,15 @@
  *
  * @typedef {{prompt: string, model?: string | null, seed?: number | null, steps?: number | null,
  *   guidance_scale?: number | null, negative_prompt?: string | null, n?: number | null,
- *   width?: number | null, height?: number | null}} Request
+ *   width?: number | null, height?: number | null, image?: string | null, mask?: string | null,
+ *   strength?: number | null, variation_seed?: number | null, variation_strength?: number | null}} Request
  * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number}} Picture
  * @typedef {"queued" | "running" | "succeeded" | "failed" | "cancelled"} State
  * @typedef {{id: string, state: State, queue_position: number | null, step: number, steps: number,
  *   request: Request, images: Picture[], error: string | null, created_at: string}} Job
  * @typedef {{name: string, version: string, title?: string, description?: string,
  *   sizes: {width: number, height: number}[], defaults: {steps: number, guidance_scale: number},
- *   limits: Record<string, [number, number]>, vocabulary: string[] | null, small: boolean,
+ *   limits: Record<string, [number, number]>, vocabulary: string[] | null, edits: boolean, small: boolean,
  *   card: string | null}} Model
  * @typedef {{field: string, message: string, allowed?: string | null}} FieldError
  * @typedef {{step: number, steps: number, image: number, preview: string | null}} Step
@@ -87,6 +88,24 @@ export function createJob(request) {
 
 /** @param {string} id @returns {Promise<unknown>} */
 export const cancelJob = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+/** Hand over a picture to work from. @param {Blob} picture @returns {Promise<{id: string, width: number, height: number}>} */
+export function upload(picture) {
+  const headers = { "Content-Type": picture.type.startsWith("image/") ? picture.type : "application/octet-stream" };
+  return call("/v1/images", { method: "POST", headers, body: picture });
+}
+
+/** A picture that the service has. @param {string} id @returns {Promise<ImageBitmap>} */
+export async function pictureOf(id) {
+  let response;
+  try {
+    response = await fetch(`/v1/images/${encodeURIComponent(id)}`);
+  } catch {
+    throw new Problem(0, "The service cannot be reached.");
+  }
+  if (!response.ok) throw await problemOf(response);
+  return createImageBitmap(await response.blob());
+}
 
 /** @returns {Promise<boolean>} whether the service answers */
 export async function reachable() {

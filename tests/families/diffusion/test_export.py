@@ -18,7 +18,7 @@ from limner.registry import Model, open_model
 from limner.registry.manifest import Lineage
 
 LINEAGE = Lineage(data="", data_hash="", recipe="", commit="", hardware="", hours=0, examples=0)
-GRAPHS = ("text_encoder", "unet", "vae_decoder")
+GRAPHS = ("text_encoder", "unet", "vae_decoder", "vae_encoder")
 NAMES: dict[str, Any] = {"name": "m", "version": "1", "title": "M", "description": "", "lineage": LINEAGE}
 
 
@@ -59,10 +59,12 @@ def test_every_weight_lies_in_the_safetensors_file_beside_the_graph(model: Model
 def test_parameters_are_counted(model: Model) -> None:
     pipeline = StableDiffusionPipeline.from_pretrained(model.path)
     decoder = [pipeline.vae.decoder, pipeline.vae.post_quant_conv]
+    encoder = [pipeline.vae.encoder, pipeline.vae.quant_conv]
     expected = {
         "text_encoder": sum(p.numel() for p in pipeline.text_encoder.parameters()),
         "unet": sum(p.numel() for p in pipeline.unet.parameters()),
         "vae_decoder": sum(p.numel() for part in decoder for p in part.parameters()),
+        "vae_encoder": sum(p.numel() for part in encoder for p in part.parameters()),
     }
     assert {name: graph.parameters for name, graph in model.manifest.graphs.items()} == expected
 

@@ -2,37 +2,22 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerDiscreteScheduler,
-    StableDiffusionPipeline,
-)
-from numpy.typing import NDArray
+from diffusers import StableDiffusionPipeline
 
-from limner.engine.request import Call, DrawRequest, Stepped
+from limner.engine.request import Call, DrawRequest
 from limner.errors import InvalidInput, LimnerError
-from limner.families import Program
 from limner.families.diffusion.program import Diffusion
 from limner.registry.models import open_model
 
+from .driving import SCHEDULERS, Outputs, Run, flat_networks, psnr, torch_networks
+
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-Outputs = dict[str, NDArray[Any]]
-Networks = Callable[[Call], Outputs]
-
-SCHEDULERS: dict[str, Any] = {
-    "ddim": DDIMScheduler,
-    "euler": EulerDiscreteScheduler,
-    "dpm++2m": DPMSolverMultistepScheduler,
-}
 
 
 @pytest.fixture(scope="module")
@@ -45,66 +30,6 @@ def pipeline(tiny_model: Path) -> Any:
 @pytest.fixture
 def diffusion(tiny_model: Path) -> Diffusion:
     return Diffusion(open_model(tiny_model))
-
-
-class Run:
-    """A program run to its end, with what it asked for on the way."""
-
-    def __init__(self, program: Program, networks: Networks) -> None:
-        self.calls: list[Call] = []
-        self.previews: list[NDArray[np.uint8]] = []
-        self.steps: list[tuple[int, int]] = []
-        answer = None
-        try:
-            while True:
-                event = program.send(answer)
-                answer = None
-                if isinstance(event, Call):
-                    self.calls.append(event)
-                    answer = networks(event)
-                else:
-                    assert isinstance(event, Stepped)
-                    self.steps.append((event.step, event.steps))
-                    assert event.preview is not None
-                    self.previews.append(event.preview)
-        except StopIteration as end:
-            self.pixels = end.value
-
-    def rows(self, graph: str) -> list[int]:
-        return [len(next(iter(call.inputs.values()))) for call in self.calls if call.graph == graph]
-
-
-def torch_networks(pipeline: Any) -> Networks:
-    @torch.no_grad()
-    def answer(call: Call) -> Outputs:
-        inputs = {name: torch.from_numpy(np.ascontiguousarray(rows)) for name, rows in call.inputs.items()}
-        match call.graph:
-            case "text_encoder":
-                return {"last_hidden_state": pipeline.text_encoder(**inputs)[0].numpy()}
-            case "unet":
-                return {"out_sample": pipeline.unet(**inputs).sample.numpy()}
-            case _:
-                return {"sample": pipeline.vae.decode(inputs["latent_sample"]).sample.numpy()}
-
-    return answer
-
-
-def flat_networks(call: Call) -> Outputs:
-    """Networks that cost nothing: the prediction is 0.5 for the prompt's row and 0.25 for the negative's."""
-    match call.graph:
-        case "text_encoder":
-            ids = call.inputs["input_ids"]
-            return {"last_hidden_state": np.repeat(ids[:, :, None], 32, axis=2).astype(np.float32)}
-        case "unet":
-            levels = np.array([0.25, 0.5], np.float32)[-len(call.inputs["sample"]) :]
-            return {"out_sample": np.ones_like(call.inputs["sample"]) * levels[:, None, None, None]}
-        case _:
-            return {"sample": np.linspace(-1.5, 1.5, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)}
-
-
-def psnr(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
-    error = np.mean((ours.astype(float) - theirs.astype(float)) ** 2)
-    return np.inf if error == 0 else 10 * np.log10(255**2 / error)
 
 
 def with_schedule(model: Path, directory: Path, **changes: Any) -> Path:
@@ -224,7 +149,8 @@ def test_a_picture_that_is_not_finite_is_an_error(diffusion: Diffusion) -> None:
 
 def test_resolve_fills_every_gap(diffusion: Diffusion) -> None:
     resolved = diffusion.resolve(DrawRequest(prompt="a cat"))
-    assert None not in resolved.model_dump().values()
+    only_of_pictures = {"image", "mask", "strength", "variation_seed", "variation_strength"}
+    assert {name for name, value in resolved.model_dump().items() if value is None} == only_of_pictures
     assert (resolved.steps, resolved.guidance_scale, resolved.width, resolved.height) == (4, 3.0, 64, 64)
     assert diffusion.resolve(resolved) == resolved
     assert diffusion.resolve(DrawRequest(prompt="a cat")).seed != resolved.seed

@@ -101,6 +101,7 @@ class Stub:
         self.drop_after: int | None = None
         self.resumed_from: list[str] = []
         self.away = False
+        self.edits = True
 
     def finish(self, job: StubJob, state: str) -> None:
         """End a job and say so to who listens."""
@@ -191,6 +192,7 @@ def stub_app(stub: Stub) -> Starlette:
             "defaults": {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"},
             "limits": {"steps": [1, 150], "guidance_scale": [1, 30]},
             "vocabulary": list(vocabulary()),
+            "edits": stub.edits,
             "small": True,
             "card": "/v1/models/storybook/1/card",
         }
@@ -254,6 +256,18 @@ def stub_app(stub: Stub) -> Starlette:
     async def image(request: Request) -> Response:
         return Response(stub.pictures[request.path_params["image"]], media_type="image/png")
 
+    async def upload(request: Request) -> Response:
+        try:
+            picture = Image.open(io.BytesIO(await request.body())).convert("RGB")
+        except OSError:
+            wrong = {"field": "image", "message": "the picture cannot be decoded; replace or remove it"}
+            return problem(422, "Invalid input", errors=[wrong])
+        name = secrets.token_hex(32)
+        stub.pictures[name] = png(picture)
+        return JSONResponse(
+            {"id": name, "url": f"/v1/images/{name}", "width": picture.width, "height": picture.height}, 201
+        )
+
     async def health(_: Request) -> Response:
         return problem(503, "Away") if stub.away else JSONResponse({"status": "ok", "parts": {}})
 
@@ -268,6 +282,7 @@ def stub_app(stub: Stub) -> Starlette:
             Route("/v1/jobs", listed),
             Route("/v1/jobs/{job}", one, methods=["GET", "DELETE"]),
             Route("/v1/jobs/{job}/events", events),
+            Route("/v1/images", upload, methods=["POST"]),
             Route("/v1/images/{image}", image),
         ]
     )

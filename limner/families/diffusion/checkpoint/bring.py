@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _SPARE = 100_000_000  # bytes for graphs and configurations
+_LAYOUT = "0.21.0"  # the version of diffusers whose layout this is
 _SAMPLER = SamplerDefaults(sampler="dpm++2m", steps=20, guidance_scale=7.5)
 # A linear map from Stable Diffusion's latents to colours, known from its community (K. Turner, 2022), in 0..1.
 _PREVIEW = Preview(
@@ -118,14 +119,19 @@ def check_place(out: Path) -> None:
         raise InvalidInput(f"{out} is there already; give the model another --name or --version")
 
 
+def _inpaints(checkpoint: Checkpoint) -> bool:
+    """Whether the denoiser also reads a mask and the latent of what is kept."""
+    return bool(checkpoint.configs["unet"].get("in_channels", 4) == 9)
+
+
 def _check_kind(checkpoint: Checkpoint) -> None:
-    """Raise InvalidInput for relatives of Stable Diffusion that want more than a text and noise."""
+    """Raise InvalidInput for relatives of Stable Diffusion that want more than a text, noise and a picture."""
     unet, vae = checkpoint.configs["unet"], checkpoint.configs["vae"]
     channels = [unet.get("in_channels", 4), unet.get("out_channels", 4), vae.get("latent_channels", 4)]
-    if channels != [4, 4, 4]:
+    if channels not in ([4, 4, 4], [9, 4, 4]):
         raise InvalidInput(
-            f"the unet takes {unet.get('in_channels', 4)} channels and gives {unet.get('out_channels', 4)}; "
-            "only checkpoints that draw from text alone, with 4 and 4, can be brought in"
+            f"the unet takes {unet.get('in_channels', 4)} channels and gives {unet.get('out_channels', 4)}; only "
+            "checkpoints that draw from text (4 and 4) or are made for inpainting (9 and 4) can be brought in"
         )
 
 
@@ -197,7 +203,8 @@ def _write_pipeline(checkpoint: Checkpoint, folder: Path, progress: Progress) ->
     _write_object(
         folder / "model_index.json",
         {
-            "_class_name": "StableDiffusionPipeline",
+            "_class_name": f"StableDiffusion{'Inpaint' if _inpaints(checkpoint) else ''}Pipeline",
+            "_diffusers_version": _LAYOUT,
             "scheduler": ["diffusers", scheduler],
             "text_encoder": ["transformers", "CLIPTextModel"],
             "tokenizer": ["transformers", "CLIPTokenizer"],

@@ -82,8 +82,12 @@ def _from_file(file: Path, prediction: Prediction | None) -> Checkpoint:
         )
     parts = {part: _known(file, tensors) for part, tensors in from_original(index).items()}
     second = is_second(parts["unet"])
-    # The second version at 768 px predicts velocity; the file does not tell it from the one at 512 px.
-    chosen: Prediction = prediction or ("v_prediction" if second else "epsilon")
+    # The second version at 768 px predicts velocity; the file does not tell it from the one at 512 px. What is made for
+    # inpainting, with nine channels, goes back to the latter.
+    inpaints = (
+        parts["unet"]["conv_in.weight"].shape[1:2] == (9,) if "conv_in.weight" in parts["unet"] else False
+    )
+    chosen: Prediction = prediction or ("v_prediction" if second and not inpaints else "epsilon")
     side = 96 if second and chosen == "v_prediction" else 64
     vae = vae_config(parts["vae"], 0)
     vae["sample_size"] = side * 2 ** (len(vae["block_out_channels"]) - 1)

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from limner.engine.request import DrawRequest
+from limner.engine.source import Source
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, NotFound, Unavailable
 from limner.families.diffusion.checkpoint.bring import About, import_checkpoint
@@ -82,11 +83,12 @@ def without_torch(*arguments: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def drawn(model: Model, prompt: str = "a cat", **asked: Any) -> np.ndarray:
+def drawn(model: Model, prompt: str = "a cat", source: Source | None = None, **asked: Any) -> np.ndarray:
     registry = Registry(model.path.parent / "data", [model])
     studio = LocalStudio(registry, "openvino")
     try:
-        return studio.draw(DrawRequest(prompt=prompt, model=model.name, seed=3, steps=3, **asked)).pixels
+        request = DrawRequest(prompt=prompt, model=model.name, seed=3, steps=3, **asked)
+        return studio.draw(request, source).pixels
     finally:
         studio.close()
 
@@ -108,7 +110,7 @@ def test_a_template_is_bound_without_torch(file: Path, templates: Path, tmp_path
     told = without_torch(file, tmp_path / "m", templates)
     assert told.returncode == 0, told.stderr
     model = open_model(tmp_path / "m")
-    assert set(model.manifest.graphs) == {"text_encoder", "unet", "vae_decoder"}
+    assert set(model.manifest.graphs) == {"text_encoder", "unet", "vae_decoder", "vae_encoder"}
     size = sum((model.path / f"{name}.safetensors").stat().st_size for name in WEIGHTS)
     assert 0 < size - int(told.stdout) < 100_000  # what was told of, but for the headers
     assert model.manifest.sizes[0].width == 512 and not list(tmp_path.glob(".*"))
@@ -139,6 +141,30 @@ def test_the_picture_is_diffusers_picture(
         **size,
     ).images[0]
     assert psnr(drawn(model, **size), (expected * 255).round()) > 40
+
+
+def test_a_checkpoint_made_for_inpainting(pipeline: Path, tmp_path: Path) -> None:
+    """Nine channels: a part is drawn anew, the rest is kept, and words alone do as well."""
+    shutil.copytree(pipeline, tmp_path / "p")
+    config, weights = (
+        tmp_path / "p" / "unet" / name for name in ("config.json", "diffusion_pytorch_model.safetensors")
+    )
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"in_channels": 9}))
+    tensors = load_file(weights)
+    torch.manual_seed(0)
+    further = 0.1 * torch.randn(len(tensors["conv_in.weight"]), 5, 3, 3)
+    save_file(tensors | {"conv_in.weight": torch.cat([tensors["conv_in.weight"], further], 1)}, weights)
+    model = import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT, template_folder=tmp_path)
+    told = json.loads((model.path / "model_index.json").read_text())
+    assert told["_class_name"] == "StableDiffusionInpaintPipeline"
+    StableDiffusionInpaintPipeline.from_pretrained(model.path)
+    side = model.manifest.sizes[0].width
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
+    mask = np.zeros((side, side), np.uint8)
+    mask[: side // 2] = 255
+    made = drawn(model, source=Source(pixels, mask), image="p", mask="m")
+    assert np.array_equal(made[-side // 3 :], pixels[-side // 3 :])
+    assert not np.array_equal(made[: side // 3], drawn(model)[: side // 3])
 
 
 def test_for_what_has_no_template_one_is_made(pipeline: Path, templates: Path, tmp_path: Path) -> None:
@@ -285,8 +311,8 @@ def test_relatives_that_need_more_than_a_text_are_refused(pipeline: Path, tmp_pa
     shutil.copytree(pipeline, tmp_path / "p")
     config = tmp_path / "p" / "unet" / "config.json"
     told = json.loads(config.read_text())
-    config.write_text(json.dumps(told | {"in_channels": 9}))
-    with pytest.raises(InvalidInput, match="takes 9 channels"):
+    config.write_text(json.dumps(told | {"in_channels": 5}))
+    with pytest.raises(InvalidInput, match="takes 5 channels"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
     config.write_text(json.dumps(told | {"sample_size": None}))
     with pytest.raises(InvalidInput, match="sample_size=None"):
@@ -334,7 +360,8 @@ def test_every_published_configuration_has_one_template() -> None:
     """As the checkpoints' own config.json say it: what is not the class's default, and the class's name."""
     for name, (part, config) in published().items():
         told = json.loads(json.dumps(config)) | {"_class_name": "x", "_diffusers_version": "0.6.0"}
-        assert [folder.name for _, folder in templates_of(part, told)] == [name]
+        found = [folder.name for _, folder in templates_of(part, told)]
+        assert found == ([name, f"{name}-encoder"] if part == "vae" else [name])
 
 
 def test_a_long_prompt_with_weights_is_encoded_in_windows(

@@ -1,0 +1,87 @@
+"""A picture file or its bytes to one picture in memory, whatever they hold, and safe against those that mean harm."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from .errors import InvalidInput
+
+MAX_PIXELS = 100_000_000
+"""Pictures of more are refused before they are decoded."""
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+_WHITE = (255, 255, 255, 255)
+Reason = Literal["missing", "broken", "truncated", "too large"]
+
+
+class PictureError(InvalidInput):
+    """A file that cannot be used as a picture, and the `reason`."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.args = (message, reason)
+        self.reason = reason
+
+
+def read_picture(file: Path | bytes, at_least: int | None = None, most: int = MAX_PIXELS) -> Image.Image:
+    """Decode a file, or what is in one, whole, EXIF turned, in the mode it has; PictureError where that fails.
+
+    With `at_least`, a JPEG may be decoded at a fraction of its size, no side below that many pixels; one of more than
+    `most` pixels is refused before it is decoded.
+    """
+    name = f"picture '{file}'" if isinstance(file, Path) else "the picture"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(file if isinstance(file, Path) else io.BytesIO(file), formats=_FORMATS) as image:
+                width, height = image.size
+                if width * height > most:
+                    raise _too_large(name, most)
+                if at_least is not None:
+                    image.draft(None, (at_least, at_least))
+                image.load()
+                return ImageOps.exif_transpose(image)
+    except PictureError:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(name, most) from None
+    except FileNotFoundError:
+        raise PictureError(f"{name} is not there", "missing") from None
+    # Decoders meet hostile bytes with errors of many kinds; none of them may end a long run.
+    except Exception as error:  # noqa: BLE001
+        words = str(error).lower()
+        if "truncated" in words or "unexpected end" in words or isinstance(error, EOFError):
+            raise PictureError(f"{name} is truncated; copy it again", "truncated") from None
+        raise PictureError(f"{name} cannot be decoded; replace or remove it", "broken") from None
+
+
+def _too_large(name: str, most: int) -> PictureError:
+    return PictureError(
+        f"{name} has more than {most // 1_000_000} million pixels; make it smaller",
+        "too large",
+    )
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any mode as 8-bit RGB: transparency over white, 16 bit and floating point scaled down."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _eight_bit(image).convert("RGB")
+    if image.has_transparency_data:
+        above = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), above).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    if image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255):
+        values = values / 257
+    elif image.mode == "F" and values.max(initial=0) <= 1:
+        values = values * 255
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

@@ -1,0 +1,311 @@
+/** The bench: a picture to work from, what of it may change, and the brush that says where. */
+
+import { announce, element } from "./page.js";
+import { Problem, pictureOf, upload } from "./wire.js";
+
+/** @typedef {import("./wire.js").Request} Request */
+/** @typedef {"change" | "paint" | "outward"} Way */
+/** @typedef {{size: number, points: [number, number][]}} Stroke in shares of the picture's width */
+
+const MOST = 1024; // pixels a side of the mask
+const HINTS = {
+  change: "The whole picture follows your words; how far, the slider says.",
+  paint: "Paint over what is to be drawn anew. With keys: arrows move the brush, space paints.",
+  outward: "The picture stays in the middle, and the world goes on around it.",
+};
+
+const toggle = element("bench-open", HTMLButtonElement);
+const panel = element("bench", HTMLElement);
+const file = element("file", HTMLInputElement);
+const pick = element("pick", HTMLElement);
+const easel = element("easel", HTMLElement);
+const board = element("board", HTMLElement);
+const under = element("under", HTMLCanvasElement);
+const over = element("over", HTMLCanvasElement);
+const wrong = element("bench-error", HTMLElement);
+const strength = element("strength", HTMLInputElement);
+const brush = element("brush", HTMLInputElement);
+const share = element("share", HTMLInputElement);
+const undo = element("undo", HTMLButtonElement);
+const invert = element("invert", HTMLButtonElement);
+
+/** @type {{id: string, picture: ImageBitmap} | null} */
+let source = null;
+/** @type {ImageBitmap | null} the mask of an earlier drawing, under the strokes */
+let before = null;
+/** @type {Stroke[]} */
+let strokes = [];
+let inverted = false;
+/** @type {[number, number]} where the keys have the brush, in shares */
+let at = [0.5, 0.5];
+/** @type {{key: string, sent: Partial<Request>} | null} what was uploaded last, and for what */
+let sent = null;
+
+/** @returns {Way} */
+const way = () => /** @type {Way} */ (/** @type {HTMLInputElement} */ (panel.querySelector("[name=way]:checked")).value);
+
+/** @param {HTMLCanvasElement} canvas */
+function pen(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("the browser has no canvas");
+  return context;
+}
+
+/** Draw the strokes as they are, or all that they leave out. @param {HTMLCanvasElement} canvas @param {string} colour @param {string | null} rest */
+function paintStrokes(canvas, colour, rest) {
+  const context = pen(canvas);
+  const { width, height } = canvas;
+  context.globalCompositeOperation = "source-over";
+  context.clearRect(0, 0, width, height);
+  if (before) context.drawImage(before, 0, 0, width, height);
+  context.strokeStyle = context.fillStyle = "#fff";
+  context.lineCap = context.lineJoin = "round";
+  for (const { size, points } of strokes) {
+    context.lineWidth = size * width;
+    context.beginPath();
+    points.forEach(([x, y], index) => (index ? context.lineTo(x * width, y * height) : context.moveTo(x * width, y * height)));
+    const [first] = points;
+    if (first && points.length === 1) context.lineTo(first[0] * width + 0.01, first[1] * height);
+    context.stroke();
+  }
+  context.globalCompositeOperation = inverted ? "source-out" : "source-in";
+  context.fillStyle = colour;
+  context.fillRect(0, 0, width, height);
+  if (rest === null) return;
+  context.globalCompositeOperation = "destination-over";
+  context.fillStyle = rest;
+  context.fillRect(0, 0, width, height);
+}
+
+function show() {
+  wrong.hidden = true;
+  toggle.toggleAttribute("data-changed", source !== null);
+  if (source) toggle.dataset.changed = "1";
+  pick.hidden = source !== null;
+  easel.hidden = source === null;
+  if (!source) return;
+  const chosen = way();
+  const { picture } = source;
+  const scale = Math.min(1, MOST / Math.max(picture.width, picture.height));
+  const [width, height] = [Math.max(1, Math.round(picture.width * scale)), Math.max(1, Math.round(picture.height * scale))];
+  for (const canvas of [under, over]) Object.assign(canvas, { width, height });
+  board.style.aspectRatio = `${width} / ${height}`;
+  board.dataset.way = chosen;
+  const part = chosen === "outward" ? Number(share.value) : 1;
+  const [w, h] = [Math.round(width * part), Math.round(height * part)];
+  pen(under).drawImage(picture, Math.round((width - w) / 2), Math.round((height - h) / 2), w, h);
+  if (chosen === "paint") paintStrokes(over, "rgb(74 99 230 / 0.6)", null);
+  over.tabIndex = chosen === "paint" ? 0 : -1;
+  if (chosen === "paint" && document.activeElement === over) showBrush();
+  for (const field of panel.querySelectorAll("[data-for]"))
+    /** @type {HTMLElement} */ (field).hidden = !field.getAttribute("data-for")?.split(" ").includes(chosen);
+  element("way-hint", HTMLElement).textContent = HINTS[chosen];
+  element("strength-value", HTMLElement).textContent = `${Math.round(100 * Number(strength.value))} %`;
+  undo.disabled = strokes.length === 0;
+  invert.setAttribute("aria-pressed", String(inverted));
+}
+
+/** A ring where the keys have the brush. */
+function showBrush() {
+  const context = pen(over);
+  context.globalCompositeOperation = "source-over";
+  context.strokeStyle = "#fff";
+  context.lineWidth = Math.max(2, over.width / 120);
+  context.beginPath();
+  context.arc(at[0] * over.width, at[1] * over.height, (Number(brush.value) * over.width) / 2, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+/** @param {PointerEvent} event @returns {[number, number]} */
+function place(event) {
+  const box = over.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+}
+
+function startBrush() {
+  let painting = false;
+  over.addEventListener("pointerdown", (event) => {
+    if (way() !== "paint" || event.button > 0) return;
+    event.preventDefault();
+    over.setPointerCapture(event.pointerId);
+    painting = true;
+    strokes.push({ size: Number(brush.value), points: [place(event)] });
+    show();
+  });
+  over.addEventListener("pointermove", (event) => {
+    if (!painting) return;
+    strokes.at(-1)?.points.push(place(event));
+    show();
+  });
+  for (const end of ["pointerup", "pointercancel"]) over.addEventListener(end, () => (painting = false));
+  over.addEventListener("keydown", (event) => {
+    const step = event.shiftKey ? 0.01 : 0.05;
+    const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
+    if (event.key === " ") strokes.push({ size: Number(brush.value), points: [[...at]] });
+    else if (move) at = [clamp(at[0] + (move[0] ?? 0)), clamp(at[1] + (move[1] ?? 0))];
+    else return;
+    event.preventDefault();
+    show();
+    if (move) announce(`${Math.round(at[0] * 100)} percent across, ${Math.round(at[1] * 100)} down`, 400);
+    else announce("Painted");
+  });
+  for (const turn of ["focus", "blur"]) over.addEventListener(turn, show);
+}
+
+/** @param {number} value */
+const clamp = (value) => Math.min(1, Math.max(0, value));
+
+/** @param {string} text */
+function refuse(text) {
+  wrong.textContent = text;
+  wrong.hidden = false;
+}
+
+/** Put a picture that the service has on the bench. @param {string} id @param {string | null} [mask] */
+export async function take(id, mask = null) {
+  open(true);
+  try {
+    const picture = await pictureOf(id);
+    before = mask === null ? null : await maskOf(mask);
+    [source, strokes, inverted, sent] = [{ id, picture }, [], false, null];
+    if (mask !== null) choose("paint");
+    show();
+    announce("The picture is on the bench");
+    easel.scrollIntoView({ block: "nearest" });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    refuse(error.message);
+  }
+}
+
+/** A mask with its black made clear, so that strokes and it are one. @param {string} id */
+async function maskOf(id) {
+  const grey = await pictureOf(id);
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: grey.width, height: grey.height });
+  const context = pen(canvas);
+  context.drawImage(grey, 0, 0);
+  const pixels = context.getImageData(0, 0, grey.width, grey.height);
+  for (let k = 0; k < pixels.data.length; k += 4) pixels.data[k + 3] = pixels.data[k] ?? 0;
+  return createImageBitmap(pixels);
+}
+
+/** @param {Blob} picture */
+async function bring(picture) {
+  wrong.hidden = true;
+  pick.setAttribute("aria-busy", "true");
+  try {
+    await take((await upload(picture)).id);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    open(true);
+    refuse(error.errors[0]?.message ?? error.message);
+  } finally {
+    pick.removeAttribute("aria-busy");
+    file.value = "";
+  }
+}
+
+/** @param {Way} wanted */
+function choose(wanted) {
+  /** @type {HTMLInputElement} */ (panel.querySelector(`[name=way][value=${wanted}]`)).checked = true;
+}
+
+/** Take the picture off the bench. */
+export function clear() {
+  [source, before, strokes, inverted, sent] = [null, null, [], false, null];
+  choose("change");
+  show();
+}
+
+/** @param {boolean} on */
+export function open(on) {
+  panel.hidden = !on;
+  toggle.setAttribute("aria-expanded", String(on));
+  if (on) panel.dispatchEvent(new Event("opened"));
+}
+
+/** @param {HTMLCanvasElement} canvas @returns {Promise<string>} the id under which the service keeps it */
+async function kept(canvas) {
+  /** @type {Blob | null} */
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+  if (!blob) throw new Problem(0, "The browser cannot make a picture of the bench.");
+  return (await upload(blob)).id;
+}
+
+/** What a request says of the picture on the bench: nothing where there is none. @returns {Promise<Partial<Request> | null>} null: it said what is missing */
+export async function read() {
+  if (!source) return {};
+  const chosen = way();
+  if (chosen === "change") return { image: source.id, strength: Number(strength.value) };
+  if (chosen === "paint" && strokes.length === 0 && !before) {
+    open(true);
+    refuse("Paint over what is to be drawn anew.");
+    over.focus();
+    return null;
+  }
+  const key = JSON.stringify([chosen, source.id, strokes, inverted, share.value]);
+  if (sent?.key === key) return sent.sent;
+  const mask = document.createElement("canvas");
+  Object.assign(mask, { width: under.width, height: under.height });
+  if (chosen === "paint") {
+    paintStrokes(mask, "#fff", "#000");
+    sent = { key, sent: { image: source.id, mask: await kept(mask) } };
+    return sent.sent;
+  }
+  const inside = 1 - Number(share.value);
+  const [x, y] = [Math.round((mask.width * inside) / 2), Math.round((mask.height * inside) / 2)];
+  const context = pen(mask);
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, mask.width, mask.height);
+  context.fillStyle = "#000";
+  context.fillRect(x + 1, y + 1, mask.width - 2 * x - 2, mask.height - 2 * y - 2);
+  sent = { key, sent: { image: await kept(under), mask: await kept(mask) } };
+  return sent.sent;
+}
+
+/** What an earlier request was made from, put on the bench again. @param {Request} request */
+export function adopt({ image, mask, strength: share }) {
+  if (!image) return clear();
+  choose("change");
+  if (share && !mask) strength.value = String(share);
+  take(image, mask);
+}
+
+/** Offer the bench only with models that can begin from a picture. @param {boolean} on */
+export function offer(on) {
+  toggle.hidden = !on;
+  if (on) return;
+  open(false);
+  clear();
+}
+
+/** Begin. */
+export function start() {
+  toggle.addEventListener("click", () => open(Boolean(panel.hidden)));
+  file.addEventListener("change", () => file.files?.[0] && bring(file.files[0]));
+  for (const field of [strength, brush, share]) field.addEventListener("input", show);
+  panel.addEventListener("change", show);
+  undo.addEventListener("click", () => {
+    strokes.pop();
+    show();
+  });
+  invert.addEventListener("click", () => {
+    inverted = !inverted;
+    show();
+  });
+  element("unload", HTMLButtonElement).addEventListener("click", clear);
+  startBrush();
+  const images = (/** @type {DataTransfer | null} */ data) => [...(data?.files ?? [])].find((f) => f.type.startsWith("image/"));
+  document.addEventListener("paste", (event) => {
+    const pasted = images(event.clipboardData);
+    if (pasted && !toggle.hidden) bring(pasted);
+  });
+  document.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    const dropped = images(event.dataTransfer);
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+    if (dropped && !toggle.hidden) bring(dropped);
+  });
+  show();
+}

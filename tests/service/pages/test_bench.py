@@ -1,0 +1,180 @@
+"""Working from a picture on the page: bringing one, painting over it, drawing around it, more like it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from .stub_server import Stub, paint
+from .test_drawing import APPLE, PHONE, write
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "photo.png"
+    paint("a red car", 3).resize((200, 100)).save(file)
+    return file
+
+
+def asked(stub: Stub) -> dict[str, Any]:
+    return list(stub.jobs.values())[-1].request
+
+
+def picture(stub: Stub, name: str) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(stub.pictures[name])).convert("RGB"))
+
+
+def put_on_bench(page: Page, photo: Path) -> None:
+    write(page, APPLE)
+    page.click("#bench-open")
+    page.set_input_files("#file", photo)
+    expect(page.locator("#easel")).to_be_visible()
+
+
+def drawn(page: Page, button: str = "#draw", count: int = 1) -> None:
+    """Press a button and wait until the pictures that it asks for hang on the wall."""
+    before = page.locator(".wall button").count()
+    page.click(button)
+    expect(page.locator(".wall button")).to_have_count(before + count)
+
+
+def stroke(page: Page, *points: tuple[float, float]) -> None:
+    box = page.locator("#over").bounding_box()
+    assert box is not None
+    where = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*where[0])
+    page.mouse.down()
+    for point in where[1:]:
+        page.mouse.move(*point, steps=4)
+    page.mouse.up()
+
+
+def test_a_picture_is_changed_as_far_as_the_slider_says(page: Page, stub: Stub, photo: Path) -> None:
+    put_on_bench(page, photo)
+    page.fill("#strength", "0.35")
+    expect(page.locator("#strength-value")).to_have_text("35 %")
+    drawn(page)
+    request = asked(stub)
+    assert request["strength"] == 0.35 and "mask" not in request
+    assert np.array_equal(picture(stub, request["image"]), np.asarray(Image.open(photo)))
+    page.click("#unload")
+    expect(page.locator("#pick")).to_be_visible()
+    drawn(page)
+    assert "image" not in asked(stub)
+
+
+def test_what_is_painted_over_becomes_the_mask(page: Page, stub: Stub, photo: Path) -> None:
+    put_on_bench(page, photo)
+    page.check("[name=way][value=paint]")
+    page.click("#draw")
+    expect(page.locator("#bench-error")).to_have_text("Paint over what is to be drawn anew.")
+    assert not stub.jobs
+    stroke(page, (0.6, 0.5), (0.9, 0.5))
+    stroke(page, (0.1, 0.1))
+    page.click("#undo")
+    drawn(page)
+    mask = picture(stub, asked(stub)["mask"])
+    assert mask.shape == (100, 200, 3)
+    assert (mask[50, 130:170] == 255).all() and (mask[:, :90] == 0).all() and (mask[5] == 0).all()
+    before = len(stub.pictures)
+    drawn(page)
+    assert len(stub.pictures) == before + 1, "the same mask is not sent again"
+    page.click("#invert")
+    drawn(page)
+    assert (picture(stub, asked(stub)["mask"]) == 255 - mask).mean() > 0.99
+
+
+def test_the_brush_goes_by_keys(page: Page, stub: Stub, photo: Path) -> None:
+    put_on_bench(page, photo)
+    page.check("[name=way][value=paint]")
+    page.focus("#over")
+    for key in ["ArrowRight"] * 6 + ["ArrowUp"] * 2 + [" "]:
+        page.keyboard.press(key)
+    expect(page.locator("#live")).to_have_text("Painted")
+    drawn(page)
+    ys, xs = np.nonzero(picture(stub, asked(stub)["mask"])[..., 0])
+    assert abs(xs.mean() - 0.8 * 200) < 2 and abs(ys.mean() - 0.4 * 100) < 2
+
+
+def test_drawing_around_keeps_the_middle(page: Page, stub: Stub, photo: Path) -> None:
+    put_on_bench(page, photo)
+    page.check("[name=way][value=outward]")
+    page.fill("#share", "0.5")
+    drawn(page)
+    request = asked(stub)
+    mask, image = picture(stub, request["mask"]), picture(stub, request["image"])
+    assert (mask[30:70, 60:140] == 0).all() and (mask[:24] == 255).all() and (mask[:, :49] == 255).all()
+    small = np.asarray(Image.open(photo).resize((100, 50)))
+    assert np.abs(image[30:70, 60:140].astype(int) - small[5:45, 10:90]).mean() < 12
+    assert "strength" not in request
+
+
+def test_more_like_a_picture(page: Page, stub: Stub) -> None:
+    write(page, APPLE)
+    drawn(page)
+    first = asked(stub)
+    drawn(page, "#alike", 4)
+    request = asked(stub)
+    assert (request["seed"], request["variation_strength"], request["n"]) == (first["seed"], 0.3, 4)
+    page.locator(".tile").nth(2).click()
+    drawn(page, "#viewer-alike", 4)
+    again = asked(stub)
+    third = list(stub.jobs.values())[1].images[2]["id"]
+    assert (again["image"], again["strength"]) == (third, 0.5) and "variation_strength" not in again
+
+
+def test_a_picture_that_was_made_comes_to_the_bench_and_its_settings_too(page: Page, stub: Stub) -> None:
+    write(page, APPLE)
+    drawn(page)
+    page.click("#work")
+    expect(page.locator("#easel")).to_be_visible()
+    page.check("[name=way][value=paint]")
+    stroke(page, (0.4, 0.5), (0.6, 0.5))
+    drawn(page)
+    first = asked(stub)
+    page.click("#unload")
+    page.locator(".tile").first.click()
+    page.click("#use-all")
+    page.click("#bench-open")
+    expect(page.locator("[name=way][value=paint]")).to_be_checked()
+    drawn(page)
+    again = asked(stub)
+    assert again["image"] == first["image"]
+    same = picture(stub, again["mask"]) == picture(stub, first["mask"])
+    assert same.mean() > 0.99
+
+
+def test_a_file_that_is_no_picture_is_told(
+    page: Page, stub: Stub, tmp_path: Path, complaints: list[str]
+) -> None:
+    (tmp_path / "no.png").write_text("hello")
+    write(page, APPLE)
+    page.click("#bench-open")
+    page.set_input_files("#file", tmp_path / "no.png")
+    expect(page.locator("#bench-error")).to_contain_text("cannot be decoded")
+    assert all("422" in complaint for complaint in complaints)
+    complaints.clear()
+
+
+def test_a_model_that_draws_from_words_alone_has_no_bench(page: Page, stub: Stub) -> None:
+    stub.edits = False
+    page.reload()
+    expect(page.locator("#small")).to_be_visible()
+    expect(page.locator("#bench-open")).to_be_hidden()
+
+
+@PHONE
+def test_painting_on_a_phone(page: Page, stub: Stub, photo: Path) -> None:
+    put_on_bench(page, photo)
+    page.check("[name=way][value=paint]")
+    stroke(page, (0.5, 0.5))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    drawn(page)
+    assert picture(stub, asked(stub)["mask"]).max() == 255
