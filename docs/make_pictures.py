@@ -73,6 +73,24 @@ def strip() -> None:
         Image.open(drawn).convert("RGB").save(OUT / "strip.png", optimize=True)
 
 
+def from_a_picture() -> None:
+    """A drawn apple, and what docs/pictures.md does with it: the first try of each."""
+    apple, snow = SENTENCES[0], "a red apple in the snow"
+    with limner.load("storybook") as model:
+        first = model.draw(apple, seed=7)
+        varied = model.draw(apple, seed=7, variation_strength=0.5, variation_seed=1, count=2)
+        assert isinstance(varied, list)
+        made = [
+            first,
+            model.draw(snow, image=first.image, strength=0.5, seed=1),
+            model.draw(snow, image=first.image, keep=(0.25, 0.4, 0.75, 1), seed=1),
+            model.draw(apple, image=first.image, outward=0.6, seed=1),
+            *varied,
+        ]
+    row = np.concatenate([np.asarray(drawn.image.resize((192, 192))) for drawn in made], 1)
+    Image.fromarray(row).save(OUT / "from-a-picture.png", optimize=True)
+
+
 def layout() -> None:
     """The sentences of the documentation above the three channels of their latents that say where subjects are."""
     import torch
@@ -130,5 +148,5 @@ def page() -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (world, creatures, gallery, strip, layout, page):
+    for make in (world, creatures, gallery, strip, from_a_picture, layout, page):
         make()

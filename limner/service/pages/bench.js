@@ -90,6 +90,7 @@ function show() {
   const [width, height] = [Math.max(1, Math.round(picture.width * scale)), Math.max(1, Math.round(picture.height * scale))];
   for (const canvas of [under, over]) Object.assign(canvas, { width, height });
   board.style.aspectRatio = `${width} / ${height}`;
+  board.style.setProperty("--ratio", String(width / height));
   board.dataset.way = chosen;
   const part = chosen === "outward" ? Number(share.value) : 1;
   const [w, h] = [Math.round(width * part), Math.round(height * part)];
