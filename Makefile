@@ -93,5 +93,5 @@ $(BASE)/installed: pyproject.toml constraints.txt
 $(FULL)/installed: pyproject.toml constraints.txt
 	$(make-venv)
 	@echo "Installing Limner with all that training and tests need into $(@D) (some minutes, once)"
-	@$(PIP) $(@D)/bin/python -m pip install -qq --editable '.[train,onnx,dev]'
+	@$(PIP) $(@D)/bin/python -m pip install -qq --editable '.[train,onnx,optimize,dev]'
 	@touch $@

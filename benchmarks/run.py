@@ -1,8 +1,9 @@
 """`make bench`: one table, one row a figure, Limner against diffusers on the same weights in the same run.
 
 Every figure is the median of repeats, and what is compared takes turns, so that a slow minute of the machine
-meets both. "Like for like" is the same sampler, steps, guidance on every step, and seed; "as Limner chooses" is
-what the model's manifest says. Processes that wait for their turn use no processor time.
+meets both. "Like for like" is the same sampler, steps, guidance on every step, and seed, in bfloat16; "as Limner
+chooses" is what the model's manifest says, its precision included. Processes that wait for their turn use no processor
+time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
-from limner.registry.models import Registry
+from limner.registry.models import Model, Registry
 
 from . import cold
 from .machine import busy, describe
@@ -41,6 +42,7 @@ PROMPTS = (
 )
 # Forms of a network for many rows are compiled in the background once they have been asked for often.
 _WARMING, _COMPILING = 4, 5.0
+LIKE = "like-for-like"
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def in_turns(repeats: int, **measured: Callable[[int], float]) -> dict[str, list
 
 def measure_cold(setting: Setting) -> list[Row]:
     """Whole processes."""
-    request, folder = setting.requests[0], setting.folder
+    request, folder = setting.chosen[0], setting.folder
     first = cold.limner_draw(request, folder)
     found = in_turns(
         max(2, setting.repeats // 3),
@@ -112,23 +114,28 @@ def measure_warm(setting: Setting, studio: LocalStudio, reference: Reference) ->
         _faster(f"warm picture, {steps} guided steps, like for like", same, "diffusers fp32 eager", other),
         _faster(f"warm picture, as Limner chooses ({fewer} steps)", chosen, "diffusers fp32 eager", other),
         Row("same seed, same picture: PSNR against diffusers", "dB", _psnr(setting, studio, reference)),
+        Row(
+            "the same in the precision that Limner chooses",
+            "dB",
+            _psnr(setting, studio, reference, setting.model),
+        ),
         Row("memory of diffusers after drawing", "MB", reference.megabytes()),
     ]
 
 
 def measure_users(setting: Setting, studio: LocalStudio) -> list[Row]:
-    """One user, and eight at once against eight in turn."""
+    """One user, and eight at once against eight in turn, as Limner chooses."""
     together: list[Together] = []
     turns: list[Together] = []
     one: list[float] = []
     for _ in range(_WARMING):
-        draw_together(studio, setting.requests)
+        draw_together(studio, setting.chosen)
     time.sleep(_COMPILING)
     for turn in range(max(2, setting.repeats // 2)):
-        one.append(draw_together(studio, [setting.requests[turn % len(setting.requests)]]).total)
-        together.append(draw_together(studio, setting.requests))
-        turns.append(draw_in_turn(studio, setting.requests))
-    count = len(setting.requests)
+        one.append(draw_together(studio, [setting.chosen[turn % len(setting.chosen)]]).total)
+        together.append(draw_together(studio, setting.chosen))
+        turns.append(draw_in_turn(studio, setting.chosen))
+    count = len(setting.chosen)
     rate = count / median(result.total for result in together)
     in_turn = count / median(result.total for result in turns)
     return [
@@ -172,10 +179,13 @@ def _faster(what: str, seconds: float, against: str, other: float) -> Row:
     return Row(what, "s", seconds, against, other, other / seconds)
 
 
-def _psnr(setting: Setting, studio: LocalStudio, reference: Reference) -> float:
+def _psnr(setting: Setting, studio: LocalStudio, reference: Reference, model: Path | None = None) -> float:
+    """The worst of all pictures, by `model` where one is given."""
     errors = []
     for request in setting.requests:
         reference.draw(request, setting.folder / "reference.npy")
+        if model is not None:
+            request = request.model_copy(update={"model": str(model)})
         theirs = np.load(setting.folder / "reference.npy").astype(np.float64)
         ours = studio.draw(request).pixels.astype(np.float64)
         errors.append(float(np.mean((ours - theirs) ** 2)))
@@ -206,21 +216,21 @@ def main() -> None:
         print("Other work is using the cores: the figures will be wrong, torch's most of all", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        registry = Registry(folder)
-        model = registry.find(asked.model)
-        studio = LocalStudio(registry)
+        model = Registry(folder).find(asked.model)
+        told = model.manifest.model_copy(update={"name": LIKE, "precision": "bfloat16"})
+        studio = LocalStudio(Registry(folder, [Model(model.path, told, False)]))
         plain = [DrawRequest(prompt=p, model=str(model.path), seed=k) for k, p in enumerate(PROMPTS)]
+        like = {"model": LIKE, "steps": asked.steps, "guidance_interval": (0.0, 1.0)}
         setting = Setting(
             model=model.path,
-            requests=[
-                studio.resolve(r.model_copy(update={"steps": asked.steps, "guidance_interval": (0.0, 1.0)}))
-                for r in plain
-            ],
+            requests=[studio.resolve(request.model_copy(update=like)) for request in plain],
             chosen=[studio.resolve(request) for request in plain],
             repeats=asked.repeats,
             folder=folder,
         )
-        about.append(f"model: {model.name}@{model.version}, sampler {setting.requests[0].sampler}")
+        about.append(
+            f"model: {model.name}@{model.version}, {model.manifest.precision}, sampler {setting.requests[0].sampler}"
+        )
         print("\n".join(about), flush=True)
         rows = measure_cold(setting)
         with Reference(model.path) as reference:

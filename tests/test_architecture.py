@@ -25,11 +25,12 @@ ARROWS = {
     "families": {"registry", "engine", "programs", "data", "training", "storybook"},
     "training": {"registry", "engine", "programs", "data", "families", "storybook"},
     "evaluation": {"registry", "engine", "programs", "data", "families", "storybook", "training"},
+    "optimizing": {"registry", "engine", "programs", "evaluation", "storybook"},
     "service": {"registry", "engine", "storybook"},
     "api": {"registry", "engine"},
     "limner": {"api"},
     "cli": {
-        "api", "data", "engine", "evaluation", "families", "programs", "registry", "service", "storybook",
+        "api", "data", "engine", "evaluation", "families", "optimizing", "programs", "registry", "service", "storybook",
         "training",
     },
 }  # fmt: skip
@@ -41,6 +42,7 @@ EXTRAS = HEAVY | {"onnxruntime", "onnxscript", "safetensors", "scipy", "tensorbo
 NEEDS_EXTRAS = (
     "limner.training",
     "limner.evaluation",
+    "limner.optimizing",
     "limner.storybook.checker",
     "limner.engine.backends.onnxruntime",
     "limner.engine.backends.torch",

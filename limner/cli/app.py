@@ -21,6 +21,7 @@ from . import (
     models_import,
     models_list,
     models_show,
+    optimize,
     serve,
     train,
 )
@@ -79,6 +80,7 @@ app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("optimize")(optimize.optimize)
 app.add_typer(_data, name="data")
 app.add_typer(_models, name="models")
 _data.command("storybook")(data_storybook.storybook)

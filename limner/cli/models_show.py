@@ -44,6 +44,7 @@ def show(
     """Show one model: where it lies, its sizes and defaults, its licence, where its weights come from."""
     from ..registry import Registry
     from ..registry import data_dir as place
+    from ..registry.choices import Choices
 
     model = Registry(place(data_dir)).find(name)
     about = told(model)
@@ -66,5 +67,16 @@ def show(
         "licence": manifest.licence,
         **_origin(lineage),
     }
-    for label, value in rows.items():
+    measured: list[tuple[str, str]] = []
+    if choices := Choices.read(model.path):
+        rows["measured"] = f"{choices.prompts} sentences each on {choices.machine}, {choices.created}"
+        for row in choices.rows:
+            first, last = row.guidance_interval
+            quality = [
+                *([f"{100 * row.statements:.1f} % of statements hold"] if row.statements is not None else []),
+                *([f"{row.psnr:.1f} dB to float32"] if row.psnr is not None else []),
+            ]
+            parts = [f"{row.seconds:.3f} s a picture", *quality, *(["chosen"] if row.chosen else [])]
+            measured.append((f"  {row.precision}", f"guided {first:g} to {last:g}: {', '.join(parts)}"))
+    for label, value in [*rows.items(), *measured]:
         typer.echo(f"{label:<11} {value}")

@@ -12,6 +12,11 @@ from ..errors import InvalidInput, NotFound
 MANIFEST_NAME = "limner.json"
 
 
+Precision = Literal["float32", "bfloat16", "int8"]
+"""What a model is drawn in where the processor can: int8 are the layers that a table beside the graph names, and
+bfloat16 the rest."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -91,7 +96,7 @@ class Manifest(_Part):
     title: str
     description: str
     family: Literal["diffusion"]
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    precision: Precision = "bfloat16"
     graphs: dict[str, Graph]
     sampler: SamplerDefaults = SamplerDefaults()
     sizes: tuple[Size, ...]

@@ -22,8 +22,9 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from ...errors import LimnerError
+from ...errors import InvalidInput, LimnerError
 from . import Arrays
+from .int8 import Table, round_network, table_of
 
 if TYPE_CHECKING:
     from ...registry.models import Model
@@ -34,7 +35,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 FORMS = (1, 2, 4, 8)
 """Numbers of rows that a network may be compiled for."""
 _OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
-_ASKED_OFTEN = 40  # calls: two pictures of twenty steps
+_ASKED_OFTEN = 12  # calls: half a picture of twenty steps, or three where a fifth of them is not guided
 _SIZES_KEPT, _IN_TURN = 2, 200  # calls within which sizes count as asked for in turn
 
 Sizes = tuple[int, ...]
@@ -70,6 +71,11 @@ class OpenVino:
             whole = self._core.read_model(file)
         except RuntimeError as error:
             raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
+        if model.manifest.precision == "int8" and table_of(file).is_file():
+            try:
+                round_network(whole, Table.read(table_of(file)))
+            except InvalidInput as error:
+                _log.warning("%s is not drawn in 8 bits: %s; run limner optimize again", title, error)
 
         free = {
             port.any_name: axes

@@ -1,0 +1,110 @@
+"""Eight-bit arithmetic: a network's weights and activations rounded to 256 levels as a table beside it says.
+
+The table (`int8.json`, made by `limner optimize`) has what must be measured: between which values the activations of
+each layer lie. Levels of weights follow from the weights, one scale for each output channel, symmetric about zero
+(Jacob et al. 2018, "Quantization and Training of Neural Networks"). So the weights stay what they are on the disk,
+and the same directory is drawn in any precision.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+from openvino import opset13 as ops
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...errors import InvalidInput
+
+TABLE = "int8.json"
+LEVELS = 256
+PASSES = ("Convert", "Transpose", "Reshape", "Identity")  # between a weight and what multiplies by it
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Range(_Part):
+    """What the layer `source` gives lies in `low` to `high` where `readers` (layer, input) read it."""
+
+    source: str
+    readers: tuple[tuple[str, int], ...]
+    low: float
+    high: float
+
+
+class Table(_Part):
+    """How a network is rounded: ranges of activations, and the layers whose weights (their input 1) are rounded.
+
+    Layers are called as this `runtime` calls them.
+    """
+
+    format: int = 1
+    runtime: str
+    activations: tuple[Range, ...]
+    weights: tuple[str, ...]
+
+    @classmethod
+    def read(cls, file: Path) -> Table:
+        """Read a table; InvalidInput where it is broken."""
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise InvalidInput(f"{file} is no table of 8-bit ranges: {error.errors()[0]['msg']}") from None
+
+
+def table_of(graph: Path) -> Path:
+    """Where the table of a graph's file lies."""
+    return graph.parent / TABLE
+
+
+def round_network(network: openvino.Model, table: Table) -> None:
+    """Round the layers of a network as the table says, in place; InvalidInput where it is of another network."""
+    layers = {layer.get_friendly_name(): layer for layer in network.get_ops()}
+    meant = [
+        *table.weights,
+        *(name for each in table.activations for name in (each.source, *dict(each.readers))),
+    ]
+    if unknown := [name for name in meant if name not in layers]:
+        raise InvalidInput(
+            f"the table of 8-bit ranges is of another network: this one has no layer {unknown[0]!r}"
+        )
+    for each in table.activations:
+        given = layers[each.source].output(0)
+        low, high = np.float32(each.low), np.float32(each.high)
+        rounded = ops.fake_quantize(given, low, high, low, high, LEVELS).output(0)
+        for name, port in each.readers:
+            layers[name].input(port).replace_source_output(rounded)
+    done: set[str] = set()
+    for name in table.weights:
+        _round_weight(layers[name], done)
+
+
+def _round_weight(layer: openvino.Node, done: set[str]) -> None:
+    """Put eight-bit weights, and a multiplication by their scales, in the place of those that a layer reads."""
+    constant = layer.input_value(1).get_node()
+    widened = constant
+    while constant.get_type_name() in PASSES:
+        widened, constant = constant, constant.input_value(0).get_node()
+    if constant.get_type_name() != "Constant" or constant.get_friendly_name() in done:
+        return
+    done.add(constant.get_friendly_name())
+    # What is half precision on the disk is made single by a layer of its own.
+    given = widened if widened.get_type_name() == "Convert" else constant
+    readers = list(given.output(0).get_target_inputs())
+    rounded, scales = rounded_weight(np.asarray(constant.data))
+    whole = ops.convert(ops.constant(rounded), np.float32)
+    scaled = ops.multiply(whole, ops.constant(scales)).output(0)
+    for reader in readers:
+        reader.replace_source_output(scaled)
+
+
+def rounded_weight(weight: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Whole numbers from -127 to 127 and the scale of each output channel (the first axis)."""
+    values = weight.astype(np.float32)
+    most = np.abs(values).max(tuple(range(1, values.ndim)), keepdims=True)
+    scales = np.maximum(most, np.float32(1e-12)) / np.float32(127)
+    return np.rint(values / scales).astype(np.int8), scales.astype(np.float32)

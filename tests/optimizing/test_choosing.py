@@ -1,0 +1,93 @@
+"""Choosing: what is fair wins by its speed, and the model's directory says so."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from limner.cli.app import app
+from limner.engine.backends.int8 import Table, table_of
+from limner.errors import InvalidInput
+from limner.optimizing import choosing
+from limner.optimizing.measuring import psnr
+from limner.registry import Registry
+from limner.registry.choices import Choice, Choices
+from limner.registry.models import open_model
+
+
+def choice(precision: str, seconds: float, statements: float | None, near: float | None) -> Choice:
+    return Choice.model_validate(
+        {
+            "precision": precision,
+            "guidance_interval": (0.0, 1.0),
+            "seconds": seconds,
+            "statements": statements,
+            "psnr": near,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "best"),
+    [
+        ([(2.0, 0.70, None), (1.5, 0.695, 40), (1.0, 0.691, 30)], 2),
+        ([(2.0, 0.70, None), (1.5, 0.695, 40), (1.0, 0.689, 30)], 1),
+        ([(2.0, 0.70, None), (1.5, 0.60, 40), (1.0, 0.50, 30)], 0),
+        ([(2.0, None, None), (1.5, None, 40.0), (1.0, None, 12.0)], 1),
+        ([(1.0, None, None), (1.5, None, 40.0)], 0),
+    ],
+)
+def test_the_fastest_wins_that_costs_no_more_than_it_may(
+    rows: list[tuple[float, float | None, float | None]], best: int
+) -> None:
+    made = [choice("float32" if k == 0 else "int8", *row) for k, row in enumerate(rows)]
+    assert choosing._best(made) is made[best]
+
+
+def test_psnr_is_that_of_the_definition() -> None:
+    black, grey = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 16, np.uint8)
+    assert psnr([black], [grey]) == pytest.approx(20 * np.log10(255 / 16))
+    assert psnr([black, black], [black, grey]) == pytest.approx((100 + 20 * np.log10(255 / 16)) / 2)
+
+
+def test_a_model_is_optimized_from_the_command_line(tiny_model: Path, tmp_path: Path) -> None:
+    """The tiny model knows few of Storybook's words, so that no checker can tell: pictures are compared."""
+    pytest.importorskip("nncf")
+    shutil.copytree(tiny_model, tmp_path / "m")
+    done = CliRunner().invoke(
+        app, ["optimize", str(tmp_path / "m"), "--prompts", "2", "--data-dir", str(tmp_path / "data")]
+    )
+    assert done.exit_code == 0, done.output
+    model = open_model(tmp_path / "m")
+    choices = Choices.read(model.path)
+    assert choices is not None and [row.precision for row in choices.rows] == ["float32", "bfloat16", "int8"]
+    (chosen,) = [row for row in choices.rows if row.chosen]
+    assert model.manifest.precision == chosen.precision
+    assert all(row.psnr is None or row.psnr > choosing.NEAR for row in choices.rows), "tiny, yet near"
+    assert len(Table.read(table_of(model.graph_file("unet"))).weights) > 10
+    assert "chosen" in done.output and "tiny@1" in done.output
+
+
+def test_a_built_in_model_is_copied_first(tiny_model: Path, tmp_path: Path) -> None:
+    model = open_model(tiny_model, built_in=True)
+    own = choosing._own(model, tmp_path)
+    assert (own.version, own.built_in) == ("1-cpu", False)
+    assert Registry(tmp_path).find("tiny").path == own.path
+    assert open_model(tiny_model).manifest.version == "1"
+
+
+@pytest.mark.parametrize("target", ["gpu", "toaster"])
+def test_what_cannot_be_measured_here_is_refused(target: str) -> None:
+    with pytest.raises(InvalidInput, match="known: cpu"):
+        choosing.check_target(target)
+
+
+def test_broken_choices_are_named(tmp_path: Path) -> None:
+    assert Choices.read(tmp_path) is None
+    (tmp_path / "choices.json").write_text("{}")
+    with pytest.raises(InvalidInput, match="limner optimize"):
+        Choices.read(tmp_path)
