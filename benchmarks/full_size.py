@@ -62,7 +62,7 @@ found = Registry(data).find("full")
 told = found.manifest.model_copy(update={"precision": precision})
 studio = LocalStudio(Registry(data, [Model(found.path, told, False)]))
 def draw(steps):
-    """When it was asked for, when each step was done, and when the picture was."""
+    # When it was asked for, when each step was done, and when the picture was.
     events, times = SimpleQueue(), [time.perf_counter()]
     asked = DrawRequest(prompt="a castle by the sea", model="full", seed=1, steps=steps)
     studio.start(asked, events.put)
@@ -124,6 +124,7 @@ def measured(script: str, *arguments: object) -> dict[str, float]:
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
+    print(done.stdout.splitlines()[-1], file=sys.stderr, flush=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -156,7 +157,7 @@ def rows(folder: Path, steps: int) -> list[Row]:
         found += [Row("import", "s", brought["seconds"]), Row("import, peak memory", "MB", brought["peak"])]
     if not (data / "models" / "full" / "1" / "unet" / "int8.json").exists():
         found.append(Row("8-bit ranges by 4 calls of the denoiser, once", "s", make_table(data)))
-    other = measured(_DIFFUSERS, checkpoint, max(3, steps // 4))
+    other = measured(_DIFFUSERS, data / "models" / "full" / "1", max(3, steps // 4))
     found.append(Row("diffusers float32 eager, peak memory", "MB", other["peak"]))
     for precision in ("bfloat16", "int8"):
         first = measured(_DRAW, data, precision, 1)
