@@ -15,7 +15,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench format lint types unit chromium typescript clean
+.PHONY: help serve test bench bench-sd format lint types unit chromium typescript clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -29,6 +29,9 @@ test: lint types unit ## Format, lint, types and tests; sets up all that they ne
 
 bench: $(FULL)/installed ## Measure speed and memory against diffusers on the same weights (BENCH=options).
 	@$(FULL)/bin/python -m benchmarks.run $(BENCH)
+
+bench-sd: $(FULL)/installed ## Measure Stable Diffusion at full size, with random weights (BENCH=options; 10 minutes, 7 GB).
+	@$(FULL)/bin/python -m benchmarks.full_size $(BENCH)
 
 format: $(FULL)/installed ## Put the code into its format and mend what the linter can.
 	@$(FULL)/bin/ruff check --quiet --fix-only .

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -160,6 +161,7 @@ def rows(folder: Path, steps: int) -> list[Row]:
     other = measured(_DIFFUSERS, data / "models" / "full" / "1", max(3, steps // 4))
     found.append(Row("diffusers float32 eager, peak memory", "MB", other["peak"]))
     for precision in ("bfloat16", "int8"):
+        shutil.rmtree(data / "cache", ignore_errors=True)
         first = measured(_DRAW, data, precision, 1)
         warm = measured(_DRAW, data, precision, steps)
         times = other["step"] / warm["step"]
@@ -186,7 +188,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.full_size", description=__doc__)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--keep", type=Path, help="a folder for checkpoint, model and compiled graphs")
+    parser.add_argument("--keep", type=Path, help="a folder for checkpoint, model and table")
     asked = parser.parse_args()
     print("\n".join(describe()), flush=True)
     if busy():

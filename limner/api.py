@@ -239,10 +239,10 @@ def source_of(
 
     source = read_source(image, mask, keep, outward)
     named = {"image": _named(image, "picture")}
-    if source.mask is not None:
-        ways = {"keep": keep, "outward": outward}
-        told = [f"{name} {value}" for name, value in ways.items() if value is not None]
-        named["mask"] = told[0] if told or mask is None else _named(mask, "mask")
+    ways = {"keep": keep, "outward": outward, "mask": None if mask is None else _named(mask, "mask")}
+    for name, value in ways.items():
+        if value is not None:
+            named["mask"] = str(value) if name == "mask" else f"{name} {value}"
     return source, named
 
 

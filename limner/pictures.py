@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from .errors import InvalidInput
@@ -40,9 +41,7 @@ def read_picture(file: Path | bytes, at_least: int | None = None, most: int = MA
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(file if isinstance(file, Path) else io.BytesIO(file), formats=_FORMATS) as image:
-                width, height = image.size
-                if width * height > most:
-                    raise _too_large(name, most)
+                check_size(image, most, name)
                 if at_least is not None:
                     image.draft(None, (at_least, at_least))
                 image.load()
@@ -59,6 +58,12 @@ def read_picture(file: Path | bytes, at_least: int | None = None, most: int = MA
         if "truncated" in words or "unexpected end" in words or isinstance(error, EOFError):
             raise PictureError(f"{name} is truncated; copy it again", "truncated") from None
         raise PictureError(f"{name} cannot be decoded; replace or remove it", "broken") from None
+
+
+def check_size(image: Image.Image, most: int, name: str = "the picture") -> None:
+    """PictureError where a picture has more than `most` pixels."""
+    if image.width * image.height > most:
+        raise _too_large(name, most)
 
 
 def _too_large(name: str, most: int) -> PictureError:
@@ -79,9 +84,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    values: NDArray[np.float32] = np.nan_to_num(
+        np.asarray(image).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0
+    )
     if image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255):
-        values = values / 257
+        values /= np.float32(257)
     elif image.mode == "F" and values.max(initial=0) <= 1:
-        values = values * 255
+        values *= np.float32(255)
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

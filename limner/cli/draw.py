@@ -124,7 +124,9 @@ def draw(
 
         drawn = limner.draw_all(request, count, on_step, source)
     for k, picture in enumerate(drawn):
-        file = picture.save(_file(output or Path(f"{_words(prompt)}-{drawn[0].seed}.png"), k, count))
+        file = picture.save(
+            _file(output or _free(f"{_words(prompt)}-{drawn[0].seed}", image, mask), k, count)
+        )
         varied = picture.request.variation_seed
         told = "" if varied is None else f"  variation {varied}"
         typer.echo(f"seed {picture.seed}{told}  {picture.seconds:.2f} s  {file}")
@@ -151,6 +153,14 @@ def _box(text: str) -> tuple[float, float, float, float]:
 
 def _file(base: Path, k: int, count: int) -> Path:
     return base if count == 1 else base.with_stem(f"{base.stem}-{k + 1:0{len(str(count))}d}")
+
+
+def _free(stem: str, *used: Path | None) -> Path:
+    """A name that is none of the pictures that were worked from."""
+    taken = [path.resolve() for path in used if path is not None]
+    while (file := Path(f"{stem}.png")).resolve() in taken:
+        stem += "-new"
+    return file
 
 
 def _words(prompt: str) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from ..errors import InvalidInput
-from ..pictures import read_picture, to_rgb
+from ..pictures import check_size, read_picture, to_rgb
 from ..registry.manifest import Size
 
 Pixels = NDArray[np.uint8]
@@ -30,32 +30,65 @@ _SEAM = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """`pixels` uint8 (H, W, 3); `mask` uint8 (H, W), from 128 on where to redraw, or None: everywhere."""
+    """`pixels` uint8 (H, W, 3), and at most one way to say what of them is redrawn; without any, all is.
+
+    `mask` uint8 (H, W): from 128 on. `keep`: all but this part, left, top, right, bottom as shares of the sides.
+    `outward`: the picture is made smaller, this share (0.25 to 0.9) of both sides, and all around it is drawn. Shares
+    are of what is left when the picture is cut to the shape that is drawn.
+    """
 
     pixels: Pixels
     mask: Pixels | None = None
+    keep: Box | None = None
+    outward: float | None = None
 
     def __post_init__(self) -> None:
-        """InvalidInput where mask and picture differ in size, or nothing is to be redrawn."""
-        if self.mask is None:
-            return
-        if self.mask.shape != self.pixels.shape[:2]:
+        """InvalidInput where the ways are several, or one is out of range or of another size."""
+        ways = [name for name in ("mask", "keep", "outward") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise InvalidInput("give a mask, a part to keep, or outward: one of the three", field=ways[0])
+        if self.mask is not None and self.mask.shape != self.pixels.shape[:2]:
             (height, width), (h, w) = self.pixels.shape[:2], self.mask.shape
             raise InvalidInput(
                 f"the mask is {w}x{h} px and the picture {width}x{height}; give both the same size",
                 field="mask",
             )
-        if not (self.mask >= 128).any():
-            raise InvalidInput("the mask is black all over; paint white what is to be redrawn", field="mask")
+        if self.keep is not None:
+            left, top, right, bottom = self.keep
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1 and self.keep != (0, 0, 1, 1)):
+                raise InvalidInput(
+                    f"keep={','.join(f'{share:g}' for share in self.keep)}: left, top, right, bottom must be shares "
+                    "from 0 to 1, left below right and top below bottom, and something must be left to redraw",
+                    field="keep",
+                )
+        if self.outward is not None and not 0.25 <= self.outward <= 0.9:
+            raise InvalidInput(
+                f"outward={self.outward:g} is out of range; allowed: 0.25 to 0.9", field="outward"
+            )
 
     def fitted(self, width: int, height: int) -> Source:
-        """The middle of the picture and of its mask in the shape of `width` x `height` px, resized to it."""
+        """The middle of the picture in the shape of `width` x `height` px, resized to it, with its mask.
+
+        InvalidInput where nothing of it is to be redrawn.
+        """
         box = _middle(self.pixels.shape[1], self.pixels.shape[0], width / height)
-        pixels = Image.fromarray(self.pixels).resize((width, height), Image.Resampling.LANCZOS, box)
+        pixels = np.asarray(
+            Image.fromarray(self.pixels).resize((width, height), Image.Resampling.LANCZOS, box)
+        )
+        if self.keep is not None:
+            return Source(pixels, _around(self.keep, width, height))
+        if self.outward is not None:
+            return _surrounded(pixels, self.outward)
         if self.mask is None:
-            return Source(np.asarray(pixels))
-        mask = Image.fromarray(self.mask).resize((width, height), Image.Resampling.BOX, box)
-        return Source(np.asarray(pixels), np.asarray(mask))
+            return Source(pixels)
+        mask = np.asarray(Image.fromarray(self.mask).resize((width, height), Image.Resampling.BOX, box))
+        if not (mask >= 128).any():
+            raise InvalidInput(
+                f"nothing white of the mask lies in what is drawn, the middle of the picture as {width}x{height} px; "
+                "paint white what is to be redrawn",
+                field="mask",
+            )
+        return Source(pixels, mask)
 
     def cells(self, factor: int) -> NDArray[np.float32]:
         """1 for each latent cell of `factor` px with anything to redraw, else 0; (1, 1, H / factor, W / factor)."""
@@ -77,60 +110,48 @@ class Source:
 def read_source(
     image: AnyPicture, mask: AnyPicture | None = None, keep: Box | None = None, outward: float | None = None
 ) -> Source:
-    """What to work from, of a picture and one way at most to say what of it is kept.
-
-    White of `mask` is redrawn; `keep` and `outward` are those of `keeping` and `surrounding`. Any mode and format that
-    `limner.pictures` reads; InvalidInput names what is wrong.
-    """
-    if sum(way is not None for way in (mask, keep, outward)) > 1:
-        raise InvalidInput("give a mask, a part to keep, or outward: one of the three", field="mask")
+    """What to work from. Any mode and format that `limner.pictures` reads; InvalidInput names what is wrong."""
     pixels = np.asarray(opened(image, "image"))
-    if keep is not None:
-        return keeping(pixels, keep)
-    if outward is not None:
-        return surrounding(pixels, outward)
-    return Source(pixels, None if mask is None else np.asarray(opened(mask, "mask").convert("L")))
+    shown = None if mask is None else np.asarray(opened(mask, "mask").convert("L"))
+    try:
+        return Source(pixels, shown, keep, outward)
+    except (TypeError, ValueError) as error:
+        field = "keep" if keep is not None else "outward"
+        raise InvalidInput(f"{field}: {error}", field=field) from None
 
 
 def opened(picture: AnyPicture, field: str) -> Image.Image:
-    """Any picture as RGB of at most 2048 px a side, transparency over white; InvalidInput names `field`."""
+    """Any picture, upright, as RGB of at most 2048 px a side, transparency over white; InvalidInput names `field`."""
     try:
-        if isinstance(picture, np.ndarray):
+        if isinstance(picture, str | Path | bytes):
+            picture = read_picture(picture if isinstance(picture, bytes) else Path(picture), most=MOST_PIXELS)
+        elif isinstance(picture, np.ndarray):
             picture = Image.fromarray(picture)
-        elif isinstance(picture, str | Path | bytes):
-            file = picture if isinstance(picture, bytes) else Path(picture)
-            picture = read_picture(file, most=MOST_PIXELS)
-    except (InvalidInput, TypeError) as error:
+        elif isinstance(picture, Image.Image):
+            check_size(picture, MOST_PIXELS)
+            picture = ImageOps.exif_transpose(picture)
+        else:
+            raise InvalidInput(
+                f"a {type(picture).__name__} is no picture: give a path, bytes, an array or a Pillow image"
+            )
+        if min(picture.size) < 8:
+            raise InvalidInput(f"the {field} is {picture.width}x{picture.height} px; at least 8x8")
+        picture = to_rgb(picture)
+    except (InvalidInput, TypeError, ValueError, OSError) as error:
         raise InvalidInput(str(error), field=field) from None
-    if min(picture.size) < 8:
-        raise InvalidInput(f"the {field} is {picture.width}x{picture.height} px; at least 8x8", field=field)
-    picture = to_rgb(picture)
     picture.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
     return picture
 
 
-def keeping(pixels: Pixels, box: Box) -> Source:
-    """Keep the part `box` of a picture (left, top, right, bottom as shares of its sides), redraw all around it."""
-    left, top, right, bottom = box
-    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise InvalidInput(
-            f"keep={','.join(f'{share:g}' for share in box)}: left, top, right, bottom must be shares "
-            "from 0 to 1, left below right and top below bottom",
-            field="keep",
-        )
-    height, width = pixels.shape[:2]
+def _around(keep: Box, width: int, height: int) -> Pixels:
+    left, top, right, bottom = keep
     mask = np.full((height, width), 255, np.uint8)
     mask[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = 0
-    return Source(pixels, mask)
+    return mask
 
 
-def surrounding(pixels: Pixels, share: float) -> Source:
-    """The picture made smaller, `share` (0.25 to 0.9) of both sides, in the middle of what is to be drawn around it.
-
-    What lies outside begins as the nearest edge of the picture, so that its colours go on.
-    """
-    if not 0.25 <= share <= 0.9:
-        raise InvalidInput(f"outward={share:g} is out of range; allowed: 0.25 to 0.9", field="outward")
+def _surrounded(pixels: Pixels, share: float) -> Source:
+    """The picture made smaller; what lies outside begins as its nearest edge, so that its colours go on."""
     height, width = pixels.shape[:2]
     small = Image.fromarray(pixels).resize(
         (max(1, round(width * share)), max(1, round(height * share))), Image.Resampling.LANCZOS

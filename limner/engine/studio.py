@@ -193,7 +193,10 @@ class _LoadedModel:
             height, width = source.pixels.shape[:2]
             size = size_like(self.sizes, width, height)
             request = request.model_copy(update={"width": size.width, "height": size.height})
-        return self.family.resolve(request)
+        resolved = self.family.resolve(request)
+        if source is not None and resolved.width and resolved.height:
+            source.fitted(resolved.width, resolved.height)  # what is wrong with it is told before it is drawn
+        return resolved
 
     def close(self) -> None:
         """Stop all pictures within a step, and let go of the networks."""

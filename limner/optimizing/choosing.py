@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,18 +49,23 @@ def optimize(
     need_nncf()
     small = sum(graph.parameters for graph in model.manifest.graphs.values()) < _SMALL
     count = prompts or (200 if small else 2)
+    copied = model.built_in
     model = _own(model, data_dir)
     _make_table(model, small, tell)
     of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
     wanted = [] if of is None else fresh_prompts(of, count)
     texts = [prompt.text for prompt in wanted] or sentences(model, count)
     own = model.manifest.sampler.guidance_interval
-    intervals = list(dict.fromkeys([own, *INTERVALS])) if of is not None and guidance else [own]
+    if guidance and of is None:
+        tell("guidance stays as it is: no checker knows this model's words")
+        guidance = False
+    intervals = list(dict.fromkeys([*INTERVALS, own])) if guidance else [own]
     with ExitStack() as stack:
         pool = stack.enter_context(checkers()) if of is not None else None
         tell(f"drawing {count} sentences in float32, to compare with")
-        true = draw_with(model, Way("float32"), texts, data_dir)
-        rows = [_row(Way("float32", own), true, true, wanted, of, pool)]
+        exact = Way("float32", intervals[0])
+        true = draw_with(model, exact, texts, data_dir)
+        rows = [_row(exact, true, true, wanted, of, pool)]
         for precision in ("bfloat16", "int8"):
             for interval in intervals:
                 way = Way(precision, interval)
@@ -76,6 +82,11 @@ def optimize(
     sampler = model.manifest.sampler.model_copy(update={"guidance_interval": best.guidance_interval})
     update = {"precision": best.precision, "sampler": sampler}
     model.manifest.model_copy(update=update).write(model.path)
+    if copied:
+        place = model.path.with_name(model.version)
+        shutil.rmtree(place, ignore_errors=True)
+        model.path.rename(place)
+        return open_model(place), choices
     return open_model(model.path), choices
 
 
@@ -86,11 +97,11 @@ def check_target(target: str) -> None:
 
 
 def _own(model: Model, data_dir: Path) -> Model:
-    """The model where it may be changed."""
+    """The model where it may be changed: a built-in one as a copy beside its later place."""
     if not model.built_in:
         return model
     version = f"{model.version}-cpu"
-    folder = data_dir / "models" / model.name / version
+    folder = data_dir / "models" / model.name / f".{version}.partial"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(model.path, folder)
     model.manifest.model_copy(update={"version": version}).write(folder)
@@ -100,7 +111,9 @@ def _own(model: Model, data_dir: Path) -> Model:
 def _make_table(model: Model, small: bool, tell: Tell) -> None:
     tell("drawing pictures to see what the denoiser reads")
     texts = sentences(model, 32 if small else 4)
-    samples = trajectories(model, backend("openvino"), texts, 4 if small else 3, _GRAPH)
+    # Not by an earlier table: its ranges would bound what is seen.
+    whole = replace(model, manifest=model.manifest.model_copy(update={"precision": "bfloat16"}))
+    samples = trajectories(whole, backend("openvino"), texts, 4 if small else 3, _GRAPH)
     tell(f"choosing 8-bit ranges by {len(samples)} of its calls")
     table: Table = table_for(model.graph_file(_GRAPH), samples)
     table_of(model.graph_file(_GRAPH)).write_text(table.model_dump_json(indent=1) + "\n")

@@ -6,6 +6,8 @@ fails the Origin check, whatever the method, so a form or a script elsewhere can
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +17,7 @@ from .problems import problem
 MAX_BODY = 64 * 1024
 MAX_UPLOAD = 20 * 1024 * 1024
 UPLOADS = "/v1/images"
+_UPLOADS_AT_ONCE = 4
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS = {
     "content-security-policy": (
@@ -106,9 +109,17 @@ class SmallBodies:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read, check, then pass on."""
+        """Read, check, then pass on; few uploads at a time, so that they do not fill the memory."""
+        if scope["type"] == "http" and scope["path"] == UPLOADS:
+            async with self._uploading:
+                await self._bounded(scope, receive, send)
+        else:
+            await self._bounded(scope, receive, send)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH"}:
             await self._app(scope, receive, send)
             return

@@ -70,12 +70,7 @@ class JobStore:
     def add(self, request: DrawRequest, n: int, retry_after: float = 1.0) -> Job:
         """Queue a job; it is on the disk when this returns. Busy when `limit` jobs wait."""
         with self._writes.begin() as session:
-            waiting = session.scalar(select(func.count()).where(JobRow.state == "queued")) or 0
-            if waiting >= self.limit:
-                raise Busy(
-                    f"{waiting} jobs are waiting, which is all the queue takes",
-                    retry_after,
-                )
+            self._check_room(session, retry_after)
             row = JobRow(
                 id=secrets.token_hex(12),
                 state="queued",
@@ -86,6 +81,16 @@ class JobStore:
             session.add(row)
             session.flush()
             return _job(session, row)
+
+    def check_room(self, retry_after: float = 1.0) -> None:
+        """Raise Busy when `limit` jobs wait."""
+        with self._reads.begin() as session:
+            self._check_room(session, retry_after)
+
+    def _check_room(self, session: Session, retry_after: float) -> None:
+        waiting = session.scalar(select(func.count()).where(JobRow.state == "queued")) or 0
+        if waiting >= self.limit:
+            raise Busy(f"{waiting} jobs are waiting, which is all the queue takes", retry_after)
 
     def get(self, job: str) -> Job:
         """The job with that id; NotFound where there is none."""

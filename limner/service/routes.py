@@ -63,6 +63,7 @@ def make_job(request: Request, response: Response, asked: JobRequest) -> JobView
         raise Unavailable("the service is stopping; send the job again when it is back")
     request.state.model = asked.model or service.model
     resolved = _resolve(service, asked)
+    service.store.check_room(service.runner.retry_after)
     service.keep(resolved)
     job = service.store.add(resolved, asked.n, service.runner.retry_after)
     service.runner.look()

@@ -109,10 +109,13 @@ class Service:
         InvalidInput where it cannot be decoded or is too large. One at a time, so that many do not fill the memory.
         """
         with self._decoding:
-            picture = opened(data, "image")
+            try:
+                picture = opened(data, "image")
+            except InvalidInput as error:
+                raise InvalidInput(str(error)) from None  # the body itself, no field of it
             file = io.BytesIO()
             picture.save(file, "PNG")
-        return self.uploads.put(file.getvalue()), picture.width, picture.height
+            return self.uploads.put(file.getvalue()), picture.width, picture.height
 
     def source(self, request: DrawRequest) -> Source | None:
         """What a request is to be made from; InvalidInput names the id that is not known, or what does not fit."""

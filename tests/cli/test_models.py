@@ -50,11 +50,19 @@ def test_an_unknown_model(run: Run) -> None:
 
 
 def test_show_tells_what_was_measured(run: Run, own: Path) -> None:
-    row = {"precision": "int8", "guidance_interval": [0, 0.8], "seconds": 0.1, "statements": 0.7, "psnr": 30.5}
+    row = {
+        "precision": "int8",
+        "guidance_interval": [0, 0.8],
+        "seconds": 0.1,
+        "statements": 0.7,
+        "psnr": 30.5,
+    }
     other = row | {"precision": "bfloat16", "seconds": 0.2, "statements": None, "psnr": None}
     told = {"target": "cpu", "machine": "a machine", "created": "2026-01-31", "prompts": 9}
     (own / "choices.json").write_text(json.dumps(told | {"rows": [other, row | {"chosen": True}]}))
     shown = run("models", "show", "tiny@1").stdout
     assert "9 sentences each on a machine" in shown
-    assert "guided 0 to 0.8: 0.100 s a picture, 70.0 % of statements hold, 30.5 dB to float32, chosen" in shown
+    assert (
+        "guided 0 to 0.8: 0.100 s a picture, 70.0 % of statements hold, 30.5 dB to float32, chosen" in shown
+    )
     assert "guided 0 to 0.8: 0.200 s a picture\n" in shown

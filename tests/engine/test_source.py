@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from limner.engine.source import MOST_SIDE, Source, keeping, read_source, size_like, surrounding
+from limner.engine.source import MOST_SIDE, Source, read_source, size_like
 from limner.errors import InvalidInput
 from limner.registry.manifest import Size
 
@@ -58,18 +58,28 @@ def test_what_is_kept_is_the_picture_itself_and_the_seam_is_soft() -> None:
     assert Source(np.zeros((64, 64, 3), np.uint8)).pasted(drawn, 8) is drawn
 
 
-def test_a_part_to_keep() -> None:
-    source = keeping(ramp(100, 50), (0.1, 0.2, 0.5, 1.0))
+def test_a_part_to_keep_is_of_what_is_drawn() -> None:
+    source = Source(ramp(200, 50), keep=(0.1, 0.2, 0.5, 1.0)).fitted(100, 50)
     assert source.mask is not None and (source.mask[10:50, 10:50] == 0).all()
     assert int((source.mask == 0).sum()) == 40 * 40
 
 
-def test_drawing_outward() -> None:
-    source = surrounding(ramp(100, 60), 0.5)
+def test_drawing_outward_leaves_room_on_all_sides() -> None:
+    source = Source(ramp(300, 60), outward=0.5).fitted(100, 60)
     assert source.pixels.shape == (60, 100, 3) and source.mask is not None
     ys, xs = np.nonzero(source.mask == 0)
     assert (ys.min(), ys.max() + 1, xs.min(), xs.max() + 1) == (15, 45, 25, 75)
     assert (source.pixels[30, :25] == source.pixels[30, 25]).all(), "colours go on outside"
+
+
+@pytest.mark.parametrize("where", ["nowhere", "at the sides"])
+def test_a_mask_with_nothing_white_in_what_is_drawn(where: str) -> None:
+    mask = np.zeros((64, 256), np.uint8)
+    if where == "at the sides":
+        mask[:, :20] = mask[:, -20:] = 255
+    with pytest.raises(InvalidInput, match="nothing white") as error:
+        Source(ramp(256, 64), mask).fitted(64, 64)
+    assert error.value.field == "mask"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +89,12 @@ def test_drawing_outward() -> None:
         ({"keep": (0, 0, 1, 2)}, "keep", "0 to 1"),
         ({"keep": (0, 0, float("nan"), 1)}, "keep", "0 to 1"),
         ({"outward": 0.1}, "outward", "0.25 to 0.9"),
-        ({"outward": 0.5, "keep": (0, 0, 1, 0.5)}, "mask", "one of the three"),
-        ({"mask": np.zeros((64, 64), np.uint8)}, "mask", "black all over"),
+        ({"outward": 0.5, "keep": (0, 0, 1, 0.5)}, "keep", "one of the three"),
+        ({"keep": (0, 0, 1, 1)}, "keep", "left to redraw"),
+        ({"keep": (0.1, 0.2)}, "keep", "values to unpack"),
+        ({"outward": "0.5"}, "outward", "not supported"),
+        ({"image": 5}, "image", "int is no picture"),
+        ({"image": Image.new("1", (8000, 6000))}, "image", "million pixels"),
         ({"mask": np.full((32, 64), 255, np.uint8)}, "mask", "64x32"),
         ({"mask": b"no"}, "mask", "cannot be decoded"),
         ({"image": Path("/nowhere.png")}, "image", "is not there"),
@@ -112,11 +126,13 @@ def test_every_kind_of_picture_becomes_rgb_upright() -> None:
         "turned": read_source(_file(plain, "JPEG", exif=turned.tobytes())),
         "clear": read_source(_file(clear, "PNG")),
         "deep": read_source(_file(deep, "PNG")),
+        "turned in memory": read_source(Image.open(io.BytesIO(_file(plain, "JPEG", exif=turned.tobytes())))),
         "palette": read_source(_file(plain.quantize(16), "GIF")),
     }
     assert {name: source.pixels.shape for name, source in found.items()} == {
         "cmyk": (16, 32, 3),
         "turned": (32, 16, 3),
+        "turned in memory": (32, 16, 3),
         "clear": (16, 32, 3),
         "deep": (16, 32, 3),
         "palette": (16, 32, 3),

@@ -9,6 +9,7 @@ and the same directory is drawn in any precision.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import openvino
@@ -39,10 +40,10 @@ class Range(_Part):
 class Table(_Part):
     """How a network is rounded: ranges of activations, and the layers whose weights (their input 1) are rounded.
 
-    Layers are called as this `runtime` calls them.
+    Layers are called as `runtime` called them when it was made.
     """
 
-    format: int = 1
+    format: Literal[1] = 1
     runtime: str
     activations: tuple[Range, ...]
     weights: tuple[str, ...]
@@ -87,7 +88,10 @@ def _round_weight(layer: openvino.Node, done: set[str]) -> None:
     """Put eight-bit weights, and a multiplication by their scales, in the place of those that a layer reads."""
     constant = layer.input_value(1).get_node()
     widened = constant
+    # What is multiplied by a matrix finds its outputs along the columns, unless the matrix is turned on the way.
+    turned = layer.get_type_name() != "MatMul" or bool(layer.get_attributes()["transpose_b"])
     while constant.get_type_name() in PASSES:
+        turned ^= constant.get_type_name() == "Transpose"
         widened, constant = constant, constant.input_value(0).get_node()
     if constant.get_type_name() != "Constant" or constant.get_friendly_name() in done:
         return
@@ -95,16 +99,17 @@ def _round_weight(layer: openvino.Node, done: set[str]) -> None:
     # What is half precision on the disk is made single by a layer of its own.
     given = widened if widened.get_type_name() == "Convert" else constant
     readers = list(given.output(0).get_target_inputs())
-    rounded, scales = rounded_weight(np.asarray(constant.data))
+    rounded, scales = rounded_weight(np.asarray(constant.data), 0 if turned else -1)
     whole = ops.convert(ops.constant(rounded), np.float32)
     scaled = ops.multiply(whole, ops.constant(scales)).output(0)
     for reader in readers:
         reader.replace_source_output(scaled)
 
 
-def rounded_weight(weight: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Whole numbers from -127 to 127 and the scale of each output channel (the first axis)."""
+def rounded_weight(weight: NDArray[np.floating], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Whole numbers from -127 to 127 and the scale of each output channel, which lie along `axis`."""
     values = weight.astype(np.float32)
-    most = np.abs(values).max(tuple(range(1, values.ndim)), keepdims=True)
+    others = tuple(each for each in range(values.ndim) if each != axis % values.ndim)
+    most = np.abs(values).max(others, keepdims=True)
     scales = np.maximum(most, np.float32(1e-12)) / np.float32(127)
     return np.rint(values / scales).astype(np.int8), scales.astype(np.float32)

@@ -54,7 +54,8 @@ def begin(
     sample = source.pixels.astype(np.float32).transpose(2, 0, 1)[None] / np.float32(127.5) - np.float32(1)
     told = None
     if inpaints:
-        around = yield from _encoded(sample if source.mask is None else sample * (source.mask < 128), latents)
+        kept_part = np.zeros_like(sample) if source.mask is None else sample * (source.mask < 128)
+        around = yield from _encoded(kept_part, latents)
         told = np.concatenate([cells, around], 1)
     clean = yield from _encoded(sample, latents)
     # A network that reads what is kept keeps it by itself.

@@ -38,6 +38,10 @@ let strokes = [];
 let inverted = false;
 /** @type {[number, number]} where the keys have the brush, in shares */
 let at = [0.5, 0.5];
+/** @type {number | null} width to height of what the model draws, where it has one size */
+let shape = null;
+/** @type {number | null} how much may change of a mask that was taken over; all where it is null */
+let partly = null;
 /** @type {{key: string, sent: Partial<Request>} | null} what was uploaded last, and for what */
 let sent = null;
 
@@ -85,16 +89,17 @@ function show() {
   easel.hidden = source === null;
   if (!source) return;
   const chosen = way();
-  const { picture } = source;
-  const scale = Math.min(1, MOST / Math.max(picture.width, picture.height));
-  const [width, height] = [Math.max(1, Math.round(picture.width * scale)), Math.max(1, Math.round(picture.height * scale))];
+  const [left, top, wide, high] = middle(source.picture);
+  const scale = Math.min(1, MOST / Math.max(wide, high));
+  const [width, height] = [Math.max(1, Math.round(wide * scale)), Math.max(1, Math.round(high * scale))];
   for (const canvas of [under, over]) Object.assign(canvas, { width, height });
   board.style.aspectRatio = `${width} / ${height}`;
   board.style.setProperty("--ratio", String(width / height));
   board.dataset.way = chosen;
   const part = chosen === "outward" ? Number(share.value) : 1;
   const [w, h] = [Math.round(width * part), Math.round(height * part)];
-  pen(under).drawImage(picture, Math.round((width - w) / 2), Math.round((height - h) / 2), w, h);
+  const cut = /** @type {const} */ ([source.picture, left, top, wide, high]);
+  pen(under).drawImage(...cut, Math.round((width - w) / 2), Math.round((height - h) / 2), w, h);
   if (chosen === "paint") paintStrokes(over, "rgb(74 99 230 / 0.6)", null);
   over.tabIndex = chosen === "paint" ? 0 : -1;
   if (chosen === "paint" && document.activeElement === over) showBrush();
@@ -104,6 +109,14 @@ function show() {
   element("strength-value", HTMLElement).textContent = `${Math.round(100 * Number(strength.value))} %`;
   undo.disabled = strokes.length === 0;
   invert.setAttribute("aria-pressed", String(inverted));
+}
+
+/** The middle of a picture in the shape that is drawn: all of it, but for what is drawn around.
+ * @param {ImageBitmap} picture @returns {[number, number, number, number]} left, top, width, height */
+function middle({ width, height }) {
+  if (way() !== "outward" || shape === null) return [0, 0, width, height];
+  const [w, h] = [Math.min(width, height * shape), Math.min(height, width / shape)];
+  return [(width - w) / 2, (height - h) / 2, w, h];
 }
 
 /** A ring where the keys have the brush. */
@@ -168,7 +181,7 @@ export async function take(id, mask = null) {
   try {
     const picture = await pictureOf(id);
     before = mask === null ? null : await maskOf(mask);
-    [source, strokes, inverted, sent] = [{ id, picture }, [], false, null];
+    [source, strokes, inverted, partly, sent] = [{ id, picture }, [], false, null, null];
     if (mask !== null) choose("paint");
     show();
     announce("The picture is on the bench");
@@ -241,8 +254,8 @@ export async function read() {
   if (chosen === "change") return { image: source.id, strength: Number(strength.value) };
   if (chosen === "paint" && strokes.length === 0 && !before) {
     open(true);
-    refuse("Paint over what is to be drawn anew.");
     over.focus();
+    refuse("Paint over what is to be drawn anew.");
     return null;
   }
   const key = JSON.stringify([chosen, source.id, strokes, inverted, share.value]);
@@ -251,7 +264,7 @@ export async function read() {
   Object.assign(mask, { width: under.width, height: under.height });
   if (chosen === "paint") {
     paintStrokes(mask, "#fff", "#000");
-    sent = { key, sent: { image: source.id, mask: await kept(mask) } };
+    sent = { key, sent: { image: source.id, mask: await kept(mask), ...(partly ? { strength: partly } : {}) } };
     return sent.sent;
   }
   const inside = 1 - Number(share.value);
@@ -261,22 +274,30 @@ export async function read() {
   context.fillRect(0, 0, mask.width, mask.height);
   context.fillStyle = "#000";
   context.fillRect(x + 1, y + 1, mask.width - 2 * x - 2, mask.height - 2 * y - 2);
-  sent = { key, sent: { image: await kept(under), mask: await kept(mask) } };
+  // What lies outside goes to the service too: let the picture's colours go on there.
+  const whole = document.createElement("canvas");
+  Object.assign(whole, { width: under.width, height: under.height });
+  pen(whole).drawImage(source.picture, ...middle(source.picture), 0, 0, whole.width, whole.height);
+  pen(whole).drawImage(under, 0, 0);
+  sent = { key, sent: { image: await kept(whole), mask: await kept(mask) } };
   return sent.sent;
 }
 
 /** What an earlier request was made from, put on the bench again. @param {Request} request */
-export function adopt({ image, mask, strength: share }) {
+export async function adopt({ image, mask, strength: share }) {
   if (!image) return clear();
   choose("change");
   if (share && !mask) strength.value = String(share);
-  take(image, mask);
+  await take(image, mask);
+  partly = (mask && share) || null;
 }
 
-/** Offer the bench only with models that can begin from a picture. @param {boolean} on */
-export function offer(on) {
+/** Offer the bench with models that can begin from a picture. @param {boolean} on @param {{width: number, height: number}[]} sizes */
+export function offer(on, sizes) {
   toggle.hidden = !on;
-  if (on) return;
+  const [only] = sizes;
+  shape = only && sizes.length === 1 ? only.width / only.height : null;
+  if (on) return show();
   open(false);
   clear();
 }

@@ -46,6 +46,10 @@ function showError(id, text) {
 /** @param {import("./wire.js").FieldError} wrong */
 const sentence = ({ message, allowed }) => (allowed ? `Allowed: ${allowed}.` : message);
 
+/** What is wrong in a field that has no place of its own: of a picture the reason says more than what is allowed.
+ * @param {import("./wire.js").FieldError | undefined} wrong */
+const told = (wrong) => wrong && (["image", "mask"].includes(wrong.field) ? wrong.message : `${wrong.field}: ${sentence(wrong)}`);
+
 /** Say beside the field what is wrong, or under the prompt where no field is named. @param {unknown} error */
 function report(error) {
   if (!(error instanceof Problem)) throw error;
@@ -53,7 +57,7 @@ function report(error) {
   const named = error.errors.filter(({ field }) => field in FIELDS);
   for (const wrong of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (wrong.field)], sentence(wrong));
   const [first] = error.errors;
-  if (named.length === 0) showError("prompt", first ? `${first.field}: ${sentence(first)}` : error.message);
+  if (named.length === 0) showError("prompt", told(first) ?? error.message);
 }
 
 let probing = 0;
@@ -187,7 +191,7 @@ async function submit(newSeed = false) {
   const count = new FormData(form).get("count");
   try {
     const from = await bench.read();
-    if (from) await draw({ prompt: prompt.value.trim(), ...settings.read(newSeed), ...from, n: Number(count) });
+    if (from) await draw({ prompt: prompt.value.trim(), ...settings.read(newSeed, "image" in from), ...from, n: Number(count) });
   } catch (error) {
     report(error);
   }
@@ -260,7 +264,7 @@ async function meet() {
 /** @param {import("./wire.js").Model} model */
 function introduce(model) {
   composer.learn(model.vocabulary);
-  bench.offer(model.edits);
+  bench.offer(model.edits, model.sizes);
   element("viewer-work", HTMLElement).hidden = !model.edits;
   element("small", HTMLElement).hidden = !model.small;
   const card = element("card", HTMLAnchorElement);

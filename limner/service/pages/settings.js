@@ -20,6 +20,8 @@ const panel = element("settings-panel", HTMLElement);
 /** @type {Model[]} */
 let models = [];
 let locked = false;
+/** @type {Partial<Request>} of a variation whose settings were taken over, until its seed is changed */
+let variation = {};
 
 /** How a request names a model: with its version where several have the name. @param {Model} one */
 const reference = (one) => (models.filter((m) => m.name === one.name).length > 1 ? `${one.name}@${one.version}` : one.name);
@@ -67,6 +69,7 @@ function reset() {
   guidance.value = String(one.defaults.guidance_scale);
   negative.value = "";
   seed.value = "";
+  variation = {};
   offerSizes(one.sizes);
   setLock(false);
 }
@@ -83,7 +86,10 @@ export function start(modelChanged) {
   toggle.addEventListener("click", () => openSettings(Boolean(panel.hidden)));
   element("defaults", HTMLButtonElement).addEventListener("click", reset);
   lock.addEventListener("click", () => setLock(!locked));
-  seed.addEventListener("input", () => setLock(seed.value.trim() !== ""));
+  seed.addEventListener("input", () => {
+    variation = {};
+    setLock(seed.value.trim() !== "");
+  });
   for (const field of [steps, guidance, negative, size]) field.addEventListener("input", show);
   model.addEventListener("change", () => {
     const one = chosen();
@@ -103,9 +109,11 @@ export function offer(offered) {
 /**
  * What the drawer says, ready to be sent. A seed that is not a number goes as it is: the service says what is
  * wrong with it.
- * @param {boolean} newSeed leave the seed to the service, locked or not @returns {Partial<Request>}
+ * @param {boolean} newSeed leave the seed to the service, locked or not
+ * @param {boolean} fitted the service may choose the size most like a picture, where none was chosen by hand
+ * @returns {Partial<Request>}
  */
-export function read(newSeed) {
+export function read(newSeed, fitted) {
   const one = chosen();
   if (!one) return {};
   const [width, height] = size.value.split("x").map(Number);
@@ -116,8 +124,8 @@ export function read(newSeed) {
     steps: Number(steps.value),
     guidance_scale: Number(guidance.value),
     negative_prompt: negative.value.trim(),
-    ...(locked && text !== "" && !newSeed ? { seed: typed } : {}),
-    ...(one.sizes.length > 1 ? { width, height } : {}),
+    ...(locked && text !== "" && !newSeed ? { seed: typed, ...variation } : {}),
+    ...(one.sizes.length > 1 && !(fitted && size.selectedIndex === 0) ? { width, height } : {}),
   };
 }
 
@@ -157,6 +165,8 @@ export function adopt({ request }, picture) {
   const wanted = `${picture.width}x${picture.height}`;
   if ([...size.options].some((option) => option.value === wanted)) size.value = wanted;
   seed.value = String(request.variation_strength ? (request.seed ?? picture.seed) : picture.seed);
+  const { variation_strength: far } = request;
+  variation = far ? { variation_seed: picture.seed, variation_strength: far } : {};
   setLock(true);
 }
 

@@ -29,10 +29,14 @@ RANGE = Range(source="x", readers=(("product", 0),), low=-2.0, high=1.984375)
 TABLE = Table(runtime="openvino", activations=(RANGE,), weights=("product",))
 
 
-@given(arrays.arrays(np.float32, (3, 4, 2), elements=st.floats(-1e4, 1e4, width=32)))
-def test_a_weight_is_rounded_by_one_scale_a_channel(weight: Floats) -> None:
-    rounded, scales = rounded_weight(weight)
-    assert rounded.dtype == np.int8 and scales.shape == (3, 1, 1)
+@given(
+    arrays.arrays(np.float32, (3, 4, 2), elements=st.floats(-1e4, 1e4, width=32)), st.sampled_from([0, -1])
+)
+def test_a_weight_is_rounded_by_one_scale_a_channel(weight: Floats, axis: int) -> None:
+    rounded, scales = rounded_weight(weight, axis)
+    rounded, scales = np.moveaxis(rounded, axis, 0), np.moveaxis(scales, axis, 0)
+    weight = np.moveaxis(weight, axis, 0)
+    assert rounded.dtype == np.int8 and scales.shape == (3 if axis == 0 else 2, 1, 1)
     assert np.abs(rounded.astype(int)).max() <= 127
     assert (np.abs(rounded * scales - weight) <= scales * 0.5001).all()
     for channel, scale in zip(weight, scales, strict=True):
@@ -44,32 +48,38 @@ def by_hand(x: Floats, weight: Floats) -> Floats:
     """Relu of the product of rounded numbers, slowly."""
     step = (RANGE.high - RANGE.low) / (LEVELS - 1)
     x = np.rint((np.clip(x, RANGE.low, RANGE.high) - RANGE.low) / step) * step + RANGE.low
-    whole, scales = rounded_weight(weight)
+    whole, scales = rounded_weight(weight, -1)
     return np.maximum(x @ (whole * scales), 0).astype(np.float32)
 
 
 def weight_of(model: Model) -> Floats:
     graph = onnx.load(model.graph_file("unet")).graph
-    found: Floats = numpy_helper.to_array(next(each for each in graph.initializer if each.name == "weight"))
+    found: Floats = numpy_helper.to_array(next(each for each in graph.initializer if each.name != "axes"))
     return found
 
 
-def named(directory: Path, half: bool = False) -> Model:
-    """A model whose product is called so; with `half`, its weights are kept in half precision."""
+def named(directory: Path, half: bool = False, turned: bool = False) -> Model:
+    """A model whose product is called so; with `half`, its weights are kept in half precision, with `turned` on their
+    side, as torch keeps them."""
     model = make_model(directory, "int8")
     proto = onnx.load(model.graph_file("unet"))
     proto.graph.node[0].name = "product"
+    weight, name = numpy_helper.to_array(proto.graph.initializer[0]), "weight"
+    if turned:
+        proto.graph.node.insert(0, helper.make_node("Transpose", ["turned"], [name], perm=[1, 0]))
+        weight, name = np.ascontiguousarray(weight.T), "turned"
     if half:
-        weight = numpy_helper.to_array(proto.graph.initializer[0]).astype(np.float16)
-        proto.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, "half"))
-        proto.graph.node.insert(0, helper.make_node("Cast", ["half"], ["weight"], to=TensorProto.FLOAT))
+        proto.graph.node.insert(0, helper.make_node("Cast", ["half"], [name], to=TensorProto.FLOAT))
+        weight, name = weight.astype(np.float16), "half"
+    proto.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, name))
     onnx.save(proto, model.graph_file("unet"))
     return open_model(directory)
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_a_network_is_rounded_as_the_table_says(tmp_path: Path, half: bool) -> None:
-    model = named(tmp_path / "m", half)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_network_is_rounded_as_the_table_says(tmp_path: Path, half: bool, turned: bool) -> None:
+    model = named(tmp_path / "m", half, turned)
     x = np.random.default_rng(1).standard_normal((5, 40)).astype(np.float32)
     network = openvino.Core().read_model(model.graph_file("unet"))
     exact = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(x)[0]
@@ -78,20 +88,22 @@ def test_a_network_is_rounded_as_the_table_says(tmp_path: Path, half: bool) -> N
     weight = numpy_helper.to_array(onnx.load(model.graph_file("unet")).graph.initializer[0]).astype(
         np.float32
     )
-    expected = by_hand(x, weight)
+    expected = by_hand(x, weight.T if turned else weight)
     assert np.abs(rounded - expected).max() < 1e-3 * np.abs(expected).max()
     assert np.abs(rounded - exact).max() > 3e-3 * np.abs(exact).max(), "nothing was rounded"
 
 
-def test_a_model_in_eight_bits_gives_a_row_the_same_bits_in_any_company(tmp_path: Path) -> None:
-    model = named(tmp_path / "m")
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_model_in_eight_bits_gives_a_row_the_same_bits_in_any_company(tmp_path: Path, turned: bool) -> None:
+    model = named(tmp_path / "m", turned=turned)
     table_of(model.graph_file("unet")).write_text(TABLE.model_dump_json())
     network = OpenVino(threads=1).load(model, "unet")
     x = np.random.default_rng(2).standard_normal((16, 40)).astype(np.float32)
     together = network({"x": x})["y"]
     for k in (0, 7, 15):
         assert np.array_equal(network({"x": x[k : k + 1]})["y"], together[k : k + 1])
-    assert np.abs(together - by_hand(x, weight_of(model))).max() < 0.02 * np.abs(together).max()
+    weight = weight_of(model)
+    assert np.abs(together - by_hand(x, weight.T if turned else weight)).max() < 0.02 * np.abs(together).max()
     network.close()
 
 

@@ -102,6 +102,7 @@ class Stub:
         self.resumed_from: list[str] = []
         self.away = False
         self.edits = True
+        self.sent: list[dict[str, Any]] = []
 
     def finish(self, job: StubJob, state: str) -> None:
         """End a job and say so to who listens."""
@@ -206,6 +207,7 @@ def stub_app(stub: Stub) -> Starlette:
         if stub.refuse is not None:
             return problem(stub.refuse[0], "Refused", **stub.refuse[1])
         asked = await request.json()
+        stub.sent.append(asked)
         seed = asked.get("seed", 0)
         if not isinstance(seed, int) or not 0 <= seed < 2**32:
             wrong = {"field": "seed", "message": "Input should be a valid integer"}

@@ -74,6 +74,7 @@ def test_what_is_painted_over_becomes_the_mask(page: Page, stub: Stub, photo: Pa
     put_on_bench(page, photo)
     page.check("[name=way][value=paint]")
     page.click("#draw")
+    expect(page.locator("#bench-error")).to_be_visible()
     expect(page.locator("#bench-error")).to_have_text("Paint over what is to be drawn anew.")
     assert not stub.jobs
     stroke(page, (0.6, 0.5), (0.9, 0.5))
@@ -110,9 +111,11 @@ def test_drawing_around_keeps_the_middle(page: Page, stub: Stub, photo: Path) ->
     drawn(page)
     request = asked(stub)
     mask, image = picture(stub, request["mask"]), picture(stub, request["image"])
-    assert (mask[30:70, 60:140] == 0).all() and (mask[:24] == 255).all() and (mask[:, :49] == 255).all()
-    small = np.asarray(Image.open(photo).resize((100, 50)))
-    assert np.abs(image[30:70, 60:140].astype(int) - small[5:45, 10:90]).mean() < 12
+    assert mask.shape == (100, 100, 3), "the middle, in the shape that is drawn"
+    assert (mask[27:73, 27:73] == 0).all() and (mask[:24] == 255).all() and (mask[:, :24] == 255).all()
+    small = np.asarray(Image.open(photo).crop((50, 0, 150, 100)).resize((50, 50)))
+    assert np.abs(image[30:70, 30:70].astype(int) - small[5:45, 5:45]).mean() < 12
+    assert not (image[2] == 255).all(), "colours go on outside"
     assert "strength" not in request
 
 
@@ -128,6 +131,35 @@ def test_more_like_a_picture(page: Page, stub: Stub) -> None:
     again = asked(stub)
     third = list(stub.jobs.values())[1].images[2]["id"]
     assert (again["image"], again["strength"]) == (third, 0.5) and "variation_strength" not in again
+
+
+def test_the_settings_of_a_variation_draw_it_again(page: Page, stub: Stub) -> None:
+    write(page, APPLE)
+    drawn(page)
+    drawn(page, "#alike", 4)
+    first = asked(stub)
+    page.locator(".tile").nth(1).click()
+    page.click("#use-all")
+    drawn(page)
+    again, second = asked(stub), list(stub.jobs.values())[1].images[1]["seed"]
+    assert (again["seed"], again["variation_strength"]) == (first["seed"], 0.3)
+    assert again["variation_seed"] == second
+    page.fill("#seed", "5")
+    drawn(page)
+    assert "variation_seed" not in asked(stub)
+
+
+def test_the_service_chooses_the_size_most_like_a_picture(page: Page, stub: Stub, photo: Path) -> None:
+    stub.sizes = [{"width": 128, "height": 128}, {"width": 128, "height": 64}]
+    page.reload()
+    put_on_bench(page, photo)
+    drawn(page)
+    sent = stub.sent[-1]
+    assert "image" in sent and "width" not in sent
+    page.click("#settings")
+    page.select_option("#size", "128x64")
+    drawn(page)
+    assert stub.sent[-1]["width"] == 128 and stub.sent[-1]["height"] == 64
 
 
 def test_a_picture_that_was_made_comes_to_the_bench_and_its_settings_too(page: Page, stub: Stub) -> None:
