@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..engine.backends import backend
-from ..engine.backends.int8 import Table, table_of
+from ..engine.backends.int8 import table_of
 from ..errors import InvalidInput
 from ..evaluation.checking import checkers
 from ..evaluation.run import hardware
@@ -21,12 +21,13 @@ from ..storybook.captions import vocabulary
 from ..storybook.worlds import Prompt, World, world
 from .calibration import sentences, trajectories
 from .measuring import Interval, Measured, Way, draw_with, fresh_prompts, psnr, statements
-from .rounding import need_nncf, table_for
+from .rounding import need_nncf, table_for, without_the_finest
 
 TARGETS = ("cpu",)
 INTERVALS: tuple[Interval, ...] = ((0.0, 1.0), (0.0, 0.8), (0.0, 0.6))
 LOSS = 0.01  # of the statements that hold: what speed may cost
 NEAR = 18.0  # dB to float32 pictures, where no checker can tell
+_SPARING = 1.05  # times longer that a picture may take so that its finest level is not rounded
 _SMALL = 100_000_000  # parameters
 _GRAPH = "unet"
 
@@ -51,7 +52,7 @@ def optimize(
     count = prompts or (200 if small else 2)
     copied = model.built_in
     model = _own(model, data_dir)
-    _make_table(model, small, tell)
+    _make_table(model, small, data_dir, tell)
     of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
     wanted = [] if of is None else fresh_prompts(of, count)
     texts = [prompt.text for prompt in wanted] or sentences(model, count)
@@ -108,15 +109,23 @@ def _own(model: Model, data_dir: Path) -> Model:
     return open_model(folder)
 
 
-def _make_table(model: Model, small: bool, tell: Tell) -> None:
+def _make_table(model: Model, small: bool, data_dir: Path, tell: Tell) -> None:
     tell("drawing pictures to see what the denoiser reads")
     texts = sentences(model, 32 if small else 4)
     # Not by an earlier table: its ranges would bound what is seen.
     whole = replace(model, manifest=model.manifest.model_copy(update={"precision": "bfloat16"}))
     samples = trajectories(whole, backend("openvino"), texts, 4 if small else 3, _GRAPH)
     tell(f"choosing 8-bit ranges by {len(samples)} of its calls")
-    table: Table = table_for(model.graph_file(_GRAPH), samples)
-    table_of(model.graph_file(_GRAPH)).write_text(table.model_dump_json(indent=1) + "\n")
+    graph = model.graph_file(_GRAPH)
+    whole_table = table_for(graph, samples)
+    spared = without_the_finest(graph, whole_table)
+    seconds = []
+    for table in (whole_table, spared):
+        tell(f"timing 8 bits with {len(table.weights)} layers rounded")
+        table_of(graph).write_text(table.model_dump_json(indent=1) + "\n")
+        seconds.append(draw_with(model, Way("int8"), sentences(model, 16 if small else 1), data_dir).seconds)
+    if seconds[1] > seconds[0] * _SPARING:
+        table_of(graph).write_text(whole_table.model_dump_json(indent=1) + "\n")
 
 
 def _row(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.backends.int8 import PASSES, Range, Table
+from ..engine.backends.int8 import Range, Table, weight_of
 from ..errors import Unavailable
 from .calibration import Inputs
 
@@ -92,6 +93,23 @@ def _is_rounded(layer: openvino.Node) -> bool:
     if layer.get_type_name() not in ("Convolution", "MatMul"):
         return False
     node = layer.input_value(1).get_node()
-    while node.get_type_name() in (*PASSES, "Multiply"):
+    while node.get_type_name() in ("Convert", "Multiply", "Transpose", "Reshape", "Identity"):
         node = node.input_value(0).get_node()
     return bool(node.get_type_name() == "Constant" and node.get_element_type().to_string() == "i8")
+
+
+def without_the_finest(graph: Path, table: Table) -> Table:
+    """The table without the layers of the finest level, where latents come in and go out as they are.
+
+    Their rounding shows most, as blotches in plain parts of a picture. Layers are known by their weights' names.
+    """
+    import openvino
+
+    layers = {layer.get_friendly_name(): layer for layer in openvino.Core().read_model(graph).get_ops()}
+    names = {name: weight_of(layers[name])[0].get_friendly_name() for name in table.weights}
+    last = max(
+        (int(found[1]) for name in names.values() if (found := re.match(r"up_blocks\.(\d+)\.", name))),
+        default=0,
+    )
+    finest = ("conv_in.", "conv_out.", "down_blocks.0.", f"up_blocks.{max(levels, default=0)}.")
+    return table.without({layer for layer, weight in names.items() if weight.startswith(finest)})

@@ -11,7 +11,7 @@ import pytest
 from limner.engine.backends import backend
 from limner.engine.backends.int8 import round_network
 from limner.optimizing.calibration import PLAIN, sentences, trajectories
-from limner.optimizing.rounding import table_for
+from limner.optimizing.rounding import table_for, without_the_finest
 from limner.registry.models import Model, open_model
 
 
@@ -50,6 +50,8 @@ def test_the_table_covers_what_was_seen_and_keeps_what_the_network_says(model: M
     least, most = every.min(), every.max()
     assert seen.low <= 0 <= seen.high
     assert seen.high - seen.low >= 0.8 * (most - least)
+    spared = without_the_finest(graph, table)
+    assert 0 < len(spared.weights) < len(table.weights)
     core = openvino.Core()
     rounded = core.read_model(graph)
     round_network(rounded, table)

@@ -8,6 +8,7 @@ and the same directory is drawn in any precision.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +57,21 @@ class Table(_Part):
         except ValidationError as error:
             raise InvalidInput(f"{file} is no table of 8-bit ranges: {error.errors()[0]['msg']}") from None
 
+    def without(self, layers: Collection[str]) -> Table:
+        """The table with these layers left as they are: neither their weights nor what they read is rounded."""
+        kept = [
+            each.model_copy(
+                update={"readers": tuple(reader for reader in each.readers if reader[0] not in layers)}
+            )
+            for each in self.activations
+        ]
+        return self.model_copy(
+            update={
+                "activations": tuple(each for each in kept if each.readers),
+                "weights": tuple(name for name in self.weights if name not in layers),
+            }
+        )
+
 
 def table_of(graph: Path) -> Path:
     """Where the table of a graph's file lies."""
@@ -84,22 +100,28 @@ def round_network(network: openvino.Model, table: Table) -> None:
         _round_weight(layers[name], done)
 
 
-def _round_weight(layer: openvino.Node, done: set[str]) -> None:
-    """Put eight-bit weights, and a multiplication by their scales, in the place of those that a layer reads."""
-    constant = layer.input_value(1).get_node()
-    widened = constant
+def weight_of(layer: openvino.Node) -> tuple[openvino.Node, openvino.Node, bool]:
+    """What a layer multiplies by, what makes single precision of it, if anything, else itself, and whether the outputs
+    lie along its first axis."""
+    weight = layer.input_value(1).get_node()
+    widened = weight
     # What is multiplied by a matrix finds its outputs along the columns, unless the matrix is turned on the way.
     turned = layer.get_type_name() != "MatMul" or bool(layer.get_attributes()["transpose_b"])
-    while constant.get_type_name() in PASSES:
-        turned ^= constant.get_type_name() == "Transpose"
-        widened, constant = constant, constant.input_value(0).get_node()
-    if constant.get_type_name() != "Constant" or constant.get_friendly_name() in done:
-        return
-    done.add(constant.get_friendly_name())
+    while weight.get_type_name() in PASSES:
+        turned ^= weight.get_type_name() == "Transpose"
+        widened, weight = weight, weight.input_value(0).get_node()
     # What is half precision on the disk is made single by a layer of its own.
-    given = widened if widened.get_type_name() == "Convert" else constant
+    return weight, widened if widened.get_type_name() == "Convert" else weight, turned
+
+
+def _round_weight(layer: openvino.Node, done: set[str]) -> None:
+    """Put eight-bit weights, and a multiplication by their scales, in the place of those that a layer reads."""
+    weight, given, turned = weight_of(layer)
+    if weight.get_type_name() != "Constant" or weight.get_friendly_name() in done:
+        return
+    done.add(weight.get_friendly_name())
     readers = list(given.output(0).get_target_inputs())
-    rounded, scales = rounded_weight(np.asarray(constant.data), 0 if turned else -1)
+    rounded, scales = rounded_weight(np.asarray(weight.data), 0 if turned else -1)
     whole = ops.convert(ops.constant(rounded), np.float32)
     scaled = ops.multiply(whole, ops.constant(scales)).output(0)
     for reader in readers:

@@ -138,3 +138,11 @@ def test_a_table_of_another_network_is_refused_before_anything_is_changed(tmp_pa
     with pytest.raises(InvalidInput, match="another"):
         round_network(network, TABLE.model_copy(update={"weights": ("another",)}))
     assert len(network.get_ops()) == before
+
+
+def test_layers_can_be_left_as_they_are() -> None:
+    shared = Range(source="x", readers=(("a", 0), ("b", 0)), low=-1, high=1)
+    table = Table(runtime="openvino", activations=(shared, RANGE), weights=("a", "b", "product"))
+    spared = table.without({"a", "product"})
+    assert spared.weights == ("b",)
+    assert [each.readers for each in spared.activations] == [(("b", 0),)]
