@@ -107,9 +107,6 @@ def without_the_finest(graph: Path, table: Table) -> Table:
 
     layers = {layer.get_friendly_name(): layer for layer in openvino.Core().read_model(graph).get_ops()}
     names = {name: weight_of(layers[name])[0].get_friendly_name() for name in table.weights}
-    last = max(
-        (int(found[1]) for name in names.values() if (found := re.match(r"up_blocks\.(\d+)\.", name))),
-        default=0,
-    )
+    levels = [int(found[1]) for name in names.values() if (found := re.match(r"up_blocks\.(\d+)\.", name))]
     finest = ("conv_in.", "conv_out.", "down_blocks.0.", f"up_blocks.{max(levels, default=0)}.")
     return table.without({layer for layer, weight in names.items() if weight.startswith(finest)})
