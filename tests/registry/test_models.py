@@ -175,7 +175,7 @@ def test_a_graph_that_is_no_file_is_refused(tmp_path: Path, path: str) -> None:
 def test_the_tiny_model_is_found_when_put_there(tiny_model: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_model, tmp_path / "models" / "tiny" / "1")
     model = Registry(tmp_path).find("tiny")
-    assert set(model.manifest.graphs) == {"text_encoder", "unet", "vae_decoder"}
+    assert set(model.manifest.graphs) == {"text_encoder", "unet", "vae_decoder", "vae_encoder"}
 
 
 def test_an_extra_model_is_listed_once_and_found_by_name(registry: Registry, tmp_path: Path) -> None:
