@@ -19,7 +19,11 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     init: Annotated[
         str | None,
-        typer.Option("--init", metavar="MODEL", help="Start from this model's networks, where shapes agree."),
+        typer.Option("--init", metavar="MODEL", help="The model to tune, or whose networks to start from."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="The captioned pictures. [default: the recipe's]"),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -29,4 +33,4 @@ def train(
         from ..registry.places import data_dir as place_of
         from ..training.run import train as run
     parent = Registry(place_of(data_dir)).find(init) if init is not None else None
-    run(recipe, out or Path("runs") / recipe.stem, resume, parent)
+    run(recipe, out or Path("runs") / recipe.stem, resume, parent, data)

@@ -1,4 +1,4 @@
-"""One picture or mask of a captioned set to one square array."""
+"""One picture or mask of a captioned set to one array of a given size."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from PIL import Image
 from ..pictures import read_picture, to_rgb
 
 
-def _square(image: Image.Image, size: int, how: Image.Resampling) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side)).resize((size, size), how)
+def _middle(image: Image.Image, width: int, height: int, how: Image.Resampling) -> Image.Image:
+    """The largest middle part of the shape width : height, at that size."""
+    scale = min(image.width / width, image.height / height)
+    across, down = min(round(width * scale), image.width), min(round(height * scale), image.height)
+    left, top = (image.width - across) // 2, (image.height - down) // 2
+    return image.crop((left, top, left + across, top + down)).resize((width, height), how)
 
 
-def load_picture(file: Path, size: int) -> NDArray[np.uint8]:
-    """The middle square of a picture, uint8 (size, size, 3), sRGB.
+def load_picture(file: Path, size: int, height: int | None = None) -> NDArray[np.uint8]:
+    """The middle square of a picture, uint8 (size, size, 3), sRGB; with a `height`, the part of size : height.
 
     Turned as its EXIF says, transparency over white, any mode, resized by Lanczos. The first frame of an
     animation. PictureError (an InvalidInput) where the file is missing, broken, truncated or too large.
     """
-    image = to_rgb(read_picture(file, at_least=2 * size))
-    return np.array(_square(image, size, Image.Resampling.LANCZOS), np.uint8)
+    image = to_rgb(read_picture(file, at_least=2 * max(size, height or 0)))
+    return np.array(_middle(image, size, height or size, Image.Resampling.LANCZOS), np.uint8)
 
 
-def load_mask(file: Path, size: int) -> NDArray[np.uint8]:
-    """The middle square of a mask, uint8 (size, size), nearest neighbour: values stay what they are.
+def load_mask(file: Path, size: int, height: int | None = None) -> NDArray[np.uint8]:
+    """The middle square of a mask, uint8 (size, size), nearest neighbour: values stay what they are. With a `height`
+    the part of size : height.
 
     Palette pictures give their indices, one-bit pictures 0 and 1, more than 8 bits are cut off at 255.
     PictureError as for `load_picture`.
@@ -41,4 +44,4 @@ def load_mask(file: Path, size: int) -> NDArray[np.uint8]:
         image = Image.fromarray(np.asarray(image).astype(np.uint8))
     elif image.mode not in ("L", "P"):
         image = image.convert("L")
-    return np.array(_square(image, size, Image.Resampling.NEAREST), np.uint8)
+    return np.array(_middle(image, size, height or size, Image.Resampling.NEAREST), np.uint8)

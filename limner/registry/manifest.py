@@ -67,6 +67,13 @@ class Preview(_Part):
     bias: tuple[float, float, float]
 
 
+class Layout(_Part):
+    """Mean and deviation of the further latent channels that say where subjects are, where a model has them."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
 class Size(_Part):
     """A picture size in pixels."""
 
@@ -101,6 +108,7 @@ class Manifest(_Part):
     sampler: SamplerDefaults = SamplerDefaults()
     sizes: tuple[Size, ...]
     preview: Preview
+    layout: Layout | None = None
     vocabulary: tuple[str, ...] | None = None
     licence: str
     lineage: Lineage

@@ -142,3 +142,30 @@ def write(
                     f"tensor {name!r} has {tensor.length - left} bytes, not what its shape needs"
                 )
     partial.replace(file)
+
+
+def rewrite(source: Path, target: Path, replaced: Mapping[str, Written]) -> None:
+    """Write `source` again as `target`, some tensors with other numbers of the same kind and shape.
+
+    Every tensor stays where it is, so that what points into the one file fits the other. Whole or not at all.
+    InvalidInput where a tensor is not there or is of another kind or shape.
+    """
+    index = read_index(source)
+    for name, tensor in replaced.items():
+        there = index.get(name)
+        if there is None or (there.dtype, there.shape) != (tensor.dtype, tensor.shape):
+            raise InvalidInput(f"{source} has no tensor {name!r} of {tensor.dtype} {list(tensor.shape)}")
+    partial = target.with_name(target.name + ".partial")
+    with partial.open("wb") as stream:
+        for run in _runs(source, 0, _header(source)[1]):
+            stream.write(run)
+        for name, there in sorted(index.items(), key=lambda entry: entry[1].offset):
+            stream.seek(there.offset)
+            left = there.length
+            for part in replaced[name].parts() if name in replaced else _runs(source, there.offset, left):
+                stream.write(part)
+                left -= len(part)
+            if left:
+                raise InvalidInput(f"tensor {name!r} has {there.length - left} bytes, not {there.length}")
+        stream.truncate(source.stat().st_size)
+    partial.replace(target)

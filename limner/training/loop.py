@@ -8,8 +8,10 @@ step is derived from (seed, step), so a run that is interrupted and resumed ends
 from __future__ import annotations
 
 import math
+import resource
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,8 +21,8 @@ from typing import Protocol
 
 import torch
 from accelerate import Accelerator
-from diffusers.training_utils import EMAModel
 from PIL import Image
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -33,11 +35,15 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from ..errors import Cancelled, InvalidInput, LimnerError
+from .average import MovingAverage
 from .recipe import Optimisation
 
 _STEP_SEED = 1_000_003
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 KEPT_CHECKPOINTS = 2
 Tell = Callable[[str, float], None]
+
+console = Console()
 
 
 class Stage(Protocol):
@@ -100,18 +106,9 @@ class Loop:
             )
         device = self.accelerator.device
         stage.module.to(device)
-        optimizer = torch.optim.AdamW(
-            _groups(stage.module, recipe.weight_decay),
-            recipe.learning_rate,
-            betas=(0.9, recipe.beta2),
-            fused=True,
-        )
-        self.optimizer = self.accelerator.prepare(optimizer)
+        self.optimizer = self.accelerator.prepare(_optimizer(stage.module, recipe))
         self.parameters = [p for p in stage.module.parameters() if p.requires_grad]
-        self.ema = EMAModel(
-            stage.module.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, power=0.75
-        )
-        self.ema.to(device)
+        self.average = MovingAverage(self.parameters, recipe.ema_decay, recipe.ema_on_cpu)
         self.step, self.seconds = 0, 0.0
 
     def run(self, resume: bool = False) -> nn.Module:
@@ -136,9 +133,9 @@ class Loop:
                     for name, value in losses.items():
                         tell(f"train/{name}", value)
                 last, stop = self.step == recipe.steps, self._any(bool(asked))
-                if last or self.step % recipe.validate_every == 0:
+                if _due(recipe.validate_every, self.step, last):
                     self._validate(tell)
-                if last or self.step % recipe.sheet_every == 0:
+                if _due(recipe.sheet_every, self.step, last):
                     self._sheet()
                 now = time.monotonic()
                 self.seconds, began = self.seconds + now - began, now
@@ -148,7 +145,12 @@ class Loop:
                     raise Cancelled(
                         f"{self.stage.name}: saved at step {self.step} of {recipe.steps}; go on with --resume"
                     )
-        self.ema.copy_to(self.stage.module.parameters())
+        self.average.copy_to(self.parameters)
+        if visible:
+            console.print(
+                f"{self.stage.name}: {self.step} steps, {self.seconds / 60:.1f} min, "
+                f"{self.step / max(self.seconds, 1e-9):.2f} steps/s, at most {_held():.1f} GB held"
+            )
         return self.stage.module.eval()
 
     @contextmanager
@@ -204,19 +206,14 @@ class Loop:
             )
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.ema.step(self.stage.module.parameters())
+        self.average.step(self.parameters)
         return sums
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        self.ema.store(self.stage.module.parameters())
-        self.ema.copy_to(self.stage.module.parameters())
         self.stage.module.eval()
-        try:
-            with torch.no_grad(), self._autocast():
-                yield
-        finally:
-            self.ema.restore(self.stage.module.parameters())
+        with self.average.in_place(self.parameters), torch.no_grad(), self._autocast():
+            yield
 
     def _validate(self, tell: Tell) -> None:
         with self._averaged():
@@ -244,9 +241,9 @@ class Loop:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             state = {
-                "module": self.stage.module.state_dict(),
+                "module": _trained(self.stage.module),
                 "optimizer": self.optimizer.state_dict(),
-                "ema": self.ema.state_dict(),
+                "ema": self.average.state_dict(),
                 "step": self.step,
                 "seconds": self.seconds,
             }
@@ -263,16 +260,43 @@ class Loop:
             return
         state = torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)
         try:
-            self.stage.module.load_state_dict(state["module"])
+            missing, unknown = self.stage.module.load_state_dict(state["module"], strict=False)
+            fits = not unknown and not set(missing) & set(_trained(self.stage.module))
         except RuntimeError:
+            fits = False
+        if not fits:
             raise InvalidInput(
                 f"{found[-1]} was trained with other channels or layers than the recipe says; "
                 "use that recipe, or start again without --resume"
-            ) from None
+            )
         self.optimizer.load_state_dict(state["optimizer"])
-        self.ema.load_state_dict(state["ema"])
-        self.ema.to(self.accelerator.device)
+        self.average.load_state_dict(state["ema"], self.parameters)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
+
+
+def _trained(module: nn.Module) -> dict[str, Tensor]:
+    """What a checkpoint keeps of a module: all but frozen parameters, which it has from elsewhere."""
+    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+    return {name: value for name, value in module.state_dict().items() if name not in frozen}
+
+
+def _due(every: int, step: int, last: bool) -> bool:
+    """Whether something that is done every so many steps, and at the last, is due; 0 means never."""
+    return bool(every) and (last or step % every == 0)
+
+
+def _optimizer(module: nn.Module, recipe: Optimisation) -> torch.optim.Optimizer:
+    groups = _groups(module, recipe.weight_decay)
+    if recipe.optimizer == "adafactor":
+        return torch.optim.Adafactor(groups, recipe.learning_rate, eps=(None, 1e-3), d=recipe.clip)
+    return torch.optim.AdamW(groups, recipe.learning_rate, betas=(0.9, recipe.beta2), fused=True)
+
+
+def _held() -> float:
+    """The most memory that this process has held, in GB: of its GPU where it has one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT / 1e9
 
 
 def _groups(module: nn.Module, decay: float) -> list[dict[str, object]]:

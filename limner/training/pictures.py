@@ -56,21 +56,37 @@ def drawn_subjects(item: Item) -> list[str]:
     return [name if isinstance(name, str) and name else _UNNAMED for name in names]
 
 
-def _read(
-    item: Item, size: int, names: tuple[str, ...]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
-    picture, boxes = load_picture(item.file, size), np.full((_BOXES, 4), np.nan, np.float32)
+def shown_subjects(
+    item: Item, names: tuple[str, ...], width: int, height: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Which kind of subject each pixel shows (height, width), and the boxes (8, 4), as in `PictureArrays`."""
+    boxes = np.full((_BOXES, 4), np.nan, np.float32)
     if item.mask is None:
-        return picture, np.zeros((size, size), np.uint8), boxes
+        return np.zeros((height, width), np.uint8), boxes
     kinds = np.ones(256, np.uint8)
     kinds[0] = 0
     for k, name in enumerate(drawn_subjects(item)[:255], 1):
         kinds[k] = names.index(name) + 1 if name in names else 1
-    mask = load_mask(item.mask, size)
+    mask = load_mask(item.mask, width, height)
     for k, value in enumerate(np.unique(mask[mask > 0])[:_BOXES]):
         ys, xs = np.nonzero(mask == value)
-        boxes[k] = xs.min() / size, ys.min() / size, (xs.max() + 1) / size, (ys.max() + 1) / size
-    return picture, kinds[mask], boxes
+        left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+        boxes[k] = left / width, top / height, right / width, bottom / height
+    return kinds[mask], boxes
+
+
+def cell_shares(shown: NDArray[np.uint8], factor: int) -> NDArray[np.float16]:
+    """Of each cell of factor x factor pixels the share that shows a subject; `shown` (H, W) as above."""
+    height, width = shown.shape
+    cells = (shown > 0).reshape(height // factor, factor, width // factor, factor)
+    shares: NDArray[np.float16] = cells.mean((1, 3), dtype=np.float32).astype(np.float16)
+    return shares
+
+
+def _read(
+    item: Item, size: int, names: tuple[str, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    return load_picture(item.file, size), *shown_subjects(item, names, size, size)
 
 
 def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:

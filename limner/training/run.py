@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,11 +21,10 @@ from ..data import CaptionedSet, read_set, split, write_storybook
 from ..data.captioned import Item
 from ..errors import InvalidInput
 from ..registry.models import Model
-from .recipe import Data, Recipe, read_recipe
+from .recipe import Data, Recipe, read_recipe, recipe_of
 
 RECIPE_NAME = "recipe.json"
-_LEARNED = ("autoencoder", "denoiser", "tokenizer")
-_MADE = (*_LEARNED, "pictures", "cache", "pipeline", "model")
+_MADE = ("pictures", "cache", "pipeline", "lora", "model")
 _REPORTS = ("checkpoint_every", "validate_every", "sheet_every")
 
 console = Console()
@@ -56,14 +54,17 @@ class Prepared:
         return digest.hexdigest()
 
 
-def train(recipe_file: Path, out: Path, resume: bool, parent: Model | None = None) -> Model:
+def train(
+    recipe_file: Path, out: Path, resume: bool, parent: Model | None = None, folder: Path | None = None
+) -> Model:
     """Train by a recipe in the folder `out`; the model directory is `out`/model.
 
-    Networks of `parent` whose shapes are those of the recipe are where training starts, with its tokenizer.
+    A recipe that tunes does so with `parent`; of one that trains, networks of `parent` whose shapes are those of the
+    recipe are where training starts, with its tokenizer. Pictures are those of `folder`, where one is named.
     Raises InvalidInput for a wrong recipe or set and Cancelled after Ctrl-C; what was done is kept, and the
     same call with `resume` goes on exactly where it stopped.
     """
-    recipe = read_recipe(recipe_file)
+    recipe = read_recipe(recipe_file).settled(parent, folder)
     # torchrun starts several processes; accelerate joins them on a CPU only when it is told to.
     processes = PartialState(cpu="LOCAL_RANK" in os.environ and not torch.cuda.is_available())
     out.mkdir(parents=True, exist_ok=True)
@@ -75,10 +76,14 @@ def train(recipe_file: Path, out: Path, resume: bool, parent: Model | None = Non
         _begin(recipe, parent, prepared, out, resume)
     processes.wait_for_everyone()
     console.print(f"{len(prepared.train)} pictures to learn from, {len(prepared.held_out)} held out")
-    family = import_module(f"limner.families.{recipe.family}.training")
-    model: Model = family.train(recipe, prepared, out, resume)
+    model: Model = import_module(recipe.trainer).train(recipe, prepared, out, resume)
     console.print(f"model directory: {model.path}")
     return model
+
+
+def _learned(recipe: Recipe) -> set[str]:
+    """The folders in a run where what is learned lies."""
+    return {*recipe.stages, *recipe.stages.values()}
 
 
 def _said(recipe: Recipe, parent: Model | None) -> dict[str, Any]:
@@ -92,7 +97,7 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
     """
     file = out / RECIPE_NAME
     if not file.is_file():
-        if foreign := [name for name in _MADE if (out / name).exists()]:
+        if foreign := [name for name in (*_learned(recipe), *_MADE) if (out / name).exists()]:
             raise InvalidInput(f"{out} holds '{foreign[0]}' but is no folder of a run; name an empty one")
         file.write_text(json.dumps(_said(recipe, parent), indent=1) + "\n")
         return
@@ -100,22 +105,16 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
         return
     try:
         kept = json.loads(file.read_text())
-        before = Recipe.model_validate(
-            {key: value for key, value in kept.items() if key not in ("init", "data_hash")}
-        )
-    except ValueError:
+        before = recipe_of({key: value for key, value in kept.items() if key not in ("init", "data_hash")})
+    except (ValueError, InvalidInput):
         raise InvalidInput(
             f"the run in {out} was begun by another version; start again without --resume"
         ) from None
-    begun = [
-        name
-        for name, part in (("autoencoder", "autoencoder"), ("denoiser", "tokenizer"))
-        if (out / part).is_dir()
-    ]
+    begun = [table for table, folder in recipe.stages.items() if (out / folder).is_dir()]
     was = {"init": kept.get("init")} | before.model_dump(mode="json")
     for key, old, new in _changes(was, _said(recipe, parent)):
         table, _, name = key.partition(".")
-        free = table == "model" or (table in ("autoencoder", "denoiser") and table not in begun)
+        free = table == "model" or (table in recipe.stages and table not in begun)
         if not free and name not in _REPORTS:
             raise InvalidInput(
                 f"{key} is {new} and was {old} when the run in {out} began; "
@@ -133,7 +132,7 @@ def _begin(recipe: Recipe, parent: Model | None, prepared: Prepared, out: Path, 
                 f"the pictures or captions have changed since the run in {out} began; start again without --resume"
             )
     elif not resume:
-        for name in _LEARNED:
+        for name in _learned(recipe):
             shutil.rmtree(out / name, ignore_errors=True)
     file.write_text(json.dumps(_said(recipe, parent) | {"data_hash": data}, indent=1) + "\n")
 
@@ -158,7 +157,7 @@ def _prepare(data: Data, seed: int, out: Path, parent: Model | None, resume: boo
             _draw(data, folder)
     whole = read_set(folder)
     learned, held_out = split(whole.items, data.held_out, seed)
-    return Prepared(whole, tuple(learned), tuple(held_out), out / "cache", parent)
+    return Prepared(whole, tuple(learned), tuple(held_out), data.cache or out / "cache", parent)
 
 
 def _draw(data: Data, folder: Path) -> None:
@@ -166,19 +165,5 @@ def _draw(data: Data, folder: Path) -> None:
         task = bar.add_task("drawing Storybook", total=data.storybook_count)
         write_storybook(
             folder, data.storybook_count, data.size, data.storybook_seed,
-            lambda done, count: bar.update(task, completed=done, total=count),
+            lambda done, count: bar.update(task, completed=done, total=count), data.storybook_world,
         )  # fmt: skip
-
-
-def commit() -> str:
-    """The commit of the code that trains, or "unknown" outside a checkout."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return found.stdout.strip()

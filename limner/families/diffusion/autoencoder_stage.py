@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...training.pictures import PictureArrays, order
-from ...training.recipe import Autoencoder
 from .loss import kl_divergence, reconstruction_loss
+from .recipe import Autoencoder
 from .sheets import grid
 
 _SHEET = 8

@@ -15,11 +15,11 @@ from torch.nn import functional
 from transformers import CLIPTokenizer
 
 from ...training.pictures import order
-from ...training.recipe import Denoiser
 from .autoencoder_stage import to_pixels
-from .loss import min_snr_weight, velocity, weighted_square_error
+from .loss import min_snr_weight, noised, velocity, weighted_square_error
 from .model import build_text_encoder, build_unet
-from .sheets import captioned
+from .recipe import Denoiser
+from .sheets import captioned, sampled
 
 _TIMESTEPS = 1000
 _HELD_OUT = 256
@@ -161,8 +161,7 @@ class DenoiserStage:
         clean = torch.from_numpy(examples.latents[chosen]).float()
         noise = torch.randn(clean.shape, generator=generator)
         alpha_bar = self.alpha_bar[timesteps]
-        a = alpha_bar.view(-1, 1, 1, 1)
-        noisy = a.sqrt() * clean + (1 - a).sqrt() * noise
+        noisy = noised(clean, noise, alpha_bar)
         states = self.text_encoder(input_ids=tokens.to(device)).last_hidden_state
         made = self.unet(noisy.to(device), timesteps.to(device), states).sample
         shown = torch.from_numpy(examples.cells[chosen]).float().unsqueeze(1)
@@ -197,12 +196,7 @@ class DenoiserStage:
         latents = torch.randn((count, *shape), generator=torch.Generator().manual_seed(0)).to(device)
         both = torch.cat([self.empty.repeat(count, 1), tokens])
         states = self.text_encoder(input_ids=both.to(device)).last_hidden_state
-        scheduler = noise_schedule()
-        scheduler.set_timesteps(_SHEET_STEPS)
-        for timestep in scheduler.timesteps:
-            made = self.unet(torch.cat([latents, latents]), timestep, states).sample.float()
-            free, bound = made.chunk(2)
-            latents = scheduler.step(free + _SHEET_GUIDANCE * (bound - free), timestep, latents).prev_sample
+        latents = sampled(self.unet, noise_schedule(), latents, states, _SHEET_STEPS, _SHEET_GUIDANCE)
         pictures = to_pixels(self.vae.to(device).decode(latents).sample)
         return captioned(list(pictures), [self._text(row) for row in tokens])
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import InvalidInput, LimnerError, NotFound, Unavailable
-from ...registry.manifest import Lineage, Manifest, Preview, SamplerDefaults, Size
+from ...registry.manifest import Layout, Lineage, Manifest, Preview, SamplerDefaults, Size
 from ...registry.models import Model, open_model
 from ...registry.onnx_weights import bind, strip
 from ...registry.weight_files import read_index
@@ -63,6 +63,7 @@ def export(
     vocabulary: Sequence[str] | None = None,
     sampler: SamplerDefaults | None = None,
     preview_pairs: tuple[Tensor, Tensor] | None = None,
+    layout: Layout | None = None,
     licence: str = "Apache-2.0",
     precision: Literal["float32", "bfloat16"] = "bfloat16",
 ) -> Model:
@@ -91,6 +92,7 @@ def export(
         sampler=sampler or SamplerDefaults(),
         sizes=(Size(width=width, height=height),),
         preview=fit_preview(latents, pictures),
+        layout=layout,
         vocabulary=None if vocabulary is None else tuple(vocabulary),
         licence=licence,
         lineage=lineage,

@@ -19,9 +19,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import InvalidInput
+from ...registry.manifest import Layout
 
 CHANNELS = 3
 _AT_ONCE = 32
+_DECODES = "decoder.conv_in.weight"
 _LOGVAR = -4.0  # of the new channels' posterior
 _REACH = 1.25  # how far beyond its box, in halves of the box, a subject still gives coordinates
 
@@ -62,11 +64,16 @@ def check_boxes(boxes: NDArray[np.float32]) -> None:
         )
 
 
-def standardised(train: NDArray[np.float32], others: NDArray[np.float32]) -> list[NDArray[np.float16]]:
-    """Both layouts with mean 0 and deviation 1 in every channel of the first."""
-    mean = train.mean((0, 2, 3), keepdims=True)
-    std = np.maximum(train.std((0, 2, 3), keepdims=True), 1e-3)
-    return [((part - mean) / std).astype(np.float16) for part in (train, others)]
+def scale_of(channels: NDArray[np.float32]) -> Layout:
+    """Mean and deviation of each layout channel over a training set (N, 3, h, w)."""
+    mean, std = channels.mean((0, 2, 3)), np.maximum(channels.std((0, 2, 3)), 1e-3)
+    return Layout.model_validate({"mean": mean.tolist(), "std": std.tolist()})
+
+
+def standardised(channels: NDArray[np.float32], scale: Layout) -> NDArray[np.float16]:
+    """Layout channels (..., 3, h, w) as a denoiser reads them: of mean 0 and deviation 1 where `scale` is from."""
+    mean, std = (np.array(each, np.float32)[:, None, None] for each in (scale.mean, scale.std))
+    return ((channels - mean) / std).astype(np.float16)
 
 
 @torch.no_grad()
@@ -97,7 +104,7 @@ def widened(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> Autoencod
 
 def is_widened(weights: Mapping[str, Tensor], width: int) -> bool:
     """Whether these are the weights of what `widened` makes of an autoencoder of `width` latent channels."""
-    kernel = weights["decoder.conv_in.weight"]
+    kernel = weights[_DECODES]
     return kernel.shape[1] == width + CHANNELS and not bool(kernel[:, width:].any())
 
 
@@ -121,7 +128,7 @@ def _kept(name: str, width: int) -> tuple[Tensor | slice, ...] | None:
         return (both[:, None], both) if name.endswith("weight") else (both,)
     if part == "post_quant_conv":
         return (means[:, None], means) if name.endswith("weight") else (means,)
-    if name == "decoder.conv_in.weight":
+    if name == _DECODES:
         return (slice(None), means)
     return None
 

@@ -26,12 +26,34 @@ def kl_divergence(mean: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
 
 
-def min_snr_weight(snr: Tensor, gamma: float) -> Tensor:
-    """Weight of the velocity loss at a signal-to-noise ratio: min(SNR, gamma) / (SNR + 1) (Hang et al., 2023).
+def min_snr_weight(snr: Tensor, gamma: float, prediction: str = "v_prediction") -> Tensor:
+    """Weight of the loss at a signal-to-noise ratio, so that it counts like min(SNR, gamma) times that of the clean
+    latent (Hang et al., 2023).
 
-    snr: (B,), may be zero; gamma 0 means no weighting.
+    snr: (B,), may be zero, where the weight is that of its limit; gamma 0 means no weighting. `prediction` is
+    v_prediction, epsilon or sample, as in diffusers.
     """
-    return torch.ones_like(snr) if gamma == 0 else snr.clamp(max=gamma) / (snr + 1)
+    if gamma == 0:
+        return torch.ones_like(snr)
+    least = snr.clamp(max=gamma)
+    if prediction == "sample":
+        return least
+    if prediction == "epsilon":
+        return torch.where(snr > gamma, gamma / snr.clamp(min=gamma), torch.ones_like(snr))
+    return least / (snr + 1)
+
+
+def target(prediction: str, clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """What a denoiser should predict: epsilon, v_prediction or sample, as in diffusers; alpha_bar: (B,)."""
+    if prediction == "v_prediction":
+        return velocity(clean, noise, alpha_bar)
+    return noise if prediction == "epsilon" else clean
+
+
+def noised(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """sqrt(a) clean + sqrt(1 - a) noise; alpha_bar: (B,)."""
+    a = alpha_bar.view(-1, *[1] * (clean.ndim - 1))
+    return a.sqrt() * clean + (1 - a).sqrt() * noise
 
 
 def velocity(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:

@@ -6,8 +6,11 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from diffusers import SchedulerMixin, UNet2DConditionModel
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 Pixels = NDArray[np.uint8]
 
@@ -19,6 +22,23 @@ _LINE, _LETTER = 14, 7
 def grid(rows: Sequence[Sequence[Pixels]]) -> Image.Image:
     """Pictures (H, W, 3) side by side, row under row."""
     return Image.fromarray(np.concatenate([np.concatenate(row, 1) for row in rows], 0))
+
+
+def sampled(
+    unet: UNet2DConditionModel,
+    scheduler: SchedulerMixin,
+    latents: Tensor,
+    states: Tensor,
+    steps: int,
+    guidance: float,
+) -> Tensor:
+    """Denoise latents (B, C, h, w) in guided steps; `states` (2 B, T, D) are those of nothing, then of the texts."""
+    scheduler.set_timesteps(steps)
+    for timestep in scheduler.timesteps:
+        seen = scheduler.scale_model_input(torch.cat([latents, latents]), timestep)
+        free, bound = unet(seen, timestep, states).sample.float().chunk(2)
+        latents = scheduler.step(free + guidance * (bound - free), timestep, latents).prev_sample
+    return latents
 
 
 def captioned(pictures: Sequence[Pixels], captions: Sequence[str]) -> Image.Image:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,19 +16,20 @@ from rich.progress import track
 from transformers import CLIPTokenizer
 
 from ...data.captioned import Item
-from ...registry.manifest import Lineage
+from ...registry.manifest import Layout, Lineage
 from ...registry.models import Model, open_model
-from ...storybook.captions import vocabulary
+from ...storybook.worlds import world
+from ...training.hardware import commit, hardware
 from ...training.loop import Loop
-from ...training.pictures import PictureArrays, drawn_subjects, picture_arrays, subject_names
-from ...training.recipe import Recipe
-from ...training.run import Prepared, commit
+from ...training.pictures import PictureArrays, cell_shares, drawn_subjects, picture_arrays, subject_names
+from ...training.run import Prepared
 from . import layout
 from .autoencoder_stage import AutoencoderStage, set_posterior, to_tensor
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
 from .export import export
 from .model import fold_latent_statistics, latent_factor, save_pipeline
 from .parent import take_tokenizer, take_weights
+from .recipe import Training
 from .vocabulary import learn_tokenizer, words_of
 
 _ENCODED_AT_ONCE = 32
@@ -41,7 +40,7 @@ _PREVIEW_PAIRS = 256
 _PARENT_LOGVAR = -4.0
 
 
-def train(recipe: Recipe, data: Prepared, out: Path, resume: bool) -> Model:
+def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     """Train every stage in `out` and export `out`/model; each finished stage is kept there and not repeated.
 
     Of several processes one fills the caches and exports, while the others wait.
@@ -63,8 +62,9 @@ def train(recipe: Recipe, data: Prepared, out: Path, resume: bool) -> Model:
                 ("train", "held_out"), arrays, (data.train, data.held_out), strict=True
             )
         ]
+    scale = None
     if recipe.denoiser.layout:
-        vae, parts = _with_layout(vae, parts, arrays)
+        vae, parts, scale = _with_layout(vae, parts, arrays)
     stage = DenoiserStage(recipe.denoiser, parts[0], parts[1], tokenizer, vae, recipe.seed)
     if parent is not None:
         take_weights(stage.unet, parent, "unet")
@@ -72,18 +72,20 @@ def train(recipe: Recipe, data: Prepared, out: Path, resume: bool) -> Model:
     loop = Loop(stage, recipe.denoiser, recipe.seed, out / "denoiser")
     loop.run(resume)
     if processes.is_main_process:
-        _export(recipe, data, out, stage, hours + loop.seconds / 3600, _preview_pairs(parts[1], arrays[1]))
+        hours += loop.seconds / 3600
+        _export(recipe, data, out, stage, hours, _preview_pairs(parts[1], arrays[1]), scale)
     processes.wait_for_everyone()
     return open_model(out / "model")
 
 
 def _export(
-    recipe: Recipe,
+    recipe: Training,
     data: Prepared,
     out: Path,
     stage: DenoiserStage,
     hours: float,
     preview_pairs: tuple[torch.Tensor, torch.Tensor],
+    scale: Layout | None,
 ) -> None:
     pipeline = out / "pipeline"
     for folder in (pipeline, out / "model"):
@@ -109,22 +111,23 @@ def _export(
         precision=about.precision,
         vocabulary=_words(recipe, data.train),
         lineage=Lineage(
-            data=_data_name(recipe),
+            data=recipe.data.name,
             data_hash=data.whole.content_hash(),
             parent=f"{data.parent.name}@{data.parent.version}" if data.parent else None,
             recipe=recipe.model_dump_json(),
             commit=commit(),
-            hardware=_hardware(),
+            hardware=hardware(),
             hours=round(hours + (data.parent.manifest.lineage.hours if data.parent else 0), 3),
             examples=recipe.denoiser.steps * recipe.denoiser.batch_size
             + (data.parent.manifest.lineage.examples if data.parent else 0),
         ),
         preview_pairs=preview_pairs,
+        layout=scale,
     )
 
 
 def _autoencoder(
-    recipe: Recipe,
+    recipe: Training,
     train: PictureArrays,
     held_out: PictureArrays,
     parent: Path | None,
@@ -157,7 +160,7 @@ def _encode(vae: AutoencoderKL, pictures: NDArray[np.uint8]) -> NDArray[np.float
     return np.concatenate(found)
 
 
-def _tokenizer(recipe: Recipe, items: Sequence[Item], parent: Path | None, out: Path) -> CLIPTokenizer:
+def _tokenizer(recipe: Training, items: Sequence[Item], parent: Path | None, out: Path) -> CLIPTokenizer:
     """The tokenizer of this run: the parent's, or learned once, from the training captions alone."""
     folder = out / "tokenizer"
     if parent is not None and not folder.exists():
@@ -175,7 +178,7 @@ def _latent_examples(
     items: Sequence[Item],
     tokenizer: CLIPTokenizer,
     cache: Path,
-    recipe: Recipe,
+    recipe: Training,
 ) -> LatentExamples:
     """Latents and tokens of a part; the latents are kept on disk beside a fingerprint of the encoder."""
     mark = f"{float(sum(p.double().abs().sum() for p in vae.parameters())):.6f} {arrays.identity}"
@@ -185,13 +188,8 @@ def _latent_examples(
         np.save(file, _encode(vae, arrays.pictures))
         label.write_text(mark)
     latents = np.load(file)
-    factor, count, side = latent_factor(vae), len(items), latents.shape[2]
-    cells = np.stack(
-        [
-            (shown > 0).reshape(side, factor, side, factor).mean((1, 3), dtype=np.float32).astype(np.float16)
-            for shown in arrays.subjects
-        ]
-    )
+    factor, count = latent_factor(vae), len(items)
+    cells = np.stack([cell_shares(shown, factor) for shown in arrays.subjects])
     middle = slice(factor // 2, None, factor)
     kinds = np.ascontiguousarray(arrays.subjects[:, middle, middle])
     captions = [caption for item in items for caption in item.captions]
@@ -210,18 +208,19 @@ def _latent_examples(
 
 def _with_layout(
     vae: AutoencoderKL, parts: list[LatentExamples], arrays: list[PictureArrays]
-) -> tuple[AutoencoderKL, list[LatentExamples]]:
-    """The autoencoder and the examples with the channels that say where subjects are."""
-    further = layout.standardised(
-        *(layout.layout(array.boxes, part.cells) for array, part in zip(arrays, parts, strict=True))
-    )
+) -> tuple[AutoencoderKL, list[LatentExamples], Layout]:
+    """The autoencoder and the examples with the channels that say where subjects are, and those channels' scale."""
+    raw = [layout.layout(array.boxes, part.cells) for array, part in zip(arrays, parts, strict=True)]
+    scale = layout.scale_of(raw[0])
+    further = [layout.standardised(each, scale) for each in raw]
     device = next(vae.parameters()).device
     pictures = to_tensor(arrays[0].pictures[:_LAYOUT_FROM]).to(device)
     vae = layout.widened(vae, pictures, torch.from_numpy(further[0][:_LAYOUT_FROM]))
-    return vae.to(device), [
+    parts = [
         replace(part, latents=np.concatenate([part.latents, channels], 1))
         for part, channels in zip(parts, further, strict=True)
     ]
+    return vae.to(device), parts, scale
 
 
 def _preview_pairs(examples: LatentExamples, arrays: PictureArrays) -> tuple[torch.Tensor, torch.Tensor]:
@@ -229,29 +228,8 @@ def _preview_pairs(examples: LatentExamples, arrays: PictureArrays) -> tuple[tor
     return torch.from_numpy(examples.latents[:count]).float(), to_tensor(arrays.pictures[:count]) / 2 + 0.5
 
 
-def _words(recipe: Recipe, items: Sequence[Item]) -> tuple[str, ...]:
+def _words(recipe: Training, items: Sequence[Item]) -> tuple[str, ...]:
     """The words that the model has learned: all that occur in the captions it was trained on."""
     if recipe.data.folder is None:
-        return vocabulary()
+        return world(recipe.data.storybook_world).vocabulary()
     return words_of(caption for item in items for caption in item.captions)
-
-
-def _data_name(recipe: Recipe) -> str:
-    if recipe.data.folder is not None:
-        return recipe.data.folder.name
-    return f"storybook scenes, {recipe.data.storybook_count} of seed {recipe.data.storybook_seed}"
-
-
-def _hardware() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name(0)
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [
-            line.split(":", 1)[1].strip()
-            for line in cpuinfo.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        model = names[0] if names else model
-    return f"{os.cpu_count()} cores of {model}"

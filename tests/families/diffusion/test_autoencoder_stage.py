@@ -11,7 +11,7 @@ import torch
 from limner.families.diffusion.autoencoder_stage import AutoencoderStage, set_posterior
 from limner.families.diffusion.loss import kl_divergence
 from limner.training.pictures import PictureArrays
-from limner.training.recipe import Autoencoder
+from limner.families.diffusion.recipe import Autoencoder
 
 
 def _stage(**changed: object) -> AutoencoderStage:

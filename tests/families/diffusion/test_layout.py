@@ -14,7 +14,7 @@ from limner.errors import InvalidInput
 from limner.families.diffusion import layout
 from limner.families.diffusion.autoencoder_stage import build_autoencoder
 from limner.families.diffusion.parent import take_weights
-from limner.training.recipe import Autoencoder
+from limner.families.diffusion.recipe import Autoencoder
 
 _NONE = [np.nan] * 4
 

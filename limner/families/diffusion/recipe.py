@@ -1,0 +1,233 @@
+"""What a recipe of the diffusion family says: training one from pictures, and tuning one that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ...errors import InvalidInput
+from ...registry.models import Model
+from ...training.recipe import About, Data, Name, Optimisation, Rate, Recipe, Share, Table, Weight, must
+
+Channels = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)]
+
+
+class Autoencoder(Optimisation):
+    """The picture autoencoder (diffusers' AutoencoderKL) and its loss.
+
+    The reconstruction loss is L1 on pixels plus `edge_weight` times L1 on their differences; pixels of
+    subjects weigh 1 + `mask_weight` where the set has masks; `kl_weight` multiplies the mean KL divergence,
+    rising from zero over the first half of the steps, so that noise does not drown what is not yet learned.
+    Two further terms make latents that a denoiser learns quickly: with `scale_weight`, latents halved in size
+    must give the picture halved in size (Skorokhodov et al., 2025); with `subject_weight`, a small head must
+    read off each latent which kind of subject it shows, where the set has masks and names them.
+    Until `whole_from` of the steps it learns on squares of `crop` pixels, half of them around a subject, then
+    on whole pictures, as many fewer a step as they are larger.
+    """
+
+    channels: Channels = (16, 32, 64, 128)
+    layers: Annotated[int, Field(ge=1, le=4)] = 1
+    latent_channels: Annotated[int, Field(ge=1, le=64)] = 8
+    norm_groups: Annotated[int, Field(ge=1, le=64)] = 8
+    edge_weight: Weight = 1.0
+    mask_weight: Weight = 2.0
+    kl_weight: Weight = 1e-3
+    scale_weight: Weight = 0.0
+    subject_weight: Weight = 0.0
+    crop: Annotated[int, Field(ge=16, le=1024)] = 64
+    whole_from: Share = 0.75
+
+    @property
+    def factor(self) -> int:
+        """Pixels of a picture to one latent, along each side."""
+        return int(2 ** (len(self.channels) - 1))
+
+    @model_validator(mode="after")
+    def _channels_and_crop_fit(self) -> Self:
+        _fits_groups(self.channels, self.norm_groups)
+        must(
+            self.crop % self.factor == 0,
+            "crop",
+            f"must be a multiple of {self.factor} pixels, which {len(self.channels)} channels make, not {self.crop}",
+        )
+        must(
+            not self.scale_weight or self.crop % (2 * self.factor) == 0,
+            "crop",
+            f"must be a multiple of {2 * self.factor} pixels where scale_weight halves it, not {self.crop}",
+        )
+        return self
+
+
+class Denoiser(Optimisation):
+    """The denoiser (diffusers' UNet2DConditionModel) and its text encoder (transformers' CLIPTextModel).
+
+    `heads` is the number of attention heads; levels from number `attention_from` on (0: the largest) attend to
+    the text and to themselves. The loss is the squared error of the velocity,
+    weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over latent cells by
+    1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty one.
+    For the first `simple_until` of the steps only pictures with one subject are shown, where the set says
+    how many there are. With `pooled_text` the text as a whole also reaches every block, through the timestep's
+    embedding; with `subject_weight` a head on the UNet's last but one level must tell where which kind of subject
+    will be, where the set has masks and names them. With `layout` the latents get three further channels that say where
+    subjects are, which the set's masks tell (`families/diffusion/layout.py`).
+    """
+
+    channels: Channels = (64, 128, 192)
+    layers: Annotated[int, Field(ge=1, le=4)] = 1
+    norm_groups: Annotated[int, Field(ge=1, le=64)] = 16
+    heads: Annotated[int, Field(ge=1, le=64)] = 4
+    attention_from: Annotated[int, Field(ge=0, le=7)] = 0
+    text_layers: Annotated[int, Field(ge=1, le=24)] = 3
+    text_width: Annotated[int, Field(ge=16, le=2048)] = 192
+    text_heads: Annotated[int, Field(ge=1, le=32)] = 6
+    text_length: Annotated[int, Field(ge=8, le=256)] = 48
+    vocabulary_size: Annotated[int, Field(ge=600, le=65_536)] = 1024
+    snr_gamma: Weight = 5.0
+    mask_weight: Weight = 3.0
+    caption_dropout: Share = 0.1
+    simple_until: Share = 0.15
+    pooled_text: bool = False
+    subject_weight: Weight = 0.0
+    layout: bool = False
+
+    @model_validator(mode="after")
+    def _channels_and_heads_fit(self) -> Self:
+        _fits_groups(self.channels, self.norm_groups)
+        must(
+            self.attention_from < len(self.channels),
+            "attention_from",
+            f"must be below {len(self.channels)}, the number of channels, not {self.attention_from}",
+        )
+        for width in self.channels:
+            must(
+                width % self.heads == 0, "heads", f"must divide every channels, and {self.heads} not {width}"
+            )
+        must(
+            self.text_width % self.text_heads == 0,
+            "text_heads",
+            f"must divide text_width ({self.text_width}), and {self.text_heads} does not",
+        )
+        return self
+
+
+def _fits_groups(channels: tuple[int, ...], groups: int) -> None:
+    for width in channels:
+        must(width % groups == 0, "channels", f"must be multiples of norm_groups ({groups}), not {width}")
+
+
+class Training(Recipe):
+    """A model trained from pictures: the data, the autoencoder, the denoiser, the model that comes out."""
+
+    trainer: ClassVar[str] = "limner.families.diffusion.training"
+    stages: ClassVar[Mapping[str, str]] = {"autoencoder": "autoencoder", "denoiser": "tokenizer"}
+
+    autoencoder: Autoencoder
+    denoiser: Denoiser
+    model: About
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        levels = max(len(self.denoiser.channels), 2 if self.autoencoder.scale_weight else 1)
+        step = self.autoencoder.factor * 2 ** (levels - 1)
+        must(
+            self.data.size % step == 0,
+            "data.size",
+            f"must be a multiple of {step} with {len(self.autoencoder.channels)} channels of the autoencoder "
+            f"and {len(self.denoiser.channels)} of the denoiser, not {self.data.size}",
+        )
+        must(
+            self.data.folder is not None or self.data.storybook_count > 0,
+            "data.storybook_count",
+            "must be above 0 where no data.folder is named",
+        )
+        return self
+
+
+class TuningData(Data):
+    """The captioned set that a model is tuned on.
+
+    `size` is as in `Data`, or 0 for the model's own. With `buckets`, pictures keep roughly their shape: each is cut to
+    the one of several sizes of about size x size pixels that it fits best, and a batch is of one size; without, all are
+    cut to the middle square. With `flip` half of the pictures are shown mirrored. No pictures of Storybook are drawn
+    unless `storybook_count` says how many.
+    """
+
+    storybook_count: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    size: Annotated[int, Field(ge=0, le=2048, multiple_of=8)] = 0
+    held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    buckets: bool = True
+    flip: bool = False
+
+
+class Tuning(Optimisation):
+    """How a model that is there is tuned.
+
+    `method` is full (all weights of the denoiser) or lora: two matrices of `rank` beside each projection of its
+    attention, with `layers` all beside every larger layer, laid on with `alpha` / `rank` (0: alpha is the rank).
+    With `text_encoder` the text encoder is tuned in the same way, else it is frozen. The loss is the squared error of
+    what the model predicts, weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over latent cells
+    by 1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty one, which
+    guidance needs.
+    """
+
+    learning_rate: Rate = 1e-5
+    beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    method: Literal["full", "lora"] = "full"
+    rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    layers: Literal["attention", "all"] = "attention"
+    alpha: Annotated[int, Field(ge=0, le=4096)] = 0
+    text_encoder: bool = False
+    snr_gamma: Weight = 0.0
+    mask_weight: Weight = 0.0
+    caption_dropout: Share = 0.1
+
+
+class TunedAbout(Table):
+    """What the tuned model says of itself; what is not said here follows from the model that it was."""
+
+    name: Name | None = None
+    version: Name = "1"
+    title: str | None = None
+    description: str | None = None
+
+
+class TuningRecipe(Recipe):
+    """A model that is there, tuned on further pictures; its autoencoder stays as it is."""
+
+    trainer: ClassVar[str] = "limner.families.diffusion.tuning"
+    stages: ClassVar[Mapping[str, str]] = {"tuning": "tuning"}
+
+    data: TuningData = TuningData()
+    tuning: Tuning
+    model: TunedAbout = TunedAbout()
+
+    def settled(self, parent: Model | None, folder: Path | None) -> Self:
+        """As `Recipe.settled`; InvalidInput without a model to tune, or without pictures."""
+        recipe = super().settled(parent, folder)
+        if parent is None:
+            raise InvalidInput("tuning needs a model to start from; name one with --init MODEL")
+        if recipe.data.folder is None and not recipe.data.storybook_count:
+            raise InvalidInput(
+                "tuning needs pictures; name their folder with --data DIR", field="data.folder"
+            )
+        if recipe.data.size:
+            return recipe
+        first = parent.manifest.sizes[0]
+        size = min(first.width, first.height)
+        return recipe.model_copy(update={"data": recipe.data.model_copy(update={"size": size})})
+
+    def check_size(self, step: int) -> None:
+        """InvalidInput where the denoiser cannot take pictures of this size: sides are multiples of `step`."""
+        if self.data.size % step:
+            raise InvalidInput(
+                f"data.size must be a multiple of {step} pixels for this model, not {self.data.size}",
+                field="data.size",
+            )
+
+
+def kind_of(tables: Mapping[str, Any]) -> type[Recipe]:
+    """Which recipe these tables are."""
+    return TuningRecipe if "tuning" in tables else Training

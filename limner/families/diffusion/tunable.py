@@ -1,0 +1,156 @@
+"""A model directory as something to be tuned: its denoiser, its text encoder where asked, all of them or by LoRA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from diffusers.training_utils import cast_training_params
+from peft import LoraConfig
+from torch import nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from ...errors import InvalidInput, NotFound
+from ...registry.json_files import read_object
+from ...registry.models import Model
+from .recipe import Tuning
+
+ADAPTER = "default"
+_TARGETS = {
+    "attention": (["to_q", "to_k", "to_v", "to_out.0"], ["q_proj", "k_proj", "v_proj", "out_proj"]),
+    "all": (
+        ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2"],
+        ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
+    ),
+}  # fmt: skip
+# On a CPU plain products train faster than torch's fused attention, up to so many latents a side; beyond that they
+# need gigabytes.
+_PLAIN_ATTENTION = 32
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """The networks of a model that is tuned; `text_encoder` is None where it is frozen.
+
+    `scheduler` and `autoencoder` are their configurations, `directory` the model's.
+    """
+
+    directory: Path
+    unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel | None
+    tokenizer: CLIPTokenizer
+    scheduler: dict[str, Any]
+    autoencoder: dict[str, Any]
+
+    @property
+    def prediction(self) -> str:
+        """What the denoiser predicts: epsilon, v_prediction or sample."""
+        return str(self.scheduler.get("prediction_type", "epsilon"))
+
+    @property
+    def scaling(self) -> float:
+        """Latents are multiplied by this for the denoiser."""
+        return float(self.autoencoder.get("scaling_factor", 0.18215))
+
+    @property
+    def factor(self) -> int:
+        """Pixels of a picture to one latent, along each side."""
+        return int(2 ** (len(self.autoencoder["block_out_channels"]) - 1))
+
+    @property
+    def step(self) -> int:
+        """Sides of pictures must be multiples of this many pixels."""
+        return self.factor * int(2 ** (len(self.unet.config.block_out_channels) - 1))
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """What is tuned, by its part of the model directory."""
+        found: dict[str, nn.Module] = {"unet": self.unet}
+        if self.text_encoder is not None:
+            found["text_encoder"] = self.text_encoder
+        return found
+
+    def trained(self) -> dict[str, int]:
+        """How many numbers of each part are tuned."""
+        return {
+            part: sum(p.numel() for p in network.parameters() if p.requires_grad)
+            for part, network in self.networks.items()
+        }
+
+
+def load_tunable(parent: Model, recipe: Tuning, seed: int) -> Tunable:
+    """Load what a recipe tunes of a model, on the CPU.
+
+    All weights in float32; with LoRA those that are frozen in the recipe's precision. InvalidInput where the model
+    cannot be tuned: of another family, or one for inpainting.
+    """
+    if parent.manifest.family != "diffusion":
+        raise InvalidInput(f"model '{parent.name}' is of family {parent.manifest.family}, not diffusion")
+    directory = parent.path
+    base = torch.float32
+    if recipe.method == "lora" and recipe.precision == "bfloat16":
+        base = torch.bfloat16
+    unet = UNet2DConditionModel.from_pretrained(directory / "unet", torch_dtype=base, use_safetensors=True)
+    autoencoder = read_object(directory / "vae" / "config.json")
+    if unet.config.in_channels != autoencoder.get("latent_channels", 4):
+        raise InvalidInput(
+            f"model '{parent.name}' reads a mask beside the latents; tune the checkpoint that it was made from"
+        )
+    text = None
+    if recipe.text_encoder:
+        text = CLIPTextModel.from_pretrained(directory / "text_encoder", dtype=base, use_safetensors=True)
+    torch.manual_seed(seed)
+    _prepare(unet, text, recipe)
+    tokens = read_object(directory / "text_encoder" / "config.json").get("max_position_embeddings", 77)
+    return Tunable(
+        directory,
+        unet,
+        text,
+        CLIPTokenizer.from_pretrained(directory / "tokenizer", model_max_length=tokens),
+        read_object(directory / "scheduler" / "scheduler_config.json"),
+        autoencoder,
+    )
+
+
+def _prepare(unet: UNet2DConditionModel, text: CLIPTextModel | None, recipe: Tuning) -> None:
+    side = unet.config.sample_size
+    if not torch.cuda.is_available() and max((side,) if isinstance(side, int) else side) <= _PLAIN_ATTENTION:
+        unet.set_attn_processor(AttnProcessor())
+        if text is not None:
+            text.set_attn_implementation("eager")
+    if recipe.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+        if text is not None:
+            text.gradient_checkpointing_enable()
+    if recipe.method == "full":
+        unet.requires_grad_(True)
+        if text is not None:
+            text.requires_grad_(True)
+        return
+    for network, targets in zip((unet, text), _TARGETS[recipe.layers], strict=True):
+        if network is None:
+            continue
+        network.requires_grad_(False)
+        network.add_adapter(
+            LoraConfig(
+                r=recipe.rank,
+                lora_alpha=recipe.alpha or recipe.rank,
+                target_modules=_present(network, targets),
+                init_lora_weights="gaussian",
+            ),
+            ADAPTER,
+        )
+        cast_training_params(network, torch.float32)
+
+
+def _present(network: nn.Module, targets: list[str]) -> list[str]:
+    """The targets that a network has; InvalidInput where it has none."""
+    names = [name for name, _ in network.named_modules()]
+    found = [target for target in targets if any(name.endswith(f".{target}") for name in names)]
+    if not found:
+        raise NotFound(f"no layer of {type(network).__name__} can take a LoRA: none of {', '.join(targets)}")
+    return found

@@ -1,0 +1,117 @@
+"""The model directory that comes out of tuning: the parent's, with other numbers where something was tuned.
+
+A weights file keeps its order and number format, so that the parent's graphs fit it as they are. A LoRA is written
+as a file of its own and then laid on as any other is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionPipeline
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from torch import nn
+
+from ...errors import InvalidInput, LimnerError
+from ...registry.manifest import Manifest
+from ...registry.models import Model, open_model
+from ...registry.weight_files import Stored, Written, copied, read_index, rewrite
+from .checkpoint.lora import rounded, with_lora
+from .checkpoint.reading import WEIGHTS, owner
+from .tunable import ADAPTER
+
+LORA_NAME = "pytorch_lora_weights.safetensors"
+_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+# What was measured on other numbers, or found for them.
+_OF_THE_PARENT = ("int8.json", "*.partial")
+
+
+def write_lora(networks: dict[str, nn.Module], folder: Path) -> Path:
+    """Write the LoRA of networks, by their part, as the file that diffusers' `load_lora_weights` takes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    told: dict[str, Any] = {}
+    for part, network in networks.items():
+        layers = get_peft_model_state_dict(network, adapter_name=ADAPTER)
+        told[f"{part}_lora_layers"] = {name: value.float().cpu() for name, value in layers.items()}
+        configs: Any = network.peft_config
+        config: LoraConfig = configs[ADAPTER]
+        told[f"{part}_lora_adapter_metadata"] = {
+            "r": config.r,
+            "lora_alpha": config.lora_alpha,
+            "target_modules": sorted(config.target_modules or ()),
+        }
+    StableDiffusionPipeline.save_lora_weights(folder, weight_name=LORA_NAME, **told)
+    return folder / LORA_NAME
+
+
+def laid_on(parent: Path, lora: Path) -> dict[str, dict[str, Written]]:
+    """The tensors of each part of a model directory that a LoRA changes, changed."""
+    before = {part: _stored(parent, part) for part in ("unet", "text_encoder")}
+    after = with_lora(before, lora, 1.0)
+    return {
+        part: {name: tensor for name, tensor in tensors.items() if tensor is not before[part][name]}
+        for part, tensors in after.items()
+    }
+
+
+def _stored(directory: Path, part: str) -> dict[str, Written]:
+    file = directory / part / f"{WEIGHTS[part]}.safetensors"
+    return {name: copied(file, tensor) for name, tensor in read_index(file).items()}
+
+
+def trained(parent: Path, networks: dict[str, nn.Module]) -> dict[str, dict[str, Written]]:
+    """The tensors of networks that were tuned whole, in the number format of the parent's files.
+
+    LimnerError where one is not finite in it.
+    """
+    made = {}
+    for part, network in networks.items():
+        index = read_index(parent / part / f"{WEIGHTS[part]}.safetensors")
+        within = owner(index)
+        tensors = {}
+        for name, value in network.state_dict().items():
+            key = name if name in index else within + name
+            if key not in index:
+                raise InvalidInput(f"{parent}: the weights of {part} have no tensor {name!r}")
+            tensors[key] = _written(part, key, value, index[key])
+        made[part] = tensors
+    return made
+
+
+def _written(part: str, name: str, value: torch.Tensor, stored: Stored) -> Written:
+    def parts() -> Iterator[bytes]:
+        numbers = value.detach().float().cpu().numpy()
+        data = rounded(numbers, stored.dtype)
+        if not bool(torch.isfinite(value).all()) or (
+            stored.dtype == "F16" and float(abs(numbers).max(initial=0)) > torch.finfo(torch.float16).max
+        ):
+            raise LimnerError(f"{part}: weight {name} is not finite in {stored.dtype}; lower learning_rate")
+        yield data
+
+    return Written(stored.dtype, stored.shape, parts)
+
+
+def write_model(
+    parent: Model, out: Path, changed: dict[str, dict[str, Written]], manifest: Manifest
+) -> Model:
+    """Write the model directory `out`: the parent's parts with the changed tensors, and this manifest."""
+    shutil.rmtree(out, ignore_errors=True)
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for part in _PARTS:
+        weights = f"{WEIGHTS[part]}.safetensors" if changed.get(part) else ""
+        shutil.copytree(
+            parent.path / part, partial / part, ignore=shutil.ignore_patterns(*_OF_THE_PARENT, weights)
+        )
+        if weights:
+            rewrite(parent.path / part / weights, partial / part / weights, changed[part])
+    shutil.copy2(parent.path / "model_index.json", partial / "model_index.json")
+    manifest.write(partial)
+    partial.rename(out)
+    return open_model(out)

@@ -1,0 +1,100 @@
+"""Tuning a latent diffusion model that is there, by a recipe: caches, the loop, the model directory or LoRA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from rich.console import Console
+
+from ...registry.manifest import Lineage, Manifest
+from ...registry.models import Model, open_model
+from ...training.cache import ArrayCache
+from ...training.hardware import commit, hardware
+from ...training.loop import Loop
+from ...training.run import Prepared
+from .recipe import TuningRecipe
+from .tunable import Tunable, load_tunable
+from .tuned import laid_on, trained, write_lora, write_model
+from .tuning_examples import Encoders
+from .tuning_stage import TuningStage
+from .vocabulary import words_of
+
+_PARTS = {"unet": "the denoiser", "text_encoder": "the text encoder"}
+
+console = Console()
+
+
+def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Model:
+    """Tune `data.parent` in `out`: the model directory is `out`/model, a LoRA's own file is in `out`/lora.
+
+    Of several processes one fills the caches and writes the model, while the others wait.
+    """
+    assert data.parent is not None
+    processes, parent, tuning = PartialState(), data.parent, recipe.tuning
+    model = load_tunable(parent, tuning, recipe.seed)
+    recipe.check_size(model.step if recipe.data.buckets else model.factor)
+    if processes.is_main_process:
+        _tell(model, tuning.method, parent, data)
+    precision = torch.bfloat16 if tuning.precision == "bfloat16" else torch.float32
+    encoders = Encoders(parent.path, model.tokenizer, ArrayCache(data.cache), precision)
+    with processes.main_process_first():
+        parts = [
+            encoders.examples(
+                part, recipe.data.size, model.step, recipe.data.buckets, recipe.data.flip, parent.manifest.layout,
+                model.text_encoder is None,
+            )
+            for part in (data.train, data.held_out)
+        ]  # fmt: skip
+        guidance = parent.manifest.sampler.guidance_scale
+        stage = TuningStage(tuning, model, parts[0], parts[1], encoders, guidance, recipe.seed)
+    loop = Loop(stage, tuning, recipe.seed, out / "tuning")
+    loop.run(resume)
+    if processes.is_main_process:
+        if tuning.method == "lora":
+            lora = write_lora(model.networks, out / "lora")
+            console.print(f"LoRA: {lora}")
+            changed = laid_on(parent.path, lora)
+        else:
+            changed = trained(parent.path, model.networks)
+        write_model(parent, out / "model", changed, _manifest(recipe, data, parent, loop.seconds / 3600))
+    processes.wait_for_everyone()
+    return open_model(out / "model")
+
+
+def _tell(model: Tunable, method: str, parent: Model, data: Prepared) -> None:
+    for part, count in model.trained().items():
+        console.print(f"{method}: {count:,} parameters of {_PARTS[part]} of {parent.name}@{parent.version}")
+    if parent.manifest.layout and not all(item.mask for item in data.train):
+        console.print(
+            "some pictures have no mask: where their subjects are is guessed, and shapes are learned less well"
+        )
+
+
+def _manifest(recipe: TuningRecipe, data: Prepared, parent: Model, hours: float) -> Manifest:
+    was, about, words = parent.manifest, recipe.model, None
+    if was.vocabulary is not None:
+        captions = (caption for item in data.train for caption in item.captions)
+        words = tuple(sorted({*was.vocabulary, *words_of(captions)}))
+    how = "by LoRA" if recipe.tuning.method == "lora" else "in full"
+    return was.model_copy(
+        update={
+            "name": about.name or f"{was.name[:57]}-tuned",
+            "version": about.version,
+            "title": about.title or f"{was.title}, tuned",
+            "description": about.description or f"{was.title}, tuned {how} on {recipe.data.name}.",
+            "precision": "bfloat16" if was.precision == "int8" else was.precision,
+            "vocabulary": words,
+            "lineage": Lineage(
+                data=recipe.data.name,
+                data_hash=data.whole.content_hash(),
+                parent=f"{was.name}@{was.version}",
+                recipe=recipe.model_dump_json(),
+                commit=commit(),
+                hardware=hardware(),
+                hours=round(hours + was.lineage.hours, 3),
+                examples=recipe.tuning.steps * recipe.tuning.batch_size + was.lineage.examples,
+            ),
+        }
+    )

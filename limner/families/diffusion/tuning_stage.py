@@ -1,0 +1,149 @@
+"""The loop's view of a denoiser that is tuned, whatever it predicts and whatever its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...training.buckets import Batches
+from .autoencoder_stage import to_pixels
+from .loss import min_snr_weight, noised, target, weighted_square_error
+from .recipe import Tuning
+from .sheets import captioned, sampled
+from .tunable import Tunable
+from .tuning_examples import Encoders, TuningExamples, load_autoencoder
+
+_HELD_OUT = 32
+_AT_ONCE = 8
+_SHEET, _SHEET_STEPS = 4, 12
+
+
+class TuningStage:
+    """See `limner.training.loop.Stage`."""
+
+    name = "tuning"
+
+    def __init__(
+        self,
+        recipe: Tuning,
+        model: Tunable,
+        train: TuningExamples,
+        held_out: TuningExamples,
+        encoders: Encoders,
+        guidance: float,
+        seed: int,
+    ) -> None:
+        self.recipe, self.model = recipe, model
+        self.train, self.held_out = train, held_out
+        self.guidance = guidance
+        self.module: nn.Module = nn.ModuleDict(model.networks)
+        self.batches = Batches(train.groups, seed)
+        self.alpha_bar: Tensor = DDPMScheduler.from_config(model.scheduler).alphas_cumprod
+        self.empty_tokens = torch.from_numpy(encoders.tokens([""]))  # (1, T)
+        self.empty = None
+        if model.text_encoder is None:
+            (key,) = encoders.texts([""])
+            self.empty = torch.from_numpy(train.cache[key]).float()[None]  # (1, T, D)
+
+    def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = self.batches.at(first // size, size)
+        captions = self.train.captions(chosen, generator)
+        dropped = torch.rand(size, generator=generator) < self.recipe.caption_dropout
+        strata = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (B,) in 0..1, even
+        count = len(self.alpha_bar)
+        timesteps = (strata * count).long().clamp(max=count - 1)  # 32 bits may round up to 1
+        return {"loss": self._error(self.train, chosen, captions, dropped, timesteps, generator)}
+
+    def _states(self, examples: TuningExamples, captions: NDArray[np.int64], dropped: Tensor) -> Tensor:
+        """Encodings (B, T, D) of captions, of the empty one where they are dropped."""
+        device = next(self.module.parameters()).device
+        if self.model.text_encoder is None:
+            assert self.empty is not None
+            states = torch.where(dropped[:, None, None], self.empty, examples.states(captions))
+            return states.to(device)
+        tokens = torch.where(dropped[:, None], self.empty_tokens, torch.from_numpy(examples.tokens[captions]))
+        made: Tensor = self.model.text_encoder(input_ids=tokens.to(device)).last_hidden_state
+        return made
+
+    def _error(
+        self,
+        examples: TuningExamples,
+        chosen: NDArray[np.int64],
+        captions: NDArray[np.int64],
+        dropped: Tensor,
+        timesteps: Tensor,
+        generator: torch.Generator,
+    ) -> Tensor:
+        clean, shown = examples.clean(chosen, generator)
+        clean = clean * self.model.scaling
+        noise = torch.randn(clean.shape, generator=generator)
+        alpha_bar = self.alpha_bar[timesteps]
+        states = self._states(examples, captions, dropped)
+        noisy = noised(clean, noise, alpha_bar).to(states.device)
+        made = self.model.unet(noisy, timesteps.to(states.device), states).sample
+        # Outlines are drawn on both of their sides.
+        cells = 1 + self.recipe.mask_weight * functional.max_pool2d(shown, 3, 1, 1)
+        prediction = self.model.prediction
+        weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma, prediction)
+        true = target(prediction, clean, noise, alpha_bar)
+        return weighted_square_error(
+            made, true.to(states.device), weight.to(states.device), cells.to(states.device)
+        )
+
+    def validate(self) -> dict[str, float]:
+        """The loss at four noise levels on up to 32 held-out pictures, always with the same noise and captions."""
+        found: dict[str, float] = {}
+        parts = list(_parts(self.held_out.groups))
+        for share in (0.2, 0.4, 0.6, 0.8):
+            timestep, total, count = int(share * len(self.alpha_bar)), 0.0, 0
+            for number, chosen in enumerate(parts):
+                generator = torch.Generator().manual_seed(timestep * 100_003 + number)
+                error = self._error(
+                    self.held_out,
+                    chosen,
+                    self.held_out.first[chosen],
+                    torch.zeros(len(chosen), dtype=torch.bool),
+                    torch.full((len(chosen),), timestep),
+                    generator,
+                )
+                total, count = total + float(error) * len(chosen), count + len(chosen)
+            found[f"t{timestep}"] = total / count
+        found["mean"] = sum(found.values()) / len(found)
+        return found
+
+    def sheet(self) -> Image.Image:
+        """The captions of four held-out pictures of one size, drawn in twelve guided steps with fixed noise."""
+        chosen = self.held_out.groups[0][:_SHEET]
+        captions = self.held_out.first[chosen]
+        shape = self.held_out.clean(chosen, torch.Generator().manual_seed(0))[0].shape
+        none, every = torch.zeros(len(chosen), dtype=torch.bool), torch.ones(len(chosen), dtype=torch.bool)
+        states = torch.cat([self._states(self.held_out, captions, drop) for drop in (every, none)])
+        latents = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(states.device)
+        scheduler = DPMSolverMultistepScheduler.from_config(self.model.scheduler)
+        latents = sampled(self.model.unet, scheduler, latents, states, _SHEET_STEPS, self.guidance)
+        vae = load_autoencoder(self.model.directory).to(latents.device)
+        pictures = to_pixels(vae.decode(latents / self.model.scaling).sample)
+        texts = [
+            self.model.tokenizer.decode(row, skip_special_tokens=True)
+            for row in self.held_out.tokens[captions]
+        ]
+        return captioned(list(pictures), texts)
+
+
+def _parts(groups: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
+    """Up to 32 examples of all groups, at most eight of one group at a time."""
+    left = _HELD_OUT
+    for group in groups:
+        for at in range(0, len(group), _AT_ONCE):
+            part = group[at : at + min(_AT_ONCE, left)]
+            if not len(part):
+                return
+            left -= len(part)
+            yield part
