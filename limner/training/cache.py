@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,5 +57,6 @@ class ArrayCache:
                 np.save(stream, array, allow_pickle=False)
             partial.replace(file)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             raise Unavailable(f"cannot write {file}: {error.strerror}") from None

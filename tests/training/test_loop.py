@@ -64,6 +64,49 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
     assert torch.equal(_weights(whole.module), _weights(again.module))
 
 
+@pytest.mark.parametrize(
+    "changed", [{"optimizer": "adafactor"}, {"ema_decay": 0.0}, {"ema_on_cpu": True, "ema_decay": 0.9}]
+)
+def test_every_way_to_optimise_learns_and_resumes_exactly(tmp_path: Path, changed: dict[str, object]) -> None:
+    recipe = _recipe(learning_rate=1e-2, **changed)
+    whole, again = Line(), Line()
+    before = _weights(whole.module)
+    Loop(whole, recipe, 7, tmp_path / "whole").run()
+    with pytest.raises(Cancelled):
+        Loop(Line(stop_at=7), recipe, 7, tmp_path / "cut").run()
+    Loop(again, recipe, 7, tmp_path / "cut").run(resume=True)
+    assert torch.equal(_weights(whole.module), _weights(again.module))
+    assert not torch.equal(before, _weights(whole.module))
+
+
+def test_without_an_average_the_last_weights_come_out(tmp_path: Path) -> None:
+    """And one that lies in the CPU's memory is the one that lies beside the weights."""
+    ends = {}
+    for name, changed in (
+        ("none", {"ema_decay": 0.0}),
+        ("here", {"ema_decay": 0.9}),
+        ("cpu", {"ema_decay": 0.9, "ema_on_cpu": True}),
+    ):
+        stage = Line()
+        loop = Loop(stage, _recipe(**changed), 7, tmp_path / name)
+        loop.run()
+        state = torch.load(tmp_path / name / "checkpoints" / "000000012" / "state.pt", weights_only=True)
+        last = torch.cat([value.flatten() for value in state["module"].values()])
+        assert torch.equal(last, _weights(stage.module)) == (name == "none")
+        ends[name] = _weights(stage.module)
+    assert torch.equal(ends["here"], ends["cpu"])
+
+
+def test_a_checkpoint_leaves_out_what_is_frozen(tmp_path: Path) -> None:
+    stage = Line()
+    first: nn.Module = stage.module[0]  # type: ignore[index]
+    first.requires_grad_(False)
+    Loop(stage, _recipe(validate_every=0, sheet_every=0), 7, tmp_path).run()
+    state = torch.load(tmp_path / "checkpoints" / "000000012" / "state.pt", weights_only=True)
+    assert set(state["module"]) == {"3.weight", "3.bias"}
+    assert not (tmp_path / "sheets").exists() and not (tmp_path / "validation.log").exists()
+
+
 def test_without_resume_it_starts_again(tmp_path: Path) -> None:
     Loop(Line(), _recipe(), 7, tmp_path).run()
     second = Line()

@@ -10,8 +10,8 @@ import torch
 
 from limner.families.diffusion.autoencoder_stage import AutoencoderStage, set_posterior
 from limner.families.diffusion.loss import kl_divergence
-from limner.training.pictures import PictureArrays
 from limner.families.diffusion.recipe import Autoencoder
+from limner.training.pictures import PictureArrays
 
 
 def _stage(**changed: object) -> AutoencoderStage:

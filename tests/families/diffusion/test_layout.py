@@ -48,7 +48,8 @@ def test_a_picture_without_subjects_has_no_coordinates() -> None:
 def test_standardised_by_the_first() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.normal(3, 2, (50, 3, 8, 8)).astype(np.float32), np.full((1, 3, 8, 8), 3, np.float32)
-    found = layout.standardised(first, second)
+    scale = layout.scale_of(first)
+    found = [layout.standardised(each, scale) for each in (first, second)]
     assert abs(float(found[0].astype(np.float64).std()) - 1) < 1e-2 and abs(float(found[1].mean())) < 0.05
 
 

@@ -1,0 +1,207 @@
+"""Tuning a tiny model, in full and by LoRA: what comes out is read by diffusers, and what went in stays."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
+from safetensors.torch import load_file
+
+from limner.engine.request import DrawRequest
+from limner.engine.studio import LocalStudio
+from limner.errors import Cancelled, InvalidInput
+from limner.families.diffusion.recipe import Tuning
+from limner.families.diffusion.tunable import load_tunable
+from limner.registry import Registry
+from limner.registry.models import Model, open_model
+from limner.training.loop import Loop
+from limner.training.run import train
+
+RECIPE = """
+[data]
+held_out = 0.2
+flip = true
+[tuning]
+steps = 4
+batch_size = 2
+warmup = 1
+learning_rate = 1e-2
+precision = "float32"
+sheet_every = 2
+"""
+LORA = RECIPE + 'method = "lora"\nrank = 4\nalpha = 8\ntext_encoder = true\n'
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures of three shapes, two captions each."""
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for k in range(12):
+        shape = [(80, 80, 3), (64, 128, 3), (128, 64, 3)][k % 3]
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / f"{k}.png")
+        (folder / f"{k}.txt").write_text(f"thing {k}\na thing called {k}\n")
+    return folder
+
+
+def _train(folder: Path, recipe: str, parent: Path, pictures: Path | None, resume: bool = False) -> Model:
+    folder.mkdir(exist_ok=True)
+    (folder / "recipe.toml").write_text(recipe)
+    return train(folder / "recipe.toml", folder / "out", resume, open_model(parent), pictures)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, pictures: Path) -> Path:
+    folder = tmp_path_factory.mktemp("full")
+    _train(folder, RECIPE, tiny_model, pictures)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lora(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, pictures: Path) -> Path:
+    folder = tmp_path_factory.mktemp("lora")
+    _train(folder, LORA, tiny_model, pictures)
+    return folder
+
+
+def _drawn(pipeline: Any, seed: int = 1) -> np.ndarray[Any, Any]:
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(seed)
+    found: np.ndarray[Any, Any] = pipeline(
+        "a thing", num_inference_steps=3, guidance_scale=3.0, generator=generator, output_type="np"
+    ).images[0]
+    return found
+
+
+def _pipeline(directory: Path) -> Any:
+    return StableDiffusionPipeline.from_pretrained(
+        directory, safety_checker=None, requires_safety_checker=False
+    )
+
+
+def test_only_the_denoiser_is_tuned_and_the_model_is_drawn_by_both(
+    full: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    made = full / "out" / "model"
+    for part, name, same in (
+        ("unet", "diffusion_pytorch_model", False),
+        ("vae", "diffusion_pytorch_model", True),
+        ("text_encoder", "model", True),
+    ):
+        file = Path(part) / f"{name}.safetensors"
+        before, after = load_file(tiny_model / file), load_file(made / file)
+        assert all(torch.equal(before[key], after[key]) for key in before) == same, part
+    studio = LocalStudio(Registry(tmp_path))
+    request = DrawRequest(
+        prompt="a thing", model=str(made), seed=1, steps=3, sampler="ddim", guidance_scale=3.0
+    )
+    ours = studio.draw(request).pixels
+    studio.close()
+    assert np.mean((ours / 255 - _drawn(_pipeline(made))) ** 2) < 1e-4  # 40 dB
+
+
+def test_the_manifest_says_what_it_was_and_what_it_learned(full: Path) -> None:
+    manifest = open_model(full / "out" / "model").manifest
+    assert (manifest.name, manifest.lineage.parent) == ("tiny-tuned", "tiny@1")
+    assert manifest.vocabulary and {"apple", "thing", "called"} <= set(manifest.vocabulary)
+    assert manifest.lineage.examples == 8 and "in full" in manifest.description
+
+
+def test_all_shapes_are_learned_from_and_mirrored(full: Path) -> None:
+    cached = [np.load(file) for file in (full / "out" / "cache").rglob("*.npy")]
+    shapes = {array.shape for array in cached if array.ndim == 3}
+    assert {(8, 8, 8), (8, 6, 10), (8, 10, 6)} >= shapes and len(shapes) == 3
+    assert len([array for array in cached if array.ndim == 3]) == 24
+
+
+def test_a_lora_is_what_diffusers_loads(lora: Path, tiny_model: Path) -> None:
+    pipeline = _pipeline(tiny_model)
+    plain = _drawn(pipeline)
+    pipeline.load_lora_weights(lora / "out" / "lora")
+    laid_on, merged = _drawn(pipeline), _drawn(_pipeline(lora / "out" / "model"))
+    assert np.abs(laid_on - plain).max() > 0.01
+    assert np.abs(laid_on - merged).max() < 0.01  # half precision rounds the merged ones
+    pipeline.disable_lora()
+    assert (_drawn(pipeline) == plain).all()
+
+
+def test_a_second_call_repeats_nothing(full: Path, tiny_model: Path, pictures: Path) -> None:
+    files = sorted((full / "out" / "cache").rglob("*.npy"))
+    before = [file.stat().st_mtime_ns for file in files]
+    weights = full / "out" / "model" / "unet" / "diffusion_pytorch_model.safetensors"
+    bytes_before = weights.read_bytes()
+    _train(full, RECIPE, tiny_model, pictures, resume=True)
+    assert [file.stat().st_mtime_ns for file in sorted((full / "out" / "cache").rglob("*.npy"))] == before
+    assert weights.read_bytes() == bytes_before
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, LORA, RECIPE + 'optimizer = "adafactor"\nema_decay = 0.0\n'])
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
+    recipe: str, tiny_model: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _train(tmp_path / "whole", recipe, tiny_model, pictures)
+    take = Loop._one_step
+
+    def stopping(loop: Loop) -> dict[str, float]:
+        if loop.step == 2:
+            signal.raise_signal(signal.SIGINT)
+        return take(loop)
+
+    with monkeypatch.context() as patch, pytest.raises(Cancelled):
+        patch.setattr(Loop, "_one_step", stopping)
+        _train(tmp_path / "cut", recipe, tiny_model, pictures)
+    cut = _train(tmp_path / "cut", recipe, tiny_model, pictures, resume=True)
+    file = Path("unet") / "diffusion_pytorch_model.safetensors"
+    assert (whole.path / file).read_bytes() == (cut.path / file).read_bytes()
+    size = (tmp_path / "cut" / "out" / "tuning" / "checkpoints" / "000000004" / "state.pt").stat().st_size
+    assert ("lora" not in recipe) or size < (whole.path / file).stat().st_size
+
+
+def test_frozen_encodings_are_those_of_the_text_encoder(full: Path, tiny_model: Path) -> None:
+    """The loss from the cache is the loss of a plain loop with the networks in it, as the usual script has it."""
+    from limner.families.diffusion.tuning_examples import Encoders
+    from limner.training.cache import ArrayCache
+
+    pipeline = _pipeline(tiny_model)
+    cache = ArrayCache(full / "out" / "cache")
+    encoders = Encoders(tiny_model, pipeline.tokenizer, cache, torch.float32)
+    (key,) = encoders.texts(["a thing called 3"])
+    ids = pipeline.tokenizer(
+        ["a thing called 3"], padding="max_length", truncation=True, max_length=16, return_tensors="pt"
+    ).input_ids
+    with torch.no_grad():
+        expected = pipeline.text_encoder(ids).last_hidden_state[0]
+    assert torch.allclose(torch.from_numpy(cache[key]).float(), expected, atol=2e-3)
+
+
+def test_the_published_denoiser_has_the_published_number_of_weights(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def published(*args: object, **options: object) -> UNet2DConditionModel:
+        with torch.device("meta"):
+            return UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
+
+    monkeypatch.setattr(UNet2DConditionModel, "from_pretrained", published)
+    model = load_tunable(open_model(tiny_model), Tuning(steps=1, gradient_checkpointing=True), 0)
+    assert f"{model.trained()['unet']:,}" == "859,520,964"
+
+
+def test_what_cannot_be_tuned_is_said(tiny_model: Path, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    with pytest.raises(InvalidInput, match="--init MODEL"):
+        train(tmp_path / "recipe.toml", tmp_path / "a", False, None, pictures)
+    with pytest.raises(InvalidInput, match="--data DIR"):
+        _train(tmp_path / "b", RECIPE, tiny_model, None)
+    with pytest.raises(InvalidInput, match=r"data\.size must be a multiple of 16 .* not 72"):
+        _train(tmp_path / "c", RECIPE.replace("[data]", "[data]\nsize = 72"), tiny_model, pictures)
+    inpainting = shutil.copytree(tiny_model, tmp_path / "nine")
+    config = inpainting / "vae" / "config.json"
+    config.write_text(config.read_text().replace('"latent_channels": 4', '"latent_channels": 3'))
+    with pytest.raises(InvalidInput, match="reads a mask"):
+        _train(tmp_path / "d", RECIPE, inpainting, pictures)
