@@ -15,7 +15,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench bench-sd format lint types unit chromium typescript clean
+.PHONY: help serve test bench bench-sd bench-tuning format lint types unit chromium typescript clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -32,6 +32,9 @@ bench: $(FULL)/installed ## Measure speed and memory against diffusers on the sa
 
 bench-sd: $(FULL)/installed ## Measure Stable Diffusion at full size, with random weights (BENCH=options; a quarter of an hour, 9 GB).
 	@$(FULL)/bin/python -m benchmarks.full_size $(BENCH)
+
+bench-tuning: $(FULL)/installed ## Measure tuning of Stable Diffusion at full size against the usual way (BENCH=options).
+	@$(FULL)/bin/python -m benchmarks.tuning $(BENCH)
 
 format: $(FULL)/installed ## Put the code into its format and mend what the linter can.
 	@$(FULL)/bin/ruff check --quiet --fix-only .

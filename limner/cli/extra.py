@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import Unavailable
 
+# Limner shows its own progress, and says what goes wrong itself.
+_QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
 
 @contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Around imports: Unavailable names the missing package and how to install the extra that brings it."""
+    """Around imports: Unavailable names the missing package and how to install the extra that brings it.
+
+    The libraries that come with it say only what is wrong, unless the environment asks for more.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         yield
     except ModuleNotFoundError as error:

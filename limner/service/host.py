@@ -16,6 +16,7 @@ from .problems import problem
 
 MAX_BODY = 64 * 1024
 MAX_UPLOAD = 20 * 1024 * 1024
+PATIENCE = 120.0  # seconds
 UPLOADS = "/v1/images"
 _UPLOADS_AT_ONCE = 4
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -104,11 +105,12 @@ class LocalOnly:
 class SmallBodies:
     """Reads request bodies of JSON up to MAX_BODY bytes, at UPLOADS pictures up to MAX_UPLOAD bytes.
 
-    Larger ones are refused (413), as is what says that it is something else (415).
+    Larger ones are refused (413), as is what says that it is something else (415) or does not arrive within `patience`
+    seconds (408).
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, patience: float = PATIENCE) -> None:
+        self._app, self._patience = app, patience
         self._uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,7 +136,13 @@ class SmallBodies:
             return
         most = MAX_UPLOAD if uploads else MAX_BODY
         said = headers.get("content-length", "0")
-        body = None if said.isdigit() and int(said[:18]) > most else await _read(receive, most)
+        try:
+            async with asyncio.timeout(self._patience):
+                body = None if said.isdigit() and int(said[:18]) > most else await _read(receive, most)
+        except TimeoutError:
+            answer = problem(408, f"the body did not arrive within {self._patience:g} seconds; send it again")
+            await answer(scope, receive, send)
+            return
         if body is None:
             answer = problem(413, f"the body is larger than {most} bytes")
             await answer(scope, receive, send)

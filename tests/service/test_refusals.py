@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
-from limner.service.host import MAX_BODY
+from limner.service.host import MAX_BODY, UPLOADS, SmallBodies
 
 
 @pytest.mark.parametrize(
@@ -160,3 +162,24 @@ def test_the_page_is_asked_for_anew_each_time(client: TestClient) -> None:
         answer = client.get(path)
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "no-cache"
+
+
+def test_a_body_that_never_ends_gives_up_its_place() -> None:
+    """Four of them would keep all others from sending a picture."""
+    answered: list[Message] = []
+
+    async def nothing() -> Message:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    async def reached(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError
+
+    scope = {
+        "type": "http", "method": "POST", "path": UPLOADS, "headers": [(b"content-type", b"image/png")],
+    }  # fmt: skip
+    asyncio.run(SmallBodies(reached, patience=0.01)(scope, nothing, send))
+    assert answered[0]["status"] == 408 and b"0.01 seconds" in answered[1]["body"]

@@ -94,7 +94,7 @@ function plate(job) {
   const first = job.images[0];
   if (!first) return "";
   const seeds = job.images.length > 1 ? `${job.images.length} pictures` : `Seed ${first.seed}`;
-  const steps = job.request.steps ?? job.steps;
+  const steps = job.steps || job.request.steps;
   return [seeds, `${steps} steps`, job.request.model].filter(Boolean).join(" · ");
 }
 
