@@ -75,12 +75,14 @@ class OpenVino:
             whole = self._core.read_model(file)
         except RuntimeError as error:
             raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
-        there = _names(whole)
+        gone: set[str] = set()
         if depth is not None:
+            there = _names(whole)
             whole = _at_depth(whole, depth, cut(file))
+            gone = there - _names(whole)
         if model.manifest.precision == "int8" and table_of(file).is_file():
             try:
-                round_network(whole, Table.read(table_of(file)).without(there - _names(whole)))
+                round_network(whole, Table.read(table_of(file)).without(gone))
             except InvalidInput as error:
                 _log.warning("%s is not drawn in 8 bits: %s; run limner optimize again", title, error)
 
