@@ -76,7 +76,7 @@ def draw(steps):
             raise event.error
         times.append(time.perf_counter())
     return times
-first = draw(1)[-1] - began
+first = draw(reuse)[-1] - began
 times = draw(steps)
 taken = [b - a for a, b in zip(times[:-2], times[1:-1])]
 whole = sorted(taken[::reuse])
