@@ -36,6 +36,7 @@ _PARTS = {
     "text_encoder": ("sd1-text-encoder", "model"),
 }
 _AT_ONCE = 2**22
+_REUSE = 2  # steps that use the same deep features
 
 # Each tells one JSON object: what it measured, and the most memory that it held, in MB.
 _TELL = """
@@ -58,14 +59,16 @@ from queue import SimpleQueue
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.registry.models import Model, Registry
-data, precision, steps = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+data, precision, steps, reuse = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 found = Registry(data).find("full")
 told = found.manifest.model_copy(update={"precision": precision})
 studio = LocalStudio(Registry(data, [Model(found.path, told, False)]))
 def draw(steps):
     # When it was asked for, when each step was done, and when the picture was.
     events, times = SimpleQueue(), [time.perf_counter()]
-    asked = DrawRequest(prompt="a castle by the sea", model="full", seed=1, steps=steps)
+    asked = DrawRequest(
+        prompt="a castle by the sea", model="full", seed=1, steps=steps, feature_reuse=reuse
+    )
     studio.start(asked, events.put)
     while len(times) < steps + 2:
         event = events.get()
@@ -73,10 +76,13 @@ def draw(steps):
             raise event.error
         times.append(time.perf_counter())
     return times
-first = draw(1)[-1] - began
+first = draw(reuse)[-1] - began
 times = draw(steps)
-taken = sorted(b - a for a, b in zip(times[:-2], times[1:-1]))
-tell(first=first, picture=times[-1] - times[0], step=taken[len(taken) // 2], decode=times[-1] - times[-2])
+taken = [b - a for a, b in zip(times[:-2], times[1:-1])]
+whole = sorted(taken[::reuse])
+shallow = sorted(spent for k, spent in enumerate(taken) if k % reuse) or [0]
+tell(first=first, picture=times[-1] - times[0], step=whole[len(whole) // 2],
+     shallow=shallow[len(shallow) // 2], decode=times[-1] - times[-2])
 studio.close()
 """
 _DIFFUSERS = """
@@ -162,8 +168,9 @@ def rows(folder: Path, steps: int) -> list[Row]:
     found.append(Row("diffusers float32 eager, peak memory", "MB", other["peak"]))
     for precision in ("bfloat16", "int8"):
         shutil.rmtree(data / "cache", ignore_errors=True)
-        first = measured(_DRAW, data, precision, 1)
-        warm = measured(_DRAW, data, precision, steps)
+        first = measured(_DRAW, data, precision, 1, 1)
+        warm = measured(_DRAW, data, precision, steps, 1)
+        reused = measured(_DRAW, data, precision, steps, _REUSE)
         times = other["step"] / warm["step"]
         found += [
             Row(f"{precision}: process to picture of 1 step, compiling", "s", first["first"]),
@@ -180,6 +187,16 @@ def rows(folder: Path, steps: int) -> list[Row]:
             Row(f"{precision}: decoding", "s", warm["decode"]),
             Row(f"{precision}: a picture of {steps} guided steps", "s", warm["picture"]),
             Row(f"{precision}: peak memory, compiled before", "MB", warm["peak"]),
+            Row(
+                f"{precision}: a shallow step, with the features of an earlier one",
+                "s",
+                reused["shallow"],
+                "a whole step beside it",
+                reused["step"],
+                reused["step"] / reused["shallow"],
+            ),
+            Row(f"{precision}: a picture, every {_REUSE}nd step whole", "s", reused["picture"]),
+            Row(f"{precision}: peak memory, every {_REUSE}nd step whole", "MB", reused["peak"]),
         ]
     return found
 

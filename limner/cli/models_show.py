@@ -36,6 +36,10 @@ def _origin(lineage: Lineage) -> dict[str, str]:
     }
 
 
+def _reuse(steps: int) -> str:
+    return f", deep features every {steps} steps" if steps > 1 else ""
+
+
 def show(
     name: Annotated[str, typer.Argument(help="A name, name@version, name@alias, or a model directory.")],
     data_dir: DataDir = None,
@@ -63,7 +67,8 @@ def show(
         "family": f"{manifest.family}, {manifest.precision}",
         "sizes": f"{sizes} px",
         "parameters": f"{about['parameters'] / 1e6:.1f} million in {', '.join(manifest.graphs)}",
-        "defaults": f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}",
+        "defaults": f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}"
+        + _reuse(sampler.feature_reuse),
         "licence": manifest.licence,
         **_origin(lineage),
     }
@@ -77,6 +82,7 @@ def show(
                 *([f"{row.psnr:.1f} dB to float32"] if row.psnr is not None else []),
             ]
             parts = [f"{row.seconds:.3f} s a picture", *quality, *(["chosen"] if row.chosen else [])]
-            measured.append((f"  {row.precision}", f"guided {first:g} to {last:g}: {', '.join(parts)}"))
+            how = f"guided {first:g} to {last:g}{_reuse(row.feature_reuse)}"
+            measured.append((f"  {row.precision}", f"{how}: {', '.join(parts)}"))
     for label, value in [*rows.items(), *measured]:
         typer.echo(f"{label:<11} {value}")

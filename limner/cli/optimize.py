@@ -24,7 +24,7 @@ def optimize(
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Measure precisions and guidance on this machine, choose, and write it into the model."""
+    """Measure precisions, reuse of features and guidance on this machine, choose, and write it into the model."""
     with needs_extra("optimize", "optimizing"):
         from ..optimizing.choosing import check_target
         from ..optimizing.choosing import optimize as run
@@ -38,11 +38,12 @@ def optimize(
     folder = place(data_dir)
     console = Console(stderr=True)
     found, choices = run(Registry(folder).find(model), folder, prompts, guidance, console.log)
-    table = Table("precision", "guided", "s a picture", "statements that hold", "dB to float32", "")
+    table = Table("precision", "guided", "reuse", "s a picture", "statements that hold", "dB to float32", "")
     for row in choices.rows:
         table.add_row(
             row.precision,
             f"{row.guidance_interval[0]:g} to {row.guidance_interval[1]:g}",
+            str(row.feature_reuse),
             f"{row.seconds:.3f}",
             "" if row.statements is None else f"{100 * row.statements:.1f} %",
             "" if row.psnr is None else f"{row.psnr:.1f}",

@@ -46,6 +46,7 @@ class Settings(_Part):
     steps: int
     guidance_scale: float
     guidance_interval: tuple[float, float]
+    feature_reuse: int = 1
     width: int
     height: int
     seeds: int

@@ -149,6 +149,10 @@ def _part(interval: tuple[float, float]) -> str:
     return "" if interval == (0.0, 1.0) else f" on {interval[0]:g} to {interval[1]:g} of the steps"
 
 
+def _reuse(steps: int) -> str:
+    return "" if steps == 1 else f", deep features every {steps} steps"
+
+
 def page(card: Card, shown: dict[str, list[Shown]]) -> str:
     """The HTML of a card with some pictures of each frozen file."""
     name, cost, how = f"{escape(card.title)}, version {escape(card.version)}", card.cost, card.settings
@@ -167,7 +171,7 @@ def page(card: Card, shown: dict[str, list[Shown]]) -> str:
     )
     facts = {
         "Pictures": f"{how.width} x {how.height}, {how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}"
-        f"{_part(how.guidance_interval)}, "
+        f"{_part(how.guidance_interval)}{_reuse(how.feature_reuse)}, "
         f"{how.seeds} seed{'s' if how.seeds != 1 else ''} a prompt",
         "Drawing": f"{cost.seconds_a_picture:g} s a picture, {cost.at_once} at a time, on {cost.hardware}",
         "Training": f"{cost.training_hours:g} hours on {cost.training_hardware}, {cost.training_examples:,} examples"

@@ -169,6 +169,7 @@ def evaluate(
             steps=settings.steps or 0,
             guidance_scale=settings.guidance_scale or 1.0,
             guidance_interval=settings.guidance_interval or (0.0, 1.0),
+            feature_reuse=settings.feature_reuse or 1,
             width=size,
             height=settings.height or size,
             seeds=seeds,

@@ -16,6 +16,7 @@ from ..errors import InvalidInput
 from ..evaluation.checking import checkers
 from ..evaluation.run import hardware
 from ..registry.choices import Choice, Choices
+from ..registry.manifest import Precision
 from ..registry.models import Model, open_model
 from ..storybook.captions import vocabulary
 from ..storybook.worlds import Prompt, World, world
@@ -25,6 +26,7 @@ from .rounding import need_nncf, table_for, without_the_finest
 
 TARGETS = ("cpu",)
 INTERVALS: tuple[Interval, ...] = ((0.0, 1.0), (0.0, 0.8), (0.0, 0.6))
+REUSES = (2, 3)  # steps that use the same deep features
 LOSS = 0.01  # of the statements that hold: what speed may cost
 NEAR = 18.0  # dB to float32 pictures, where no checker can tell
 _SPARING = 1.05  # times longer that a picture may take so that its finest level is not rounded
@@ -43,9 +45,10 @@ def optimize(
 ) -> tuple[Model, Choices]:
     """Measure ways to draw a model on this machine's processor, and make the best one the model's own.
 
-    With `guidance`, shorter parts of the steps to guide are tried too, where a checker can tell what that costs. A
-    built-in model is copied into the data directory, as version `<version>-cpu`; any other is changed in place. Gives
-    the model and what was measured; `tell` is told what goes on. Unavailable without NNCF.
+    Precisions come first; of the best one, deep features are then used for several steps. With `guidance`, shorter
+    parts of the steps to guide are tried too, where a checker can tell what that costs. A built-in model is copied into
+    the data directory, as version `<version>-cpu`; any other is changed in place. Gives the model and what was
+    measured; `tell` is told what goes on. Unavailable without NNCF.
     """
     need_nncf()
     small = sum(graph.parameters for graph in model.manifest.graphs.values()) < _SMALL
@@ -64,23 +67,31 @@ def optimize(
     with ExitStack() as stack:
         pool = stack.enter_context(checkers()) if of is not None else None
         tell(f"drawing {count} sentences in float32, to compare with")
-        exact = Way("float32", intervals[0])
+        exact = Way("float32", intervals[0], reuse=1)
         true = draw_with(model, exact, texts, data_dir)
         rows = [_row(exact, true, true, wanted, of, pool)]
-        for precision in ("bfloat16", "int8"):
-            for interval in intervals:
-                way = Way(precision, interval)
-                tell(
-                    f"drawing them in {precision}, guided from {interval[0]:g} to {interval[1]:g} of the steps"
-                )
-                rows.append(_row(way, draw_with(model, way, texts, data_dir), true, wanted, of, pool))
+        precisions: tuple[Precision, ...] = ("bfloat16", "int8")
+        ways = [Way(precision, part, reuse=1) for precision in precisions for part in intervals]
+
+        def measure(way: Way) -> None:
+            first, last = way.interval or (0.0, 1.0)
+            whole = f", deep features every {way.reuse} steps" if way.reuse != 1 else ""
+            tell(f"drawing them in {way.precision}, guided from {first:g} to {last:g} of the steps{whole}")
+            rows.append(_row(way, draw_with(model, way, texts, data_dir), true, wanted, of, pool))
+
+        for way in ways:
+            measure(way)
+        found = _best(rows)
+        for reuse in REUSES:
+            measure(Way(found.precision, found.guidance_interval, reuse=reuse))
     best = _best(rows)
     chosen = tuple(row.model_copy(update={"chosen": row is best}) for row in rows)
     choices = Choices(
         target="cpu", machine=hardware(), created=f"{datetime.now(UTC):%Y-%m-%d}", prompts=count, rows=chosen
     )
     choices.write(model.path)
-    sampler = model.manifest.sampler.model_copy(update={"guidance_interval": best.guidance_interval})
+    settings = {"guidance_interval": best.guidance_interval, "feature_reuse": best.feature_reuse}
+    sampler = model.manifest.sampler.model_copy(update=settings)
     update = {"precision": best.precision, "sampler": sampler}
     model.manifest.model_copy(update=update).write(model.path)
     if copied:
@@ -124,7 +135,7 @@ def _make_table(model: Model, small: bool, data_dir: Path, tell: Tell) -> None:
     for table in (whole_table, spared) * (2 if small else 1):
         tell(f"timing 8 bits with {len(table.weights)} layers rounded")
         _put(table, graph)
-        drawn = draw_with(model, Way("int8"), sentences(model, 16 if small else 1), data_dir)
+        drawn = draw_with(model, Way("int8", reuse=1), sentences(model, 16 if small else 1), data_dir)
         seconds.setdefault(len(table.weights), []).append(drawn.seconds)
     whole_best, spared_best = (min(seconds[len(table.weights)]) for table in (whole_table, spared))
     _put(spared if spared_best <= whole_best * _SPARING else whole_table, graph)
@@ -144,6 +155,7 @@ def _row(
     return Choice(
         precision=way.precision,
         guidance_interval=way.interval,
+        feature_reuse=way.reuse or 1,
         seconds=round(drawn.seconds, 4),
         statements=None if share is None else round(share, 4),
         psnr=None if drawn is true else round(psnr(drawn.pictures, true.pictures), 1),

@@ -41,7 +41,8 @@ class Graph(_Part):
 class SamplerDefaults(_Part):
     """What a request gets when it does not say: sampler, number of steps, guidance and where it applies.
 
-    `guidance_interval` is the part of the steps that is guided, as fractions of the whole, first to last.
+    `guidance_interval` is the part of the steps that is guided, as fractions of the whole, first to last. Of every
+    `feature_reuse` steps the first computes the whole denoiser, and the others use its deep features again (1: none).
     """
 
     sampler: Literal["ddim", "euler", "dpm++2m"] = "dpm++2m"
@@ -51,6 +52,7 @@ class SamplerDefaults(_Part):
         0.0,
         1.0,
     )
+    feature_reuse: Annotated[int, Field(ge=1, le=10)] = 1
 
     @field_validator("guidance_interval")
     @classmethod

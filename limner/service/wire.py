@@ -293,7 +293,7 @@ def model_view(model: Model) -> ModelView:
         description=manifest.description,
         family=manifest.family,
         sizes=[SizeView(width=size.width, height=size.height) for size in manifest.sizes],
-        defaults=DefaultsView(**manifest.sampler.model_dump(exclude={"guidance_interval"})),
+        defaults=DefaultsView(**manifest.sampler.model_dump(exclude={"guidance_interval", "feature_reuse"})),
         limits={
             "prompt": (1, MAX_PROMPT),
             "seed": (0, MAX_SEED),

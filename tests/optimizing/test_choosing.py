@@ -64,10 +64,16 @@ def test_a_model_is_optimized_from_the_command_line(tiny_model: Path, tmp_path: 
     assert done.exit_code == 0, done.output
     model = open_model(tmp_path / "m")
     choices = Choices.read(model.path)
-    assert choices is not None and [row.precision for row in choices.rows] == ["float32", "bfloat16", "int8"]
+    assert choices is not None and [(row.precision, row.feature_reuse) for row in choices.rows[:3]] == [
+        ("float32", 1),
+        ("bfloat16", 1),
+        ("int8", 1),
+    ]
+    assert [row.feature_reuse for row in choices.rows[3:]] == list(choosing.REUSES)
     (chosen,) = [row for row in choices.rows if row.chosen]
     assert model.manifest.precision == chosen.precision
-    assert all(row.psnr is None or row.psnr > choosing.NEAR for row in choices.rows), "tiny, yet near"
+    assert model.manifest.sampler.feature_reuse == chosen.feature_reuse
+    assert all(row.psnr is None or row.psnr > choosing.NEAR for row in choices.rows[:3]), "tiny, yet near"
     assert len(Table.read(table_of(model.graph_file("unet"))).weights) > 10
     assert "chosen" in done.output and "tiny@1" in done.output
 

@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino
 from numpy.typing import NDArray
+from openvino import opset13 as ops
 
 from ...errors import InvalidInput, LimnerError
+from ..depth import FEATURES, Depth, graph_at
 from . import Arrays
+from .cutting import cut
 from .int8 import Table, round_network, table_of
 
 if TYPE_CHECKING:
@@ -54,7 +57,8 @@ class OpenVino:
 
     def load(self, model: Model, graph: str) -> OpenVinoNetwork:
         """Read a graph of a model; forms are compiled, or read compiled from the cache, as calls need them."""
-        file = model.graph_file(graph)
+        name, depth = graph_at(graph)
+        file = model.graph_file(name)
         title = f"graph '{graph}' of model '{model.name}'"
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": _precision(model),
@@ -71,9 +75,14 @@ class OpenVino:
             whole = self._core.read_model(file)
         except RuntimeError as error:
             raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
+        gone: set[str] = set()
+        if depth is not None:
+            there = _names(whole)
+            whole = _at_depth(whole, depth, cut(file))
+            gone = there - _names(whole)
         if model.manifest.precision == "int8" and table_of(file).is_file():
             try:
-                round_network(whole, Table.read(table_of(file)))
+                round_network(whole, Table.read(table_of(file)).without(gone))
             except InvalidInput as error:
                 _log.warning("%s is not drawn in 8 bits: %s; run limner optimize again", title, error)
 
@@ -98,6 +107,25 @@ class OpenVino:
                 raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
 
         return OpenVinoNetwork(title, [port.any_name for port in whole.outputs], free, form)
+
+
+def _names(network: openvino.Model) -> set[str]:
+    return {layer.get_friendly_name() for layer in network.get_ops()}
+
+
+def _at_depth(network: openvino.Model, depth: Depth, tensor: str) -> openvino.Model:
+    """A network that gives its deep features too, or that is given them in place of `tensor`; see `engine.depth`."""
+    if depth == "full":
+        network.add_outputs([tensor])[0].get_tensor().set_names({FEATURES})
+        return network
+    source = next(port for layer in network.get_ops() for port in layer.outputs() if tensor in port.names)
+    features = ops.parameter(source.partial_shape, np.float32)
+    features.output(0).set_names({FEATURES})
+    for reader in source.get_target_inputs():
+        reader.replace_source_output(features.output(0))
+    # Called as what it stands for, so that what it gives is rounded as a table of 8-bit ranges says.
+    features.set_friendly_name(source.node.get_friendly_name())
+    return openvino.Model(network.get_results(), [*network.get_parameters(), features])
 
 
 class Form:

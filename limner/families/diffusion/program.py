@@ -2,9 +2,9 @@
 
 The same steps in the same precision as diffusers' `StableDiffusionPipeline`, so that one seed means one
 picture in both. Differences, on purpose: guidance may be kept to an interval of the steps (Kynkäänniemi et
-al. 2024), and a step without guidance costs one row of the denoiser instead of two; text encodings are kept
-for the next request; brackets weigh words, and a text may be longer than the encoder takes (`prompt.py`). A
-drawing may begin at a picture (`beginning.py`).
+al. 2024), and a step without guidance costs one row of the denoiser instead of two; deep features may serve
+several steps (`reuse.py`); text encodings are kept for the next request; brackets weigh words, and a text may
+be longer than the encoder takes (`prompt.py`). A drawing may begin at a picture (`beginning.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .. import Program
 from .beginning import Latents, begin, starting_noise
 from .encodings import EncodingCache
 from .prompt import emphasised, windows
+from .reuse import Reuse
 from .tokenizer import ClipTokenizer
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Diffusion:
                 "steps": steps,
                 "guidance_scale": scale,
                 "guidance_interval": interval,
+                "feature_reuse": request.feature_reuse or defaults.feature_reuse,
                 "sampler": sampler,
                 "width": width,
                 "height": height,
@@ -155,19 +157,20 @@ class Diffusion:
         shape = (1, latents.channels, height // latents.factor, width // latents.factor)
         sampling = SAMPLERS[sampler](self._schedule, steps, starting_noise(request, shape), begun.origin)
         query, first = next(sampling), begun.origin.first if begun.origin else 0
+        reuse = Reuse(request.feature_reuse or 1)
         for step in range(first, steps):
             conditioning = rows if guided[step] else rows[-1:]
             count = len(conditioning)
             seen = query.latent if begun.told is None else np.concatenate([query.latent, begun.told], 1)
-            outputs = yield Call(
-                "unet",
+            outputs = yield reuse.call(
                 {
                     "sample": np.repeat(seen, count, axis=0),
                     "timestep": np.full(count, query.timestep, np.float32),
                     "encoder_hidden_states": conditioning,
-                },
+                }
             )
             assert outputs is not None
+            reuse.keep(outputs)
             try:
                 query = sampling.send(_guide(outputs["out_sample"], scale))
             except StopIteration as end:
