@@ -114,7 +114,7 @@ def _export(
             parent=f"{data.parent.name}@{data.parent.version}" if data.parent else None,
             recipe=recipe.model_dump_json(),
             commit=commit(),
-            hardware=_hardware(),
+            hardware=hardware(),
             hours=round(hours + (data.parent.manifest.lineage.hours if data.parent else 0), 3),
             examples=recipe.denoiser.steps * recipe.denoiser.batch_size
             + (data.parent.manifest.lineage.examples if data.parent else 0),
@@ -242,7 +242,8 @@ def _data_name(recipe: Recipe) -> str:
     return f"storybook scenes, {recipe.data.storybook_count} of seed {recipe.data.storybook_seed}"
 
 
-def _hardware() -> str:
+def hardware() -> str:
+    """The machine that trains, in words."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name(0)
     model = platform.processor() or platform.machine()
