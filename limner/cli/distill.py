@@ -25,9 +25,9 @@ def distill(
             help="Sentences to learn on, one a line. [default: Storybook's, for a model that knows its words]"
         ),
     ] = None,
-    updates: Annotated[int, typer.Option(min=1, help="How many updates of the weights.")] = 2000,
+    updates: Annotated[int, typer.Option(min=1, help="How many updates of the weights.")] = 1000,
     batch_size: Annotated[int, typer.Option(min=1, max=65_536, help="Jumps an update.")] = 32,
-    walks: Annotated[int, typer.Option(min=1, help="How many pictures the teacher draws beforehand.")] = 2048,
+    walks: Annotated[int, typer.Option(min=1, help="How many pictures the teacher draws beforehand.")] = 1024,
     learning_rate: Annotated[
         float | None, typer.Option(help="[default: 5e-4, of a large model 1e-5]", show_default=False)
     ] = None,

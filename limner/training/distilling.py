@@ -16,16 +16,15 @@ from rich.console import Console
 
 from ..engine.request import MAX_PROMPT
 from ..errors import InvalidInput, NotFound
-from ..registry.manifest import Manifest
 from ..registry.models import Model
 from ..storybook.grammar import random_for
 from ..storybook.prompts import FROZEN
 from ..storybook.worlds import WORLDS
-from .recipe import Count, Optimisation, Rate, Share
+from .recipe import About, Count, Optimisation, Rate, Share
 
 SETTINGS_NAME = "distillation.json"
 _MADE = ("walks", "distillation", "model")
-_REPORTS = ("checkpoint_every", "validate_every", "sheet_every", "name", "version")
+_FREE = ("steps", "checkpoint_every", "validate_every", "sheet_every", "name", "version")
 _SEED = 0xD157
 _LARGE = 100_000_000  # parameters
 
@@ -39,18 +38,18 @@ class Distillation(Optimisation):
     `followed` more, and the teacher says of each of its steps where it should have led.
     """
 
-    student_steps: Annotated[int, Field(ge=1, le=64)] = 4
+    student_steps: int = 4
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
-    walks: Count = 2048
-    followed: Count = 64
+    walks: Count = 1024
+    followed: Count = 96
     follow_every: Count = 100
-    steps: Count = 2000
+    steps: Count = 1000
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
     learning_rate: Rate = 5e-4
     weight_decay: Share = 0.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
     checkpoint_every: Count = 50
-    validate_every: Count = 200
+    validate_every: Count = 100
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Sentences:
     hash: str
 
 
-def settings_of(model: Model, learning_rate: float | None = None, **values: int) -> Distillation:
+def settings_of(model: Model, learning_rate: float | None = None, **values: Any) -> Distillation:
     """Settings for a model, with a learning rate that suits its size; InvalidInput names a value out of range."""
     if learning_rate is None:
         parameters = sum(graph.parameters for graph in model.manifest.graphs.values())
@@ -156,11 +155,13 @@ def from_file(file: Path) -> Sentences:
 
 
 def _check_names(name: str, version: str) -> None:
-    for field, value in (("name", name), ("version", version)):
-        try:
-            Manifest.__pydantic_validator__.validate_assignment(Manifest.model_construct(), field, value)
-        except ValidationError as error:
-            raise InvalidInput(f"--{field} {value!r}: {error.errors()[0]['msg']}", field=field) from None
+    try:
+        About(name=name, version=version, title="", description="")
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(
+            f"--{first['loc'][0]} {first['input']!r}: {first['msg']}", str(first["loc"][0])
+        ) from None
 
 
 def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
@@ -177,7 +178,7 @@ def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
         except ValueError:
             before = {}
         for key, value in said.items():
-            if before.get(key) != value and key not in _REPORTS:
+            if before.get(key) != value and key not in _FREE:
                 raise InvalidInput(
                     f"{key} is {value} and was {before.get(key)} when the run in {out} began; "
                     "put it back, or start again without --resume",

@@ -20,7 +20,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import Progress
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from ...engine.noise import normal
@@ -131,8 +131,8 @@ class DistillationStage:
             (f"taught-{at:08d}", at, min(_FILE, self.settings.walks - at))
             for at in range(0, self.settings.walks, _FILE)
         ]
-        held_out = ("held-out", _HELD_OUT_FROM, _HELD_OUT)
-        bar = show.add_task("the teacher draws", total=self.settings.walks + _HELD_OUT)
+        held_out = ("held-out", _HELD_OUT_FROM, min(_HELD_OUT, self.settings.walks))
+        bar = show.add_task("the teacher draws", total=self.settings.walks + held_out[2])
         found = []
         for name, first, count in (*wanted, held_out):
             file = self.folder / f"{name}.npz"
@@ -158,6 +158,7 @@ class DistillationStage:
                 found[f"jump_{k + 1}"] = errors[of].mean()
         return found
 
+    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """The error of each jump on held-out walks of the teacher, and of the latent after all of the student's own."""
         walks = self._held_out
@@ -173,6 +174,7 @@ class DistillationStage:
         found["end"] = float((clean.cpu() - _float(walks.ends[:, -1])).square().mean())
         return found
 
+    @torch.no_grad()
     def sheet(self) -> Image.Image:
         """Eight held-out sentences, drawn by the teacher, and below by the student from the same noise."""
         walks = self._held_out
@@ -182,11 +184,11 @@ class DistillationStage:
         latents = torch.cat([_float(walks.ends[:_SHEET, -1]), clean]) / self.vae.config.scaling_factor
         with torch.autocast("cpu", enabled=False):
             pictures = list(to_pixels(self.vae.decode(latents).sample))
-        words = [self.texts.text(_HELD_OUT_FROM + k) for k in range(_SHEET)]
-        rows = [of + k for k in range(0, _SHEET, 4) for of in (0, _SHEET)]
-        order = [row + k for row in rows for k in range(min(4, _SHEET))]
-        labels = [("few: " if k >= _SHEET else "teacher: ") + words[k % _SHEET] for k in order]
-        return captioned([pictures[k] for k in order], labels)
+        labels = [
+            f"{self.teacher.steps} steps: {self.texts.text(_HELD_OUT_FROM + k)}" for k in range(len(tokens))
+        ]
+        labels += [f"{len(self.jumps.timesteps)} steps" for _ in tokens]
+        return captioned(pictures, labels)
 
     def _errors(self, tokens: Tensor, starts: Tensor, ends: Tensor, numbers: Tensor) -> Tensor:
         device = next(self.module.parameters()).device

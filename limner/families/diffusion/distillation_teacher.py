@@ -6,8 +6,6 @@ of the student's, so that where a jump of the student lands the teacher has been
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +31,7 @@ def steps_for_each(teacher: int, student: int) -> int:
     """
     if not 1 <= student <= teacher // 2:
         raise InvalidInput(
-            f"--steps {student}: allowed are 1 to {teacher // 2}, at most half of the {teacher} that the model takes now",
+            f"--steps {student}: the model takes {teacher} now, so allowed are 1 to {teacher // 2}",
             field="steps",
         )
     return round(teacher / student)
