@@ -41,7 +41,7 @@ class Distillation(Optimisation):
     student_steps: int = 4
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     walks: Count = 1024
-    followed: Count = 96
+    followed: Count = 64
     follow_every: Count = 100
     steps: Count = 1000
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32

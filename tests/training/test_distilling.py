@@ -76,7 +76,7 @@ def test_a_resumed_run_keeps_to_what_it_began_with(model: Model, tmp_path: Path)
     with pytest.raises(InvalidInput, match="batch_size is 8 and was 4"):
         distill(model, other, tmp_path / "run", resume=True, prompts=tmp_path / "p.txt")
     (tmp_path / "p.txt").write_text("two")
-    with pytest.raises(InvalidInput, match="prompts is .* and was"):
+    with pytest.raises(InvalidInput, match="prompts is"):
         distill(model, settings, tmp_path / "run", resume=True, prompts=tmp_path / "p.txt")
 
 
