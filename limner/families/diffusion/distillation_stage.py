@@ -193,7 +193,8 @@ class DistillationStage:
     def _errors(self, tokens: Tensor, starts: Tensor, ends: Tensor, numbers: Tensor) -> Tensor:
         device = next(self.module.parameters()).device
         starts, ends = starts.to(device), ends.to(device)
-        made = self._asked(starts, numbers, self.texts.states(tokens).to(device))
+        self.texts.encoder.to(device)
+        made = self._asked(starts, numbers, self.texts.states(tokens))
         return self.jumps.errors(starts, made, ends, numbers)
 
     def _asked(self, latents: Tensor, numbers: Tensor, states: Tensor) -> Tensor:
