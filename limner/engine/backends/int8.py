@@ -78,9 +78,9 @@ def table_of(graph: Path) -> Path:
     return graph.parent / TABLE
 
 
-def round_network(network: openvino.Model, table: Table) -> None:
-    """Round the layers of a network as the table says, in place; InvalidInput where it is of another network."""
-    layers = {layer.get_friendly_name(): layer for layer in network.get_ops()}
+def check(network: openvino.Model, table: Table) -> None:
+    """InvalidInput where the table is of another network."""
+    layers = {layer.get_friendly_name() for layer in network.get_ops()}
     meant = [
         *table.weights,
         *(name for each in table.activations for name in (each.source, *dict(each.readers))),
@@ -89,6 +89,12 @@ def round_network(network: openvino.Model, table: Table) -> None:
         raise InvalidInput(
             f"the table of 8-bit ranges is of another network: this one has no layer {unknown[0]!r}"
         )
+
+
+def round_network(network: openvino.Model, table: Table) -> None:
+    """Round the layers of a network as the table says, in place; InvalidInput where it is of another network."""
+    check(network, table)
+    layers = {layer.get_friendly_name(): layer for layer in network.get_ops()}
     for each in table.activations:
         given = layers[each.source].output(0)
         low, high = np.float32(each.low), np.float32(each.high)
