@@ -103,7 +103,7 @@ class OpenVino:
                 if kept is None:
                     compiled = Compiled(self._core.compile_model(network(), "CPU", told))
                 else:
-                    asked = (each, sizes, table is not None)
+                    asked = (graph, each, sizes, table is not None)
                     compiled = kept.compiled(self._core, told, asked, network)
                 requests = [compiled.model.create_infer_request() for _ in range(streams)]
                 return Form(requests, each[0], compiled.memory)
