@@ -9,6 +9,7 @@ from ..registry.models import Model
 from .card import CARD_NAME, PAGE_NAME, Card
 
 _BEGIN, _END = "<!-- ways to draw -->", "<!-- /ways to draw -->"
+_NEXT = "<h2>How</h2>"  # what follows them on a page
 
 
 def ways(choices: Choices | None) -> str:
@@ -69,7 +70,7 @@ def put_on_card(model: Model, choices: Choices) -> None:
     elif mark:
         page = before + ways(choices) + rest.partition(_END)[2]
     else:  # a card of before there was such a part
-        page = page.replace("</body>", f"{ways(choices)}</body>")
+        page = page.replace(_NEXT, ways(choices) + _NEXT, 1)
     file.write_text(page)
 
 
