@@ -67,7 +67,10 @@ class CompiledForms:
 
         RuntimeError where it cannot be compiled.
         """
-        how = core.get_property("CPU", "FULL_DEVICE_NAME"), sorted(settings.items()), asked
+        processor = [
+            core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
+        ]
+        how = processor, sorted(settings.items()), asked
         folder = self._folder / hashlib.sha256(repr(how).encode()).hexdigest()[:16]
         if (found := self._read(core, folder, settings)) is not None:
             return found
