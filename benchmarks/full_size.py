@@ -152,6 +152,20 @@ def make_table(data: Path) -> float:
     return time.perf_counter() - began
 
 
+def make_decoder_table(data: Path) -> float:
+    """The decoder's table, by random latents; gives the seconds it took."""
+    from limner.engine.backends.int8 import table_of
+    from limner.optimizing.decoder import decoder_table
+    from limner.registry.models import Registry
+
+    began, graph = time.perf_counter(), Registry(data).find("full").graph_file("vae_decoder")
+    rng = np.random.default_rng(0)
+    latents = [rng.standard_normal((1, 4, 64, 64), np.float32) / np.float32(0.18215) for _ in range(2)]
+    table = decoder_table(graph, [{"latent_sample": latent} for latent in latents])
+    table_of(graph).write_text(table.model_dump_json(indent=1))
+    return time.perf_counter() - began
+
+
 def rows(folder: Path, steps: int) -> list[Row]:
     """All figures; what is in the folder from another time is used again, but compiled graphs are not."""
     checkpoint, data = folder / "checkpoint", folder / "data"
@@ -163,6 +177,8 @@ def rows(folder: Path, steps: int) -> list[Row]:
         found += [Row("import", "s", brought["seconds"]), Row("import, peak memory", "MB", brought["peak"])]
     if not (data / "models" / "full" / "1" / "unet" / "int8.json").exists():
         found.append(Row("8-bit ranges by 4 calls of the denoiser, once", "s", make_table(data)))
+    if not (data / "models" / "full" / "1" / "vae" / "decoder.int8.json").exists():
+        found.append(Row("8-bit ranges by 2 calls of the decoder, once", "s", make_decoder_table(data)))
     model, drawn = data / "models" / "full" / "1", max(3, steps // 4)
     other = measured(_DIFFUSERS, model, drawn, steps)
     found.append(Row("diffusers float32 eager, peak memory", "MB", other["peak"]))

@@ -23,6 +23,8 @@ from ..registry.models import Model, open_model
 from ..storybook.captions import vocabulary
 from ..storybook.worlds import Prompt, World, world
 from .calibration import sentences, trajectories
+from .decoder import GRAPH as DECODER
+from .decoder import round_decoder
 from .measuring import Interval, Measured, Way, draw_with, fresh_prompts, psnr, statements
 from .memory import check_told, peak_of
 from .rounding import need_nncf, table_for, without_the_finest
@@ -63,7 +65,7 @@ def optimize(
     count = prompts or (200 if small else 2)
     copied = model.built_in
     model = _own(model, data_dir, target)
-    changed = [table_of(model.graph_file(_GRAPH))]
+    changed = [table_of(model.graph_file(graph)) for graph in (_GRAPH, DECODER)]
     changed += [model.path / name for name in (MANIFEST_NAME, CHOICES_NAME, CARD_NAME, PAGE_NAME)]
     with unharmed(changed, model.path if copied else None):
         choices = _choose(model, small, count, data_dir, guidance, tell, target)
@@ -79,6 +81,7 @@ def _choose(
     model: Model, small: bool, count: int, data_dir: Path, guidance: bool, tell: Tell, target: str
 ) -> Choices:
     _make_table(model, small, data_dir, tell)
+    round_decoder(model, small, tell)
     of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
     wanted = [] if of is None else fresh_prompts(of, count)
     texts = [prompt.text for prompt in wanted] or sentences(model, count)

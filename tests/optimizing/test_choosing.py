@@ -70,6 +70,7 @@ def test_a_model_is_optimized_from_the_command_line(tiny_model: Path, tmp_path: 
     assert all(row.psnr is None or row.psnr > choosing.NEAR for row in choices.rows), "tiny, yet near"
     assert len(Table.read(table_of(model.graph_file("unet"))).weights) > 10
     assert "chosen" in done.output and "tiny@1" in done.output
+    assert table_of(model.graph_file("vae_decoder")).name == "decoder.int8.json"
     page = (model.path / "card.html").read_text()
     assert page.count("Ways to draw") == 1 and page.count("chosen") == 1 and "Not evaluated" in page
 

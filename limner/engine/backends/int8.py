@@ -1,9 +1,9 @@
 """Eight-bit arithmetic: a network's weights and activations rounded to 256 levels as a table beside it says.
 
-The table (`int8.json`, made by `limner optimize`) has what must be measured: between which values the activations of
-each layer lie. Levels of weights follow from the weights, one scale for each output channel, symmetric about zero
-(Jacob et al. 2018, "Quantization and Training of Neural Networks"). So the weights stay what they are on the disk,
-and the same directory is drawn in any precision.
+The table (`int8.json`, of a decoder `decoder.int8.json`, made by `limner optimize`) has what must be measured: between
+which values the activations of each layer lie. Levels of weights follow from the weights, one scale for each output
+channel, symmetric about zero (Jacob et al. 2018, "Quantization and Training of Neural Networks"). So the weights stay
+what they are on the disk, and the same directory is drawn in any precision.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Table(_Part):
 
 
 def table_of(graph: Path) -> Path:
-    """Where the table of a graph's file lies."""
-    return graph.parent / TABLE
+    """Where the table of a graph's file lies: `int8.json` for `model.onnx`, `decoder.int8.json` for `decoder.onnx`."""
+    return graph.parent / (TABLE if graph.stem == "model" else f"{graph.stem}.{TABLE}")
 
 
 def check(network: openvino.Model, table: Table) -> None:
