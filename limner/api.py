@@ -52,6 +52,7 @@ class Options(TypedDict, total=False):
     strength: float | None
     variation_seed: int | None
     variation_strength: float | None
+    decoder: Literal["full", "tiny"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +143,8 @@ class Limner:
         it may change. White of `mask` is redrawn, or all but the part `keep` (left, top, right, bottom as shares), or
         all around the picture made smaller by `outward` (0.25 to 0.9). Variations stay near the picture of `seed`:
         `variation_strength` (0 to 1, 0.3) says how far they go, `variation_seed` in which direction.
+
+        `decoder` "tiny" makes the picture by a tiny decoder, where the model has one: faster, coarser.
 
         InvalidInput names the argument that cannot be used. Ctrl-C stops the drawing.
         """

@@ -93,6 +93,12 @@ def draw(
             rich_help_panel=_PICTURE,
         ),
     ] = None,
+    decoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="full|tiny", help="What makes the picture of the last latent. [default: the model's]"
+        ),
+    ] = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="Write the denoising steps side by side too, as NAME-strip.png.")
     ] = False,
@@ -118,6 +124,7 @@ def draw(
         strength=strength,
         variation_seed=variation_seed,
         variation_strength=variation_strength,
+        decoder=decoder,
     )
     if output is not None:
         check_png(output)

@@ -80,6 +80,7 @@ def show(
             quality = [
                 *([f"{100 * row.statements:.1f} % of statements hold"] if row.statements is not None else []),
                 *([f"{row.psnr:.1f} dB to float32"] if row.psnr is not None else []),
+                *([f"{row.memory:,} MB held"] if row.memory is not None else []),
             ]
             parts = [f"{row.seconds:.3f} s a picture", *quality, *(["chosen"] if row.chosen else [])]
             how = f"guided {first:g} to {last:g}{_reuse(row.feature_reuse)}"

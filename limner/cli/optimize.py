@@ -12,7 +12,14 @@ from .options import DataDir
 
 def optimize(
     model: Annotated[str, typer.Argument(help="A name, name@version, or a model directory.")],
-    target: Annotated[str, typer.Option("--for", help="The kind of machine: cpu, this one.")] = "cpu",
+    target: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            metavar="cpu|edge",
+            help="cpu: this machine, as fast as may be; edge: with the least memory.",
+        ),
+    ] = "cpu",
     prompts: Annotated[
         int | None,
         typer.Option(
@@ -37,8 +44,10 @@ def optimize(
     check_target(target)
     folder = place(data_dir)
     console = Console(stderr=True)
-    found, choices = run(Registry(folder).find(model), folder, prompts, guidance, console.log)
-    table = Table("precision", "guided", "reuse", "s a picture", "statements that hold", "dB to float32", "")
+    found, choices = run(Registry(folder).find(model), folder, prompts, guidance, console.log, target)
+    table = Table(
+        "precision", "guided", "reuse", "s a picture", "statements that hold", "dB to float32", "MB held", ""
+    )
     for row in choices.rows:
         table.add_row(
             row.precision,
@@ -47,6 +56,7 @@ def optimize(
             f"{row.seconds:.3f}",
             "" if row.statements is None else f"{100 * row.statements:.1f} %",
             "" if row.psnr is None else f"{row.psnr:.1f}",
+            "" if row.memory is None else f"{row.memory:,}",
             "chosen" if row.chosen else "",
         )
     Console().print(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ class DrawRequest(BaseModel):
     (`engine.source.Source`): `strength` is the share of the steps that are taken from there, so how much changes.
     Of a variation, the noise of `seed` is turned towards that of `variation_seed`, by the share
     `variation_strength` of the way.
+
+    `decoder` makes the picture of the last latent: the model's own, or a tiny one, where the model has it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +64,7 @@ class DrawRequest(BaseModel):
     strength: Strength | None = None
     variation_seed: Seed | None = None
     variation_strength: Strength | None = None
+    decoder: Literal["full", "tiny"] | None = None
 
     @property
     def steps_taken(self) -> int | None:

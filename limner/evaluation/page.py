@@ -16,6 +16,7 @@ from ..storybook.worlds import Verdict
 from ..storybook.worlds import world as world_of
 from .card import Card, Ceiling, FileCard
 from .tally import Rate, Rows
+from .ways import ways
 
 FILE_TITLES = {"seen": "Seen pairs", "held_out": "Held-out pairs"}
 _ROW_TITLES = {"left_right": "left / right alone", "every": "every statement", "all_correct": "all at once"}
@@ -179,14 +180,21 @@ def page(card: Card, shown: dict[str, list[Shown]]) -> str:
         "Card made": card.created,
     }
     listed = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in facts.items())
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Card of {name}</title><style>{_STYLE}</style></head><body>"
+    return whole(
+        name,
         f'<h1>{name}</h1><p class="soft">How often a picture shows what its prompt says, told by a rule-based '
         "checker that took no part in training. Bars: share with its 95 % interval, as if all statements were "
         "independent; the mark is chance.</p>"
         f'<h2>Statements that hold</h2><div class="columns">{"".join(_file(*f) for f in card.files.items())}</div>'
         f"{tables}<h2>The checker itself</h2>{checker}{true_note}{back_note}"
-        f"<h2>How</h2><dl>{listed}</dl>{galleries}</body></html>\n"
+        f"{ways(card.choices)}<h2>How</h2><dl>{listed}</dl>{galleries}",
+    )
+
+
+def whole(name: str, body: str) -> str:
+    """A page called `name` around HTML."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Card of {name}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )

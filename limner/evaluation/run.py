@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..engine.request import DrawRequest, Picture
 from ..engine.studio import LocalStudio, Studio
+from ..registry.choices import Choices
 from ..registry.models import Registry
 from ..registry.places import data_dir as place_of
 from ..storybook.grammar import random_for
@@ -186,6 +187,7 @@ def evaluate(
             training_examples=lineage.examples,
             training_parent=lineage.parent,
         ),
+        choices=Choices.read(model.path),
     )
     card.write(folder)
     (folder / PAGE_NAME).write_text(page(card, shown))

@@ -26,6 +26,8 @@ class Choice(BaseModel):
     seconds: float
     statements: float | None
     psnr: float | None
+    memory: int | None = None
+    """MB that a process holds at most while it draws so, where that was measured."""
     chosen: bool = False
 
 

@@ -17,6 +17,10 @@ Precision = Literal["float32", "bfloat16", "int8"]
 bfloat16 the rest."""
 
 
+Decoder = Literal["full", "tiny"]
+"""What makes the picture of the last latent: the autoencoder's decoder, or a tiny one, fast and coarse."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -106,6 +110,7 @@ class Manifest(_Part):
     description: str
     family: Literal["diffusion"]
     precision: Precision = "bfloat16"
+    decoder: Decoder = "full"
     graphs: dict[str, Graph]
     sampler: SamplerDefaults = SamplerDefaults()
     sizes: tuple[Size, ...]

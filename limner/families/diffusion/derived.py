@@ -28,9 +28,8 @@ from .checkpoint.reading import WEIGHTS, owner
 from .tunable import ADAPTER
 
 LORA_NAME = "pytorch_lora_weights.safetensors"
-_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 # What was measured on other numbers, or found for them.
-_OF_THE_PARENT = ("int8.json", "*.partial")
+_OF_THE_PARENT = ("*int8.json", "*.partial")
 
 
 def write_lora(networks: dict[str, nn.Module], folder: Path) -> Path:
@@ -109,7 +108,7 @@ def write_model(
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for part in _PARTS:
+    for part in sorted(entry.name for entry in parent.path.iterdir() if entry.is_dir()):
         weights = f"{WEIGHTS[part]}.safetensors" if changed.get(part) else ""
         shutil.copytree(
             parent.path / part, partial / part, ignore=shutil.ignore_patterns(*_OF_THE_PARENT, weights)

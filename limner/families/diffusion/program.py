@@ -24,6 +24,7 @@ from ...engine.source import Source
 from ...errors import InvalidInput, LimnerError, NotFound
 from .. import Program
 from .beginning import Latents, begin, starting_noise
+from .decoding import Decoding
 from .encodings import EncodingCache
 from .prompt import emphasised, windows
 from .reuse import Reuse
@@ -72,7 +73,7 @@ class _Autoencoder(BaseModel):
 
 
 class Diffusion:
-    """The diffusion family (see `limner.families.Family`): graphs text_encoder, unet and vae_decoder."""
+    """The diffusion family (see `limner.families.Family`): graphs text_encoder, unet, vae_decoder or tiny_decoder."""
 
     def __init__(self, model: Model) -> None:
         """Read tokenizer, schedule and autoencoder settings; NotFound or InvalidInput names the file."""
@@ -80,6 +81,7 @@ class Diffusion:
         self._tokenizer = ClipTokenizer(model.path / "tokenizer")
         self._schedule = Schedule.read(model.path / "scheduler" / "scheduler_config.json")
         self._latents = _Autoencoder.read(model.path / "vae" / "config.json").latents
+        self._decoding = Decoding(model, self._latents.scale)
         self._inpaints = _channels(model.manifest) == 2 * self._latents.channels + 1
         self._matrix = np.array(model.manifest.preview.matrix, np.float32)  # (C, 3)
         self._bias = np.array(model.manifest.preview.bias, np.float32)  # (3,)
@@ -112,6 +114,7 @@ class Diffusion:
                 "guidance_interval": interval,
                 "feature_reuse": request.feature_reuse or defaults.feature_reuse,
                 "sampler": sampler,
+                "decoder": self._decoding.chosen(request),
                 "width": width,
                 "height": height,
             }
@@ -181,7 +184,7 @@ class Diffusion:
                 clean = query.clean
             yield Stepped(step + 1 - first, steps - first, self._preview(clean))
 
-        outputs = yield Call("vae_decoder", {"latent_sample": latent / latents.scale})
+        outputs = yield self._decoding.call(latent, self._decoding.chosen(request))
         assert outputs is not None
         drawn = self._pixels(outputs["sample"])
         return drawn if source is None else source.pasted(drawn, latents.factor)
