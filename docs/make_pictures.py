@@ -1,7 +1,8 @@
 """Draw the pictures of the documentation again: `.venv-test/bin/python docs/make_pictures.py`.
 
 The world needs nothing; the gallery, the denoising strip and the page are drawn by the built-in model, the
-page photographed in Debian's Chromium.
+page photographed in Debian's Chromium. The tuned creatures are drawn where docs/tuning.md was followed: by the model in
+runs/creatures.
 """
 
 from __future__ import annotations
@@ -30,6 +31,17 @@ SENTENCES = (
     "a yellow umbrella",
     "a purple house in a meadow",
 )
+MONSTERS = (
+    "a round red creature with two horns and bat wings",
+    "a tall blue monster with one eye",
+    "a green four-legged creature with a pointed tail",
+    "a purple serpent with feathered wings",
+    "a small orange drop-shaped monster with three eyes",
+    "a black pocket monster",
+    "a yellow creature with white spots",
+    "a pink serpent-like creature with two eyes",
+)
+TUNED = Path("runs") / "creatures" / "model"
 PAGE_SENTENCE = "a red apple on a wooden table"
 
 
@@ -118,6 +130,19 @@ def layout() -> None:
     Image.fromarray(sheet).save(OUT / "layout.png", optimize=True)
 
 
+def tuned() -> None:
+    """Sentences about monsters by the built-in model, and by the one that was tuned on them: the first try of each."""
+    if not TUNED.is_dir():
+        print(f"{TUNED} is not there: tuned.png stays as it is")
+        return
+    rows = []
+    for name in ("storybook", f"./{TUNED}"):
+        with limner.load(name) as model:
+            drawn = [model.draw(text, seed=1).image.resize((160, 160)) for text in MONSTERS]
+        rows.append(np.concatenate([np.asarray(picture) for picture in drawn], 1))
+    Image.fromarray(np.concatenate(rows)).save(OUT / "tuned.png", optimize=True)
+
+
 def page() -> None:
     """The page after a picture, on a desktop and on a phone."""
     from playwright.sync_api import sync_playwright
@@ -148,5 +173,5 @@ def page() -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (world, creatures, gallery, strip, from_a_picture, layout, page):
+    for make in (world, creatures, gallery, strip, from_a_picture, layout, tuned, page):
         make()
