@@ -84,6 +84,7 @@ class Optimisation(Table):
     final_rate: Share = 0.02
     warmup: Annotated[int, Field(ge=0)] = 100
     weight_decay: Share = 0.01
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.99
     clip: Annotated[float, Field(gt=0)] = 1.0
     optimizer: Literal["adamw", "adafactor"] = "adamw"
