@@ -48,6 +48,11 @@ def optimize(
     the model and what was measured; `tell` is told what goes on. Unavailable without NNCF.
     """
     need_nncf()
+    if model.manifest.sampler is None:
+        raise InvalidInput(
+            f"model '{model.name}' is of family {model.manifest.family}, which draws in one step; "
+            "ways to draw are measured of diffusion models"
+        )
     small = sum(graph.parameters for graph in model.manifest.graphs.values()) < _SMALL
     count = prompts or (200 if small else 2)
     copied = model.built_in
@@ -56,7 +61,7 @@ def optimize(
     of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
     wanted = [] if of is None else fresh_prompts(of, count)
     texts = [prompt.text for prompt in wanted] or sentences(model, count)
-    own = model.manifest.sampler.guidance_interval
+    own = model.manifest.stepping.guidance_interval
     if guidance and of is None:
         tell("guidance stays as it is: no checker knows this model's words")
         guidance = False
@@ -80,7 +85,7 @@ def optimize(
         target="cpu", machine=hardware(), created=f"{datetime.now(UTC):%Y-%m-%d}", prompts=count, rows=chosen
     )
     choices.write(model.path)
-    sampler = model.manifest.sampler.model_copy(update={"guidance_interval": best.guidance_interval})
+    sampler = model.manifest.stepping.model_copy(update={"guidance_interval": best.guidance_interval})
     update = {"precision": best.precision, "sampler": sampler}
     model.manifest.model_copy(update=update).write(model.path)
     if copied:

@@ -279,7 +279,10 @@ class Loop:
             partial.mkdir(parents=True)
             state = {
                 "module": _trained(self.stage.module),
-                **{_key(turn): each.state_dict() for turn, each in zip(self.turns, self.optimizers, strict=True)},
+                **{
+                    _key(turn): each.state_dict()
+                    for turn, each in zip(self.turns, self.optimizers, strict=True)
+                },
                 "ema": self.average.state_dict(),
                 "step": self.step,
                 "seconds": self.seconds,

@@ -59,7 +59,7 @@ class Convolutions(nn.Module):
 
 
 class Inception(nn.Module):
-    """Inception-v3 (Szegedy et al. 2016) from torchvision, frozen: 17 x 17 regions of Mixed_6e, the whole of Mixed_7c."""
+    """torchvision's Inception-v3 (Szegedy et al. 2016), frozen: 17 x 17 regions of Mixed_6e, the whole of Mixed_7c."""
 
     regions, whole = 768, 2048
 
@@ -84,7 +84,7 @@ class Inception(nn.Module):
 
     def train(self, mode: bool = True) -> Inception:
         """Stay in evaluation, whatever is asked: what is frozen keeps its statistics."""
-        return cast("Inception", super().train(False))
+        return super().train(False)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """See `Trunk`; pictures of any size are seen at 299 pixels."""

@@ -79,7 +79,8 @@ class First(nn.Module):
         state = state.reshape(-1, self.wide, _FIRST_SIDE, _FIRST_SIDE)
         for up in self.up:
             state = up(state)
-        return state
+        drawn: Tensor = state
+        return drawn
 
 
 class Next(nn.Module):
@@ -95,7 +96,8 @@ class Next(nn.Module):
     def forward(self, state: Tensor, words: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h, w) to (B, C, 2 h, 2 w), and the maps (B, T, h, w)."""
         context, maps = self.attention(state, words, mask)
-        return self.up(self.residual(torch.cat([state, context], 1))), maps
+        wider: Tensor = self.up(self.residual(torch.cat([state, context], 1)))
+        return wider, maps
 
 
 class Generator(nn.Module):

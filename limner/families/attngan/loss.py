@@ -72,8 +72,9 @@ def contrast(scores: Tensor, same: Tensor, sharpness: Sharpness) -> Tensor:
 
 def damsm_losses(encoded: Encoded, sharpness: Sharpness) -> tuple[Tensor, Tensor]:
     """The loss of the words and that of the sentence (equation 13 is their sum)."""
-    by_word = word_scores(encoded.regions.float(), encoded.words.float(), encoded.mask, sharpness)
-    by_sentence = sentence_scores(encoded.whole.float(), encoded.sentence.float())
+    with torch.autocast(encoded.words.device.type, enabled=False):
+        by_word = word_scores(encoded.regions.float(), encoded.words.float(), encoded.mask, sharpness)
+        by_sentence = sentence_scores(encoded.whole.float(), encoded.sentence.float())
     return contrast(by_word, encoded.same, sharpness), contrast(by_sentence, encoded.same, sharpness)
 
 

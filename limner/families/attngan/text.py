@@ -50,7 +50,8 @@ class TextEncoder(nn.Module):
     def _direction(self, seen: Tensor, mask: Tensor, suffix: str, steps: range) -> tuple[Tensor, Tensor]:
         """One direction's states (B, D / 2, T) and its last one."""
         w_in, w_state, b_in, b_state = (
-            getattr(self.lstm, f"{name}_l0{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            getattr(self.lstm, f"{name}_l0{suffix}")
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         given = functional.linear(seen, w_in, b_in + b_state)  # (B, T, 2 D)
         state = cell = given[:, 0, : w_state.shape[1]] * 0

@@ -41,7 +41,9 @@ class Words:
         """InvalidInput where a word is there twice, none is there, or `unknown` is no id."""
         twice = [word for word, count in Counter(self.words).items() if count > 1]
         if len(self.words) < 2 or twice:
-            raise InvalidInput(f"a vocabulary needs words, each once; twice: {', '.join(twice[:5]) or 'none'}")
+            raise InvalidInput(
+                f"a vocabulary needs words, each once; twice: {', '.join(twice[:5]) or 'none'}"
+            )
         if self.unknown is not None and not 0 < self.unknown < len(self.words):
             raise InvalidInput(f"unknown={self.unknown} is no id of {len(self.words)} words")
         object.__setattr__(self, "_ids", {word: number for number, word in enumerate(self.words)})

@@ -113,7 +113,7 @@ def test_attention_is_that_of_each_place_of_each_picture_alone() -> None:
 def test_inception_needs_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(Unavailable, match="torchvision.*leave the key out"):
+    with pytest.raises(Unavailable, match=r"torchvision.*leave the key out"):
         Inception(tmp_path / "none.pth")
 
 
@@ -126,7 +126,9 @@ def test_inception_runs_torchvisions_layers_frozen(tmp_path: Path, monkeypatch: 
         into = 3
         for name in (*_layers("Conv2d", "1a_3x3 2a_3x3 2b_3x3 3b_1x1 4a_3x3"), *_layers("Mixed", _MIXED)):
             out = wide.get(name, 4)
-            made.add_module(name, nn.Conv2d(into, out, 1, stride=2 if name in ("Mixed_6a", "Mixed_7a") else 1))
+            made.add_module(
+                name, nn.Conv2d(into, out, 1, stride=2 if name in ("Mixed_6a", "Mixed_7a") else 1)
+            )
             into = out
         return made
 

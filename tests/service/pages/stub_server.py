@@ -191,7 +191,7 @@ def stub_app(stub: Stub) -> Starlette:
             "family": "diffusion",
             "sizes": stub.sizes,
             "defaults": {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"},
-            "limits": {"steps": [1, 150], "guidance_scale": [1, 30]},
+            "limits": {"steps": [1, 150], "guidance_scale": [1, 30], "negative_prompt": [0, 1000]},
             "vocabulary": list(vocabulary()),
             "edits": stub.edits,
             "small": True,
