@@ -22,7 +22,7 @@ from .shape import Shape
 from .text import TextEncoder
 from .words import Words
 
-_COUNTERS = "num_batches_tracked"
+COUNTERS = "num_batches_tracked"
 
 
 def export(
@@ -79,7 +79,7 @@ def _save(network: nn.Module, file: Path, dtype: torch.dtype) -> None:
     """Kernels and matrices in `dtype`, vectors as they are: what batch norm has counted may be large or tiny."""
     tensors = {}
     for key, value in network.state_dict().items():
-        if key.endswith(_COUNTERS):
+        if key.endswith(COUNTERS):
             continue
         rounded = value.detach().cpu().to(dtype if value.ndim > 1 else torch.float32).contiguous()
         if not torch.isfinite(rounded).all():
@@ -95,7 +95,7 @@ def load_plans(directory: Path) -> list[Plan]:
     for part, network in (("text_encoder", text), ("generator", generator)):
         kept = {key: value.float() for key, value in load_file(directory / part / WEIGHTS).items()}
         missing, unknown = network.load_state_dict(kept, strict=False)
-        if unknown or any(not key.endswith(_COUNTERS) for key in missing):
+        if unknown or any(not key.endswith(COUNTERS) for key in missing):
             raise InvalidInput(f"{directory / part / WEIGHTS} does not fit the widths that {directory} says")
     return plans(text, generator)
 

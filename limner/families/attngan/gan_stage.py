@@ -24,6 +24,7 @@ from .shape import Shape
 from .words import Words
 
 _SHEET = 8
+_SETTLING = 40  # batches
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,26 @@ class GanStage:
         words, sentence = encode_text(self.match.text, batch)
         made = self._draw(batch, words, sentence, torch.Generator().manual_seed(self.seed + first))
         return made.pictures[-1].float()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Count batch norm's means and variances afresh, for weights that are averages: those that were counted while
+        it learned are of other weights."""
+        norms = [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+        before = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean of all batches
+        self.generator.train()
+        device, size = next(self.generator.parameters()).device, self.recipe.batch_size
+        for k in range(_SETTLING):
+            batch = self.train.at_random(
+                k * size, size, self.seed, 0, self.shape.sides[-1], self.damsm.words, 0.0, flip=False
+            ).to(device)
+            self._draw(batch, *encode_text(self.match.text, batch), torch.Generator().manual_seed(k))
+        self.generator.eval()
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
 
     def validate(self) -> dict[str, float]:
         """How well pictures drawn to held-out captions match their words, and the share that find their caption."""

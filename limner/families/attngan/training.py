@@ -52,6 +52,7 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     second = Loop(gan, recipe.gan, recipe.seed, out / "gan")
     second.run(resume)
     if processes.is_main_process:
+        gan.settle()
         shutil.rmtree(out / "model", ignore_errors=True)
         about = recipe.model
         export(
