@@ -67,7 +67,7 @@ def sd(
 
 def attngan(
     text_encoder: Annotated[
-        Path, typer.Argument(help="The text encoder's state dict, such as text_encoder599.pth.")
+        Path, typer.Argument(help="The text encoder's state dict, such as text_encoder200.pth.")
     ],
     generator: Annotated[Path, typer.Argument(help="The generator's state dict, such as bird_AttnGAN2.pth.")],
     captions: Annotated[

@@ -47,12 +47,12 @@ def optimize(
     built-in model is copied into the data directory, as version `<version>-cpu`; any other is changed in place. Gives
     the model and what was measured; `tell` is told what goes on. Unavailable without NNCF.
     """
-    need_nncf()
     if model.manifest.sampler is None:
         raise InvalidInput(
             f"model '{model.name}' is of family {model.manifest.family}, which draws in one step; "
             "ways to draw are measured of diffusion models"
         )
+    need_nncf()
     small = sum(graph.parameters for graph in model.manifest.graphs.values()) < _SMALL
     count = prompts or (200 if small else 2)
     copied = model.built_in

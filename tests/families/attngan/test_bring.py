@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
+from limner.cli.app import app
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, NotFound
@@ -215,3 +218,22 @@ def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes) -> None
         import_original(files[0], files[1], files[2], tmp_path / "out", ABOUT)
     with pytest.raises(NotFound, match="none"):
         import_original(files[0], files[1], tmp_path / "none", tmp_path / "out", ABOUT)
+
+
+def test_the_command_line_brings_it_in_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMNER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    files = [str(file) for file in _write(tmp_path)]
+    brought = CliRunner().invoke(app, ["models", "import", "attngan", *files, "--name", "CUB birds"])
+    assert brought.exit_code == 0, brought.output
+    assert "cub-birds@1 is ready and knows 6 words" in brought.stdout
+    shown = CliRunner().invoke(app, ["models", "show", "cub-birds"])
+    assert shown.exit_code == 0 and "one step" in shown.stdout and "64 x 64" in shown.stdout
+    drawn = CliRunner().invoke(
+        app, ["draw", "a bird", "--model", "cub-birds", "--seed", "1", "-o", "bird.png"]
+    )
+    assert drawn.exit_code == 0, drawn.output
+    with Image.open("bird.png") as picture:
+        assert picture.size == (64, 64) and "Steps: 1, Seed: 1" in picture.info["parameters"]
+    again = CliRunner().invoke(app, ["models", "import", "attngan", *files, "--name", "cub-birds"])
+    assert again.exit_code == 2 and "is there already" in again.stderr

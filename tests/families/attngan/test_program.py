@@ -14,6 +14,7 @@ from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, LimnerError
 from limner.families.attngan.export import load_plans, verify
 from limner.families.attngan.program import AttnGan
+from limner.optimizing.choosing import optimize
 from limner.registry import Registry
 from limner.registry.models import open_model
 
@@ -152,3 +153,8 @@ def test_values_that_are_not_finite_are_an_error(drawer: AttnGan) -> None:
     broken = {f"picture_{side}": np.full((1, 3, side, side), np.nan, np.float32) for side in SHAPE.sides}
     with pytest.raises(LimnerError, match="not finite"):
         program.send(broken)
+
+
+def test_there_is_nothing_to_optimize(tiny_attngan: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="family attngan, which draws in one step"):
+        optimize(open_model(tiny_attngan), tmp_path)

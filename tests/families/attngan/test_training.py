@@ -84,10 +84,13 @@ def test_either_stage_resumes_exactly(
             assert torch.equal(mine, theirs)
 
 
-def test_it_cannot_start_from_a_model(run: Path, tmp_path: Path) -> None:
+def test_it_starts_from_no_model_nor_does_another_family_from_it(run: Path, tmp_path: Path) -> None:
     parent: Model = open_model(run / "out" / "model")
     with pytest.raises(InvalidInput, match="starts from nothing; leave out --init"):
-        train(run / "small.toml", tmp_path, resume=False, parent=parent)
+        train(run / "small.toml", tmp_path / "same", False, parent, run / "out" / "pictures")
+    other = Path(__file__).parents[3] / "recipes" / "storybook-cpu.toml"
+    with pytest.raises(InvalidInput, match="model 'small' is of family attngan, not diffusion"):
+        train(other, tmp_path / "other", False, parent)
 
 
 @pytest.mark.parametrize(
