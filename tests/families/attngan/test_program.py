@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from limner.engine.request import Call, DrawRequest, Stepped
+from limner.engine.request import Call, DrawRequest, Finished, Stepped
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, LimnerError
 from limner.families.attngan.export import load_plans, verify
@@ -103,17 +104,16 @@ def test_the_engine_draws_it_alone_and_in_company_alike(tiny_attngan: Path, tmp_
     studio = LocalStudio(Registry(tmp_path))
     requests = [DrawRequest(prompt=PROMPT, model=str(tiny_attngan), seed=seed) for seed in (3, 4, 5)]
     alone = studio.draw(requests[0]).pixels
-    events: list[Any] = []
+    events: SimpleQueue[Any] = SimpleQueue()
     for request in requests:
-        studio.start(request, events.append)
-    while sum(hasattr(event, "picture") for event in events) < 3:
-        pass
+        studio.start(request, events.put)
+    pictures: dict[int | None, Any] = {}
+    while len(pictures) < len(requests):
+        event = events.get(timeout=60)
+        if isinstance(event, Finished):
+            pictures[event.picture.request.seed] = event.picture.pixels
     studio.close()
-    together = next(
-        event.picture.pixels
-        for event in events
-        if getattr(event, "picture", None) and event.picture.request.seed == 3
-    )
+    together = pictures[3]
     assert np.array_equal(alone, together)
     assert np.abs(alone.astype(int) - expected.astype(int)).max() <= 1
 
