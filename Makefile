@@ -30,7 +30,7 @@ test: lint types unit ## Format, lint, types and tests; sets up all that they ne
 bench: $(FULL)/installed ## Measure speed and memory against diffusers on the same weights (BENCH=options).
 	@$(FULL)/bin/python -m benchmarks.run $(BENCH)
 
-bench-sd: $(FULL)/installed ## Measure Stable Diffusion at full size, with random weights (BENCH=options; a quarter of an hour, 9 GB).
+bench-sd: $(FULL)/installed ## Measure Stable Diffusion at full size, with random weights (BENCH=options; a quarter of an hour, 9 GB; with peers twice that).
 	@$(FULL)/bin/python -m benchmarks.full_size $(BENCH)
 
 bench-tuning: $(FULL)/installed ## Measure tuning of Stable Diffusion at full size against the usual way (BENCH=options).

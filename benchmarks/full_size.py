@@ -2,7 +2,8 @@
 
 Published weights cannot be had everywhere, and time and memory do not depend on what they are: a diffusers folder with
 random half-precision weights of Stable Diffusion 1's configuration stands for them. It is brought in, drawn in bfloat16
-and in 8 bits at 512 px, and held against diffusers, eager, in float32. `--keep FOLDER` keeps it all for another time.
+and in 8 bits at 512 px, and held against diffusers, eager, in float32, and those of benchmarks/peers.py that are there.
+Of the others a few steps are drawn, and the whole picture is reckoned. `--keep FOLDER` keeps it all for another time.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from limner.families.diffusion.checkpoint.configuration import scheduler_config
 from limner.families.diffusion.checkpoint.templates import TEMPLATES
 from limner.registry.weight_files import Written, write
 
+from . import peers
 from .machine import busy, describe
 from .run import Row, table
 
@@ -36,6 +38,8 @@ _PARTS = {
     "text_encoder": ("sd1-text-encoder", "model"),
 }
 _AT_ONCE = 2**22
+_REUSE = 2  # steps that use the same deep features
+_PEER_STEPS = 4  # of a picture; the whole is reckoned, for all steps take the same time
 
 # Each tells one JSON object: what it measured, and the most memory that it held, in MB.
 _TELL = """
@@ -58,14 +62,16 @@ from queue import SimpleQueue
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.registry.models import Model, Registry
-data, precision, steps = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+data, precision, steps, reuse = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 found = Registry(data).find("full")
 told = found.manifest.model_copy(update={"precision": precision})
 studio = LocalStudio(Registry(data, [Model(found.path, told, False)]))
 def draw(steps):
     # When it was asked for, when each step was done, and when the picture was.
     events, times = SimpleQueue(), [time.perf_counter()]
-    asked = DrawRequest(prompt="a castle by the sea", model="full", seed=1, steps=steps)
+    asked = DrawRequest(
+        prompt="a castle by the sea", model="full", seed=1, steps=steps, feature_reuse=reuse
+    )
     studio.start(asked, events.put)
     while len(times) < steps + 2:
         event = events.get()
@@ -73,10 +79,13 @@ def draw(steps):
             raise event.error
         times.append(time.perf_counter())
     return times
-first = draw(1)[-1] - began
+first = draw(reuse)[-1] - began
 times = draw(steps)
-taken = sorted(b - a for a, b in zip(times[:-2], times[1:-1]))
-tell(first=first, picture=times[-1] - times[0], step=taken[len(taken) // 2], decode=times[-1] - times[-2])
+taken = [b - a for a, b in zip(times[:-2], times[1:-1])]
+whole = sorted(taken[::reuse])
+shallow = sorted(spent for k, spent in enumerate(taken) if k % reuse) or [0]
+tell(first=first, picture=times[-1] - times[0], step=whole[len(whole) // 2],
+     shallow=shallow[len(shallow) // 2], decode=times[-1] - times[-2])
 studio.close()
 """
 _DIFFUSERS = """
@@ -87,10 +96,12 @@ times = []
 def told(pipe, step, timestep, kept):
     times.append(time.perf_counter())
     return kept
-pipeline("a castle by the sea", num_inference_steps=int(sys.argv[2]), guidance_scale=7.5,
-         callback_on_step_end=told, output_type="latent")
+began, drawn = time.perf_counter(), int(sys.argv[2])
+pipeline("a castle by the sea", num_inference_steps=drawn, guidance_scale=7.5, callback_on_step_end=told)
+whole = time.perf_counter() - began
 steps = sorted(b - a for a, b in zip(times, times[1:]))
-tell(step=steps[len(steps) // 2])
+step = steps[len(steps) // 2]
+tell(step=step, picture=whole + (int(sys.argv[3]) - drawn) * step)
 """
 
 
@@ -147,6 +158,20 @@ def make_table(data: Path) -> float:
     return time.perf_counter() - began
 
 
+def make_decoder_table(data: Path) -> float:
+    """The decoder's table, by random latents; gives the seconds it took."""
+    from limner.engine.backends.int8 import table_of
+    from limner.optimizing.decoder import decoder_table
+    from limner.registry.models import Registry
+
+    began, graph = time.perf_counter(), Registry(data).find("full").graph_file("vae_decoder")
+    rng = np.random.default_rng(0)
+    latents = [rng.standard_normal((1, 4, 64, 64), np.float32) / np.float32(0.18215) for _ in range(2)]
+    table = decoder_table(graph, [{"latent_sample": latent} for latent in latents])
+    table_of(graph).write_text(table.model_dump_json(indent=1))
+    return time.perf_counter() - began
+
+
 def rows(folder: Path, steps: int) -> list[Row]:
     """All figures; what is in the folder from another time is used again, but compiled graphs are not."""
     checkpoint, data = folder / "checkpoint", folder / "data"
@@ -158,12 +183,25 @@ def rows(folder: Path, steps: int) -> list[Row]:
         found += [Row("import", "s", brought["seconds"]), Row("import, peak memory", "MB", brought["peak"])]
     if not (data / "models" / "full" / "1" / "unet" / "int8.json").exists():
         found.append(Row("8-bit ranges by 4 calls of the denoiser, once", "s", make_table(data)))
-    other = measured(_DIFFUSERS, data / "models" / "full" / "1", max(3, steps // 4))
+    if not (data / "models" / "full" / "1" / "vae" / "decoder.int8.json").exists():
+        found.append(Row("8-bit ranges by 2 calls of the decoder, once", "s", make_decoder_table(data)))
+    model, drawn = data / "models" / "full" / "1", max(3, steps // 4)
+    other = measured(_DIFFUSERS, model, drawn, steps)
     found.append(Row("diffusers float32 eager, peak memory", "MB", other["peak"]))
+    pictures = {"diffusers fp32 eager": other["picture"]}
+    for name, title in peers.TITLES.items():
+        told = peers.measured(name, model, folder, steps, min(steps, _PEER_STEPS))
+        if "picture" not in told:
+            print(f"{title}: not measured: {told['reason']}", flush=True)
+            continue
+        way = f" ({told['way']})" if told["way"] else ""
+        pictures[f"{title}{way}"] = told["picture"]
+        found.append(Row(f"{title}{way}, peak memory", "MB", told["peak"]))
     for precision in ("bfloat16", "int8"):
         shutil.rmtree(data / "cache", ignore_errors=True)
-        first = measured(_DRAW, data, precision, 1)
-        warm = measured(_DRAW, data, precision, steps)
+        first = measured(_DRAW, data, precision, 1, 1)
+        warm = measured(_DRAW, data, precision, steps, 1)
+        reused = measured(_DRAW, data, precision, steps, _REUSE)
         times = other["step"] / warm["step"]
         found += [
             Row(f"{precision}: process to picture of 1 step, compiling", "s", first["first"]),
@@ -178,8 +216,29 @@ def rows(folder: Path, steps: int) -> list[Row]:
                 times,
             ),
             Row(f"{precision}: decoding", "s", warm["decode"]),
-            Row(f"{precision}: a picture of {steps} guided steps", "s", warm["picture"]),
+            *(
+                Row(
+                    f"{precision}: a picture of {steps} guided steps",
+                    "s",
+                    warm["picture"],
+                    title,
+                    whole,
+                    ratio,
+                )
+                for title, whole in pictures.items()
+                if (ratio := whole / warm["picture"])
+            ),
             Row(f"{precision}: peak memory, compiled before", "MB", warm["peak"]),
+            Row(
+                f"{precision}: a shallow step, with the features of an earlier one",
+                "s",
+                reused["shallow"],
+                "a whole step beside it",
+                reused["step"],
+                reused["step"] / reused["shallow"],
+            ),
+            Row(f"{precision}: a picture, every {_REUSE}nd step whole", "s", reused["picture"]),
+            Row(f"{precision}: peak memory, every {_REUSE}nd step whole", "MB", reused["peak"]),
         ]
     return found
 

@@ -220,7 +220,7 @@ def main() -> None:
         told = model.manifest.model_copy(update={"name": LIKE, "precision": "bfloat16"})
         studio = LocalStudio(Registry(folder, [Model(model.path, told, False)]))
         plain = [DrawRequest(prompt=p, model=str(model.path), seed=k) for k, p in enumerate(PROMPTS)]
-        like = {"model": LIKE, "steps": asked.steps, "guidance_interval": (0.0, 1.0)}
+        like = {"model": LIKE, "steps": asked.steps, "guidance_interval": (0.0, 1.0), "feature_reuse": 1}
         setting = Setting(
             model=model.path,
             requests=[studio.resolve(request.model_copy(update=like)) for request in plain],

@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     steps: int | None
     guidance_scale: float | None
     guidance_interval: tuple[float, float] | None
+    feature_reuse: int | None
     negative_prompt: str
     sampler: str | None
     width: int | None
@@ -51,6 +52,7 @@ class Options(TypedDict, total=False):
     strength: float | None
     variation_seed: int | None
     variation_strength: float | None
+    decoder: Literal["full", "tiny"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,8 @@ class Limner:
 
         None means what the model's manifest says. `seed` is 0 to 2^32-1, at random where None; picture k of
         several has the seed `seed + k`, and they are drawn at the same time. `steps` is 1 to 150,
-        `guidance_scale` 1 to 30 and applies to the part `guidance_interval` of the steps, as fractions.
+        `guidance_scale` 1 to 30 and applies to the part `guidance_interval` of the steps, as fractions. Of
+        every `feature_reuse` steps, 1 to 10, all but the first use its deep features again, which is faster.
         `sampler` is "ddim", "euler" or "dpm++2m". `on_step(k, stepped)` is called after every step of
         picture k (from 0), in the caller's thread; `stepped.preview` is a small picture or None.
 
@@ -140,6 +143,8 @@ class Limner:
         it may change. White of `mask` is redrawn, or all but the part `keep` (left, top, right, bottom as shares), or
         all around the picture made smaller by `outward` (0.25 to 0.9). Variations stay near the picture of `seed`:
         `variation_strength` (0 to 1, 0.3) says how far they go, `variation_seed` in which direction.
+
+        `decoder` "tiny" makes the picture by a tiny decoder, where the model has one: faster, coarser.
 
         InvalidInput names the argument that cannot be used. Ctrl-C stops the drawing.
         """

@@ -16,6 +16,7 @@ from ..errors import LimnerError
 from . import (
     data_check,
     data_storybook,
+    distill,
     draw,
     evaluate,
     models_import,
@@ -79,6 +80,7 @@ _import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that oth
 app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
 app.command("train")(train.train)
+app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)
 app.command("optimize")(optimize.optimize)
 app.add_typer(_data, name="data")

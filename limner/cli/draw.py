@@ -38,6 +38,12 @@ def draw(
     guidance_scale: Annotated[
         float | None, typer.Option(help="How closely to follow the words, 1 to 30. [default: the model's]")
     ] = None,
+    feature_reuse: Annotated[
+        int | None,
+        typer.Option(
+            help="Run the whole denoiser every n-th step only, 1 to 10: faster, less exact. [default: the model's]"
+        ),
+    ] = None,
     negative_prompt: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     count: Annotated[int, typer.Option(help="How many pictures; their seeds follow on one another.")] = 1,
     model: Annotated[str, typer.Option(help="A name, name@version, or a model directory.")] = "storybook",
@@ -87,6 +93,12 @@ def draw(
             rich_help_panel=_PICTURE,
         ),
     ] = None,
+    decoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="full|tiny", help="What makes the picture of the last latent. [default: the model's]"
+        ),
+    ] = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="Write the denoising steps side by side too, as NAME-strip.png.")
     ] = False,
@@ -104,6 +116,7 @@ def draw(
         seed=seed,
         steps=steps,
         guidance_scale=guidance_scale,
+        feature_reuse=feature_reuse,
         negative_prompt=negative_prompt,
         sampler=sampler,
         width=width,
@@ -111,6 +124,7 @@ def draw(
         strength=strength,
         variation_seed=variation_seed,
         variation_strength=variation_strength,
+        decoder=decoder,
     )
     if output is not None:
         check_png(output)

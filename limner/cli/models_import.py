@@ -30,6 +30,12 @@ def sd(
         list[str] | None,
         typer.Option("--lora", metavar="FILE:SCALE", help="A LoRA to lay on; may be repeated."),
     ] = None,
+    tiny_decoder: Annotated[
+        Path | None,
+        typer.Option(
+            "--tiny-decoder", metavar="PATH", help="A tiny decoder (TAESD) for limner draw --decoder tiny."
+        ),
+    ] = None,
     prediction: Annotated[
         str | None,
         typer.Option(
@@ -59,7 +65,9 @@ def sd(
         path = download(source)
     about = About(slug, version, name or slug, licence, source if from_hub else path.name)
     with copying("weights") as told:
-        model = import_checkpoint(path, out, about, loras=loras, prediction=chosen, progress=told)
+        model = import_checkpoint(
+            path, out, about, loras=loras, prediction=chosen, tiny=tiny_decoder, progress=told
+        )
     typer.echo(
         f"{model.name}@{model.version} is ready: limner draw 'a castle by the sea' --model {model.name}"
     )

@@ -29,7 +29,8 @@ def told(model: Model) -> dict[str, Any]:
 def _defaults(sampler: SamplerDefaults | None) -> str:
     if sampler is None:
         return "one step"
-    return f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}"
+    told = f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}"
+    return told + _reuse(sampler.feature_reuse)
 
 
 def _origin(lineage: Lineage) -> dict[str, str]:
@@ -40,6 +41,10 @@ def _origin(lineage: Lineage) -> dict[str, str]:
         "trained for": f"{lineage.hours:g} h on {lineage.hardware}",
         "recipe": f"{lineage.recipe}, commit {lineage.commit}",
     }
+
+
+def _reuse(steps: int) -> str:
+    return f", deep features every {steps} steps" if steps > 1 else ""
 
 
 def show(
@@ -81,8 +86,10 @@ def show(
             quality = [
                 *([f"{100 * row.statements:.1f} % of statements hold"] if row.statements is not None else []),
                 *([f"{row.psnr:.1f} dB to float32"] if row.psnr is not None else []),
+                *([f"{row.memory:,} MB held"] if row.memory is not None else []),
             ]
             parts = [f"{row.seconds:.3f} s a picture", *quality, *(["chosen"] if row.chosen else [])]
-            measured.append((f"  {row.precision}", f"guided {first:g} to {last:g}: {', '.join(parts)}"))
+            how = f"guided {first:g} to {last:g}{_reuse(row.feature_reuse)}"
+            measured.append((f"  {row.precision}", f"{how}: {', '.join(parts)}"))
     for label, value in [*rows.items(), *measured]:
         typer.echo(f"{label:<11} {value}")

@@ -12,7 +12,14 @@ from .options import DataDir
 
 def optimize(
     model: Annotated[str, typer.Argument(help="A name, name@version, or a model directory.")],
-    target: Annotated[str, typer.Option("--for", help="The kind of machine: cpu, this one.")] = "cpu",
+    target: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            metavar="cpu|edge",
+            help="cpu: this machine, as fast as may be; edge: with the least memory.",
+        ),
+    ] = "cpu",
     prompts: Annotated[
         int | None,
         typer.Option(
@@ -24,7 +31,7 @@ def optimize(
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Measure precisions and guidance on this machine, choose, and write it into the model."""
+    """Measure precisions, reuse of features and guidance on this machine, choose, and write it into the model."""
     with needs_extra("optimize", "optimizing"):
         from ..optimizing.choosing import check_target
         from ..optimizing.choosing import optimize as run
@@ -37,15 +44,19 @@ def optimize(
     check_target(target)
     folder = place(data_dir)
     console = Console(stderr=True)
-    found, choices = run(Registry(folder).find(model), folder, prompts, guidance, console.log)
-    table = Table("precision", "guided", "s a picture", "statements that hold", "dB to float32", "")
+    found, choices = run(Registry(folder).find(model), folder, prompts, guidance, console.log, target)
+    table = Table(
+        "precision", "guided", "reuse", "s a picture", "statements that hold", "dB to float32", "MB held", ""
+    )
     for row in choices.rows:
         table.add_row(
             row.precision,
             f"{row.guidance_interval[0]:g} to {row.guidance_interval[1]:g}",
+            str(row.feature_reuse),
             f"{row.seconds:.3f}",
             "" if row.statements is None else f"{100 * row.statements:.1f} %",
             "" if row.psnr is None else f"{row.psnr:.1f}",
+            "" if row.memory is None else f"{row.memory:,}",
             "chosen" if row.chosen else "",
         )
     Console().print(table)

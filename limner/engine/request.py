@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ NegativePrompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_pl
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 GuidanceScale = Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)]
+FeatureReuse = Annotated[int, Field(ge=1, le=10)]
 Strength = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
@@ -34,12 +35,15 @@ class DrawRequest(BaseModel):
     """One picture to draw. None means: what the model's manifest says.
 
     `seed` 0 to 2^32-1 (the studio draws one at random where it is None and reports it); `width` and
-    `height` in pixels, one of the model's sizes; `guidance_interval` as in the manifest.
+    `height` in pixels, one of the model's sizes; `guidance_interval` and `feature_reuse` as in the
+    manifest.
 
     `image` and `mask` name what the picture is made from, which is handed over beside the request
     (`engine.source.Source`): `strength` is the share of the steps that are taken from there, so how much changes.
     Of a variation, the noise of `seed` is turned towards that of `variation_seed`, by the share
     `variation_strength` of the way.
+
+    `decoder` makes the picture of the last latent: the model's own, or a tiny one, where the model has it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +54,7 @@ class DrawRequest(BaseModel):
     steps: Steps | None = None
     guidance_scale: GuidanceScale | None = None
     guidance_interval: tuple[float, float] | None = None
+    feature_reuse: FeatureReuse | None = None
     negative_prompt: NegativePrompt = ""
     sampler: str | None = None
     width: int | None = None
@@ -59,6 +64,7 @@ class DrawRequest(BaseModel):
     strength: Strength | None = None
     variation_seed: Seed | None = None
     variation_strength: Strength | None = None
+    decoder: Literal["full", "tiny"] | None = None
 
     @property
     def steps_taken(self) -> int | None:
@@ -141,7 +147,7 @@ Event = Stepped | Finished | Failed | Stopped
 
 @dataclass(frozen=True)
 class Call:
-    """The next network call of a program: a graph's name and its named inputs, rows first.
+    """The next network call of a program: a graph's name, perhaps at a depth, and its named inputs, rows first.
 
     The scheduler joins calls of the same graph along the first axis and sends each program its own rows
     of the named outputs.

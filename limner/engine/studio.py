@@ -17,6 +17,7 @@ from ..errors import Cancelled, InvalidInput, Unavailable
 from ..families import family
 from .backends import Backend, Network
 from .backends import backend as backend_of
+from .depth import full, shallow
 from .request import DrawRequest, Event, Failed, Finished, Picture, Stopped
 from .scheduler import Drawn, Happening, StepScheduler, Ticket
 from .source import Source, size_like
@@ -94,8 +95,10 @@ class LocalStudio:
         return self._registry.models()
 
     def preload(self, name: str) -> None:
-        """Load a model now, and draw one step to be warm; raises what `draw` would."""
-        self.draw(DrawRequest(prompt="a picture", model=name, steps=1, seed=0))
+        """Load a model now, and draw a step of each kind to be warm; raises what `draw` would."""
+        sampler = self._registry.find(name).manifest.sampler
+        kinds = 1 if sampler is None else min(2, sampler.feature_reuse)
+        self.draw(DrawRequest(prompt="a picture", model=name, steps=kinds, seed=0))
 
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill every None of a request, as `Studio` says; a name gets its version, so that it stays the same model."""
@@ -176,7 +179,8 @@ class _LoadedModel:
         self.sizes = model.manifest.sizes
         self.networks = _Networks(model, backend)
         graphs = model.manifest.graphs.items()
-        alone = {name: 1 for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES}
+        large = [name for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES]
+        alone = {called: 1 for name in large for called in (name, full(name), shallow(name))}
         self.scheduler = StepScheduler(
             self.networks.run,
             max_rows=max_rows,

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import InvalidInput, NotFound
+from ..registry.choices import Choices
 from .checking import Accuracy
 from .tally import Rows
 
@@ -46,6 +47,7 @@ class Settings(_Part):
     steps: int
     guidance_scale: float
     guidance_interval: tuple[float, float]
+    feature_reuse: int = 1
     width: int
     height: int
     seeds: int
@@ -77,6 +79,7 @@ class Card(_Part):
     true_renders: Ceiling
     round_trip: Ceiling
     cost: Cost
+    choices: Choices | None = None
 
     @classmethod
     def read(cls, directory: Path) -> Card:

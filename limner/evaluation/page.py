@@ -16,6 +16,7 @@ from ..storybook.worlds import Verdict
 from ..storybook.worlds import world as world_of
 from .card import Card, Ceiling, FileCard, Settings
 from .tally import Rate, Rows
+from .ways import ways
 
 FILE_TITLES = {"seen": "Seen pairs", "held_out": "Held-out pairs"}
 _ROW_TITLES = {"left_right": "left / right alone", "every": "every statement", "all_correct": "all at once"}
@@ -155,6 +156,10 @@ def _part(interval: tuple[float, float]) -> str:
     return "" if interval == (0.0, 1.0) else f" on {interval[0]:g} to {interval[1]:g} of the steps"
 
 
+def _reuse(steps: int) -> str:
+    return "" if steps == 1 else f", deep features every {steps} steps"
+
+
 def page(card: Card, shown: dict[str, list[Shown]]) -> str:
     """The HTML of a card with some pictures of each frozen file."""
     name, cost, how = f"{escape(card.title)}, version {escape(card.version)}", card.cost, card.settings
@@ -173,7 +178,7 @@ def page(card: Card, shown: dict[str, list[Shown]]) -> str:
     )
     facts = {
         "Pictures": f"{how.width} x {how.height}, {_steps(how)}"
-        f"{_part(how.guidance_interval)}, "
+        f"{_part(how.guidance_interval)}{_reuse(how.feature_reuse)}, "
         f"{how.seeds} seed{'s' if how.seeds != 1 else ''} a prompt",
         "Drawing": f"{cost.seconds_a_picture:g} s a picture, {cost.at_once} at a time, on {cost.hardware}",
         "Training": f"{cost.training_hours:g} hours on {cost.training_hardware}, {cost.training_examples:,} examples"
@@ -181,14 +186,21 @@ def page(card: Card, shown: dict[str, list[Shown]]) -> str:
         "Card made": card.created,
     }
     listed = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in facts.items())
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Card of {name}</title><style>{_STYLE}</style></head><body>"
+    return whole(
+        name,
         f'<h1>{name}</h1><p class="soft">How often a picture shows what its prompt says, told by a rule-based '
         "checker that took no part in training. Bars: share with its 95 % interval, as if all statements were "
         "independent; the mark is chance.</p>"
         f'<h2>Statements that hold</h2><div class="columns">{"".join(_file(*f) for f in card.files.items())}</div>'
         f"{tables}<h2>The checker itself</h2>{checker}{true_note}{back_note}"
-        f"<h2>How</h2><dl>{listed}</dl>{galleries}</body></html>\n"
+        f"{ways(card.choices)}<h2>How</h2><dl>{listed}</dl>{galleries}",
+    )
+
+
+def whole(name: str, body: str) -> str:
+    """A page called `name` around HTML."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Card of {name}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..engine.request import DrawRequest, Picture
 from ..engine.studio import LocalStudio, Studio
+from ..registry.choices import Choices
 from ..registry.models import Registry
 from ..registry.places import data_dir as place_of
 from ..storybook.grammar import random_for
@@ -171,6 +172,7 @@ def evaluate(
             steps=settings.steps or 0,
             guidance_scale=settings.guidance_scale or 1.0,
             guidance_interval=settings.guidance_interval or (0.0, 1.0),
+            feature_reuse=settings.feature_reuse or 1,
             width=size,
             height=settings.height or size,
             seeds=seeds,
@@ -187,6 +189,7 @@ def evaluate(
             training_examples=lineage.examples,
             training_parent=lineage.parent,
         ),
+        choices=Choices.read(model.path),
     )
     card.write(folder)
     (folder / PAGE_NAME).write_text(page(card, shown))

@@ -52,7 +52,9 @@ def trajectories(
     networks = {name: backend.load(model, name) for name in model.manifest.graphs if name != "vae_encoder"}
     found = []
     for seed, text in enumerate(texts):
-        request = drawer.resolve(DrawRequest(prompt=text, seed=seed, guidance_interval=(0, 1)))
+        request = drawer.resolve(
+            DrawRequest(prompt=text, seed=seed, guidance_interval=(0, 1), feature_reuse=1)
+        )
         steps = request.steps or 1
         wanted = {round((k + (seed % 4) / 4) * steps / each) for k in range(each)}
         program, answer, step = drawer.program(request), None, 0

@@ -13,21 +13,30 @@ from pathlib import Path
 from ..engine.backends import backend
 from ..engine.backends.int8 import Table, table_of
 from ..errors import InvalidInput
+from ..evaluation.card import CARD_NAME, PAGE_NAME
 from ..evaluation.checking import checkers
 from ..evaluation.run import hardware
-from ..registry.choices import Choice, Choices
+from ..evaluation.ways import put_on_card
+from ..registry.choices import CHOICES_NAME, Choice, Choices
+from ..registry.manifest import MANIFEST_NAME, Precision
 from ..registry.models import Model, open_model
 from ..storybook.captions import vocabulary
 from ..storybook.worlds import Prompt, World, world
 from .calibration import sentences, trajectories
+from .decoder import GRAPH as DECODER
+from .decoder import round_decoder
 from .measuring import Interval, Measured, Way, draw_with, fresh_prompts, psnr, statements
+from .memory import check_told, peak_of
 from .rounding import need_nncf, table_for, without_the_finest
+from .unharmed import unharmed
 
-TARGETS = ("cpu",)
+TARGETS = ("cpu", "edge")
 INTERVALS: tuple[Interval, ...] = ((0.0, 1.0), (0.0, 0.8), (0.0, 0.6))
+REUSES = (2, 3)  # steps that use the same deep features
 LOSS = 0.01  # of the statements that hold: what speed may cost
 NEAR = 18.0  # dB to float32 pictures, where no checker can tell
 _SPARING = 1.05  # times longer that a picture may take so that its finest level is not rounded
+_LIKE = 1.02  # times more memory that counts as the same
 _SMALL = 100_000_000  # parameters
 _GRAPH = "unet"
 
@@ -40,12 +49,17 @@ def optimize(
     prompts: int | None = None,
     guidance: bool = False,
     tell: Tell = lambda line: None,
+    target: str = "cpu",
 ) -> tuple[Model, Choices]:
     """Measure ways to draw a model on this machine's processor, and make the best one the model's own.
 
-    With `guidance`, shorter parts of the steps to guide are tried too, where a checker can tell what that costs. A
-    built-in model is copied into the data directory, as version `<version>-cpu`; any other is changed in place. Gives
-    the model and what was measured; `tell` is told what goes on. Unavailable without NNCF.
+    Precisions come first; of the best one, deep features are then used for several steps. For `cpu` the best is the
+    fastest that costs hardly any quality, for `edge` that which takes the least memory. With `guidance`, shorter parts
+    of the steps to guide are tried too, where a checker can tell what that costs.
+
+    A built-in model is copied into the data directory, as version `<version>-<target>`; any other is changed in place,
+    and stays as it was where this does not come to its end. Gives the model and what was measured; `tell` is told what
+    goes on. Unavailable without NNCF.
     """
     if model.manifest.sampler is None:
         raise InvalidInput(
@@ -53,11 +67,28 @@ def optimize(
             "ways to draw are measured of diffusion models"
         )
     need_nncf()
+    check_target(target)
     small = sum(graph.parameters for graph in model.manifest.graphs.values()) < _SMALL
     count = prompts or (200 if small else 2)
     copied = model.built_in
-    model = _own(model, data_dir)
+    model = _own(model, data_dir, target)
+    changed = [table_of(model.graph_file(graph)) for graph in (_GRAPH, DECODER)]
+    changed += [model.path / name for name in (MANIFEST_NAME, CHOICES_NAME, CARD_NAME, PAGE_NAME)]
+    with unharmed(changed, model.path if copied else None):
+        choices = _choose(model, small, count, data_dir, guidance, tell, target)
+    if copied:
+        place = model.path.with_name(model.version)
+        shutil.rmtree(place, ignore_errors=True)
+        model.path.rename(place)
+        return open_model(place), choices
+    return open_model(model.path), choices
+
+
+def _choose(
+    model: Model, small: bool, count: int, data_dir: Path, guidance: bool, tell: Tell, target: str
+) -> Choices:
     _make_table(model, small, data_dir, tell)
+    round_decoder(model, small, tell)
     of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
     wanted = [] if of is None else fresh_prompts(of, count)
     texts = [prompt.text for prompt in wanted] or sentences(model, count)
@@ -69,44 +100,59 @@ def optimize(
     with ExitStack() as stack:
         pool = stack.enter_context(checkers()) if of is not None else None
         tell(f"drawing {count} sentences in float32, to compare with")
-        exact = Way("float32", intervals[0])
+        exact = Way("float32", intervals[0], reuse=1)
         true = draw_with(model, exact, texts, data_dir)
         rows = [_row(exact, true, true, wanted, of, pool)]
-        for precision in ("bfloat16", "int8"):
-            for interval in intervals:
-                way = Way(precision, interval)
-                tell(
-                    f"drawing them in {precision}, guided from {interval[0]:g} to {interval[1]:g} of the steps"
-                )
-                rows.append(_row(way, draw_with(model, way, texts, data_dir), true, wanted, of, pool))
-    best = _best(rows)
+        precisions: tuple[Precision, ...] = ("bfloat16", "int8")
+        ways = [Way(precision, part, reuse=1) for precision in precisions for part in intervals]
+
+        def measure(way: Way) -> None:
+            first, last = way.interval or (0.0, 1.0)
+            whole = f", deep features every {way.reuse} steps" if way.reuse != 1 else ""
+            tell(f"drawing them in {way.precision}, guided from {first:g} to {last:g} of the steps{whole}")
+            rows.append(_row(way, draw_with(model, way, texts, data_dir), true, wanted, of, pool))
+
+        for way in ways:
+            measure(way)
+        found = _best(rows)
+        for reuse in REUSES:
+            measure(Way(found.precision, found.guidance_interval, reuse=reuse))
+    if target == "edge":
+        tell("drawing once each way in a process of its own, to see what memory it takes")
+        rows = [row.model_copy(update={"memory": peak_of(model, row, texts[0], data_dir)}) for row in rows]
+    best = _smallest(rows) if target == "edge" else _best(rows)
     chosen = tuple(row.model_copy(update={"chosen": row is best}) for row in rows)
     choices = Choices(
-        target="cpu", machine=hardware(), created=f"{datetime.now(UTC):%Y-%m-%d}", prompts=count, rows=chosen
+        target=target, machine=hardware(), created=f"{datetime.now(UTC):%Y-%m-%d}", prompts=count, rows=chosen
     )
     choices.write(model.path)
-    sampler = model.manifest.stepping.model_copy(update={"guidance_interval": best.guidance_interval})
+    settings = {"guidance_interval": best.guidance_interval, "feature_reuse": best.feature_reuse}
+    sampler = model.manifest.stepping.model_copy(update=settings)
     update = {"precision": best.precision, "sampler": sampler}
     model.manifest.model_copy(update=update).write(model.path)
-    if copied:
-        place = model.path.with_name(model.version)
-        shutil.rmtree(place, ignore_errors=True)
-        model.path.rename(place)
-        return open_model(place), choices
-    return open_model(model.path), choices
+    put_on_card(model, choices)
+    return choices
 
 
 def check_target(target: str) -> None:
-    """InvalidInput unless it is a kind of machine that can be measured here."""
+    """InvalidInput or Unavailable unless it is a kind of machine that can be measured here."""
+    if target == "gpu":
+        raise InvalidInput(
+            "--for gpu: no backend of Limner draws on a GPU yet, so that nothing can be measured there; "
+            f"known: {', '.join(TARGETS)}",
+            field="for",
+        )
+    if target == "edge":
+        check_told()
     if target not in TARGETS:
         raise InvalidInput(f"--for {target}: known: {', '.join(TARGETS)}", field="for")
 
 
-def _own(model: Model, data_dir: Path) -> Model:
+def _own(model: Model, data_dir: Path, target: str) -> Model:
     """The model where it may be changed: a built-in one as a copy beside its later place."""
     if not model.built_in:
         return model
-    version = f"{model.version}-cpu"
+    version = f"{model.version}-{target}"
     folder = data_dir / "models" / model.name / f".{version}.partial"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(model.path, folder)
@@ -129,7 +175,7 @@ def _make_table(model: Model, small: bool, data_dir: Path, tell: Tell) -> None:
     for table in (whole_table, spared) * (2 if small else 1):
         tell(f"timing 8 bits with {len(table.weights)} layers rounded")
         _put(table, graph)
-        drawn = draw_with(model, Way("int8"), sentences(model, 16 if small else 1), data_dir)
+        drawn = draw_with(model, Way("int8", reuse=1), sentences(model, 16 if small else 1), data_dir)
         seconds.setdefault(len(table.weights), []).append(drawn.seconds)
     whole_best, spared_best = (min(seconds[len(table.weights)]) for table in (whole_table, spared))
     _put(spared if spared_best <= whole_best * _SPARING else whole_table, graph)
@@ -149,14 +195,15 @@ def _row(
     return Choice(
         precision=way.precision,
         guidance_interval=way.interval,
+        feature_reuse=way.reuse or 1,
         seconds=round(drawn.seconds, 4),
         statements=None if share is None else round(share, 4),
         psnr=None if drawn is true else round(psnr(drawn.pictures, true.pictures), 1),
     )
 
 
-def _best(rows: Sequence[Choice]) -> Choice:
-    """The fastest that costs no more than it may: in statements that hold, or in nearness where none are checked."""
+def _fair(rows: Sequence[Choice]) -> list[Choice]:
+    """Those that cost no more than they may: in statements that hold, or in nearness where none are checked."""
     exact = rows[0]
 
     def fair(row: Choice) -> bool:
@@ -166,4 +213,16 @@ def _best(rows: Sequence[Choice]) -> Choice:
             return row.statements >= exact.statements - LOSS
         return row.psnr is not None and row.psnr >= NEAR
 
-    return min(filter(fair, rows), key=lambda row: row.seconds)
+    return list(filter(fair, rows))
+
+
+def _best(rows: Sequence[Choice]) -> Choice:
+    """The fastest fair one."""
+    return min(_fair(rows), key=lambda row: row.seconds)
+
+
+def _smallest(rows: Sequence[Choice]) -> Choice:
+    """Of the fair ones that take the least memory, give or take what a measurement does, the fastest."""
+    fair = _fair(rows)
+    least = min(row.memory or 0 for row in fair)
+    return min((row for row in fair if (row.memory or 0) <= least * _LIKE), key=lambda row: row.seconds)

@@ -31,6 +31,7 @@ class Way:
     precision: Precision
     interval: Interval | None = None
     scale: float | None = None
+    reuse: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def draw_with(model: Model, way: Way, texts: list[str], data_dir: Path) -> Measu
                     seed=seed,
                     guidance_scale=way.scale,
                     guidance_interval=way.interval,
+                    feature_reuse=way.reuse,
                 )
             )
             pictures.append(drawn.pixels)

@@ -15,15 +15,19 @@ CHOICES_NAME = "choices.json"
 
 class Choice(BaseModel):
     """One way to draw: seconds of wall time a picture (median), the share of statements that hold where a checker
-    can tell, and how near its pictures are to those in float32 with the model's own guidance (dB, mean)."""
+    can tell, and how near its pictures are to those in float32 with the model's own guidance and no features used again
+    (dB, mean)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     precision: Precision
     guidance_interval: tuple[float, float]
+    feature_reuse: int = 1
     seconds: float
     statements: float | None
     psnr: float | None
+    memory: int | None = None
+    """MB that a process holds at most while it draws so, where that was measured."""
     chosen: bool = False
 
 

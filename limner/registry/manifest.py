@@ -17,6 +17,10 @@ Precision = Literal["float32", "bfloat16", "int8"]
 bfloat16 the rest."""
 
 
+Decoder = Literal["full", "tiny"]
+"""What makes the picture of the last latent: the autoencoder's decoder, or a tiny one, fast and coarse."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +45,8 @@ class Graph(_Part):
 class SamplerDefaults(_Part):
     """What a request gets when it does not say: sampler, number of steps, guidance and where it applies.
 
-    `guidance_interval` is the part of the steps that is guided, as fractions of the whole, first to last.
+    `guidance_interval` is the part of the steps that is guided, as fractions of the whole, first to last. Of every
+    `feature_reuse` steps the first computes the whole denoiser, and the others use its deep features again (1: none).
     """
 
     sampler: Literal["ddim", "euler", "dpm++2m"] = "dpm++2m"
@@ -51,6 +56,7 @@ class SamplerDefaults(_Part):
         0.0,
         1.0,
     )
+    feature_reuse: Annotated[int, Field(ge=1, le=10)] = 1
 
     @field_validator("guidance_interval")
     @classmethod
@@ -108,6 +114,7 @@ class Manifest(_Part):
     description: str
     family: Literal["diffusion", "attngan"]
     precision: Precision = "bfloat16"
+    decoder: Decoder = "full"
     graphs: dict[str, Graph]
     sampler: SamplerDefaults | None = SamplerDefaults()
     sizes: tuple[Size, ...]

@@ -18,6 +18,7 @@ VERBS = [
     ["draw"],
     ["serve"],
     ["train"],
+    ["distill"],
     ["evaluate"],
     ["data", "storybook"],
     ["data", "check"],

@@ -26,7 +26,7 @@ def test_it_prints_seed_time_and_path(run: Run) -> None:
 def test_every_option_reaches_the_studio(run: Run, studio: FakeStudio) -> None:
     options = ("--seed", 3, "--steps", 2, "--guidance-scale", 2.5, "--negative-prompt", "blue")
     more = ("--sampler", "euler", "--width", 64, "--height", 64, "--model", "storybook@1")
-    result = run("draw", "a red apple", *options, *more)
+    result = run("draw", "a red apple", *options, *more, "--feature-reuse", 2)
     assert result.exit_code == 0, result.output
     assert studio.started == [
         DrawRequest(
@@ -35,6 +35,7 @@ def test_every_option_reaches_the_studio(run: Run, studio: FakeStudio) -> None:
             seed=3,
             steps=2,
             guidance_scale=2.5,
+            feature_reuse=2,
             negative_prompt="blue",
             sampler="euler",
             width=64,

@@ -11,6 +11,7 @@ import pytest
 from limner.engine.request import DrawRequest, Event, Finished, Picture, Stepped, Stopped
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, NotFound, Unavailable
+from limner.registry.manifest import Manifest
 from limner.registry.models import Registry
 
 
@@ -31,7 +32,10 @@ def ask(number: int = 0, **changes: object) -> DrawRequest:
 
 
 def test_a_picture_in_company_is_the_picture_alone(studio: LocalStudio) -> None:
-    asked = [ask(number, guidance_scale=1.0 if number % 3 else 3.0) for number in range(8)]
+    asked = [
+        ask(number, guidance_scale=1.0 if number % 3 else 3.0, feature_reuse=1 + number % 4 // 2)
+        for number in range(8)
+    ]
     alone = [studio.draw(request).pixels for request in asked]
     events: list[Queue[Event]] = [Queue() for _ in asked]
     for request, heard in zip(asked, events, strict=True):
@@ -59,6 +63,19 @@ def test_events_come_in_order_and_the_picture_knows_its_request(studio: LocalStu
     assert picture.version == "1" and picture.seconds > 0
     assert picture.request.seed is not None
     assert np.array_equal(studio.draw(picture.request).pixels, picture.pixels)
+
+
+def test_a_model_that_reuses_features_is_warm_at_both_depths(tmp_path: Path, tiny_model: Path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "models" / "tiny" / "1")
+    manifest = Manifest.read(folder)
+    told = manifest.stepping.model_copy(update={"feature_reuse": 3})
+    manifest.model_copy(update={"sampler": told}).write(folder)
+    studio = LocalStudio(Registry(tmp_path), threads=1)
+    studio.preload("tiny")
+    (loaded,) = studio._loaded.values()
+    assert {"unet/full", "unet/shallow"} <= set(loaded.networks._networks)
+    assert "unet" not in loaded.networks._networks
+    studio.close()
 
 
 def test_cancelling_ends_with_stopped(studio: LocalStudio) -> None:

@@ -16,7 +16,7 @@ from limner.optimizing import choosing
 from limner.optimizing.measuring import psnr
 from limner.registry import Registry
 from limner.registry.choices import Choice, Choices
-from limner.registry.models import open_model
+from limner.registry.models import Model, open_model
 
 
 def choice(precision: str, seconds: float, statements: float | None, near: float | None) -> Choice:
@@ -64,17 +64,68 @@ def test_a_model_is_optimized_from_the_command_line(tiny_model: Path, tmp_path: 
     assert done.exit_code == 0, done.output
     model = open_model(tmp_path / "m")
     choices = Choices.read(model.path)
-    assert choices is not None and [row.precision for row in choices.rows] == ["float32", "bfloat16", "int8"]
+    assert choices is not None and [(row.precision, row.feature_reuse) for row in choices.rows[:3]] == [
+        ("float32", 1),
+        ("bfloat16", 1),
+        ("int8", 1),
+    ]
+    assert [row.feature_reuse for row in choices.rows[3:]] == list(choosing.REUSES)
     (chosen,) = [row for row in choices.rows if row.chosen]
     assert model.manifest.precision == chosen.precision
-    assert all(row.psnr is None or row.psnr > choosing.NEAR for row in choices.rows), "tiny, yet near"
+    assert model.manifest.stepping.feature_reuse == chosen.feature_reuse
+    assert all(row.psnr is None or row.psnr > choosing.NEAR for row in choices.rows[:3]), "tiny, yet near"
     assert len(Table.read(table_of(model.graph_file("unet"))).weights) > 10
     assert "chosen" in done.output and "tiny@1" in done.output
+    assert table_of(model.graph_file("vae_decoder")).name == "decoder.int8.json"
+    page = (model.path / "card.html").read_text()
+    assert page.count("Ways to draw") == 1 and page.count("chosen") == 1 and "Not evaluated" in page
+
+
+def test_the_least_memory_wins_on_the_edge(tiny_model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nncf")
+    shutil.copytree(tiny_model, tmp_path / "m")
+    model, choices = choosing.optimize(open_model(tmp_path / "m"), tmp_path / "data", 1, target="edge")
+    held = [row.memory or 0 for row in choices.rows]
+    (chosen,) = [row for row in choices.rows if row.chosen]
+    assert all(50 < memory < 2000 for memory in held) and (chosen.memory or 0) <= min(held) * choosing._LIKE
+    assert choices.target == "edge" and model.manifest.precision == chosen.precision
+    assert f"{chosen.memory:,}" in (model.path / "card.html").read_text()
+
+
+def test_of_ways_with_as_much_memory_the_fastest_wins() -> None:
+    made = [choice("int8", seconds, None, 30.0) for seconds in (3.0, 2.0, 1.0)]
+    rows = [
+        row.model_copy(update={"memory": memory})
+        for row, memory in zip(made, (1000, 1010, 1100), strict=True)
+    ]
+    assert choosing._smallest(rows) is rows[1]
+
+
+@pytest.mark.parametrize("built_in", [True, False])
+def test_what_is_stopped_leaves_no_trace(
+    built_in: bool, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while a table that nobody has measured yet lies in the model."""
+    pytest.importorskip("nncf")
+    shutil.copytree(tiny_model, tmp_path / "m")
+    before = {path: path.read_bytes() for path in (tmp_path / "m").rglob("*") if path.is_file()}
+    tables = []
+
+    def stopped(model: Model, *rest: object) -> None:
+        tables.append(table_of(model.graph_file("unet")).is_file())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(choosing, "draw_with", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        choosing.optimize(open_model(tmp_path / "m", built_in), tmp_path / "data", 1)
+    assert tables == [True]
+    assert {path: path.read_bytes() for path in (tmp_path / "m").rglob("*") if path.is_file()} == before
+    assert not list((tmp_path / "data").glob("models/*/.*"))
 
 
 def test_a_built_in_model_is_copied_first(tiny_model: Path, tmp_path: Path) -> None:
     model = open_model(tiny_model, built_in=True)
-    own = choosing._own(model, tmp_path)
+    own = choosing._own(model, tmp_path, "cpu")
     assert (own.version, own.built_in) == ("1-cpu", False) and own.path != model.path
     assert open_model(tiny_model).manifest.version == "1"
     with pytest.raises(NotFound):
@@ -83,7 +134,7 @@ def test_a_built_in_model_is_copied_first(tiny_model: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("target", ["gpu", "toaster"])
 def test_what_cannot_be_measured_here_is_refused(target: str) -> None:
-    with pytest.raises(InvalidInput, match="known: cpu"):
+    with pytest.raises(InvalidInput, match="known: cpu, edge"):
         choosing.check_target(target)
 
 

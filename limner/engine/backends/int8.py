@@ -1,9 +1,9 @@
 """Eight-bit arithmetic: a network's weights and activations rounded to 256 levels as a table beside it says.
 
-The table (`int8.json`, made by `limner optimize`) has what must be measured: between which values the activations of
-each layer lie. Levels of weights follow from the weights, one scale for each output channel, symmetric about zero
-(Jacob et al. 2018, "Quantization and Training of Neural Networks"). So the weights stay what they are on the disk,
-and the same directory is drawn in any precision.
+The table (`int8.json`, of a decoder `decoder.int8.json`, made by `limner optimize`) has what must be measured: between
+which values the activations of each layer lie. Levels of weights follow from the weights, one scale for each output
+channel, symmetric about zero (Jacob et al. 2018, "Quantization and Training of Neural Networks"). So the weights stay
+what they are on the disk, and the same directory is drawn in any precision.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ class Table(_Part):
 
 
 def table_of(graph: Path) -> Path:
-    """Where the table of a graph's file lies."""
-    return graph.parent / TABLE
+    """Where the table of a graph's file lies: `int8.json` for `model.onnx`, `decoder.int8.json` for `decoder.onnx`."""
+    return graph.parent / (TABLE if graph.stem == "model" else f"{graph.stem}.{TABLE}")
 
 
-def round_network(network: openvino.Model, table: Table) -> None:
-    """Round the layers of a network as the table says, in place; InvalidInput where it is of another network."""
-    layers = {layer.get_friendly_name(): layer for layer in network.get_ops()}
+def check(network: openvino.Model, table: Table) -> None:
+    """InvalidInput where the table is of another network."""
+    layers = {layer.get_friendly_name() for layer in network.get_ops()}
     meant = [
         *table.weights,
         *(name for each in table.activations for name in (each.source, *dict(each.readers))),
@@ -89,6 +89,12 @@ def round_network(network: openvino.Model, table: Table) -> None:
         raise InvalidInput(
             f"the table of 8-bit ranges is of another network: this one has no layer {unknown[0]!r}"
         )
+
+
+def round_network(network: openvino.Model, table: Table) -> None:
+    """Round the layers of a network as the table says, in place; InvalidInput where it is of another network."""
+    check(network, table)
+    layers = {layer.get_friendly_name(): layer for layer in network.get_ops()}
     for each in table.activations:
         given = layers[each.source].output(0)
         low, high = np.float32(each.low), np.float32(each.high)

@@ -9,10 +9,14 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ...errors import LimnerError
+from ..depth import graph_at
 from . import Arrays
+from .cutting import at_depth
 
 if TYPE_CHECKING:
     from ...registry.models import Model
+
+_WEIGHTS_IN = "session.model_external_initializers_file_folder_path"
 
 
 class OnnxRuntime:
@@ -22,19 +26,25 @@ class OnnxRuntime:
 
     def __init__(self, threads: int | None = None) -> None:
         """`threads` limits the cores."""
-        self._options = onnxruntime.SessionOptions()
-        self._options.intra_op_num_threads = threads or 0
-        self._options.inter_op_num_threads = 1
-        self._options.log_severity_level = 3
+        self._threads = threads or 0
 
     def load(self, model: Model, graph: str) -> OnnxRuntimeNetwork:
         """Open a session on a graph of a model; it computes in float32 whatever the manifest asks for."""
-        file = model.graph_file(graph)
+        name, depth = graph_at(graph)
+        file = model.graph_file(name)
         title = f"graph '{graph}' of model '{model.name}'"
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        read: str | bytes = str(file)
+        if depth is not None:
+            read = at_depth(file, depth).SerializeToString()
+            options.add_session_config_entry(
+                _WEIGHTS_IN, str(file.parent)
+            )  # it is no file that they lie beside
         try:
-            session = onnxruntime.InferenceSession(
-                str(file), self._options, providers=["CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(read, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001 - its errors have no common base of their own
             raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
         return OnnxRuntimeNetwork(title, session)

@@ -7,9 +7,7 @@ another is compiled in the background once calls have asked for it often enough,
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import shutil
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino
 from numpy.typing import NDArray
+from openvino import opset13 as ops
 
 from ...errors import InvalidInput, LimnerError
+from ..depth import FEATURES, Depth, graph_at
 from . import Arrays
-from .int8 import Table, round_network, table_of
+from .compiled import Compiled, compiled_forms
+from .cutting import cut
+from .int8 import Table, check, round_network, table_of
 
 if TYPE_CHECKING:
     from ...registry.models import Model
@@ -34,7 +36,6 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 FORMS = (1, 2, 4, 8)
 """Numbers of rows that a network may be compiled for."""
-_OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
 _ASKED_OFTEN = 12  # calls: half a picture of twenty steps, or three where a fifth of them is not guided
 _SIZES_KEPT, _IN_TURN = 2, 200  # calls within which sizes count as asked for in turn
 
@@ -54,7 +55,8 @@ class OpenVino:
 
     def load(self, model: Model, graph: str) -> OpenVinoNetwork:
         """Read a graph of a model; forms are compiled, or read compiled from the cache, as calls need them."""
-        file = model.graph_file(graph)
+        name, depth = graph_at(graph)
+        file = model.graph_file(name)
         title = f"graph '{graph}' of model '{model.name}'"
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": _precision(model),
@@ -64,18 +66,25 @@ class OpenVino:
         }
         if self._threads is not None:
             settings["INFERENCE_NUM_THREADS"] = self._threads
-        if self._cache is not None and (folder := _cache_folder(self._cache, file)) is not None:
-            settings["CACHE_DIR"] = str(folder)
+        kept = None if self._cache is None else compiled_forms(self._cache, file)
 
         try:
             whole = self._core.read_model(file)
         except RuntimeError as error:
             raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
+        gone: set[str] = set()
+        if depth is not None:
+            there = _names(whole)
+            whole = _at_depth(whole, depth, cut(file))
+            gone = there - _names(whole)
+        table = None
         if model.manifest.precision == "int8" and table_of(file).is_file():
             try:
-                round_network(whole, Table.read(table_of(file)))
+                table = Table.read(table_of(file)).without(gone)
+                check(whole, table)
             except InvalidInput as error:
                 _log.warning("%s is not drawn in 8 bits: %s; run limner optimize again", title, error)
+                table = None
 
         free = {
             port.any_name: axes
@@ -84,20 +93,52 @@ class OpenVino:
         }
 
         def form(rows: int, sizes: Sizes | None) -> Form:
-            # Of what was read at first: files that are replaced meanwhile must not mix with it.
-            network, streams = whole.clone(), 1 if rows == 1 else 2
-            each = [rows // streams]
-            shapes = {port.any_name: [*each, *list(port.partial_shape)[1:]] for port in network.inputs}
-            for (name, axis), size in zip(_axes(free), sizes or (), strict=sizes is not None):
-                shapes[name][axis] = size
+            streams = 1 if rows == 1 else 2
+            told, each = settings | {"NUM_STREAMS": streams}, [rows // streams]
+
+            def network() -> openvino.Model:
+                # Of what was read at first: files that are replaced meanwhile must not mix with it.
+                made = whole.clone()
+                shapes = {port.any_name: [*each, *list(port.partial_shape)[1:]] for port in made.inputs}
+                for (name, axis), size in zip(_axes(free), sizes or (), strict=sizes is not None):
+                    shapes[name][axis] = size
+                # Rounded weights would count beside those that are rounded, so that they are not kept for other forms.
+                if table is not None:
+                    round_network(made, table)
+                made.reshape(shapes)
+                return made
+
             try:
-                network.reshape(shapes)
-                compiled = self._core.compile_model(network, "CPU", settings | {"NUM_STREAMS": streams})
-                return Form([compiled.create_infer_request() for _ in range(streams)], each[0])
+                if kept is None:
+                    compiled = Compiled(self._core.compile_model(network(), "CPU", told))
+                else:
+                    asked = (graph, each, sizes, table is not None)
+                    compiled = kept.compiled(self._core, told, asked, network)
+                requests = [compiled.model.create_infer_request() for _ in range(streams)]
+                return Form(requests, each[0], compiled.memory)
             except RuntimeError as error:
                 raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
 
         return OpenVinoNetwork(title, [port.any_name for port in whole.outputs], free, form)
+
+
+def _names(network: openvino.Model) -> set[str]:
+    return {layer.get_friendly_name() for layer in network.get_ops()}
+
+
+def _at_depth(network: openvino.Model, depth: Depth, tensor: str) -> openvino.Model:
+    """A network that gives its deep features too, or that is given them in place of `tensor`; see `engine.depth`."""
+    if depth == "full":
+        network.add_outputs([tensor])[0].get_tensor().set_names({FEATURES})
+        return network
+    source = next(port for layer in network.get_ops() for port in layer.outputs() if tensor in port.names)
+    features = ops.parameter(source.partial_shape, np.float32)
+    features.output(0).set_names({FEATURES})
+    for reader in source.get_target_inputs():
+        reader.replace_source_output(features.output(0))
+    # Called as what it stands for, so that what it gives is rounded as a table of 8-bit ranges says.
+    features.set_friendly_name(source.node.get_friendly_name())
+    return openvino.Model(network.get_results(), [*network.get_parameters(), features])
 
 
 class Form:
@@ -106,9 +147,9 @@ class Form:
     Halves wait for each other once a call, threads of one stream once a layer: that takes a tenth less time.
     """
 
-    def __init__(self, requests: Sequence[openvino.InferRequest], rows: int) -> None:
-        """Each of `requests` takes `rows` rows."""
-        self._requests, self._rows = requests, rows
+    def __init__(self, requests: Sequence[openvino.InferRequest], rows: int, memory: object = None) -> None:
+        """Each of `requests` takes `rows` rows; `memory` is what they read as long as they are there."""
+        self._requests, self._rows, self._memory = requests, rows, memory
 
     def __call__(self, inputs: Arrays) -> list[NDArray[Any]]:
         """Give the outputs for the rows of all requests together."""
@@ -282,31 +323,6 @@ def _has_bfloat16(cpuinfo: Path) -> bool:
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def _cache_folder(cache: Path, file: Path) -> Path | None:
-    """Make the folder for a compiled graph, and remove those of earlier weights and of graphs that are gone; None
-    where it cannot be made.
-
-    OpenVINO's key knows the graph's file but not the weights beside it, so the folder's name tells them apart.
-    """
-    of_file = cache / "openvino" / hashlib.sha256(str(file).encode()).hexdigest()[:16]
-    parts = sorted((part.name, part.stat()) for part in file.parent.iterdir() if part.is_file())
-    stamp = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in parts])
-    folder = of_file / hashlib.sha256(stamp.encode()).hexdigest()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (of_file / _OF_FILE).write_text(str(file))
-        for other in of_file.iterdir():
-            if other not in (folder, of_file / _OF_FILE):
-                shutil.rmtree(other, ignore_errors=True)
-        for name in of_file.parent.glob(f"*/{_OF_FILE}"):
-            if not Path(name.read_text()).is_file():
-                shutil.rmtree(name.parent, ignore_errors=True)
-    except OSError as error:
-        _log.warning("compiled graphs are not kept: %s: %s", folder, error.strerror)
-        return None
-    return folder
 
 
 def _gist(error: Exception) -> str:

@@ -2,9 +2,9 @@
 
 The same steps in the same precision as diffusers' `StableDiffusionPipeline`, so that one seed means one
 picture in both. Differences, on purpose: guidance may be kept to an interval of the steps (Kynkäänniemi et
-al. 2024), and a step without guidance costs one row of the denoiser instead of two; text encodings are kept
-for the next request; brackets weigh words, and a text may be longer than the encoder takes (`prompt.py`). A
-drawing may begin at a picture (`beginning.py`).
+al. 2024), and a step without guidance costs one row of the denoiser instead of two; deep features may serve
+several steps (`reuse.py`); text encodings are kept for the next request; brackets weigh words, and a text may
+be longer than the encoder takes (`prompt.py`). A drawing may begin at a picture (`beginning.py`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from ...engine.source import Source
 from ...errors import InvalidInput, LimnerError, NotFound
 from .. import Program
 from .beginning import Latents, begin, starting_noise
+from .decoding import Decoding
 from .encodings import EncodingCache
 from .prompt import emphasised, windows
+from .reuse import Reuse
 from .tokenizer import ClipTokenizer
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class _Autoencoder(BaseModel):
 
 
 class Diffusion:
-    """The diffusion family (see `limner.families.Family`): graphs text_encoder, unet and vae_decoder."""
+    """The diffusion family (see `limner.families.Family`): graphs text_encoder, unet, vae_decoder or tiny_decoder."""
 
     def __init__(self, model: Model) -> None:
         """Read tokenizer, schedule and autoencoder settings; NotFound or InvalidInput names the file."""
@@ -79,6 +81,7 @@ class Diffusion:
         self._tokenizer = ClipTokenizer(model.path / "tokenizer")
         self._schedule = Schedule.read(model.path / "scheduler" / "scheduler_config.json")
         self._latents = _Autoencoder.read(model.path / "vae" / "config.json").latents
+        self._decoding = Decoding(model, self._latents.scale)
         self._inpaints = _channels(model.manifest) == 2 * self._latents.channels + 1
         preview = model.manifest.preview
         assert preview is not None
@@ -111,7 +114,9 @@ class Diffusion:
                 "steps": steps,
                 "guidance_scale": scale,
                 "guidance_interval": interval,
+                "feature_reuse": request.feature_reuse or defaults.feature_reuse,
                 "sampler": sampler,
+                "decoder": self._decoding.chosen(request),
                 "width": width,
                 "height": height,
             }
@@ -157,19 +162,20 @@ class Diffusion:
         shape = (1, latents.channels, height // latents.factor, width // latents.factor)
         sampling = SAMPLERS[sampler](self._schedule, steps, starting_noise(request, shape), begun.origin)
         query, first = next(sampling), begun.origin.first if begun.origin else 0
+        reuse = Reuse(request.feature_reuse or 1)
         for step in range(first, steps):
             conditioning = rows if guided[step] else rows[-1:]
             count = len(conditioning)
             seen = query.latent if begun.told is None else np.concatenate([query.latent, begun.told], 1)
-            outputs = yield Call(
-                "unet",
+            outputs = yield reuse.call(
                 {
                     "sample": np.repeat(seen, count, axis=0),
                     "timestep": np.full(count, query.timestep, np.float32),
                     "encoder_hidden_states": conditioning,
-                },
+                }
             )
             assert outputs is not None
+            reuse.keep(outputs)
             try:
                 query = sampling.send(_guide(outputs["out_sample"], scale))
             except StopIteration as end:
@@ -180,7 +186,7 @@ class Diffusion:
                 clean = query.clean
             yield Stepped(step + 1 - first, steps - first, self._preview(clean))
 
-        outputs = yield Call("vae_decoder", {"latent_sample": latent / latents.scale})
+        outputs = yield self._decoding.call(latent, self._decoding.chosen(request))
         assert outputs is not None
         drawn = self._pixels(outputs["sample"])
         return drawn if source is None else source.pasted(drawn, latents.factor)

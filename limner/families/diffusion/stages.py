@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
@@ -41,6 +41,16 @@ class _Unet(nn.Module):
 
 class _Decoder(nn.Module):
     def __init__(self, network: AutoencoderKL) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, latent_sample: Tensor) -> Tensor:
+        picture: Tensor = self.network.decode(latent_sample, return_dict=False)[0]
+        return picture  # (B, 3, H, W)
+
+
+class _TinyDecoder(nn.Module):
+    def __init__(self, network: AutoencoderTiny) -> None:
         super().__init__()
         self.network = network
 
@@ -113,6 +123,8 @@ class Stage:
         if isinstance(self.network, _Encoder):
             vae = self.network.network
             return [part for part in (vae.encoder, vae.quant_conv) if part is not None]
+        if isinstance(self.network, _TinyDecoder):
+            return [self.network.network.decoder]
         return [self.network]
 
 
@@ -178,6 +190,19 @@ def decoder_stage(vae: AutoencoderKL, h: int, w: int) -> Stage:
         {"latent_sample": (vae.config.latent_channels, h, w)},
         ("sample", (vae.config.out_channels, h * factor, w * factor)),
         scaling_factor=vae.config.scaling_factor,
+    )
+
+
+def tiny_stage(vae: AutoencoderTiny, h: int, w: int) -> Stage:
+    """The graph of a tiny decoder, from latents of h x w to pictures."""
+    factor = 2 ** (len(vae.config.num_decoder_blocks) - 1)
+    return Stage(
+        "tiny_decoder",
+        "tiny_vae/decoder.onnx",
+        f"{WEIGHTS['vae']}.safetensors",
+        _TinyDecoder(vae),
+        {"latent_sample": (vae.config.latent_channels, h, w)},
+        ("sample", (vae.config.out_channels, h * factor, w * factor)),
     )
 
 

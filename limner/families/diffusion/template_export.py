@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...errors import InvalidInput
 from .checkpoint.templates import GRAPH, LISTED, TEMPLATES, Template
 from .export import graph_of
-from .stages import Stage, decoder_stage, encoder_stage, text_stage, unet_stage
+from .stages import Stage, decoder_stage, encoder_stage, text_stage, tiny_stage, unet_stage
 
 Config = dict[str, Any]
-_Network: TypeAlias = UNet2DConditionModel | AutoencoderKL | CLIPTextModel
+_Network: TypeAlias = UNet2DConditionModel | AutoencoderKL | AutoencoderTiny | CLIPTextModel
 
 _TOKENS, _SIDE = 77, 64  # of the inputs that a graph is made with; it takes others
 
@@ -61,6 +61,7 @@ def published() -> dict[str, tuple[str, Config]]:
         "sd1-inpainting-unet": ("unet", _FIRST | {"in_channels": 9}),
         "sd2-inpainting-unet": ("unet", _SECOND | {"in_channels": 9}),
         "vae": ("vae", _VAE),
+        "tiny-decoder": ("tiny_vae", {}),
     }
 
 
@@ -86,6 +87,8 @@ def _network(part: str, config: Config) -> _Network:
         match part:
             case "unet":
                 return UNet2DConditionModel.from_config(told).eval()
+            case "tiny_vae":
+                return AutoencoderTiny.from_config(told).eval()
             case "vae":
                 return AutoencoderKL.from_config(told).eval()
             case _:
@@ -100,12 +103,18 @@ def _stages(network: _Network) -> list[Stage]:
         return [unet_stage(network, _TOKENS)]
     if isinstance(network, AutoencoderKL):
         return [stage(network, _SIDE, _SIDE) for stage in (decoder_stage, encoder_stage)]
+    if isinstance(network, AutoencoderTiny):
+        return [tiny_stage(network, _SIDE, _SIDE)]
     return [text_stage(network)]
 
 
 def _listed(part: str, stage: Stage, network: _Network) -> Template:
     graph = stage.manifest(any_size=True)
     config = network.config.to_dict() if isinstance(network, CLIPTextModel) else dict(network.config)
+    weights = network.state_dict()
+    if isinstance(network, AutoencoderTiny):  # which may come without its encoder, and tells one thing twice
+        weights = {name: weight for name, weight in weights.items() if name.startswith("decoder.")}
+        del config["block_out_channels"]
     return Template(
         part=part,
         graph=stage.name,
@@ -114,7 +123,7 @@ def _listed(part: str, stage: Stage, network: _Network) -> Template:
         defaults=_plain(_defaults(part)),
         inputs=graph.inputs,
         outputs=graph.outputs,
-        weights={name: tuple(weight.shape) for name, weight in network.state_dict().items()},
+        weights={name: tuple(weight.shape) for name, weight in weights.items()},
     )
 
 
@@ -122,7 +131,8 @@ def _defaults(part: str) -> Config:
     """What the part's class takes where a configuration says nothing."""
     if part == "text_encoder":
         return dict(CLIPTextConfig().to_dict())
-    made = UNet2DConditionModel if part == "unet" else AutoencoderKL
+    classes = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "tiny_vae": AutoencoderTiny}
+    made = classes[part]
     arguments = inspect.signature(made.__init__).parameters.values()
     return {each.name: each.default for each in arguments if each.default is not inspect.Parameter.empty}
 

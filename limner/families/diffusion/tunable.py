@@ -14,7 +14,7 @@ from peft import LoraConfig
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from ...errors import InvalidInput, NotFound
+from ...errors import InvalidInput
 from ...registry.json_files import read_object
 from ...registry.models import Model
 from .recipe import Tuning
@@ -152,5 +152,7 @@ def _present(network: nn.Module, targets: list[str]) -> list[str]:
     names = [name for name, _ in network.named_modules()]
     found = [target for target in targets if any(name.endswith(f".{target}") for name in names)]
     if not found:
-        raise NotFound(f"no layer of {type(network).__name__} can take a LoRA: none of {', '.join(targets)}")
+        raise InvalidInput(
+            f"no layer of {type(network).__name__} can take a LoRA: none of {', '.join(targets)}"
+        )
     return found

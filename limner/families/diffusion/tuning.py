@@ -14,9 +14,9 @@ from ...training.cache import ArrayCache
 from ...training.hardware import commit, hardware
 from ...training.loop import Loop
 from ...training.run import Prepared
+from .derived import laid_on, trained, write_lora, write_model
 from .recipe import TuningRecipe
 from .tunable import Tunable, load_tunable
-from .tuned import laid_on, trained, write_lora, write_model
 from .tuning_examples import Encoders
 from .tuning_stage import TuningStage
 from .vocabulary import words_of

@@ -10,8 +10,11 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from numpy.typing import NDArray
 
+from limner.engine.depth import FEATURES
 from limner.engine.request import Call, Stepped
 from limner.families import Program
+
+from .depths import Watched
 
 Outputs = dict[str, NDArray[Any]]
 Networks = Callable[[Call], Outputs]
@@ -51,6 +54,8 @@ class Run:
 
 
 def torch_networks(pipeline: Any) -> Networks:
+    watched = Watched(pipeline.unet)
+
     @torch.no_grad()
     def answer(call: Call) -> Outputs:
         inputs = {name: torch.from_numpy(np.ascontiguousarray(rows)) for name, rows in call.inputs.items()}
@@ -59,6 +64,10 @@ def torch_networks(pipeline: Any) -> Networks:
                 return {"last_hidden_state": pipeline.text_encoder(**inputs)[0].numpy()}
             case "unet":
                 return {"out_sample": pipeline.unet(**inputs).sample.numpy()}
+            case "unet/full":
+                return watched(call.inputs)
+            case "unet/shallow":
+                return {"out_sample": watched(call.inputs)["out_sample"]}
             case "vae_encoder":
                 return {
                     "latent_parameters": pipeline.vae.encode(inputs["sample"]).latent_dist.parameters.numpy()
@@ -78,6 +87,13 @@ def flat_networks(call: Call) -> Outputs:
         case "unet":
             levels = np.array([0.25, 0.5], np.float32)[-len(call.inputs["sample"]) :]
             return {"out_sample": np.ones_like(call.inputs["sample"][:, :4]) * levels[:, None, None, None]}
+        case "unet/full":
+            # The features say of which time and of which text they are.
+            states, time = call.inputs["encoder_hidden_states"], call.inputs["timestep"]
+            features = np.stack([time, states[:, 1, 0]], 1)[:, :, None, None]
+            return flat_networks(Call("unet", call.inputs)) | {FEATURES: features}
+        case "unet/shallow":
+            return flat_networks(Call("unet", call.inputs))
         case "vae_encoder":
             return {"latent_parameters": np.zeros((1, 8, 8, 8), np.float32)}
         case _:

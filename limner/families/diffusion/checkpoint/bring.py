@@ -21,6 +21,7 @@ from .configuration import Config, Prediction, is_second
 from .lora import with_lora
 from .reading import WEIGHTS, Checkpoint, owner, read_checkpoint
 from .templates import TEMPLATES, Template, put, read_graph, templates
+from .tiny import GRAPH, read_tiny_decoder
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -60,13 +61,15 @@ def import_checkpoint(
     *,
     loras: Sequence[tuple[Path, float]] = (),
     prediction: Prediction | None = None,
+    tiny: Path | None = None,
     progress: Progress = lambda done, whole: None,
     template_folder: Path = TEMPLATES,
 ) -> Model:
     """Make the model directory `out` of a Stable Diffusion checkpoint, whole or not at all.
 
     All checks come before the first weight is copied: missing parts and tensors, shapes, pickles, room on the disk.
-    `progress` is told bytes written and bytes in all. For a configuration without a template one is made, which needs
+    `tiny` is a tiny decoder that goes beside the checkpoint's own (`tiny.py`). `progress` is told bytes written and
+    bytes in all. For a configuration without a template one is made, which needs
     the extra [train].
 
     NotFound, InvalidInput or Unavailable names what stands in the way.
@@ -77,7 +80,9 @@ def import_checkpoint(
     for file, scale in loras:
         checkpoint = replace(checkpoint, weights=with_lora(checkpoint.weights, file, scale))
     sizes = _sizes(checkpoint)
-    _check_room(out, checkpoint.size)
+    vae = checkpoint.configs["vae"]
+    beside = None if tiny is None else read_tiny_decoder(tiny, vae, template_folder)
+    _check_room(out, checkpoint.size + (beside.size if beside else 0))
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -85,6 +90,8 @@ def import_checkpoint(
             bound = _bound(checkpoint, template_folder, Path(made))
         hashed = _write_pipeline(checkpoint, partial, progress)
         graphs = {template.graph: _put(template, graph, checkpoint, partial) for template, graph in bound}
+        if beside is not None:
+            graphs[GRAPH] = beside.put(partial)
         Manifest(
             name=about.name,
             version=about.version,

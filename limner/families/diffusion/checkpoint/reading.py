@@ -62,9 +62,14 @@ def read_checkpoint(source: Path, prediction: Prediction | None = None) -> Check
         return _from_folder(source, prediction)
     if not source.is_file():
         raise NotFound(f"checkpoint '{source}' not found; name a diffusers folder or a .safetensors file")
-    if source.suffix in _PICKLED:
-        raise _pickled(source)
+    refuse_pickle(source)
     return _from_file(source, prediction)
+
+
+def refuse_pickle(file: Path) -> None:
+    """Raise InvalidInput for a file whose name says that it is a pickle."""
+    if file.suffix in _PICKLED:
+        raise _pickled(file)
 
 
 def _pickled(file: Path) -> InvalidInput:
@@ -115,13 +120,16 @@ def _from_folder(folder: Path, prediction: Prediction | None) -> Checkpoint:
     # Read here, so that what Limner cannot drive is told before anything is copied.
     Schedule.of(configs["scheduler"], folder / "scheduler" / "scheduler_config.json")
     ClipTokenizer(folder / "tokenizer")
-    weights = {part: _part(folder / part, stem) for part, stem in WEIGHTS.items()}
+    weights = {part: part_weights(folder / part, stem) for part, stem in WEIGHTS.items()}
     weights["vae"] = {_attention_once(name): tensor for name, tensor in weights["vae"].items()}
     return Checkpoint(weights, configs, folder / "tokenizer")
 
 
-def _part(folder: Path, stem: str) -> dict[str, Written]:
-    """The tensors of one part."""
+def part_weights(folder: Path, stem: str) -> dict[str, Written]:
+    """The tensors of one part of a diffusers folder, whose weights are called `stem`.
+
+    NotFound or InvalidInput names what is missing or pickled.
+    """
     names = [file.name for file in folder.iterdir()]
     chosen = weight_files(names, stem)
     if chosen is None:

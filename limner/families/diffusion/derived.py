@@ -1,4 +1,4 @@
-"""The model directory that comes out of tuning: the parent's, with other numbers where something was tuned.
+"""The model directory that comes out of tuning or distilling: the parent's, with other numbers where some were trained.
 
 A weights file keeps its order and number format, so that the parent's graphs fit it as they are. A LoRA is written
 as a file of its own and then laid on as any other is.
@@ -6,18 +6,20 @@ as a file of its own and then laid on as any other is.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import SchedulerMixin, StableDiffusionPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import nn
 
 from ...errors import InvalidInput, LimnerError
+from ...registry.json_files import read_object
 from ...registry.manifest import Manifest
 from ...registry.models import Model, open_model
 from ...registry.weight_files import Stored, Written, copied, read_index, rewrite
@@ -26,9 +28,8 @@ from .checkpoint.reading import WEIGHTS, owner
 from .tunable import ADAPTER
 
 LORA_NAME = "pytorch_lora_weights.safetensors"
-_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 # What was measured on other numbers, or found for them.
-_OF_THE_PARENT = ("int8.json", "*.partial")
+_OF_THE_PARENT = ("*int8.json", "*.partial")
 
 
 def write_lora(networks: dict[str, nn.Module], folder: Path) -> Path:
@@ -86,32 +87,39 @@ def trained(parent: Path, networks: dict[str, nn.Module]) -> dict[str, dict[str,
 def _written(part: str, name: str, value: torch.Tensor, stored: Stored) -> Written:
     def parts() -> Iterator[bytes]:
         numbers = value.detach().float().cpu().numpy()
-        data = rounded(numbers, stored.dtype)
-        if not bool(torch.isfinite(value).all()) or (
-            stored.dtype == "F16" and float(abs(numbers).max(initial=0)) > torch.finfo(torch.float16).max
-        ):
+        most = torch.finfo(torch.float16 if stored.dtype == "F16" else torch.float32).max
+        if not float(abs(numbers).max(initial=0)) <= most:
             raise LimnerError(f"{part}: weight {name} is not finite in {stored.dtype}; lower learning_rate")
-        yield data
+        yield rounded(numbers, stored.dtype)
 
     return Written(stored.dtype, stored.shape, parts)
 
 
 def write_model(
-    parent: Model, out: Path, changed: dict[str, dict[str, Written]], manifest: Manifest
+    parent: Model,
+    out: Path,
+    changed: dict[str, dict[str, Written]],
+    manifest: Manifest,
+    scheduler: SchedulerMixin | None = None,
 ) -> Model:
-    """Write the model directory `out`: the parent's parts with the changed tensors, and this manifest."""
+    """Write the model directory `out`: the parent's parts with the changed tensors, this manifest, and perhaps
+    another scheduler."""
     shutil.rmtree(out, ignore_errors=True)
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for part in _PARTS:
+    for part in sorted(entry.name for entry in parent.path.iterdir() if entry.is_dir()):
         weights = f"{WEIGHTS[part]}.safetensors" if changed.get(part) else ""
         shutil.copytree(
             parent.path / part, partial / part, ignore=shutil.ignore_patterns(*_OF_THE_PARENT, weights)
         )
         if weights:
             rewrite(parent.path / part / weights, partial / part / weights, changed[part])
-    shutil.copy2(parent.path / "model_index.json", partial / "model_index.json")
+    index = read_object(parent.path / "model_index.json")
+    if scheduler is not None:
+        scheduler.save_pretrained(partial / "scheduler")
+        index["scheduler"] = ["diffusers", type(scheduler).__name__]
+    (partial / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
     manifest.write(partial)
     partial.rename(out)
     return open_model(out)

@@ -1,0 +1,140 @@
+"""Compiled forms of a graph, kept on the disk and read back without a look at the graph's weights.
+
+OpenVINO writes them, by its own cache, and would read them, too; but it knows them by their weights, and reads and
+rounds all of them to find out. Here a form is known by the files it comes from (their sizes and times) and by how it
+was asked for. What was compiled is read from the file where it lies: its weights take no memory of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .pages import given_back
+
+_log = logging.getLogger(__name__)
+
+_OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
+_WHOLE = "whole.json"  # in the folder of a form: it is there once the form is
+_MOST_HEADER = 4096  # bytes
+# Bytes of a form, past which what compiling leaves behind is worth the seconds of reading it back.
+_LARGE = 2**27
+
+
+class _Whole(BaseModel):
+    """Which file of the folder is the form, how long it is, and where in it OpenVINO's own header ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    size: int
+    begins: int
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled form, and what must stay in memory as long as it or any of its requests does."""
+
+    model: openvino.CompiledModel
+    memory: NDArray[np.uint8] | None = None
+
+
+class CompiledForms:
+    """The compiled forms of one graph file with the weights beside it."""
+
+    def __init__(self, folder: Path, weights: Path) -> None:
+        """Keep them in `folder`; the graph reads files in `weights`."""
+        self._folder, self._weights = folder, weights
+
+    def compiled(
+        self,
+        core: openvino.Core,
+        settings: Mapping[str, Any],
+        asked: object,
+        network: Callable[[], openvino.Model],
+    ) -> Compiled:
+        """The form for what is `asked` with these settings: read where it is there, else compiled of `network`.
+
+        RuntimeError where it cannot be compiled.
+        """
+        processor = [
+            core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
+        ]
+        how = processor, sorted(settings.items()), asked
+        folder = self._folder / hashlib.sha256(repr(how).encode()).hexdigest()[:16]
+        if (found := self._read(core, folder, settings)) is not None:
+            return found
+        shutil.rmtree(folder, ignore_errors=True)
+        with given_back(self._weights, self._folder):
+            made = core.compile_model(network(), "CPU", {**settings, "CACHE_DIR": str(folder)})
+        if _mark_whole(folder) < _LARGE:
+            return Compiled(made)
+        del made  # it has all weights twice: as they were, and as it lays them out
+        return self.compiled(core, settings, asked, network)
+
+    def _read(self, core: openvino.Core, folder: Path, settings: Mapping[str, Any]) -> Compiled | None:
+        try:
+            whole = _Whole.model_validate_json((folder / _WHOLE).read_bytes())
+            file = folder / whole.file
+            if file.stat().st_size != whole.size:
+                return None
+            # OpenVINO takes no array that must not be written to, so that it gets one whose changes would be lost.
+            stored = np.memmap(file, np.uint8, "c", whole.begins)
+            with given_back(self._folder):
+                tensor = openvino.Tensor(stored, shared_memory=True)
+                return Compiled(core.import_model(tensor, "CPU", dict(settings)), stored)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError, RuntimeError) as error:
+            _log.warning("what was compiled into %s is compiled again: %s", folder, error)
+            return None
+
+
+def _mark_whole(folder: Path) -> int:
+    """Note that the form in `folder` was written to its end; gives its bytes, 0 where it was not."""
+    try:
+        (file,) = folder.glob("*.blob")
+        with file.open("rb") as stream:
+            header = stream.readline(_MOST_HEADER)
+        if not (header.startswith(b"<?xml") and header.endswith(b"/>\n")):
+            return 0
+        whole = _Whole(file=file.name, size=file.stat().st_size, begins=len(header))
+        (folder / _WHOLE).write_text(whole.model_dump_json())
+        return whole.size
+    except (OSError, ValueError) as error:
+        _log.warning("what was compiled is not kept in %s: %s", folder, error)
+        return 0
+
+
+def compiled_forms(cache: Path, file: Path) -> CompiledForms | None:
+    """What is kept of a graph's file, under `cache`; None where nothing can be kept there.
+
+    Forms of earlier weights or by another OpenVINO, and of graphs that are gone, are removed.
+    """
+    of_file = cache / "openvino" / hashlib.sha256(str(file).encode()).hexdigest()[:16]
+    parts = sorted((part.name, part.stat()) for part in file.parent.iterdir() if part.is_file())
+    stamp = repr((openvino.get_version(), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in parts]))
+    folder = of_file / hashlib.sha256(stamp.encode()).hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (of_file / _OF_FILE).write_text(str(file))
+        for other in of_file.iterdir():
+            if other not in (folder, of_file / _OF_FILE):
+                shutil.rmtree(other, ignore_errors=True)
+        for name in of_file.parent.glob(f"*/{_OF_FILE}"):
+            if not Path(name.read_text()).is_file():
+                shutil.rmtree(name.parent, ignore_errors=True)
+    except OSError as error:
+        _log.warning("compiled graphs are not kept: %s: %s", folder, error.strerror)
+        return None
+    return CompiledForms(folder, file.parent)

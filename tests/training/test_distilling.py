@@ -1,0 +1,87 @@
+"""What a distillation learns on, and the folder that it keeps to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+
+import pytest
+
+from limner.errors import InvalidInput
+from limner.registry import Model, open_model
+from limner.storybook.worlds import WORLDS
+from limner.training.distilling import Distillation, distill, from_file, settings_of, storybook
+
+
+@pytest.fixture
+def model(tiny_model: Path) -> Model:
+    return open_model(tiny_model)
+
+
+def knowing(model: Model, *worlds: str) -> Model:
+    words = {word for world in worlds for word in WORLDS[world].vocabulary()}
+    return replace(model, manifest=model.manifest.model_copy(update={"vocabulary": tuple(sorted(words))}))
+
+
+def test_sentences_are_of_the_worlds_that_a_model_knows(model: Model) -> None:
+    both = storybook(knowing(model, "scenes", "creatures"))
+    scenes, creatures = storybook(knowing(model, "scenes")), storybook(knowing(model, "creatures"))
+    assert (scenes.hash, creatures.hash, both.hash) == ("scenes", "creatures", "scenes and creatures")
+    assert [both.text(n) for n in range(4)] == [
+        scenes.text(0),
+        creatures.text(1),
+        scenes.text(2),
+        creatures.text(3),
+    ]
+    assert len({scenes.text(n) for n in range(200)}) > 190
+
+
+def test_frozen_sentences_are_passed_over(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = knowing(model, "scenes")
+    usual = storybook(known)
+    first = usual.text(0)
+    prompt = next(iter(WORLDS["scenes"].frozen("seen")))
+    monkeypatch.setattr(WORLDS["scenes"], "frozen", lambda name: (replace(prompt, text=first),), raising=True)
+    without = storybook(known)
+    assert without.text(0) != first
+    assert without.text(1) == usual.text(1)
+
+
+def test_lines_of_a_file_come_again(tmp_path: Path) -> None:
+    file = tmp_path / "p.txt"
+    file.write_text(" one\n\ntwo\n")
+    sentences = from_file(file)
+    assert [sentences.text(n) for n in islice(count(), 4)] == ["one", "two", "one", "two"]
+    file.write_text("one\ntwo")
+    assert from_file(file).hash == sentences.hash
+    file.write_text("one\nthree")
+    assert from_file(file).hash != sentences.hash
+
+
+def test_a_large_model_learns_slowly(model: Model) -> None:
+    assert settings_of(model).learning_rate == 5e-4
+    unet = model.manifest.graphs["unet"].model_copy(update={"parameters": 860_000_000})
+    graphs = model.manifest.graphs | {"unet": unet}
+    large = replace(model, manifest=model.manifest.model_copy(update={"graphs": graphs}))
+    assert settings_of(large).learning_rate == 1e-5
+    assert settings_of(large, learning_rate=1e-3).learning_rate == 1e-3
+
+
+def test_a_resumed_run_keeps_to_what_it_began_with(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("one")
+    settings = Distillation(student_steps=2, walks=2, steps=1, batch_size=4)
+    distill(model, settings, tmp_path / "run", prompts=tmp_path / "p.txt")
+    other = settings.model_copy(update={"batch_size": 8})
+    with pytest.raises(InvalidInput, match="batch_size is 8 and was 4"):
+        distill(model, other, tmp_path / "run", resume=True, prompts=tmp_path / "p.txt")
+    (tmp_path / "p.txt").write_text("two")
+    with pytest.raises(InvalidInput, match="prompts is"):
+        distill(model, settings, tmp_path / "run", resume=True, prompts=tmp_path / "p.txt")
+
+
+def test_it_takes_no_folder_of_anybody_else(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("one")
+    (tmp_path / "model").mkdir()
+    with pytest.raises(InvalidInput, match="holds 'model' but is no folder of a distillation"):
+        distill(model, Distillation(student_steps=2), tmp_path, prompts=tmp_path / "p.txt")
