@@ -159,14 +159,14 @@ def make_table(data: Path) -> float:
 
 
 def make_decoder_table(data: Path) -> float:
-    """The decoder's table, by random latents; gives the seconds it took."""
+    """The decoder's table, by small random latents; gives the seconds it took."""
     from limner.engine.backends.int8 import table_of
     from limner.optimizing.decoder import decoder_table
     from limner.registry.models import Registry
 
     began, graph = time.perf_counter(), Registry(data).find("full").graph_file("vae_decoder")
     rng = np.random.default_rng(0)
-    latents = [rng.standard_normal((1, 4, 64, 64), np.float32) / np.float32(0.18215) for _ in range(2)]
+    latents = [rng.standard_normal((1, 4, 24, 24), np.float32) / np.float32(0.18215) for _ in range(2)]
     table = decoder_table(graph, [{"latent_sample": latent} for latent in latents])
     table_of(graph).write_text(table.model_dump_json(indent=1))
     return time.perf_counter() - began

@@ -36,9 +36,10 @@ def round_decoder(model: Model, small: bool, tell: Callable[[str], None]) -> flo
     sampler = sampler.model_copy(update={"steps": min(sampler.steps, _STEPS)})
     told = model.manifest.model_copy(update={"precision": "bfloat16", "sampler": sampler})
     texts = sentences(model, _SMALL if small else _LARGE)
-    samples = trajectories(replace(model, manifest=told), backend("openvino"), texts, sampler.steps, GRAPH)
-    graph = model.graph_file(GRAPH)
-    kept = len(samples) // 4
+    # It is called once a picture: every call, for all of them are wanted.
+    every = 4 * sampler.steps
+    samples = trajectories(replace(model, manifest=told), backend("openvino"), texts, every, GRAPH)
+    graph, kept = model.graph_file(GRAPH), len(samples) // 4
     table = decoder_table(graph, samples[kept:])
     near = nearness(graph, table, samples[:kept])
     tell(f"the decoder in 8 bits: {near:.1f} dB to float32, {'kept' if near >= NEAR else 'left as it is'}")
