@@ -65,7 +65,7 @@ def draw(models: list[Model], texts: list[str], data_dir: Path) -> list[tuple[Pi
 def row(model: Model, rows: Rows, seconds: float) -> str:
     """One line of the table."""
     shares = " | ".join(f"{100 * rate.share:.1f}" for rate in rows.statements.values())
-    how = model.manifest.sampler
+    how = model.manifest.stepping
     told = (
         f"{model.name}@{model.version}, {how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}"
     )

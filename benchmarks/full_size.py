@@ -150,7 +150,7 @@ def make_table(data: Path) -> float:
     from limner.registry.models import Registry
 
     began, model = time.perf_counter(), Registry(data).find("full")
-    told = model.manifest.sampler.model_copy(update={"steps": 4})
+    told = model.manifest.stepping.model_copy(update={"steps": 4})
     short = type(model)(model.path, model.manifest.model_copy(update={"sampler": told}), False)
     samples = trajectories(short, backend("openvino"), sentences(model, 2), 2)
     table = table_for(model.graph_file("unet"), samples)

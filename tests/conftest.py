@@ -1,7 +1,8 @@
-"""Fixtures for all tests: the tiny model is made once a run, whichever worker asks first."""
+"""Fixtures for all tests: the tiny models are made once a run, whichever worker asks first."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,25 @@ from filelock import FileLock
 from tests.tiny_model import make_tiny_model
 
 
+def _made(factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], object]) -> Path:
+    base = factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    directory = shared / name
+    with FileLock(shared / f"{name}.lock"):
+        if not (directory / "limner.json").is_file():
+            make(directory)
+    return directory
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A complete model directory with random weights; copy it before changing it."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    directory = shared / "tiny_model"
-    with FileLock(shared / "tiny_model.lock"):
-        if not (directory / "limner.json").is_file():
-            make_tiny_model(directory)
-    return directory
+    return _made(tmp_path_factory, worker_id, "tiny_model", make_tiny_model)
+
+
+@pytest.fixture(scope="session")
+def tiny_attngan(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The same of the AttnGAN family."""
+    from tests.families.attngan.tiny import make_tiny_attngan
+
+    return _made(tmp_path_factory, worker_id, "tiny_attngan", make_tiny_attngan)

@@ -175,7 +175,8 @@ for module in sys.stdin.read().split():
     importlib.import_module(module)
 from typer.testing import CliRunner
 from limner.cli.app import app
-verbs = "draw", "serve", "train", "evaluate", "data storybook", "data check", "models list", "models import sd"
+imports = "models import sd", "models import attngan"
+verbs = "draw", "serve", "train", "evaluate", "data storybook", "data check", "models list", *imports
 for verb in ("", *verbs):
     result = CliRunner().invoke(app, [*verb.split(), "--help"])
     assert result.exit_code == 0, (verb, result.output)

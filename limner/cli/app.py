@@ -91,6 +91,7 @@ _models.command("list")(models_list.list_models)
 _models.command("show")(models_show.show)
 _models.add_typer(_import, name="import")
 _import.command("sd")(models_import.sd)
+_import.command("attngan")(models_import.attngan)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`limner models import sd`: a Stable Diffusion checkpoint becomes a model that Limner serves."""
+"""`limner models import`: a checkpoint that others have made becomes a model that Limner serves."""
 
 from __future__ import annotations
 
@@ -55,10 +55,7 @@ def sd(
     chosen = _prediction(prediction)
     path, from_hub = Path(source), not Path(source).exists() and is_hub_id(source)
     slug = _slug(name or source.partition("@")[0].rpartition("/")[2] or path.resolve().name)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", version):
-        raise typer.BadParameter(
-            f"{version!r} must be small letters, digits, dots and dashes", param_hint="--version"
-        )
+    _check_version(version)
     out = place(data_dir) / "models" / slug / version
     check_place(out)
     for file, _ in loras:
@@ -74,6 +71,47 @@ def sd(
     typer.echo(
         f"{model.name}@{model.version} is ready: limner draw 'a castle by the sea' --model {model.name}"
     )
+
+
+def attngan(
+    text_encoder: Annotated[
+        Path, typer.Argument(help="The text encoder's state dict, such as text_encoder200.pth.")
+    ],
+    generator: Annotated[Path, typer.Argument(help="The generator's state dict, such as bird_AttnGAN2.pth.")],
+    captions: Annotated[
+        Path, typer.Argument(metavar="CAPTIONS_PICKLE", help="The captions.pickle of its set.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="What the model is called here. [default: the generator's name]"),
+    ] = None,
+    version: Annotated[str, typer.Option("--version", help="Its version.")] = "1",
+    licence: Annotated[str, typer.Option("--licence", help="The weights' licence.")] = "as its makers say",
+    data_dir: DataDir = None,
+) -> None:
+    """Bring in an AttnGAN as the paper's public code keeps it. Of pickles nothing but plain values is read."""
+    from ..registry.places import data_dir as place
+    from .extra import needs_extra
+
+    with needs_extra("train", "bringing in an AttnGAN"):
+        from ..families.attngan.bring import About, import_original
+    slug = _slug(name or generator.stem)
+    _check_version(version)
+    about = About(slug, version, name or slug, licence)
+    out = place(data_dir) / "models" / slug / version
+    model = import_original(text_encoder, generator, captions, out, about)
+    known = model.manifest.vocabulary or ()
+    typer.echo(
+        f"{model.name}@{model.version} is ready and knows {len(known)} words: "
+        f"limner draw 'this bird is red' --model {model.name}"
+    )
+
+
+def _check_version(version: str) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", version):
+        raise typer.BadParameter(
+            f"{version!r} must be small letters, digits, dots and dashes", param_hint="--version"
+        )
 
 
 def _prediction(given: str | None) -> Prediction | None:

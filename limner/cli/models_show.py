@@ -10,7 +10,7 @@ from .options import AsJson, DataDir
 
 if TYPE_CHECKING:
     from ..registry import Model
-    from ..registry.manifest import Lineage
+    from ..registry.manifest import Lineage, SamplerDefaults
 
 
 def told(model: Model) -> dict[str, Any]:
@@ -24,6 +24,13 @@ def told(model: Model) -> dict[str, Any]:
         "parameters": sum(graph.parameters for graph in model.manifest.graphs.values()),
         "vocabulary_size": len(words) if words is not None else None,
     }
+
+
+def _defaults(sampler: SamplerDefaults | None) -> str:
+    if sampler is None:
+        return "one step"
+    told = f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}"
+    return told + _reuse(sampler.feature_reuse)
 
 
 def _origin(lineage: Lineage) -> dict[str, str]:
@@ -57,7 +64,7 @@ def show(
 
         typer.echo(json.dumps(about, indent=1))
         return
-    manifest, sampler, lineage = model.manifest, model.manifest.sampler, model.manifest.lineage
+    manifest, lineage = model.manifest, model.manifest.lineage
     sizes = ", ".join(f"{size.width} x {size.height}" for size in manifest.sizes)
     rows = {
         "model": f"{model.name}@{model.version}{' (built in)' if model.built_in else ''}",
@@ -67,8 +74,7 @@ def show(
         "family": f"{manifest.family}, {manifest.precision}",
         "sizes": f"{sizes} px",
         "parameters": f"{about['parameters'] / 1e6:.1f} million in {', '.join(manifest.graphs)}",
-        "defaults": f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}"
-        + _reuse(sampler.feature_reuse),
+        "defaults": _defaults(manifest.sampler),
         "licence": manifest.licence,
         **_origin(lineage),
     }

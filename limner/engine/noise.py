@@ -14,9 +14,13 @@ normal ones by Box and Muller's transform, in two ways:
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .request import DrawRequest
 
 _Floats = NDArray[np.float32]
 
@@ -49,6 +53,28 @@ def normal(seed: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     count = math.prod(shape)
     values = _blocks(twister, count) if count >= _BLOCK else _pairs(twister, count)
     return values.reshape(shape)
+
+
+def starting_noise(request: DrawRequest, shape: tuple[int, ...]) -> _Floats:
+    """The noise of the seed; of a variation, turned towards that of the other seed on the sphere that both lie on.
+
+    Spherical interpolation (Shoemake 1985): what lies between two normal vectors is as long as they are.
+    """
+    assert request.seed is not None
+    noise = normal(request.seed, shape)
+    share = request.variation_strength
+    if share is None:
+        return noise
+    assert request.variation_seed is not None
+    other = normal(request.variation_seed, shape)
+    a, b = noise.astype(np.float64), other.astype(np.float64)
+    cosine = float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    if angle < 1e-6:
+        return noise
+    mixed = (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
+    between: _Floats = mixed.astype(np.float32)
+    return between
 
 
 def _blocks(twister: np.random.RandomState, count: int) -> _Floats:

@@ -85,12 +85,27 @@ class DrawRequest(BaseModel):
 
 
 @dataclass(frozen=True)
+class WordMaps:
+    """How much each place of a picture looked at each of the text's `words`: maps (words, h, w) float32, which sum to
+    1 over words, coarse before fine."""
+
+    words: tuple[str, ...]
+    maps: tuple[NDArray[np.float32], ...]
+
+
+@dataclass(frozen=True)
 class Stepped:
-    """One of `steps` steps is done; `preview` is a small picture, uint8 (h, w, 3), or None."""
+    """One of `steps` steps is done; `preview` is a small picture, uint8 (h, w, 3), or None.
+
+    A family that draws several sizes at once shows all of them in `pictures`, smallest first, and one that attends to
+    words may show how, in `attention`.
+    """
 
     step: int
     steps: int
     preview: NDArray[np.uint8] | None
+    pictures: tuple[NDArray[np.uint8], ...] = ()
+    attention: WordMaps | None = None
 
 
 @dataclass(frozen=True)

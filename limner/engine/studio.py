@@ -96,7 +96,8 @@ class LocalStudio:
 
     def preload(self, name: str) -> None:
         """Load a model now, and draw a step of each kind to be warm; raises what `draw` would."""
-        kinds = min(2, self._registry.find(name).manifest.sampler.feature_reuse)
+        sampler = self._registry.find(name).manifest.sampler
+        kinds = 1 if sampler is None else min(2, sampler.feature_reuse)
         self.draw(DrawRequest(prompt="a picture", model=name, steps=kinds, seed=0))
 
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:

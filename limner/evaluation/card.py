@@ -41,7 +41,7 @@ class Ceiling(_Part):
 
 
 class Settings(_Part):
-    """How the pictures were drawn."""
+    """How the pictures were drawn; no `sampler` where it was in one step."""
 
     sampler: str
     steps: int

@@ -14,7 +14,7 @@ from PIL import Image
 from ..storybook.scene import Statement
 from ..storybook.worlds import Verdict
 from ..storybook.worlds import world as world_of
-from .card import Card, Ceiling, FileCard
+from .card import Card, Ceiling, FileCard, Settings
 from .tally import Rate, Rows
 from .ways import ways
 
@@ -122,6 +122,12 @@ def _ceiling(words: str, ceiling: Ceiling) -> tuple[dict[str, Rows], str]:
     return {f"{words}: what is so": both.true, f"{words}: one atom falsified": both.falsified}, ""
 
 
+def _steps(how: Settings) -> str:
+    if not how.sampler:
+        return "in one step"
+    return f"{how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}"
+
+
 def _jpeg(pixels: NDArray[np.uint8]) -> str:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=88)
@@ -171,7 +177,7 @@ def page(card: Card, shown: dict[str, list[Shown]]) -> str:
         for file, pictures in shown.items()
     )
     facts = {
-        "Pictures": f"{how.width} x {how.height}, {how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}"
+        "Pictures": f"{how.width} x {how.height}, {_steps(how)}"
         f"{_part(how.guidance_interval)}{_reuse(how.feature_reuse)}, "
         f"{how.seeds} seed{'s' if how.seeds != 1 else ''} a prompt",
         "Drawing": f"{cost.seconds_a_picture:g} s a picture, {cost.at_once} at a time, on {cost.hardware}",

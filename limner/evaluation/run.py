@@ -95,6 +95,8 @@ def _judged(
 
 
 def _round_trip(model: Model, world: str, count: int, size: int, pool: Executor, bar: Progress) -> Ceiling:
+    if model.manifest.preview is None:
+        return Ceiling(accuracy=None, note="has no autoencoder")
     try:
         through = round_trip(model.path)
     except ModuleNotFoundError:

@@ -61,6 +61,11 @@ def optimize(
     and stays as it was where this does not come to its end. Gives the model and what was measured; `tell` is told what
     goes on. Unavailable without NNCF.
     """
+    if model.manifest.sampler is None:
+        raise InvalidInput(
+            f"model '{model.name}' is of family {model.manifest.family}, which draws in one step; "
+            "ways to draw are measured of diffusion models"
+        )
     need_nncf()
     check_target(target)
     small = sum(graph.parameters for graph in model.manifest.graphs.values()) < _SMALL
@@ -87,7 +92,7 @@ def _choose(
     of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
     wanted = [] if of is None else fresh_prompts(of, count)
     texts = [prompt.text for prompt in wanted] or sentences(model, count)
-    own = model.manifest.sampler.guidance_interval
+    own = model.manifest.stepping.guidance_interval
     if guidance and of is None:
         tell("guidance stays as it is: no checker knows this model's words")
         guidance = False
@@ -122,7 +127,7 @@ def _choose(
     )
     choices.write(model.path)
     settings = {"guidance_interval": best.guidance_interval, "feature_reuse": best.feature_reuse}
-    sampler = model.manifest.sampler.model_copy(update=settings)
+    sampler = model.manifest.stepping.model_copy(update=settings)
     update = {"precision": best.precision, "sampler": sampler}
     model.manifest.model_copy(update=update).write(model.path)
     put_on_card(model, choices)

@@ -32,7 +32,7 @@ def round_decoder(model: Model, small: bool, tell: Callable[[str], None]) -> flo
     Otherwise there is none afterwards.
     """
     tell("drawing pictures to see what the decoder reads")
-    sampler = model.manifest.sampler
+    sampler = model.manifest.stepping
     sampler = sampler.model_copy(update={"steps": min(sampler.steps, _STEPS)})
     told = model.manifest.model_copy(update={"precision": "bfloat16", "sampler": sampler})
     texts = sentences(model, _SMALL if small else _LARGE)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import InvalidInput, NotFound
 
@@ -101,24 +101,45 @@ class Lineage(_Part):
 
 
 class Manifest(_Part):
-    """One version of one model."""
+    """One version of one model.
+
+    `sampler` and `preview` are None where a model draws in one step: there are no steps to choose, and no latents.
+    The first of `sizes` is what a request gets by default.
+    """
 
     format: Literal[1] = 1
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     title: str
     description: str
-    family: Literal["diffusion"]
+    family: Literal["diffusion", "attngan"]
     precision: Precision = "bfloat16"
     decoder: Decoder = "full"
     graphs: dict[str, Graph]
-    sampler: SamplerDefaults = SamplerDefaults()
+    sampler: SamplerDefaults | None = SamplerDefaults()
     sizes: tuple[Size, ...]
-    preview: Preview
+    preview: Preview | None
     layout: Layout | None = None
     vocabulary: tuple[str, ...] | None = None
     licence: str
     lineage: Lineage
+
+    @model_validator(mode="after")
+    def _steps_as_the_family_has_them(self) -> Self:
+        """A sampler and a preview in a diffusion model, neither in one that draws in one step."""
+        wanted = self.family == "diffusion"
+        if (self.sampler is not None, self.preview is not None) != (wanted, wanted):
+            raise ValueError(
+                f"a model of family {self.family} has {'a' if wanted else 'no'} sampler and preview"
+            )
+        return self
+
+    @property
+    def stepping(self) -> SamplerDefaults:
+        """The sampler of a model that draws in steps; InvalidInput of one that does not."""
+        if self.sampler is None:
+            raise InvalidInput(f"model '{self.name}' is of family {self.family}, which draws in one step")
+        return self.sampler
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:

@@ -19,6 +19,7 @@ from ..engine.request import (
     Steps,
     Strength,
 )
+from ..registry.manifest import Manifest, SamplerDefaults
 from ..registry.models import Model
 from .jobs import Job, State
 
@@ -204,16 +205,16 @@ class SizeView(BaseModel):
 
 
 class DefaultsView(BaseModel):
-    """What a job gets when it does not say."""
+    """What a job gets when it does not say; null is what a model that draws in one step does not have."""
 
     steps: int
-    guidance_scale: float
-    sampler: str
+    guidance_scale: float | None
+    sampler: str | None
 
 
 class ModelView(BaseModel):
-    """A model; `limits` are [least, most]; `vocabulary` is null where any word may be understood; `edits` says whether
-    it can begin from a picture."""
+    """A model; `limits` are [least, most] of each setting that it takes (of a text, its letters); `vocabulary` is null
+    where any word may be understood; `edits` says whether it can begin from a picture."""
 
     name: str
     version: str
@@ -293,19 +294,30 @@ def model_view(model: Model) -> ModelView:
         description=manifest.description,
         family=manifest.family,
         sizes=[SizeView(width=size.width, height=size.height) for size in manifest.sizes],
-        defaults=DefaultsView(**manifest.sampler.model_dump(exclude={"guidance_interval", "feature_reuse"})),
-        limits={
-            "prompt": (1, MAX_PROMPT),
-            "seed": (0, MAX_SEED),
-            "steps": (1, MAX_STEPS),
-            "guidance_scale": (1, MAX_GUIDANCE),
-            "n": (1, MAX_PICTURES),
-        },
+        defaults=_defaults(manifest.sampler),
+        limits=_limits(manifest),
         vocabulary=None if manifest.vocabulary is None else list(manifest.vocabulary),
         edits="vae_encoder" in manifest.graphs,
         small=sum(graph.parameters for graph in manifest.graphs.values()) < SMALL_PARAMETERS,
         card=f"/v1/models/{manifest.name}/{manifest.version}/card" if has_card else None,
     )
+
+
+def _defaults(sampler: SamplerDefaults | None) -> DefaultsView:
+    if sampler is None:
+        return DefaultsView(steps=1, guidance_scale=None, sampler=None)
+    return DefaultsView(**sampler.model_dump(include=set(DefaultsView.model_fields)))
+
+
+def _limits(manifest: Manifest) -> dict[str, tuple[int, int]]:
+    always = {"prompt": (1, MAX_PROMPT), "seed": (0, MAX_SEED), "n": (1, MAX_PICTURES)}
+    if manifest.sampler is None:
+        return always | {"steps": (1, 1)}
+    return always | {
+        "steps": (1, MAX_STEPS),
+        "guidance_scale": (1, MAX_GUIDANCE),
+        "negative_prompt": (0, MAX_PROMPT),
+    }
 
 
 def _time(seconds: float) -> datetime:

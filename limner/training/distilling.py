@@ -89,6 +89,7 @@ def distill(
     Raises InvalidInput for wrong values and Cancelled after Ctrl-C; what was done is kept, and the same call with
     `resume` goes on exactly where it stopped.
     """
+    model.manifest.stepping  # noqa: B018 - raises for one that draws in one step as it is
     name = name or f"{model.name}-{settings.student_steps}-steps"
     _check_names(name, version)
     sentences = storybook(model) if prompts is None else from_file(prompts)

@@ -13,11 +13,12 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -60,6 +61,29 @@ class Stage(Protocol):
 
     def sheet(self) -> Image.Image:
         """A page of samples to look at."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What an optimiser of its own changes, and the loss that it goes by, as `Stage.loss`.
+
+    The loop takes the turns of a stage one after another at every step, on the same examples.
+    """
+
+    name: str
+    module: nn.Module
+    loss: Callable[[int, int, int, torch.Generator], dict[str, Tensor]]
+
+
+@runtime_checkable
+class TurnTaking(Protocol):
+    """A stage whose networks learn against each other; its `loss` is not called. `averaged` is the part of its module
+    that a moving average is kept of."""
+
+    averaged: nn.Module
+
+    def turns(self) -> Sequence[Turn]:
+        """Whose turn it is, in order; no turn's loss may leave gradients to what another changes."""
 
 
 def learning_rate(recipe: Optimisation, step: int) -> float:
@@ -106,8 +130,10 @@ class Loop:
             )
         device = self.accelerator.device
         stage.module.to(device)
-        self.optimizer = self.accelerator.prepare(_optimizer(stage.module, recipe))
-        self.parameters = [p for p in stage.module.parameters() if p.requires_grad]
+        self.turns = _turns(stage)
+        self.optimizers = [self.accelerator.prepare(_optimizer(turn.module, recipe)) for turn in self.turns]
+        averaged = stage.averaged if isinstance(stage, TurnTaking) else stage.module
+        self.parameters = _trainable(averaged)
         self.average = MovingAverage(self.parameters, recipe.ema_decay, recipe.ema_on_cpu)
         self.step, self.seconds = 0, 0.0
 
@@ -175,11 +201,23 @@ class Loop:
         )
 
     def _one_step(self) -> dict[str, float]:
-        """One optimiser step; each process takes its share of the batch, and gradients are averaged."""
-        recipe, processes = self.recipe, self.accelerator.num_processes
+        """One step of every optimiser, in turns."""
         torch.manual_seed((self.seed * _STEP_SEED + self.step) % 2**63)
         self.stage.module.train()
-        for group in self.optimizer.param_groups:
+        losses: dict[str, float] = {}
+        for turn, optimizer in zip(self.turns, self.optimizers, strict=True):
+            found = self._one_turn(turn, optimizer)
+            if turn.name:
+                found[turn.name] = found["loss"]
+            losses |= found
+        self.average.step(self.parameters)
+        return losses
+
+    def _one_turn(self, turn: Turn, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        """One optimiser's step; each process takes its share of the batch, and gradients are averaged."""
+        recipe, processes = self.recipe, self.accelerator.num_processes
+        parameters = _trainable(turn.module)
+        for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self.step)
         sums: dict[str, float] = {}
         size = recipe.batch_size // (recipe.accumulation * processes)
@@ -190,23 +228,22 @@ class Loop:
             )
             with self._autocast():
                 first = self.step * recipe.batch_size + share * size
-                losses = self.stage.loss(self.step, first, size, generator)
+                losses = turn.loss(self.step, first, size, generator)
             self.accelerator.backward(losses["loss"] / recipe.accumulation)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) / recipe.accumulation
         if processes > 1:
-            for parameter in self.parameters:
+            for parameter in parameters:
                 if parameter.grad is not None:
                     parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip))
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
         if not (math.isfinite(sums["loss"]) and math.isfinite(norm)):
             raise LimnerError(
-                f"{self.stage.name}: loss {sums['loss']}, gradient {norm} at step {self.step}; "
+                f"{turn.name or self.stage.name}: loss {sums['loss']}, gradient {norm} at step {self.step}; "
                 "lower learning_rate and go on from the last checkpoint with --resume"
             )
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.average.step(self.parameters)
+        optimizer.step()
+        optimizer.zero_grad()
         return sums
 
     @contextmanager
@@ -242,7 +279,10 @@ class Loop:
             partial.mkdir(parents=True)
             state = {
                 "module": _trained(self.stage.module),
-                "optimizer": self.optimizer.state_dict(),
+                **{
+                    _key(turn): each.state_dict()
+                    for turn, each in zip(self.turns, self.optimizers, strict=True)
+                },
                 "ema": self.average.state_dict(),
                 "step": self.step,
                 "seconds": self.seconds,
@@ -269,7 +309,8 @@ class Loop:
                 f"{found[-1]} was trained with other channels or layers than the recipe says; "
                 "use that recipe, or start again without --resume"
             )
-        self.optimizer.load_state_dict(state["optimizer"])
+        for turn, optimizer in zip(self.turns, self.optimizers, strict=True):
+            optimizer.load_state_dict(state[_key(turn)])
         self.average.load_state_dict(state["ema"], self.parameters)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
 
@@ -278,6 +319,20 @@ def _trained(module: nn.Module) -> dict[str, Tensor]:
     """What a checkpoint keeps of a module: all but frozen parameters, which it has from elsewhere."""
     frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
     return {name: value for name, value in module.state_dict().items() if name not in frozen}
+
+
+def _turns(stage: Stage) -> Sequence[Turn]:
+    """Most stages have one, without a name."""
+    return stage.turns() if isinstance(stage, TurnTaking) else (Turn("", stage.module, stage.loss),)
+
+
+def _key(turn: Turn) -> str:
+    """Where a checkpoint keeps the state of a turn's optimiser."""
+    return f"optimizer {turn.name}".rstrip()
+
+
+def _trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [p for p in module.parameters() if p.requires_grad]
 
 
 def _due(every: int, step: int, last: bool) -> bool:
@@ -289,7 +344,7 @@ def _optimizer(module: nn.Module, recipe: Optimisation) -> torch.optim.Optimizer
     groups = _groups(module, recipe.weight_decay)
     if recipe.optimizer == "adafactor":
         return torch.optim.Adafactor(groups, recipe.learning_rate, eps=(None, 1e-3), d=recipe.clip)
-    return torch.optim.AdamW(groups, recipe.learning_rate, betas=(0.9, recipe.beta2), fused=True)
+    return torch.optim.AdamW(groups, recipe.learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)
 
 
 def _held() -> float:
@@ -302,7 +357,7 @@ def _held() -> float:
 def _groups(module: nn.Module, decay: float) -> list[dict[str, object]]:
     """Weight decay for matrices and kernels alone, not for norms, biases and embeddings."""
     embeddings = {id(p) for m in module.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
-    trained = [p for p in module.parameters() if p.requires_grad]
+    trained = _trainable(module)
     decayed = [p for p in trained if p.ndim > 1 and id(p) not in embeddings]
     chosen = {id(p) for p in decayed}
     rest = [p for p in trained if id(p) not in chosen]

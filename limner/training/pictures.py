@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.progress import track
+from torch import Tensor
 
 from ..data.captioned import Item
 from ..data.pictures import load_mask, load_picture
@@ -134,3 +136,13 @@ def order(count: int, seed: int, first: int, size: int) -> NDArray[np.int64]:
         chosen = places // count == epoch
         found[chosen] = shuffled[places[chosen] % count]
     return found
+
+
+def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
+    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in -1..1."""
+    return torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def to_pixels(made: Tensor) -> NDArray[np.uint8]:
+    """float (B, 3, H, W) in -1..1 to uint8 (B, H, W, 3)."""
+    return ((made.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()

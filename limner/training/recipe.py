@@ -84,6 +84,7 @@ class Optimisation(Table):
     final_rate: Share = 0.02
     warmup: Annotated[int, Field(ge=0)] = 100
     weight_decay: Share = 0.01
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.99
     clip: Annotated[float, Field(gt=0)] = 1.0
     optimizer: Literal["adamw", "adafactor"] = "adamw"
@@ -105,16 +106,21 @@ class Optimisation(Table):
         return self
 
 
-class About(Table):
-    """What the exported model says of itself, and what its requests get by default."""
+class Said(Table):
+    """What an exported model of any family says of itself."""
 
     name: Name
     version: Name = "1"
     title: str
     description: str
     licence: str = "Apache-2.0"
-    sampler: SamplerDefaults = SamplerDefaults()
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+class About(Said):
+    """And what the requests of one that draws in steps get by default."""
+
+    sampler: SamplerDefaults = SamplerDefaults()
 
 
 class Recipe(Table):
@@ -127,7 +133,7 @@ class Recipe(Table):
     trainer: ClassVar[str]
     stages: ClassVar[Mapping[str, str]]
 
-    family: Literal["diffusion"] = "diffusion"
+    family: Literal["diffusion", "attngan"] = "diffusion"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     data: Data
 
@@ -163,6 +169,8 @@ def recipe_of(tables: dict[str, Any]) -> Recipe:
     try:
         kinds = import_module(f"limner.families.{family}.recipe")
     except (ModuleNotFoundError, TypeError):
-        raise InvalidInput(f"family {family!r} not found; known: diffusion", field="family") from None
+        raise InvalidInput(
+            f"family {family!r} not found; known: diffusion, attngan", field="family"
+        ) from None
     kind: type[Recipe] = kinds.kind_of(tables)
     return kind.model_validate(tables)

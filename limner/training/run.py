@@ -65,6 +65,12 @@ def train(
     same call with `resume` goes on exactly where it stopped.
     """
     recipe = read_recipe(recipe_file).settled(parent, folder)
+    if parent is not None and parent.manifest.family != recipe.family:
+        raise InvalidInput(
+            f"model '{parent.name}' is of family {parent.manifest.family}, not {recipe.family}; "
+            "name another with --init, or leave it out",
+            field="init",
+        )
     # torchrun starts several processes; accelerate joins them on a CPU only when it is told to.
     processes = PartialState(cpu="LOCAL_RANK" in os.environ and not torch.cuda.is_available())
     out.mkdir(parents=True, exist_ok=True)

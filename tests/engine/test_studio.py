@@ -68,7 +68,7 @@ def test_events_come_in_order_and_the_picture_knows_its_request(studio: LocalStu
 def test_a_model_that_reuses_features_is_warm_at_both_depths(tmp_path: Path, tiny_model: Path) -> None:
     folder = shutil.copytree(tiny_model, tmp_path / "models" / "tiny" / "1")
     manifest = Manifest.read(folder)
-    told = manifest.sampler.model_copy(update={"feature_reuse": 3})
+    told = manifest.stepping.model_copy(update={"feature_reuse": 3})
     manifest.model_copy(update={"sampler": told}).write(folder)
     studio = LocalStudio(Registry(tmp_path), threads=1)
     studio.preload("tiny")

@@ -83,3 +83,12 @@ def test_shuffled_captions_are_of_other_prompts() -> None:
     prompts = frozen("seen")
     for task in tasks(world("scenes"), "seen", seeds=1):
         assert task.shuffled in [prompt.scene for prompt in prompts if prompt.id != task.prompt.id]
+
+
+def test_a_model_that_draws_in_one_step_has_a_card_too(tiny_attngan: Path, tmp_path: Path) -> None:
+    folder = evaluate(str(tiny_attngan), tmp_path / "card", seeds=1, limit=1, data_dir=tmp_path / "data")
+    card = Card.read(folder)
+    assert (card.settings.steps, card.settings.sampler, card.settings.width) == (1, "", 64)
+    assert card.round_trip.accuracy is None
+    text = (folder / "card.html").read_text()
+    assert "64 x 64, in one step, 1 seed a prompt" in text and "has no autoencoder" in text

@@ -72,7 +72,7 @@ def test_a_model_is_optimized_from_the_command_line(tiny_model: Path, tmp_path: 
     assert [row.feature_reuse for row in choices.rows[3:]] == list(choosing.REUSES)
     (chosen,) = [row for row in choices.rows if row.chosen]
     assert model.manifest.precision == chosen.precision
-    assert model.manifest.sampler.feature_reuse == chosen.feature_reuse
+    assert model.manifest.stepping.feature_reuse == chosen.feature_reuse
     assert all(row.psnr is None or row.psnr > choosing.NEAR for row in choices.rows[:3]), "tiny, yet near"
     assert len(Table.read(table_of(model.graph_file("unet"))).weights) > 10
     assert "chosen" in done.output and "tiny@1" in done.output

@@ -107,6 +107,12 @@ def test_a_checkpoint_leaves_out_what_is_frozen(tmp_path: Path) -> None:
     assert not (tmp_path / "sheets").exists() and not (tmp_path / "validation.log").exists()
 
 
+def test_checkpoints_of_one_optimiser_keep_the_form_that_they_had(tmp_path: Path) -> None:
+    Loop(Line(), _recipe(validate_every=0, sheet_every=0), 7, tmp_path).run()
+    state = torch.load(tmp_path / "checkpoints" / "000000012" / "state.pt", weights_only=True)
+    assert state.keys() == {"module", "optimizer", "ema", "step", "seconds"}
+
+
 def test_without_resume_it_starts_again(tmp_path: Path) -> None:
     Loop(Line(), _recipe(), 7, tmp_path).run()
     second = Line()

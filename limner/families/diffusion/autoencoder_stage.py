@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...training.pictures import PictureArrays, order
+from ...training.pictures import to_pixels as to_pixels
+from ...training.pictures import to_tensor as to_tensor
 from .loss import kl_divergence, reconstruction_loss
 from .recipe import Autoencoder
 from .sheets import grid
@@ -55,16 +57,6 @@ def set_posterior(vae: AutoencoderKL, logvar: float) -> None:
     channels = vae.config.latent_channels
     vae.quant_conv.weight[channels:] = 0
     vae.quant_conv.bias[channels:] = logvar
-
-
-def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
-    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in -1..1."""
-    return torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2) / 127.5 - 1
-
-
-def to_pixels(made: Tensor) -> NDArray[np.uint8]:
-    """float (B, 3, H, W) in -1..1 to uint8 (B, H, W, 3)."""
-    return ((made.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 class AutoencoderStage:

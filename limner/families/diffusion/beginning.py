@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.noise import normal
+from ...engine.noise import starting_noise as starting_noise
 from ...engine.request import Call, DrawRequest
 from ...engine.samplers import Origin
 from ...engine.source import Source
@@ -70,25 +70,3 @@ def _encoded(sample: _Floats, latents: Latents) -> Generator[Call, Outputs | Non
     parameters: _Floats = outputs["latent_parameters"]
     mean: _Floats = parameters[:, : latents.channels]
     return mean * latents.scale
-
-
-def starting_noise(request: DrawRequest, shape: tuple[int, ...]) -> _Floats:
-    """The noise of the seed; of a variation, turned towards that of the other seed on the sphere that both lie on.
-
-    Spherical interpolation (Shoemake 1985): what lies between two normal vectors is as long as they are.
-    """
-    assert request.seed is not None
-    noise = normal(request.seed, shape)
-    share = request.variation_strength
-    if share is None:
-        return noise
-    assert request.variation_seed is not None
-    other = normal(request.variation_seed, shape)
-    a, b = noise.astype(np.float64), other.astype(np.float64)
-    cosine = float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    if angle < 1e-6:
-        return noise
-    mixed = (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
-    between: _Floats = mixed.astype(np.float32)
-    return between

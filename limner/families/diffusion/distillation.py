@@ -35,7 +35,7 @@ console = Console()
 
 def check(model: Model, settings: Distillation) -> None:
     """Raise InvalidInput where the model cannot be distilled so."""
-    steps_for_each(model.manifest.sampler.steps, settings.student_steps)
+    steps_for_each(model.manifest.stepping.steps, settings.student_steps)
     unet, vae = (read_object(model.path / part / "config.json") for part in ("unet", "vae"))
     if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
         raise InvalidInput(
@@ -89,7 +89,7 @@ def stage_of(model: Model, settings: Distillation, sentences: Sentences, folder:
     schedule = Schedule.read(model.path / "scheduler" / "scheduler_config.json")
     network = backend(threads=torch.get_num_threads()).load(model, "unet")
     empty = texts.states(texts.tokens([""]))[0].numpy()
-    teacher = Teacher(network, schedule, model.manifest.sampler, empty, settings.student_steps)
+    teacher = Teacher(network, schedule, model.manifest.stepping, empty, settings.student_steps)
     jumps = Jumps.of(schedule, settings.student_steps)
     return DistillationStage(
         settings, student, vae.eval().requires_grad_(False), texts, teacher, jumps, folder

@@ -7,48 +7,31 @@ is installed and compares it with torch.
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import logging
 import shutil
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ...errors import InvalidInput, LimnerError, NotFound, Unavailable
+from ...errors import InvalidInput, LimnerError, NotFound
 from ...registry.manifest import Layout, Lineage, Manifest, Preview, SamplerDefaults, Size
 from ...registry.models import Model, open_model
 from ...registry.onnx_weights import bind, strip
 from ...registry.weight_files import read_index
+from ..graphs import TOLERANCE as TOLERANCE
+from ..graphs import Parity, Run, onnx_program, runtimes
 from .checkpoint.reading import owner
 from .checkpoint.templates import PREFIX
 from .stages import Stage, load_stages
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-TOLERANCE = 1e-3
-OPSET = 18
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-Arrays = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far a graph in a runtime is from torch: largest difference over largest value."""
-
-    graph: str
-    runtime: str
-    error: float
 
 
 def export(
@@ -133,8 +116,6 @@ def graph_of(stage: Stage, template: bool = False) -> ModelProto:
     For a `template` the sides of latents and the number of text tokens may vary too, and parameters have names and
     shapes alone.
     """
-    if importlib.util.find_spec("onnxscript") is None:
-        raise Unavailable("exporting graphs needs the package 'onnxscript'; install the extra [train]")
     batch = torch.export.Dim("B")
     shapes: list[dict[int, Any]] = [{0: batch} for _ in stage.inputs]
     if template:
@@ -144,19 +125,12 @@ def graph_of(stage: Stage, template: bool = False) -> ModelProto:
                 axes |= {2: sides[0], 3: sides[1]}
             elif name == "encoder_hidden_states":
                 axes |= {1: torch.export.Dim("T")}
-    with _quiet():
-        program = torch.onnx.export(
-            stage.network,
-            tuple(stage.random_inputs(2, seed=0).values()),
-            dynamo=True,
-            optimize=False,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=list(stage.inputs),
-            output_names=[stage.output[0]],
-            dynamic_shapes=tuple(shapes),
-        )
-    assert program is not None
+    program = onnx_program(
+        stage.network,
+        stage.random_inputs(2, seed=0),
+        [stage.output[0]],
+        dict(zip(stage.inputs, shapes, strict=True)),
+    )
     if template:
         _forget_weights(program)
     proto = program.model_proto
@@ -173,19 +147,6 @@ def _forget_weights(program: torch.onnx.ONNXProgram) -> None:
             value.const_value = ir.ExternalTensor(
                 "weights", 0, 0, ir.DataType.FLOAT, shape=value.shape, name=name
             )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    exporter = logging.getLogger("torch.onnx")
-    level = exporter.level
-    exporter.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        exporter.setLevel(level)
 
 
 def _random_pairs(decoder: Stage) -> tuple[Tensor, Tensor]:
@@ -215,16 +176,9 @@ def verify(directory: Path) -> list[Parity]:
     Runs in OpenVINO and in ONNX Runtime, each where installed; Unavailable where neither is. LimnerError
     where an error reaches 1e-3 (largest difference over largest value).
     """
-    runtimes: dict[str, Callable[[Path], Callable[[Arrays], NDArray[Any]]]] = {}
-    if importlib.util.find_spec("openvino"):
-        runtimes["openvino"] = _openvino
-    if importlib.util.find_spec("onnxruntime"):
-        runtimes["onnxruntime"] = _onnxruntime
-    if not runtimes:
-        raise Unavailable("verifying graphs needs openvino or onnxruntime; install limner")
     found = []
     for stage in load_stages(directory):
-        for runtime, load in runtimes.items():
+        for runtime, load in runtimes().items():
             run = load(directory / stage.file)
             error = float(np.max([_difference(stage, run, rows) for rows in (1, 3)]))
             if not error < TOLERANCE:
@@ -236,26 +190,10 @@ def verify(directory: Path) -> list[Parity]:
 
 
 @torch.no_grad()
-def _difference(stage: Stage, run: Callable[[Arrays], NDArray[Any]], rows: int) -> float:
+def _difference(stage: Stage, run: Run, rows: int) -> float:
     inputs = stage.random_inputs(rows, seed=rows)
     expected = stage.network(**inputs).numpy()
-    got = run({name: value.numpy() for name, value in inputs.items()})
+    got = run({name: value.numpy() for name, value in inputs.items()})[0]
     if got.shape != expected.shape:
         return float("inf")
     return float(np.abs(got - expected).max() / np.abs(expected).max())
-
-
-def _openvino(file: Path) -> Callable[[Arrays], NDArray[Any]]:
-    import openvino
-
-    compiled = openvino.compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda inputs: np.asarray(compiled(inputs)[0])
-
-
-def _onnxruntime(file: Path) -> Callable[[Arrays], NDArray[Any]]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda inputs: np.asarray(session.run(None, inputs)[0])

@@ -83,14 +83,16 @@ class Diffusion:
         self._latents = _Autoencoder.read(model.path / "vae" / "config.json").latents
         self._decoding = Decoding(model, self._latents.scale)
         self._inpaints = _channels(model.manifest) == 2 * self._latents.channels + 1
-        self._matrix = np.array(model.manifest.preview.matrix, np.float32)  # (C, 3)
-        self._bias = np.array(model.manifest.preview.bias, np.float32)  # (3,)
+        preview = model.manifest.preview
+        assert preview is not None
+        self._matrix = np.array(preview.matrix, np.float32)  # (C, 3)
+        self._bias = np.array(preview.bias, np.float32)  # (3,)
         self._encodings = EncodingCache(_ENCODINGS_KEPT)
         self._most_windows = _MOST_WINDOWS if _takes_any_text(model.manifest) else 1
 
     def resolve(self, request: DrawRequest) -> DrawRequest:
         """Fill every None from the manifest, the seed at random; InvalidInput names the wrong field."""
-        defaults = self._manifest.sampler
+        defaults = self._manifest.stepping
         sampler = defaults.sampler if request.sampler is None else request.sampler
         if sampler not in SAMPLERS:
             known = ", ".join(SAMPLERS)

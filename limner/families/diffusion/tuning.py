@@ -47,7 +47,7 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
             )
             for part in (data.train, data.held_out)
         ]  # fmt: skip
-        guidance = parent.manifest.sampler.guidance_scale
+        guidance = parent.manifest.stepping.guidance_scale
         stage = TuningStage(tuning, model, parts[0], parts[1], encoders, guidance, recipe.seed)
     loop = Loop(stage, tuning, recipe.seed, out / "tuning")
     loop.run(resume)

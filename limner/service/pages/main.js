@@ -95,7 +95,7 @@ function plate(job) {
   if (!first) return "";
   const seeds = job.images.length > 1 ? `${job.images.length} pictures` : `Seed ${first.seed}`;
   const steps = job.steps || job.request.steps;
-  return [seeds, `${steps} steps`, job.request.model].filter(Boolean).join(" · ");
+  return [seeds, steps === 1 ? "1 step" : `${steps} steps`, job.request.model].filter(Boolean).join(" · ");
 }
 
 /** Show a finished job on the stage. @param {Job} job */

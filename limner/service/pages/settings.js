@@ -23,6 +23,15 @@ let locked = false;
 /** @type {Partial<Request>} of a variation whose settings were taken over, until its seed is changed */
 let variation = {};
 
+/** What only some models take, by its name in a request and among a model's limits. */
+const CONTROLS = { steps, guidance_scale: guidance, negative_prompt: negative };
+
+/** @param {HTMLElement} control */
+const fieldOf = (control) => /** @type {HTMLElement} */ (control.closest(".field"));
+
+/** Whether the chosen model takes what a control says. @param {HTMLElement} control */
+const taken = (control) => !fieldOf(control).hidden;
+
 /** How a request names a model: with its version where several have the name. @param {Model} one */
 const reference = (one) => (models.filter((m) => m.name === one.name).length > 1 ? `${one.name}@${one.version}` : one.name);
 
@@ -35,9 +44,9 @@ function show() {
   const preferred = chosen()?.defaults;
   const changed = [
     locked && seed.value !== "",
-    preferred && Number(steps.value) !== preferred.steps,
-    preferred && Number(guidance.value) !== preferred.guidance_scale,
-    negative.value.trim() !== "",
+    preferred && taken(steps) && Number(steps.value) !== preferred.steps,
+    preferred && taken(guidance) && Number(guidance.value) !== preferred.guidance_scale,
+    taken(negative) && negative.value.trim() !== "",
     size.selectedIndex > 0,
   ].filter(Boolean).length;
   if (changed) toggle.dataset.changed = String(changed);
@@ -57,16 +66,25 @@ function offerSizes(sizes) {
   element("size-field", HTMLElement).hidden = sizes.length < 2;
 }
 
+/** Show only what the model leaves a choice of. @param {Model["limits"]} limits */
+function offerControls(limits) {
+  for (const [name, control] of Object.entries(CONTROLS)) {
+    const [least, most] = limits[name] ?? [0, 0];
+    fieldOf(control).hidden = least === most;
+  }
+}
+
 /** Set everything to what the model prefers. */
 function reset() {
   const one = chosen();
   if (!one) return;
+  offerControls(one.limits);
   const [least, most] = one.limits.steps ?? [1, 150];
   Object.assign(steps, { min: String(least), max: String(Math.min(most, Math.max(50, one.defaults.steps))) });
   const [low, high] = one.limits.guidance_scale ?? [1, 30];
-  Object.assign(guidance, { min: String(low), max: String(Math.min(high, Math.max(15, one.defaults.guidance_scale))) });
+  Object.assign(guidance, { min: String(low), max: String(Math.min(high, Math.max(15, one.defaults.guidance_scale ?? low))) });
   steps.value = String(one.defaults.steps);
-  guidance.value = String(one.defaults.guidance_scale);
+  guidance.value = String(one.defaults.guidance_scale ?? low);
   negative.value = "";
   seed.value = "";
   variation = {};
@@ -121,9 +139,9 @@ export function read(newSeed, fitted) {
   const typed = /^\d+$/.test(text) ? Number(text) : /** @type {any} */ (text);
   return {
     model: reference(one),
-    steps: Number(steps.value),
-    guidance_scale: Number(guidance.value),
-    negative_prompt: negative.value.trim(),
+    ...(taken(steps) ? { steps: Number(steps.value) } : {}),
+    ...(taken(guidance) ? { guidance_scale: Number(guidance.value) } : {}),
+    ...(taken(negative) ? { negative_prompt: negative.value.trim() } : {}),
     ...(locked && text !== "" && !newSeed ? { seed: typed, ...variation } : {}),
     ...(one.sizes.length > 1 && !(fitted && size.selectedIndex === 0) ? { width, height } : {}),
   };

@@ -127,6 +127,7 @@ def test_every_step_is_told_with_a_preview_of_the_clean_latent(
         ((8, 8, 3), np.dtype(np.uint8))
     ] * 4
     preview = open_model(tiny_model).manifest.preview
+    assert preview is not None
     latent = done.calls[-1].inputs["latent_sample"][0] * 0.5
     colours = np.einsum("chw,cr->hwr", latent, preview.matrix) + preview.bias
     assert np.abs(done.previews[-1] - colours.clip(0, 1) * 255).max() < 0.51

@@ -102,6 +102,8 @@ class Stub:
         self.resumed_from: list[str] = []
         self.away = False
         self.edits = True
+        self.defaults: dict[str, Any] = {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"}
+        self.limits = {"steps": [1, 150], "guidance_scale": [1, 30], "negative_prompt": [0, 1000]}
         self.sent: list[dict[str, Any]] = []
 
     def finish(self, job: StubJob, state: str) -> None:
@@ -157,8 +159,8 @@ class Stub:
         defaults = {
             "model": "storybook",
             "seed": secrets.randbelow(2**32),
-            "steps": 20,
-            "guidance_scale": 4.0,
+            "steps": self.defaults["steps"],
+            "guidance_scale": self.defaults["guidance_scale"],
             "negative_prompt": "",
             "n": 1,
             "width": SIZE,
@@ -190,8 +192,8 @@ def stub_app(stub: Stub) -> Starlette:
             "description": "",
             "family": "diffusion",
             "sizes": stub.sizes,
-            "defaults": {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"},
-            "limits": {"steps": [1, 150], "guidance_scale": [1, 30]},
+            "defaults": stub.defaults,
+            "limits": stub.limits,
             "vocabulary": list(vocabulary()),
             "edits": stub.edits,
             "small": True,

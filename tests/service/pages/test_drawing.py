@@ -147,6 +147,23 @@ def test_the_settings_are_sent_and_copied(page: Page, stub: Stub) -> None:
     )
 
 
+def test_what_a_model_leaves_no_choice_of_is_neither_shown_nor_sent(page: Page, stub: Stub) -> None:
+    stub.defaults = {"steps": 1, "guidance_scale": None, "sampler": None}
+    stub.limits = {"steps": [1, 1]}
+    page.reload()
+    write(page, APPLE)
+    page.click("#settings")
+    for field in ("#steps", "#guidance", "#negative"):
+        expect(page.locator(field)).to_be_hidden()
+    expect(page.locator("#seed")).to_be_visible()
+    expect(page.locator("#settings")).not_to_have_attribute("data-changed", "1")
+    page.click("#draw")
+    finished(page)
+    (sent,) = stub.sent
+    assert not {"steps", "guidance_scale", "negative_prompt"} & sent.keys()
+    expect(page.locator("#facts")).to_contain_text("1 step")
+
+
 def test_a_refusal_stands_beside_its_field(page: Page, complaints: list[str]) -> None:
     write(page, APPLE)
     page.click("#settings")

@@ -1,0 +1,111 @@
+"""What AttnGAN minimises: the match of words and regions (DAMSM), the adversarial losses, the condition's divergence.
+
+Xu et al. 2018, "AttnGAN: Fine-Grained Text to Image Generation with Attentional Generative Adversarial Networks".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .discriminator import Discriminator
+
+_TINY = 1e-8
+
+
+@dataclass(frozen=True)
+class Sharpness:
+    """The factors of equations 9, 10 and 11."""
+
+    regions: float = 4.0
+    words: float = 5.0
+    batch: float = 10.0
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """B pictures and their B texts in one space.
+
+    `regions` (B, D, h, w), `whole` (B, D); `words` (B, D, T), `sentence` (B, D), `mask` bool (B, T). `same` bool (B, B)
+    is true where a text is also true of another's picture, which must not count as a wrong answer.
+    """
+
+    regions: Tensor
+    whole: Tensor
+    words: Tensor
+    sentence: Tensor
+    mask: Tensor
+    same: Tensor
+
+
+def word_scores(regions: Tensor, words: Tensor, mask: Tensor, sharpness: Sharpness) -> Tensor:
+    """How well each picture fits the words of each text, (pictures, texts): equations 7 to 10, before the factor of 11.
+
+    `regions` (N, D, h, w), `words` (M, D, T), `mask` bool (M, T). Each region shares itself out over a text's words;
+    then each word gathers its regions, the more sharply the larger `sharpness.regions`, and is compared with them.
+    """
+    regions = regions.flatten(2)  # (N, D, R)
+    scores = torch.einsum("ndr,mdt->nmrt", regions, words)
+    there = mask[None, :, None, :]
+    shared = scores.masked_fill(~there, torch.finfo(scores.dtype).min).softmax(3)
+    gathered = (sharpness.regions * shared).softmax(2)  # (N, M, R, T)
+    context = torch.einsum("ndr,nmrt->nmdt", regions, gathered)
+    alike = functional.cosine_similarity(context, words[None], dim=2, eps=_TINY)  # (N, M, T)
+    return (sharpness.words * alike).masked_fill(~mask[None], -torch.inf).logsumexp(2)
+
+
+def sentence_scores(whole: Tensor, sentence: Tensor) -> Tensor:
+    """The cosine of each picture (N, D) and each text (M, D): (N, M)."""
+    return functional.normalize(whole, dim=1, eps=_TINY) @ functional.normalize(sentence, dim=1, eps=_TINY).T
+
+
+def contrast(scores: Tensor, same: Tensor, sharpness: Sharpness) -> Tensor:
+    """Find the text of each picture and the picture of each text among all (B, B): equations 11 and 12, both added."""
+    own = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    scores = (sharpness.batch * scores).masked_fill(same & ~own, -torch.inf)
+    right = torch.arange(len(scores), device=scores.device)
+    return functional.cross_entropy(scores, right) + functional.cross_entropy(scores.T, right)
+
+
+def damsm_losses(encoded: Encoded, sharpness: Sharpness) -> tuple[Tensor, Tensor]:
+    """The loss of the words and that of the sentence (equation 13 is their sum)."""
+    with torch.autocast(encoded.words.device.type, enabled=False):
+        by_word = word_scores(encoded.regions.float(), encoded.words.float(), encoded.mask, sharpness)
+        by_sentence = sentence_scores(encoded.whole.float(), encoded.sentence.float())
+    return contrast(by_word, encoded.same, sharpness), contrast(by_sentence, encoded.same, sharpness)
+
+
+def discriminator_loss(network: Discriminator, real: Tensor, fake: Tensor, sentence: Tensor) -> Tensor:
+    """What one discriminator is at fault, for pictures (B, 3, side, side), B at least 2, and their sentences (B, D).
+
+    (real + real of its sentence) / 2 + (fake + fake of its sentence + real of another's sentence) / 3; the other's is
+    the next one of the batch.
+    """
+    seen, made = network(real), network(fake.detach())
+    told = _cross_entropy(network.real_and_said(seen, sentence), 1)
+    told_fake = _cross_entropy(network.real_and_said(made, sentence), 0)
+    told_wrong = _cross_entropy(network.real_and_said(seen[:-1], sentence[1:]), 0)
+    alone, alone_fake = _cross_entropy(network.real(seen), 1), _cross_entropy(network.real(made), 0)
+    return (alone + told) / 2 + (alone_fake + told_fake + told_wrong) / 3
+
+
+def generator_loss(network: Discriminator, fake: Tensor, sentence: Tensor) -> Tensor:
+    """How far a discriminator is from taking pictures (B, 3, side, side) for real, with and without their sentences."""
+    made = network(fake)
+    told = _cross_entropy(network.real_and_said(made, sentence), 1)
+    return _cross_entropy(network.real(made), 1) + told
+
+
+def _cross_entropy(scores: Tensor, truth: int) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(
+        scores.float(), torch.full_like(scores, truth, dtype=torch.float32)
+    )
+
+
+def kl_divergence(mean: Tensor, logvar: Tensor) -> Tensor:
+    """Of the conditions (B, C) from unit normal ones, averaged over all of their values."""
+    mean, logvar = mean.float(), logvar.float()
+    return -0.5 * (1 + logvar - mean.square() - logvar.exp()).mean()

@@ -1,0 +1,134 @@
+"""The program of an AttnGAN picture: encode the text, then draw every size of picture in one step.
+
+Noise comes from the request's seed: the first values are the generator's, the rest the conditioning augmentation's.
+What this family has not is refused by name: more than one step, guidance, a negative prompt, a sampler, a picture to
+begin from. A request gets the largest picture unless it asks for another size; what is drawn does not depend on that.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...engine.noise import starting_noise
+from ...engine.request import MAX_SEED, Call, DrawRequest, Stepped, WordMaps
+from ...engine.source import Source
+from ...errors import InvalidInput, LimnerError
+from .. import Program
+from .shape import Shape
+from .words import Words, row, words_of
+
+if TYPE_CHECKING:
+    from ...registry.models import Model
+
+_VARIATION = 0.3
+_TAKEN = {"prompt", "model", "seed", "width", "height", "variation_seed", "variation_strength"}
+
+
+class AttnGan:
+    """The AttnGAN family (see `limner.families.Family`): graphs text_encoder and generator."""
+
+    def __init__(self, model: Model) -> None:
+        """Read vocabulary and widths; NotFound or InvalidInput names the file."""
+        self._manifest = model.manifest
+        self._words = Words.read(model.path)
+        self._shape = Shape.read(model.path)
+        if len(self._words.words) != self._shape.vocabulary:
+            raise InvalidInput(
+                f"{model.path}: the vocabulary has {len(self._words.words)} words and the text encoder "
+                f"{self._shape.vocabulary}"
+            )
+
+    def resolve(self, request: DrawRequest) -> DrawRequest:
+        """Fill every None that this family has, the seed at random; InvalidInput names the wrong field."""
+        self._refuse(request)
+        if not self._words.ids(request.prompt):
+            raise InvalidInput(
+                f"model '{self._manifest.name}' knows no word of '{request.prompt}'; "
+                f"its own are such as {', '.join(self._words.known[:5])}",
+                field="prompt",
+            )
+        update: dict[str, object] = {"steps": 1, "guidance_scale": None}
+        if request.seed is None:
+            update["seed"] = _random_seed()
+        if request.variation_seed is not None or request.variation_strength is not None:
+            share = request.variation_strength
+            update["variation_strength"] = _VARIATION if share is None else share
+            if request.variation_seed is None:
+                update["variation_seed"] = _random_seed()
+        side = self._side(request)
+        return request.model_copy(update=update | {"width": side, "height": side})
+
+    def _refuse(self, request: DrawRequest) -> None:
+        said = {name for name in request.model_fields_set if getattr(request, name) not in (None, "")}
+        for name, plain in (("steps", 1), ("guidance_scale", 1)):
+            if getattr(request, name) == plain:
+                said.discard(name)
+        for field in (name for name in type(request).model_fields if name in said - _TAKEN):
+            raise InvalidInput(
+                f"model '{self._manifest.name}' draws from words alone, in one step: leave out {field}",
+                field=field,
+            )
+
+    def _side(self, request: DrawRequest) -> int:
+        sides = self._shape.sides
+        for side in reversed(sides):
+            if request.width in (None, side) and request.height in (None, side):
+                return side
+        known = ", ".join(f"{side}x{side}" for side in reversed(sides))
+        field = "width" if request.width is not None and request.width not in sides else "height"
+        raise InvalidInput(
+            f"model '{self._manifest.name}' does not draw {field}={getattr(request, field)}; sizes: {known}",
+            field=field,
+        )
+
+    def program(self, request: DrawRequest, source: Source | None = None) -> Program:
+        """Start the program of a resolved request; every call has 1 row.
+
+        LimnerError where the network's output is not finite.
+        """
+        shape = self._shape
+        ids = self._words.ids(request.prompt)
+        filled = min(len(ids), shape.tokens)
+        mask = (np.arange(shape.tokens) < filled).astype(np.float32)[None]  # (1, T)
+        told = yield Call("text_encoder", {"input_ids": row(ids, shape.tokens)[None], "mask": mask})
+        assert told is not None
+        noise = starting_noise(request, (1, shape.noise + shape.condition))
+        made = yield Call(
+            "generator",
+            {
+                "words": told["words"],
+                "sentence": told["sentence"],
+                "mask": mask,
+                "noise": noise[:, : shape.noise],
+                "further": noise[:, shape.noise :],
+            },
+        )
+        assert made is not None
+        pictures = tuple(self._pixels(made[f"picture_{side}"]) for side in shape.sides)
+        maps = tuple(
+            made[f"attention_{side}"][0, :filled].astype(np.float32, copy=False) for side in shape.sides[:-1]
+        )
+        attention = WordMaps(self._seen(request.prompt)[:filled], maps) if maps else None
+        yield Stepped(1, 1, pictures[0], pictures, attention)
+        return pictures[shape.sides.index(request.width or shape.sides[-1])]
+
+    def _seen(self, prompt: str) -> tuple[str, ...]:
+        """The words of a prompt that have an id, as they were written but for capitals."""
+        return tuple(word for word in words_of(prompt) if self._words.ids(word))
+
+    def _pixels(self, picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Round a picture (1, 3, side, side) in -1..1 to pixels (side, side, 3)."""
+        if not np.isfinite(picture).all():
+            name = f"{self._manifest.name}@{self._manifest.version}"
+            raise LimnerError(f"model '{name}' drew values that are not finite; its weights are broken")
+        shares = picture[0].transpose(1, 2, 0).astype(np.float32) * np.float32(0.5) + np.float32(0.5)
+        levels: NDArray[np.float32] = shares.clip(0, 1) * np.float32(255)
+        return levels.round().astype(np.uint8)
+
+
+def _random_seed() -> int:
+    return secrets.randbelow(MAX_SEED + 1)
