@@ -39,7 +39,7 @@ EARTHS: tuple[tuple[RGB, RGB, RGB], ...] = (
 )
 """What a bird on the ground stands on: grass, sand, stone; its tone, and those of what lies on it."""
 
-_PARTS = {
+PARTS = {
     "main": "colour",
     "eyering": "eyering_colour",
     "bill": "bill_colour",
@@ -51,7 +51,7 @@ _PARTS = {
 def paints(bird: Bird) -> Mapping[str, RGB]:
     """The sRGB value of every paint of a bird; a part that it has not, or that is not said, has no paint."""
     found = dict(FIXED)
-    for part, kind in _PARTS.items():
+    for part, kind in PARTS.items():
         colour = getattr(bird, kind)
         if colour in PLUMAGE:
             tones = PLUMAGE[colour]

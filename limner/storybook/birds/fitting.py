@@ -1,0 +1,122 @@
+"""How far a picture is from drawings of birds: the drawing is laid over the picture as a map of paints.
+
+For one placing and one choice of shapes the map says which pixels are crown, which are wing, and so on. Summing the
+picture's distances to every colour over each part gives how far the picture is from the drawing in *all* colours at
+once, so that only placings and shapes are searched, never colours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from .bird import ABSENT, VALUES, Bird
+from .drawing import Pose
+from .parts import shapes_of
+from .plumage import AIRS, EARTHS, FIXED, PARTS, PLUMAGE
+from .setting import branch, ground
+
+Pixels = NDArray[np.float32]
+
+_FAR = 90.0  # grey levels from which on one pixel is as wrong as any other
+_COLOURS = tuple(PLUMAGE)
+_TONES = ("", " shade", " light")
+_LABELS = {
+    name: number
+    for number, name in enumerate(
+        [part + tone for part in PARTS for tone in _TONES] + list(FIXED) + ["air", "earth"]
+    )
+} | {"earth shade": 3 * len(PARTS) + len(FIXED) + 1, "earth light": 3 * len(PARTS) + len(FIXED) + 1}
+_COUNT = 3 * len(PARTS) + len(FIXED) + 2
+_AIR, _EARTH = _COUNT - 2, _COUNT - 1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How far a picture is from one drawing, in grey levels a pixel, with the best colours.
+
+    `parts` is, for each trait that is a colour, how far it is with each value, all other colours at their best.
+    """
+
+    cost: float
+    parts: dict[str, dict[str, float]]
+
+
+@lru_cache(maxsize=2048)
+def _outlines(shape: Bird, posture: float) -> tuple[Pixels, tuple[tuple[int, int, int], ...]]:
+    """All points of a drawing (N, 2) in the bird's box, and of each polygon its label, first and last point."""
+    under = (ground if shape.setting == "ground" else branch)(np.random.Generator(np.random.SFC64(0)))
+    shapes = [*under, *shapes_of(shape, posture)]
+    ends = np.cumsum([0, *(len(one.points) for one in shapes)]).tolist()
+    spans = tuple(
+        (_LABELS[one.paint], first, last) for one, first, last in zip(shapes, ends[:-1], ends[1:], strict=True)
+    )
+    return np.concatenate([one.points for one in shapes]), spans
+
+
+def labels(shape: Bird, how: Pose, size: int) -> NDArray[np.uint8]:
+    """The map of paints (size, size) of a drawing; of `shape` only body, setting, bill, eyering and wingbars count."""
+    points, spans = _outlines(shape, how.posture)
+    x = 1 - points[:, 0] if how.mirrored else points[:, 0]
+    placed = np.stack([how.middle + how.side * (x - 0.5), how.base + how.side * (points[:, 1] - 1)], 1)
+    # PIL fills the pixels whose corners are inside; half a pixel back makes it those whose middles are.
+    flat = (placed * size - 0.5).ravel().tolist()
+    canvas = Image.new("L", (size, size), _AIR)
+    pencil = ImageDraw.Draw(canvas)
+    for label, first, last in spans:
+        pencil.polygon(flat[2 * first : 2 * last], fill=label)
+    return np.asarray(canvas)
+
+
+class Canvas:
+    """A picture at one size, as the distances of its pixels to every paint."""
+
+    def __init__(self, pixels: NDArray[np.uint8], size: int) -> None:
+        image = Image.fromarray(pixels)
+        method = Image.Resampling.BOX if min(image.size) >= size else Image.Resampling.BICUBIC
+        seen = np.asarray(image.resize((size, size), method), np.float32).reshape(-1, 1, 3)
+        self.size = size
+        columns = [tone for colour in PLUMAGE.values() for tone in colour] + list(FIXED.values())
+        near = np.abs(seen - np.array(columns, np.float32)).max(2)
+        far = [np.abs(seen - np.array(tones, np.float32)).max(2).min(1) for tones in (*AIRS, *EARTHS)]
+        self._far = np.minimum(np.concatenate([near, np.stack(far, 1)], 1), _FAR)  # (N, paints)
+
+    def bare(self) -> float:
+        """The distance of the picture from air alone."""
+        return float(self._far[:, -len(AIRS) - len(EARTHS) : -len(EARTHS)].mean(0).min())
+
+    def fit(self, shape: Bird, how: Pose) -> Fit:
+        """The distance from a drawing of this shape, its colours being what suits best."""
+        flat = labels(shape, how, self.size).ravel()
+        here = (flat == np.arange(_COUNT, dtype=np.uint8)[:, None]).astype(np.float32)
+        sums = here @ self._far / np.float32(flat.size)  # (labels, paints)
+        fixed = 3 * len(_COLOURS)
+        cost = sum(float(sums[_LABELS[name], fixed + k]) for k, name in enumerate(FIXED))
+        grounds = fixed + len(FIXED) + len(AIRS)
+        cost += float(sums[_AIR, fixed + len(FIXED) : grounds].min() + sums[_EARTH, grounds:].min())
+        in_colour = sums[: 3 * len(PARTS), :fixed].reshape(len(PARTS), 3, len(_COLOURS), 3)
+        each = np.einsum("ptct->pc", in_colour)  # (parts, colours)
+        costs = {
+            kind: {value: float(each[k, _COLOURS.index(value)]) for value in VALUES[kind] if value != ABSENT}
+            for k, kind in enumerate(PARTS.values())
+        }
+        # A ring in the colour of the face, or bars in that of the wing, would be none.
+        for kind, other in (("eyering_colour", "colour"), ("wingbars", "wing")):
+            hidden = min(costs[other], key=costs[other].__getitem__)
+            if getattr(shape, "eyering" if kind == "eyering_colour" else kind) != ABSENT:
+                costs[kind].pop(hidden, None)
+            else:
+                costs[kind] = {}
+        least = {kind: min(found.values(), default=0.0) for kind, found in costs.items()}
+        cost += sum(least.values())
+        return Fit(
+            cost,
+            {
+                kind: {value: cost - least[kind] + one for value, one in found.items()}
+                for kind, found in costs.items()
+            },
+        )
