@@ -21,7 +21,7 @@ from .fitting import Canvas, Fit
 from .plumage import PARTS
 
 _COARSE, _FINE = 48, 96
-_EXPLAINED = 0.6  # a bird is there where drawing it leaves less than this share of what is not air
+_EXPLAINED = 0.7  # a bird is there where drawing it leaves less than this share of what is not air
 _STEPS = (0.02, 0.012, 0.006)  # of the placing, as shares of the picture, round by round
 _POSTURES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _SHAPES = {"setting": SETTINGS, "bill": VALUES["bill"], "eyering": VALUES["eyering"], "wingbars": (ABSENT, "white")}
@@ -66,7 +66,10 @@ def read(pixels: NDArray[np.uint8]) -> Reading:
         start = min((one for one in tried if one[1].body == body), key=lambda one: one[0].cost)
         ends[body] = _descend(coarse, start, _STEPS[:2])
     chosen = min(ends.values(), key=lambda end: end[0].cost)
-    fit, shape, how = _descend(fine, (fine.fit(*chosen[1:]), *chosen[1:]), (0.01, *_STEPS[1:]))
+    fit, shape, how = _descend(fine, (fine.fit(*chosen[1:]), *chosen[1:]), _STEPS[1:])
+    nods = [(_with(shape, "bill", bill), replace(how, posture=nod)) for bill in VALUES["bill"] for nod in _POSTURES]
+    nodding = min(((fine.fit(*one), *one) for one in nods), key=lambda end: end[0].cost)
+    fit, shape, how = _descend(fine, nodding, _STEPS[2:])
     costs = {kind: dict(fit.parts[kind]) for kind in PARTS.values()}
     costs["body"] = {body: end[0].cost for body, end in ends.items()}
     for kind, values in _SHAPES.items():

@@ -151,14 +151,15 @@ def _bill(body: Body, kind: str) -> list[Shape]:
         return [tuple((middle + unit * (f * out + d * down)).tolist()) for f, d in points]
 
     if kind == "cone":
-        upper = polygon(place([(-0.1, -0.85), (0.6, -0.62), (1.6, 0.12), (0, 0.12)]), "bill")
-        under = polygon(place([(0, 0.05), (1.55, 0.05), (0.7, 0.62), (-0.1, 0.8)]), "bill shade")
+        upper = polygon(place([(-0.15, -0.95), (0.5, -0.72), (1.55, 0.06), (0, 0.1)]), "bill")
+        under = polygon(place([(0, 0.04), (1.5, 0.04), (0.6, 0.7), (-0.15, 0.92)]), "bill shade")
     elif kind == "long":
-        upper = polygon(place([(0, -0.42), (1.3, -0.2), (3.0, 0.22), (1.2, 0.12), (0, 0.1)]), "bill")
-        under = polygon(place([(0, 0.06), (1.2, 0.06), (3.0, 0.22), (1.2, 0.3), (0, 0.42)]), "bill shade")
+        upper = polygon(place([(0, -0.48), (1.3, -0.24), (3.0, 0.22), (1.2, 0.12), (0, 0.1)]), "bill")
+        under = polygon(place([(0, 0.06), (1.2, 0.06), (3.0, 0.22), (1.2, 0.34), (0, 0.48)]), "bill shade")
     elif kind == "hooked":
-        upper = Shape(_curve(place([(0, -0.75), (0.9, -0.72), (1.55, -0.15), (1.62, 0.75), (1.25, 0.28), (0.6, 0.1), (0, 0.1)])), "bill")
-        under = polygon(place([(0, 0.04), (0.7, 0.06), (1.15, 0.3), (0.7, 0.52), (0, 0.5)]), "bill shade")
+        ridge = [(0, -0.7), (0.9, -0.7), (1.6, -0.2), (1.8, 1.0), (1.35, 0.38), (0.6, 0.12), (0, 0.1)]
+        upper = Shape(_curve(place(ridge)), "bill")
+        under = polygon(place([(0, 0.04), (0.7, 0.08), (1.2, 0.34), (0.7, 0.52), (0, 0.46)]), "bill shade")
     else:
         upper = polygon(place([(0, -0.5), (0.5, -0.34), (1.15, 0.08), (0, 0.1)]), "bill")
         under = polygon(place([(0, 0.05), (1.1, 0.05), (0.5, 0.32), (0, 0.45)]), "bill shade")
@@ -167,7 +168,7 @@ def _bill(body: Body, kind: str) -> list[Shape]:
 
 def _eye(body: Body, ring: str) -> list[Shape]:
     x, y, r = body.eye
-    rings = {"round": 1.42, "thick": 1.9}
+    rings = {"round": 1.55, "thick": 2.1}
     made = [ellipse(x, y, rings[ring] * r, rings[ring] * r, "eyering")] if ring in rings else []
     return [
         *made,
