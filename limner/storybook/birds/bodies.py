@@ -12,7 +12,23 @@ from dataclasses import dataclass, replace
 
 from ..shapes import Pair
 
-BILL_TOP, FOREHEAD, CROWN, HINDCROWN, NAPE, MANTLE, BACK, RUMP, VENT, REAR, FRONT, LOW, BREAST, THROAT, CHIN = range(15)
+(
+    BILL_TOP,
+    FOREHEAD,
+    CROWN,
+    HINDCROWN,
+    NAPE,
+    MANTLE,
+    BACK,
+    RUMP,
+    VENT,
+    REAR,
+    FRONT,
+    LOW,
+    BREAST,
+    THROAT,
+    CHIN,
+) = range(15)
 """The knots of an outline by name: BACK to RUMP is where the tail is rooted, REAR to LOW is the belly."""
 
 

@@ -29,7 +29,12 @@ PART_WORDS = {
 }
 BILL_WORDS = ("bill", "beak")
 RING_WORDS = {"round": ("round",), "thick": ("thick", "wide")}
-SHAPE_WORDS = {"short": ("short",), "long": ("long",), "hooked": ("hooked", "curved"), "cone": ("cone-shaped", "thick")}
+SHAPE_WORDS = {
+    "short": ("short",),
+    "long": ("long",),
+    "hooked": ("hooked", "curved"),
+    "cone": ("cone-shaped", "thick"),
+}
 BODY_WORDS = {
     "plump": ("plump", "round", "chubby"),
     "slender": ("slender", "slim"),
@@ -108,7 +113,9 @@ def _part(bird: Bird, kind: str, rng: Rng, said: dict[str, str | None]) -> str:
     together = [kind]
     if kind in _ALIKE and rng.random() < 0.5:
         together += [
-            other for other in _ALIKE if other != kind and said[other] is None and getattr(bird, other) == colour
+            other
+            for other in _ALIKE
+            if other != kind and said[other] is None and getattr(bird, other) == colour
         ][:1]
     for each in together:
         said[each] = colour
@@ -163,10 +170,16 @@ def _sentence(bird: Bird, rng: Rng, said: dict[str, str | None], parts: str) -> 
     if form == 0 and colour:
         return f"this {named} is {colour} with {parts}" + (f", {setting.strip()}" if setting else "")
     if form <= 2:
-        return f"{'the' if form == 1 else 'this'} {full} has {parts}" + (f" and is{setting}" if setting else "")
+        return f"{'the' if form == 1 else 'this'} {full} has {parts}" + (
+            f" and is{setting}" if setting else ""
+        )
     if form == 3:
         return f"this is {_a(full)}{setting} with {parts}"
-    return f"{_a(full)}{setting} with {parts}" if form == 4 else f"{_a(full)} with {parts}{setting and ','}{setting}"
+    return (
+        f"{_a(full)}{setting} with {parts}"
+        if form == 4
+        else f"{_a(full)} with {parts}{setting and ','}{setting}"
+    )
 
 
 def captions(bird: Bird, rng: Rng, count: int = 10) -> list[str]:

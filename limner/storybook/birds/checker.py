@@ -16,15 +16,20 @@ from numpy.typing import NDArray
 
 from ..verdict import Verdict
 from .bird import ABSENT, BODIES, SETTINGS, VALUES, Bird, statements
-from .drawing import Pose
 from .fitting import Canvas, Fit
+from .outlines import Pose
 from .plumage import PARTS
 
 _COARSE, _FINE = 48, 96
 _EXPLAINED = 0.7  # a bird is there where drawing it leaves less than this share of what is not air
 _STEPS = (0.02, 0.012, 0.006)  # of the placing, as shares of the picture, round by round
 _POSTURES = (-1.0, -0.5, 0.0, 0.5, 1.0)
-_SHAPES = {"setting": SETTINGS, "bill": VALUES["bill"], "eyering": VALUES["eyering"], "wingbars": (ABSENT, "white")}
+_SHAPES = {
+    "setting": SETTINGS,
+    "bill": VALUES["bill"],
+    "eyering": VALUES["eyering"],
+    "wingbars": (ABSENT, "white"),
+}
 
 End = tuple[Fit, Bird, Pose]
 
@@ -67,7 +72,11 @@ def read(pixels: NDArray[np.uint8]) -> Reading:
         ends[body] = _descend(coarse, start, _STEPS[:2])
     chosen = min(ends.values(), key=lambda end: end[0].cost)
     fit, shape, how = _descend(fine, (fine.fit(*chosen[1:]), *chosen[1:]), _STEPS[1:])
-    nods = [(_with(shape, "bill", bill), replace(how, posture=nod)) for bill in VALUES["bill"] for nod in _POSTURES]
+    nods = [
+        (_with(shape, "bill", bill), replace(how, posture=nod))
+        for bill in VALUES["bill"]
+        for nod in _POSTURES
+    ]
     nodding = min(((fine.fit(*one), *one) for one in nods), key=lambda end: end[0].cost)
     fit, shape, how = _descend(fine, nodding, _STEPS[2:])
     costs = {kind: dict(fit.parts[kind]) for kind in PARTS.values()}

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ..palette import RGB
-from ..shapes import Shape
 from .bird import Bird
-from .parts import shapes_of
+from .outlines import Pose, gathered, outlines_of, placed
 from .plumage import AIRS, EARTHS, paints
 from .setting import air, branch, ground
-
-
-@dataclass(frozen=True)
-class Pose:
-    """How a bird is put in the picture: `side` of its square box, its middle, where it stands, facing.
-
-    `scatter` is the seed of what lies about it, `tint` counts through the tones of air and earth.
-    """
-
-    posture: float
-    mirrored: bool
-    side: float
-    middle: float
-    base: float
-    tint: int = 0
-    scatter: int = 0
 
 
 def pose(rng: np.random.Generator) -> Pose:
@@ -60,30 +40,19 @@ def draw(bird: Bird, how: Pose, size: int) -> tuple[Image.Image, NDArray[np.bool
     factor = 4 if size <= 256 else 3 if size <= 512 else 2
     tones = {**surroundings(how), **paints(bird)}
     rng = np.random.Generator(np.random.SFC64([how.scatter, 7]))
-    behind, shapes = air(rng), shapes_of(bird, how.posture)
-    under = (ground if bird.setting == "ground" else branch)(rng)
+    behind = air(rng)
+    under = gathered((ground if bird.setting == "ground" else branch)(rng))
+    own = outlines_of(bird, how.posture)
     canvas = Image.new("RGB", (size * factor, size * factor), tones["air"])
     pencil = ImageDraw.Draw(canvas)
     for shape in behind:
         pencil.polygon((shape.points * canvas.width).ravel().tolist(), fill=tones[shape.paint])
-    paint(pencil, under, tones, how, canvas.width)
-    paint(pencil, shapes, tones, how, canvas.width)
+    for points, spans in (under, own):
+        flat = placed(points, how, canvas.width)
+        for paint, first, last in spans:
+            pencil.polygon(flat[2 * first : 2 * last], fill=tones[paint])
     mask = Image.new("L", (size, size))
-    marks = ImageDraw.Draw(mask)
-    for shape in shapes:
-        marks.polygon((placed(shape, how) * size).ravel().tolist(), fill=1)
+    marks, flat = ImageDraw.Draw(mask), placed(own.points, how, size)
+    for _, first, last in own.spans:
+        marks.polygon(flat[2 * first : 2 * last], fill=1)
     return canvas.reduce(factor), np.asarray(mask) > 0
-
-
-def paint(
-    pencil: ImageDraw.ImageDraw, shapes: Sequence[Shape], tones: Mapping[str, RGB | int], how: Pose, scale: int
-) -> None:
-    """Paint shapes of the bird's box on a square canvas of `scale` pixels."""
-    for shape in shapes:
-        pencil.polygon((placed(shape, how) * scale).ravel().tolist(), fill=tones[shape.paint])
-
-
-def placed(shape: Shape, how: Pose) -> NDArray[np.float32]:
-    """Where a shape of the unit box lies in the picture, as shares of its side."""
-    x = 1 - shape.points[:, 0] if how.mirrored else shape.points[:, 0]
-    return np.stack([how.middle + how.side * (x - 0.5), how.base + how.side * (shape.points[:, 1] - 1)], 1)

@@ -7,7 +7,7 @@ once, so that only placings and shapes are searched, never colours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .bird import ABSENT, VALUES, Bird
-from .drawing import Pose
-from .parts import shapes_of
+from .outlines import Outlines, Pose, gathered, outlines_of, placed
 from .plumage import AIRS, EARTHS, FIXED, PARTS, PLUMAGE
 from .setting import branch, ground
 
@@ -46,29 +45,21 @@ class Fit:
     parts: dict[str, dict[str, float]]
 
 
-@lru_cache(maxsize=2048)
-def _outlines(shape: Bird, posture: float) -> tuple[Pixels, tuple[tuple[int, int, int], ...]]:
-    """All points of a drawing (N, 2) in the bird's box, and of each polygon its label, first and last point."""
-    under = (ground if shape.setting == "ground" else branch)(np.random.Generator(np.random.SFC64(0)))
-    shapes = [*under, *shapes_of(shape, posture)]
-    ends = np.cumsum([0, *(len(one.points) for one in shapes)]).tolist()
-    spans = tuple(
-        (_LABELS[one.paint], first, last) for one, first, last in zip(shapes, ends[:-1], ends[1:], strict=True)
-    )
-    return np.concatenate([one.points for one in shapes]), spans
+@lru_cache(maxsize=2)
+def _under(setting: str) -> Outlines:
+    return gathered((ground if setting == "ground" else branch)(np.random.Generator(np.random.SFC64(0))))
 
 
 def labels(shape: Bird, how: Pose, size: int) -> NDArray[np.uint8]:
     """The map of paints (size, size) of a drawing; of `shape` only body, setting, bill, eyering and wingbars count."""
-    points, spans = _outlines(shape, how.posture)
-    x = 1 - points[:, 0] if how.mirrored else points[:, 0]
-    placed = np.stack([how.middle + how.side * (x - 0.5), how.base + how.side * (points[:, 1] - 1)], 1)
-    # PIL fills the pixels whose corners are inside; half a pixel back makes it those whose middles are.
-    flat = (placed * size - 0.5).ravel().tolist()
     canvas = Image.new("L", (size, size), _AIR)
     pencil = ImageDraw.Draw(canvas)
-    for label, first, last in spans:
-        pencil.polygon(flat[2 * first : 2 * last], fill=label)
+    # PIL fills the pixels whose corners are inside; half a pixel back makes it those whose middles are.
+    how = replace(how, middle=how.middle - 0.5 / size, base=how.base - 0.5 / size)
+    for points, spans in (_under(shape.setting or "perch"), outlines_of(shape, how.posture)):
+        flat = placed(points, how, size)
+        for paint, first, last in spans:
+            pencil.polygon(flat[2 * first : 2 * last], fill=_LABELS[paint])
     return np.asarray(canvas)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..shapes import Pair, Shape, blob, ellipse, polygon, stroke
 from .bird import ABSENT, Bird
-from .bodies import BACK, BREAST, CHIN, FRONT, LOW, NAPE, REAR, RUMP, THROAT, VENT, Body, body_of
+from .bodies import BREAST, CHIN, LOW, NAPE, REAR, THROAT, VENT, Body, body_of
 
 _STEPS = 8  # points of an outline from knot to knot
 Curve = NDArray[np.float32]
@@ -80,7 +80,12 @@ def _sliver(outline: Curve, start: float, end: float, width: float, paint: str) 
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     inward = np.stack([along[:, 1], -along[:, 0]], 1)
     swell = np.sin(np.linspace(0, np.pi, len(edge)))[:, None]
-    return Shape(np.concatenate([edge + 0.004 * inward, (edge + (0.004 + width * swell) * inward)[::-1]]).astype(np.float32), paint)
+    return Shape(
+        np.concatenate([edge + 0.004 * inward, (edge + (0.004 + width * swell) * inward)[::-1]]).astype(
+            np.float32
+        ),
+        paint,
+    )
 
 
 def _tail(body: Body) -> list[Shape]:
@@ -94,7 +99,9 @@ def _tail(body: Body) -> list[Shape]:
     root = 0.75 * half
     feathers = polygon([at(-0.15, -root), at(0.96, -half), at(1.0, -0.55 * half), at(0.965, 0), at(1.0, 0.55 * half),
                         at(0.96, half), at(-0.15, root)], "tail")  # fmt: skip
-    under = polygon([at(-0.15, 0.2 * root), at(1.0, 0.45 * half), at(0.96, half), at(-0.15, root)], "tail shade")
+    under = polygon(
+        [at(-0.15, 0.2 * root), at(1.0, 0.45 * half), at(0.96, half), at(-0.15, root)], "tail shade"
+    )
     line = stroke([at(0.1, -0.4 * root), at(0.97, -0.5 * half)], 0.01, "tail shade")
     return [feathers, under, line]
 

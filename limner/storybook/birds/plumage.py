@@ -43,7 +43,10 @@ PARTS = {
     "main": "colour",
     "eyering": "eyering_colour",
     "bill": "bill_colour",
-    **{part: part for part in ("crown", "throat", "breast", "belly", "back", "wing", "wingbars", "tail", "legs")},
+    **{
+        part: part
+        for part in ("crown", "throat", "breast", "belly", "back", "wing", "wingbars", "tail", "legs")
+    },
 }
 """Which trait says the colour of a painted part."""
 

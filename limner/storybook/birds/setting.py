@@ -23,14 +23,27 @@ def air(rng: Rng) -> list[Shape]:
 def branch(rng: Rng) -> list[Shape]:
     """A branch under the feet, across the picture and beyond, in the bird's box; leaves hang below it."""
     lift = float(rng.uniform(-0.05, 0.05))
-    line = [(-0.8, 1.03 - lift), (0.1, 1.035 - lift * 0.3), (0.53, 1.035), (0.95, 1.035 + lift * 0.3), (1.8, 1.02 + lift)]
+    line = [
+        (-0.8, 1.03 - lift),
+        (0.1, 1.035 - lift * 0.3),
+        (0.53, 1.035),
+        (0.95, 1.035 + lift * 0.3),
+        (1.8, 1.02 + lift),
+    ]
     made = [
         stroke(line, 0.075, "bark shade", smooth=True),
         stroke([(x, y - 0.01) for x, y in line], 0.05, "bark", smooth=True),
         stroke([(0.66, 1.018), (0.9, 1.016 + lift * 0.3)], 0.012, "bark light"),
         stroke([(0.02, 1.02 - lift * 0.3), (0.2, 1.02 - lift * 0.2)], 0.012, "bark light"),
     ]
-    for x, rise, turn in ((0.90, -1, 25), (1.02, 1, -30), (0.04, 1, 35), (-0.1, -1, -20), (1.25, -1, 15), (-0.3, 1, 25)):
+    for x, rise, turn in (
+        (0.90, -1, 25),
+        (1.02, 1, -30),
+        (0.04, 1, 35),
+        (-0.1, -1, -20),
+        (1.25, -1, 15),
+        (-0.3, 1, 25),
+    ):
         foot = (x, 1.035 + rise * 0.025 + (x - 0.53) * lift * 0.7)
         made += _leaf(foot, math.radians(90 * rise + turn))
     return made
@@ -45,7 +58,10 @@ def _leaf(foot: Pair, towards: float) -> list[Shape]:
 
     return [
         stroke([foot, at(0.04, 0.0)], 0.012, "bark shade"),
-        blob([at(0.03, 0), at(0.065, 0.034), at(0.12, 0.03), at(0.165, 0), at(0.12, -0.03), at(0.065, -0.034)], "leaf"),
+        blob(
+            [at(0.03, 0), at(0.065, 0.034), at(0.12, 0.03), at(0.165, 0), at(0.12, -0.03), at(0.065, -0.034)],
+            "leaf",
+        ),
         blob([at(0.03, 0), at(0.065, 0.034), at(0.12, 0.03), at(0.165, 0), at(0.1, 0.004)], "leaf shade"),
     ]
 
@@ -57,9 +73,17 @@ def ground(rng: Rng) -> list[Shape]:
         ellipse(0.5, 1.012, 0.34, 0.035, "earth shade"),
     ]
     for _ in range(5):
-        x, y, r = float(rng.uniform(-0.1, 1.1)), float(rng.uniform(1.05, 1.12)), float(rng.uniform(0.012, 0.025))
+        x, y, r = (
+            float(rng.uniform(-0.1, 1.1)),
+            float(rng.uniform(1.05, 1.12)),
+            float(rng.uniform(0.012, 0.025)),
+        )
         made.append(ellipse(x, y, 1.8 * r, r, "earth light"))
     for x in (float(rng.uniform(-0.08, 0.12)), float(rng.uniform(0.9, 1.1))):
         for lean in (-0.035, 0.0, 0.035):
-            made.append(polygon([(x - 0.012, 0.985), (x + lean, 0.895 + abs(lean)), (x + 0.012, 0.985)], "earth shade"))
+            made.append(
+                polygon(
+                    [(x - 0.012, 0.985), (x + lean, 0.895 + abs(lean)), (x + 0.012, 0.985)], "earth shade"
+                )
+            )
     return made
