@@ -73,7 +73,7 @@ class _Cub:
 
     def _entry(self, where: str, part: Part, place: int, name: str) -> Entry | Fault:
         if name not in self._pictures:
-            return Fault(where, "no picture", f"'{name}' is not in {IMAGES}/images.txt")
+            return Fault(where, "metadata", f"'{name}' is not in {IMAGES}/images.txt")
         number, picture = self._pictures[name]
         file = (self._home / "images" / picture).relative_to(self._folder).as_posix()
         if number not in self._boxes:
@@ -193,7 +193,7 @@ class _Cub:
                 x, y, width, height = (int(float(each)) for each in text.split())
             except (ValueError, OverflowError):
                 raise InvalidInput(
-                    f"bounding_boxes.txt: '{number} {text}' is not a number and x y width height"
+                    f"bounding_boxes.txt: '{number} {text}' must be a number and x y width height"
                 ) from None
             half, across, down = (
                 int(max(width, height) * 0.75),

@@ -7,6 +7,7 @@ once, so that only placings and shapes are searched, never colours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ..palette import RGB
 from .bird import ABSENT, VALUES, Bird
 from .outlines import Outlines, Pose, gathered, outlines_of, placed
 from .plumage import AIRS, EARTHS, FIXED, PARTS, PLUMAGE
@@ -63,17 +65,26 @@ def labels(shape: Bird, how: Pose, size: int) -> NDArray[np.uint8]:
     return np.asarray(canvas)
 
 
+def _distances(seen: Pixels, tones: Sequence[RGB]) -> Pixels:
+    """From pixels (N, 3) to tones: the largest difference of a channel, (N, tones)."""
+    columns = np.array(tones, np.float32)
+    found: Pixels = np.abs(seen[:, :1] - columns[:, 0])
+    for channel in (1, 2):
+        np.maximum(found, np.abs(seen[:, channel, None] - columns[:, channel]), out=found)
+    return found
+
+
 class Canvas:
     """A picture at one size, as the distances of its pixels to every paint."""
 
     def __init__(self, pixels: NDArray[np.uint8], size: int) -> None:
         image = Image.fromarray(pixels)
         method = Image.Resampling.BOX if min(image.size) >= size else Image.Resampling.BICUBIC
-        seen = np.asarray(image.resize((size, size), method), np.float32).reshape(-1, 1, 3)
+        seen = np.asarray(image.resize((size, size), method), np.float32).reshape(-1, 3)
         self.size = size
         columns = [tone for colour in PLUMAGE.values() for tone in colour] + list(FIXED.values())
-        near = np.abs(seen - np.array(columns, np.float32)).max(2)
-        far = [np.abs(seen - np.array(tones, np.float32)).max(2).min(1) for tones in (*AIRS, *EARTHS)]
+        near = _distances(seen, columns)
+        far = [_distances(seen, tones).min(1) for tones in (*AIRS, *EARTHS)]
         self._far = np.minimum(np.concatenate([near, np.stack(far, 1)], 1), _FAR)  # (N, paints)
 
     def bare(self) -> float:
