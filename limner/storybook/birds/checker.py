@@ -7,7 +7,7 @@ holds where its value wins. It judges models; it is never used to train one or t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -69,7 +69,7 @@ def read(pixels: NDArray[np.uint8]) -> Reading:
     ends = {}
     for body in BODIES:
         start = min((one for one in tried if one[1].body == body), key=lambda one: one[0].cost)
-        ends[body] = _descend(coarse, start, _STEPS[:2])
+        ends[body] = _descend(coarse, start, _STEPS[:2], ("setting", "wingbars"))
     chosen = min(ends.values(), key=lambda end: end[0].cost)
     fit, shape, how = _descend(fine, (fine.fit(*chosen[1:]), *chosen[1:]), _STEPS[1:])
     nods = [
@@ -105,15 +105,17 @@ def _with(shape: Bird, kind: str, value: str) -> Bird:
     return replace(shape, **changed)
 
 
-def _descend(canvas: Canvas, end: End, steps: tuple[float, ...]) -> End:
+def _descend(
+    canvas: Canvas, end: End, steps: tuple[float, ...], kinds: Sequence[str] = tuple(_SHAPES)
+) -> End:
     """Change one thing after another, placing or shape, as long as it brings the drawing nearer."""
     fit, shape, how = end
     for step in steps:
         for other in _moves(how, step):
             if (found := canvas.fit(shape, other)).cost < fit.cost:
                 fit, how = found, other
-        for kind, values in _SHAPES.items():
-            for value in values:
+        for kind in kinds:
+            for value in _SHAPES[kind]:
                 changed = _with(shape, kind, value)
                 if changed != shape and (found := canvas.fit(changed, how)).cost < fit.cost:
                     fit, shape = found, changed
