@@ -62,6 +62,15 @@ def creatures() -> None:
     )
 
 
+def birds() -> None:
+    """Birds as their world draws them."""
+    of = world_of("birds")
+    tiles = [np.asarray(of.example(7, index, 160).image) for index in range(16)]
+    Image.fromarray(np.concatenate([np.concatenate(tiles[k : k + 8], 1) for k in (0, 8)])).save(
+        OUT / "birds.png", optimize=True
+    )
+
+
 def gallery() -> None:
     """The sentences of the documentation, each with the first two seeds: nothing is picked."""
     with limner.load("storybook") as model:
@@ -173,5 +182,5 @@ def page() -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (world, creatures, gallery, strip, from_a_picture, layout, tuned, page):
+    for make in (world, creatures, birds, gallery, strip, from_a_picture, layout, tuned, page):
         make()

@@ -13,12 +13,15 @@ def storybook(
     count: Annotated[int, typer.Option(help="How many pictures.")] = 1000,
     size: Annotated[int, typer.Option(help="Side of the square pictures in pixels, 16 to 2048.")] = 128,
     seed: Annotated[int, typer.Option(help="0 to 4294967295; the same seed gives the same pictures.")] = 0,
-    world: Annotated[str, typer.Option(help="scenes or creatures.")] = "scenes",
+    world: Annotated[str, typer.Option(help="scenes, creatures or birds.")] = "scenes",
+    layout: Annotated[
+        str, typer.Option(help="captioned, or cub: that of the CUB set of photographs, for birds.")
+    ] = "captioned",
 ) -> None:
     """Draw a world of Storybook as a folder of pictures, captions, masks and scene graphs."""
     from ..data.storybook import write_storybook
     from .progress import counting
 
     with counting(f"drawing {world}") as progress:
-        write_storybook(out, count, size, seed, progress, world)
+        write_storybook(out, count, size, seed, progress, world, layout)
     typer.echo(f"{count} {world} at {size} px, seed {seed}: {out}")

@@ -24,7 +24,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only so many prompts of each file. [default: all]")
     ] = None,
-    world: Annotated[str, typer.Option(help="Whose frozen prompts: scenes or creatures.")] = "scenes",
+    world: Annotated[str, typer.Option(help="Whose frozen prompts: scenes, creatures or birds.")] = "scenes",
     data_dir: DataDir = None,
 ) -> None:
     """Draw the frozen prompts, check the pictures, and write a card: JSON and a page."""

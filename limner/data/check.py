@@ -11,7 +11,9 @@ from typing import Literal
 
 from ..pictures import PictureError, read_picture
 from .duplicates import Signature, groups_of, signature_of
-from .metadata import Entry, picture_names, read_entries, table_of
+from .layouts import entries_of, pictures_of
+from .metadata import Box, Entry, table_of
+from .pictures import read_boxed
 
 MIN_SIDE = 64
 
@@ -61,9 +63,9 @@ class _Looked:
     finding: Finding | None
 
 
-def _look(folder: Path, name: str) -> _Looked:
+def _look(folder: Path, name: str, box: Box | None) -> _Looked:
     try:
-        image = read_picture(folder / name)
+        image = read_boxed(folder / name, None, box)
         signature = signature_of(image)
     except PictureError as error:
         kind: Kind = "broken" if error.reason == "missing" else error.reason
@@ -104,8 +106,8 @@ def check_set(folder: Path, progress: Callable[[int, int], None] | None = None) 
     entries: dict[str, Entry] = {}
     spoken_of: set[str | None] = set()
     table = table_of(folder)
-    present = set(picture_names(folder))
-    for found in read_entries(folder):
+    present = set(pictures_of(folder))
+    for found in entries_of(folder):
         if not isinstance(found, Entry):
             findings.append(Finding(found.kind, found.where, found.message))
             spoken_of.add(found.name)
@@ -122,8 +124,8 @@ def check_set(folder: Path, progress: Callable[[int, int], None] | None = None) 
     names = sorted((present | set(entries)) - (masks - set(entries)))
 
     def look(name: str) -> tuple[_Looked, Finding | None]:
-        looked = _look(folder, name)
         entry = entries.get(name)
+        looked = _look(folder, name, entry.box if entry else None)
         return looked, _look_at_mask(folder, entry, looked.size) if entry else None
 
     signatures: dict[str, Signature] = {}

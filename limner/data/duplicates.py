@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..pictures import read_picture, to_rgb
+from ..pictures import to_rgb
+from .metadata import Box
+from .pictures import read_boxed
 
 MAX_BITS = 16
 MAX_DIFFERENCE = 40
@@ -52,14 +54,17 @@ def signature_of(image: Image.Image) -> Signature:
     return Signature(bits, np.asarray(small.resize((16, 16), Image.Resampling.BOX), np.uint8))
 
 
-def read_signatures(files: Sequence[Path]) -> list[Signature]:
-    """The signatures of picture files, decoded on all cores; PictureError names the first that is broken."""
+def read_signatures(pictures: Sequence[tuple[Path, Box | None]]) -> list[Signature]:
+    """The signatures of picture files, or of what lies in their boxes, decoded on all cores.
 
-    def one(file: Path) -> Signature:
-        return signature_of(read_picture(file, at_least=128))
+    PictureError names the first that is broken.
+    """
+
+    def one(picture: tuple[Path, Box | None]) -> Signature:
+        return signature_of(read_boxed(picture[0], 128, picture[1]))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, files))
+        return list(pool.map(one, pictures))
 
 
 def groups_of(signatures: Sequence[Signature]) -> list[list[int]]:

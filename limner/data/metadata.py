@@ -22,15 +22,25 @@ _TABLES = ("metadata.jsonl", "metadata.csv")
 _ABOUT = ("readme", "license", "licence")
 
 
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels; it may reach over the edge of its picture."""
+Part = Literal["train", "test"]
+
+
 @dataclass(frozen=True)
 class Entry:
-    """What is said of one picture; `name` and `mask` are relative to the folder, `where` is file and line."""
+    """What is said of one picture; `name` and `mask` are relative to the folder, `where` is file and line.
+
+    `box` is the part of the picture that is meant, and `part` that of the set, where a set says so.
+    """
 
     where: str
     name: str
     captions: tuple[str, ...]
     mask: str | None
     attributes: dict[str, Any]
+    box: Box | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,7 @@ def _entry(where: str, record: Any) -> Entry | Fault:
     for key, value in (("file_name", name), ("mask", mask)):
         if key == "mask" and value is None:
             continue
-        reason = _bad_name(value)
+        reason = bad_name(value)
         if reason:
             return Fault(where, "metadata", f"{key} {reason}")
     captions = [text] if isinstance(text, str) else [] if text is None else text
@@ -178,7 +188,8 @@ def _entry(where: str, record: Any) -> Entry | Fault:
     return Entry(where, PurePosixPath(str(name)).as_posix(), tuple(captions), mask, rest)
 
 
-def _bad_name(value: Any) -> str | None:
+def bad_name(value: Any) -> str | None:
+    """Why a name of a file must not be used; None where it may."""
     if not isinstance(value, str) or not value.strip():
         return "is missing" if value is None else "must be a file name"
     pure = PurePosixPath(value)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..pictures import read_picture, to_rgb
+from ..pictures import PictureError, read_picture, to_rgb
+from .metadata import Box
 
 
 def _middle(image: Image.Image, width: int, height: int, how: Image.Resampling) -> Image.Image:
@@ -19,14 +20,36 @@ def _middle(image: Image.Image, width: int, height: int, how: Image.Resampling) 
     return image.crop((left, top, left + across, top + down)).resize((width, height), how)
 
 
-def load_picture(file: Path, size: int, height: int | None = None) -> NDArray[np.uint8]:
+def load_picture(
+    file: Path, size: int, height: int | None = None, box: Box | None = None
+) -> NDArray[np.uint8]:
     """The middle square of a picture, uint8 (size, size, 3), sRGB; with a `height`, the part of size : height.
 
-    Turned as its EXIF says, transparency over white, any mode, resized by Lanczos. The first frame of an
-    animation. PictureError (an InvalidInput) where the file is missing, broken, truncated or too large.
+    Of what lies in its `box`, if there is one. Turned as its EXIF says, transparency over white, any mode, resized by
+    Lanczos. The first frame of an animation. PictureError (an InvalidInput) where the file is missing, broken,
+    truncated or too large, or the box lies beside the picture.
     """
-    image = to_rgb(read_picture(file, at_least=2 * max(size, height or 0)))
+    image = to_rgb(read_boxed(file, 2 * max(size, height or 0), box))
     return np.array(_middle(image, size, height or size, Image.Resampling.LANCZOS), np.uint8)
+
+
+def within(box: Box, width: int, height: int) -> Box:
+    """The part of a box that lies in a picture of this size."""
+    return max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
+
+
+def read_boxed(file: Path, at_least: int | None, box: Box | None) -> Image.Image:
+    """What lies in the box of a picture, as far as the picture reaches, or all of it; else as `read_picture`."""
+    image = read_picture(file, at_least if box is None else None)
+    if box is None:
+        return image
+    left, top, right, bottom = within(box, *image.size)
+    if left >= right or top >= bottom:
+        size = f"{image.width} x {image.height}"
+        raise PictureError(
+            f"picture '{file}' has {size} pixels, and its box {box} lies beside them", "broken"
+        )
+    return image.crop((left, top, right, bottom))
 
 
 def load_mask(file: Path, size: int, height: int | None = None) -> NDArray[np.uint8]:

@@ -16,11 +16,15 @@ def split(items: Sequence[Item], held_out: float, seed: int) -> tuple[tuple[Item
     Pictures that are the same to the eye stay together. Which groups are held out follows from the seed
     and from file names and captions, not from the order or place of the files; both parts keep the order
     of `items`. Opens every picture. InvalidInput where the share is out of range, where all pictures are
-    alike, or where one cannot be read.
+    alike, or where one cannot be read. Where the set itself says of every picture whether it is for training or for
+    testing, and there are both, that is kept, whatever the share.
     """
     if not 0 < held_out < 1:
         raise InvalidInput(f"held_out must be between 0 and 1, not {held_out}", field="held_out")
-    groups = groups_of(read_signatures([item.file for item in items]))
+    if {item.part for item in items} == {"train", "test"}:
+        own = {part: tuple(item for item in items if item.part == part) for part in ("train", "test")}
+        return own["train"], own["test"]
+    groups = groups_of(read_signatures([(item.file, item.box) for item in items]))
     if len(groups) < 2:
         raise InvalidInput(f"{len(items)} pictures in {len(groups)} group of duplicates cannot be split")
 

@@ -20,18 +20,24 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import storybook
 from ..errors import InvalidInput, Unavailable
+from ..storybook.worlds import Example
 from ..storybook.worlds import world as world_of
+from .cub import GRAPHS, IMAGES
+from .cub_writing import save_picture, write_tables
 
 MIN_SIZE, MAX_SIZE, MAX_COUNT, MAX_SEED = 16, 2048, 10_000_000, 2**32 - 1
 _CHUNK = 64
 _LABEL = "storybook.json"
-_TABLE = "metadata.jsonl"
+_TABLES = {"captioned": "metadata.jsonl", "cub": GRAPHS}
+LAYOUTS = tuple(_TABLES)
+_FOLDERS = {"captioned": ("images", "masks"), "cub": (f"{IMAGES}/images", "birds/text")}
 _PARTS = ".parts"
 
 
@@ -42,6 +48,7 @@ class _Label(BaseModel):
     seed: int
     size: int
     drawn_by: str
+    layout: str = "captioned"
 
 
 def _drawn_by() -> str:
@@ -60,15 +67,16 @@ def write_storybook(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
     world: str = "scenes",
+    layout: str = "captioned",
 ) -> Path:
     """Draw `count` pictures of a world, `size` pixels, into the folder `out` on all cores, and return `out`.
 
     The same arguments give the same files. Called again after an interruption it goes on; called with a
     larger count it adds; a folder that is complete is left as it is, whatever version drew it. `progress`
-    is called with (pictures that are there, count).
+    is called with (pictures that are there, count). `layout` is "captioned", or "cub" for the world of birds.
 
     NotFound for an unknown world; InvalidInput where an argument is out of range, or where `out` holds anything but
-    such a folder of the same world, seed and size; Unavailable where it cannot be written.
+    such a folder of the same world, seed, size and layout; Unavailable where it cannot be written.
     """
     for name, value, low, high in (
         ("count", count, 1, MAX_COUNT),
@@ -77,10 +85,14 @@ def write_storybook(
     ):
         if not low <= value <= high:
             raise InvalidInput(f"{name} must be {low} to {high}, not {value}", field=name)
-    label = _Label(world=world_of(world).name, seed=seed, size=size, drawn_by=_drawn_by())
+    if layout not in LAYOUTS:
+        raise InvalidInput(f"layout '{layout}' not found; known: {', '.join(LAYOUTS)}", field="layout")
+    if layout == "cub" and world != "birds":
+        raise InvalidInput(f"layout cub is for the world birds, not {world}", field="layout")
+    label = _Label(world=world_of(world).name, seed=seed, size=size, drawn_by=_drawn_by(), layout=layout)
     try:
         _prepare(out, label, count)
-        lines = _table_lines(out)
+        lines = _table_lines(out, label)
         if len(lines) > count:
             raise InvalidInput(f"{out} already holds {len(lines)} pictures; ask for as many or more", "count")
         if progress is not None:
@@ -99,21 +111,23 @@ def _prepare(out: Path, label: _Label, count: int) -> None:
             found = _Label.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
             raise InvalidInput(f"{out} is not empty and not a Storybook folder; name an empty one") from None
-        if (found.world, found.seed, found.size) != (label.world, label.seed, label.size):
+        same = (label.world, label.seed, label.size, label.layout)
+        if (found.world, found.seed, found.size, found.layout) != same:
             held = f"{found.world} of seed {found.seed} at {found.size} px"
+            held += f" in the layout {found.layout}" if found.layout != label.layout else ""
             raise InvalidInput(f"{out} holds {held}; name an empty folder")
-        if len(_table_lines(out)) == count:
+        if len(_table_lines(out, label)) == count:
             return
         if found != label:
             raise InvalidInput(f"{out} is unfinished and was begun by another version; name an empty folder")
-    for folder in (out, out / "images", out / "masks"):
+    for folder in (out, *(out / name for name in _FOLDERS[label.layout])):
         folder.mkdir(parents=True, exist_ok=True)
         if folder == out:
             _write_whole(file, label.model_dump_json(indent=1) + "\n")
 
 
-def _table_lines(out: Path) -> list[str]:
-    table = out / _TABLE
+def _table_lines(out: Path, label: _Label) -> list[str]:
+    table = out / _TABLES[label.layout]
     return table.read_text().splitlines(keepends=True) if table.is_file() else []
 
 
@@ -131,7 +145,9 @@ def _write(
             progress(done, count)
     for chunk in chunks:
         lines += _part_lines(parts, chunk) or []
-    _write_whole(out / _TABLE, "".join(lines))
+    if label.layout == "cub":
+        write_tables(out, lines)
+    _write_whole(out / _TABLES[label.layout], "".join(lines))
     shutil.rmtree(parts)
 
 
@@ -162,21 +178,24 @@ def _part_lines(parts: Path, chunk: tuple[int, int]) -> list[str] | None:
 
 def _draw_chunk(out: Path, chunk: tuple[int, int], label: _Label) -> tuple[int, int]:
     world, lines = world_of(label.world), []
+    save = save_picture if label.layout == "cub" else _save
     for index in range(*chunk):
-        made = world.example(label.seed, index, label.size)
-        name = f"{index:06d}.png"
-        made.image.save(out / "images" / name)
-        Image.fromarray(made.mask).save(out / "masks" / name)
-        line = {
-            "file_name": f"images/{name}",
-            "text": made.texts,
-            "mask": f"masks/{name}",
-            "scene": asdict(made.scene),
-            "subjects": made.subjects,
-        }
-        lines.append(json.dumps(line) + "\n")
+        lines.append(json.dumps(save(out, index, world.example(label.seed, index, label.size))) + "\n")
     _write_whole(out / _PARTS / f"{chunk[0]:06d}.jsonl", "".join(lines))
     return chunk
+
+
+def _save(out: Path, index: int, made: Example) -> dict[str, Any]:
+    name = f"{index:06d}.png"
+    made.image.save(out / "images" / name)
+    Image.fromarray(made.mask).save(out / "masks" / name)
+    return {
+        "file_name": f"images/{name}",
+        "text": made.texts,
+        "mask": f"masks/{name}",
+        "scene": asdict(made.scene),
+        "subjects": made.subjects,
+    }
 
 
 def _write_whole(file: Path, text: str) -> None:

@@ -88,7 +88,7 @@ def cell_shares(shown: NDArray[np.uint8], factor: int) -> NDArray[np.float16]:
 def _read(
     item: Item, size: int, names: tuple[str, ...]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
-    return load_picture(item.file, size), *shown_subjects(item, names, size, size)
+    return load_picture(item.file, size, box=item.box), *shown_subjects(item, names, size, size)
 
 
 def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
@@ -96,7 +96,8 @@ def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
     for item in items:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        digest.update(f"{stamps} {drawn_subjects(item)}\n".encode())
+        boxed = f" {item.box}" if item.box else ""
+        digest.update(f"{stamps} {drawn_subjects(item)}{boxed}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -59,8 +59,8 @@ def test_creatures_are_a_set_of_their_own(tmp_path: Path) -> None:
         assert item.attributes["subjects"][0]["subject"] == item.attributes["scene"]["body"]
     with pytest.raises(InvalidInput, match="holds creatures of seed 3 at 48 px"):
         write_storybook(out, 6, 48, 3)
-    with pytest.raises(NotFound, match="known: scenes, creatures"):
-        write_storybook(tmp_path / "other", 6, 48, 3, world="birds")
+    with pytest.raises(NotFound, match="known: scenes, creatures, birds"):
+        write_storybook(tmp_path / "other", 6, 48, 3, world="dragons")
 
 
 def test_workers_draw_what_one_process_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

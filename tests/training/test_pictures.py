@@ -86,3 +86,14 @@ def test_a_broken_mask_is_named(tmp_path: Path) -> None:
     (tmp_path / "m1.png").write_bytes(b"not a picture")
     with pytest.raises(PictureError, match=r"m1\.png"):
         picture_arrays([item], 32, tmp_path / "cache", ("subject", "cat"))
+
+
+def test_a_picture_is_what_lies_in_its_box(tmp_path: Path) -> None:
+    whole = _item(tmp_path, 0, [])
+    image = Image.open(whole.file)
+    image.paste((250, 250, 250), (60, 0, 96, 64))
+    image.save(whole.file)
+    boxed = Item(whole.file, whole.captions, None, {}, (64, 0, 200, 32), "train")
+    arrays = picture_arrays([boxed], 32, tmp_path / "cache", ())
+    assert (arrays.pictures == 250).all()
+    assert picture_arrays([whole], 32, tmp_path / "cache", ()).pictures.min() < 20

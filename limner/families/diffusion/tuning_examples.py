@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
 from ...data.captioned import Item
-from ...data.pictures import load_picture
+from ...data.pictures import load_picture, within
 from ...registry.manifest import Layout
 from ...training.buckets import Size, bucket_sizes, nearest
 from ...training.cache import ArrayCache, file_hash, key_of
@@ -158,7 +158,8 @@ class Encoders:
     def _picture_key(self, item: Item, size: Size, mirrored: bool) -> str:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        return key_of("latent", self._marks["vae"], str(self._precision), stamps, size, mirrored)
+        boxed = [item.box] if item.box else []
+        return key_of("latent", self._marks["vae"], str(self._precision), stamps, size, mirrored, *boxed)
 
     def _fill_latents(
         self, items: Sequence[Item], sizes: Sequence[Size], turns: Sequence[bool], keys: Sequence[str]
@@ -177,7 +178,7 @@ class Encoders:
         for key, item, size, mirrored in track(left, "encoding pictures"):
             if item.mask:
                 self._cache.put(f"{key}s", _layout(item, size, factor, mirrored))
-            pixels = load_picture(item.file, *size)
+            pixels = load_picture(item.file, *size, box=item.box)
             pixels = pixels[:, ::-1].copy() if mirrored else pixels
             with torch.no_grad(), self._autocast():
                 posterior = vae.encode(to_tensor(pixels[None]).to(self._device)).latent_dist
@@ -208,7 +209,12 @@ def _size_of(item: Item, sizes: Sequence[Size]) -> Size:
     with Image.open(item.file) as image:
         width, height = image.size
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    return nearest(sizes, *((height, width) if turned else (width, height)))
+    if turned:
+        width, height = height, width
+    if item.box:
+        left, top, right, bottom = within(item.box, width, height)
+        width, height = right - left, bottom - top
+    return nearest(sizes, width, height)
 
 
 def _layout(item: Item, size: Size, factor: int, mirrored: bool) -> NDArray[np.float16]:

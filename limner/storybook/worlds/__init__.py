@@ -6,13 +6,14 @@ A world knows its own scene graphs; everybody else passes them on without lookin
 from __future__ import annotations
 
 from ...errors import NotFound
+from .birds import Birds
 from .creatures import Creatures
 from .scenes import Scenes
 from .world import Example, Prompt, Verdict, World
 
 __all__ = ["WORLDS", "Example", "Prompt", "Verdict", "World", "world"]
 
-WORLDS: dict[str, World] = {one.name: one for one in (Scenes(), Creatures())}
+WORLDS: dict[str, World] = {one.name: one for one in (Scenes(), Creatures(), Birds())}
 
 
 def world(name: str) -> World:

@@ -1,0 +1,83 @@
+"""The world of birds: one at a time, near enough to name its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..birds.bird import ABSENT, VALUES, Bird, sample, statements, with_statement
+from ..birds.captions import captions, describe, vocabulary
+from ..birds.checker import read, verdicts
+from ..birds.drawing import draw, pose
+from ..birds.prompts import frozen
+from ..grammar import random_for
+from ..scene import Statement
+from .world import Example, Prompt, Rng, Verdict
+
+
+class Birds:
+    """See `World`; its graphs are `Bird`."""
+
+    name = "birds"
+    values: Mapping[str, tuple[str, ...]] = VALUES
+    subsets: Mapping[str, str] = {"few": "Up to three traits", "many": "More traits"}
+
+    def example(self, seed: int, index: int, size: int) -> Example:
+        """As `World.example`; ten captions."""
+        rng = random_for(seed, index)
+        bird = sample(rng)
+        image, shown = draw(bird, pose(rng), size)
+        texts = captions(bird, np.random.Generator(np.random.SFC64([seed, index, 1])))
+        ys, xs = np.nonzero(shown)
+        box = (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
+        subject = {"thing": 0, "subject": bird.body, "colour": bird.colour, "box": box}
+        return Example(image, shown.astype(np.uint8), texts, bird, [subject])
+
+    def fresh(self, seed: int, index: int, size: int) -> tuple[NDArray[np.uint8], Bird]:
+        """As `World.fresh`; half of the birds hold a pair that training never sees."""
+        rng = random_for(seed, index)
+        bird = sample(rng, held_out=index % 4 > 1)
+        image, _ = draw(bird, pose(rng), size)
+        said = bird if index % 2 else describe(bird, random_for(seed + 1, index))[1]
+        return np.asarray(image), said
+
+    def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Bird]:
+        """As `World.prompt`."""
+        return describe(sample(rng, held_out=held_out), rng)
+
+    def frozen(self, name: str) -> tuple[Prompt, ...]:
+        """As `World.frozen`."""
+        return frozen(name)
+
+    def subset(self, graph: Bird) -> str:
+        """As `World.subset`."""
+        return "few" if len(statements(graph)) <= 3 else "many"
+
+    def at_random(self, graph: Bird, rng: Rng) -> Bird:
+        """As `World.at_random`; an eyering keeps being there or not, for its colour would be of nothing else."""
+        said = {one.kind: VALUES[one.kind] for one in statements(graph)}
+        if graph.eyering_colour is not None and graph.eyering is not None:
+            said["eyering"] = tuple(value for value in VALUES["eyering"] if value != ABSENT)
+        return replace(
+            graph, **{kind: values[int(rng.integers(len(values)))] for kind, values in said.items()}
+        )
+
+    def falsified(self, graph: Bird, rng: Rng) -> list[tuple[Statement, Bird]]:
+        """As `World.falsified`."""
+        wrong = []
+        for said in statements(graph):
+            others = [value for value in VALUES[said.kind] if value != said.value]
+            wrong.append(replace(said, value=others[int(rng.integers(len(others)))]))
+        return [(false, with_statement(graph, false)) for false in wrong]
+
+    def judge(self, pixels: NDArray[np.uint8], graphs: Sequence[Bird]) -> list[tuple[Verdict, ...]]:
+        """As `World.judge`."""
+        reading = read(pixels)
+        return [verdicts(reading, graph) for graph in graphs]
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """As `World.vocabulary`."""
+        return vocabulary()
