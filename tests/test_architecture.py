@@ -38,7 +38,7 @@ ARROWS = {
 families, "families" the rest."""
 
 HEAVY = frozenset({"torch", "torchvision", "diffusers", "transformers", "accelerate"})
-EXTRAS = HEAVY | {"onnxruntime", "onnxscript", "safetensors", "scipy", "tensorboard"}
+EXTRAS = HEAVY | {"onnxruntime", "onnxscript", "peft", "safetensors", "scipy", "tensorboard"}
 NEEDS_EXTRAS = (
     "limner.training",
     "limner.evaluation",

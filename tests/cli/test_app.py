@@ -77,8 +77,8 @@ def test_train_hands_the_recipe_over(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert run("train", "recipes/birds.toml").exit_code == 0
     assert run("train", "birds.toml", "--out", "here", "--resume").exit_code == 0
     assert calls == [
-        (Path("recipes/birds.toml"), Path("runs/birds"), False, None),
-        (Path("birds.toml"), Path("here"), True, None),
+        (Path("recipes/birds.toml"), Path("runs/birds"), False, None, None),
+        (Path("birds.toml"), Path("here"), True, None, None),
     ]
 
 

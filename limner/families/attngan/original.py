@@ -10,16 +10,15 @@ import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
 
 import torch
 from torch import Tensor
 
+from ...data.plain_pickle import read_plain_pickle
 from ...errors import InvalidInput, NotFound
 from .shape import Shape
 from .words import Words
 
-_MOST_BYTES = 500_000_000
 _TOKENS = 25  # what the public code draws with
 
 _Rule = tuple[str, Callable[[re.Match[str]], str]]
@@ -112,33 +111,9 @@ def shape_of(text: Mapping[str, Tensor], generator: Mapping[str, Tensor]) -> Sha
         raise InvalidInput(f"these networks are not of a shape that can be drawn with: {error}") from None
 
 
-class _Plain(pickle.Unpickler):
-    """Reads lists, dicts, strings and numbers, and nothing that has a name to be looked up."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
-
-
-def _load_plain(stream: IO[bytes]) -> object:
-    # Python 2 wrote the original's strings; Latin-1 keeps different ones different.
-    return _Plain(stream, encoding="latin1").load()
-
-
 def read_words(file: Path) -> Words:
     """The vocabulary of a `captions.pickle`; NotFound, or InvalidInput naming the file and running nothing."""
-    try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise InvalidInput(f"{file} has more than {_MOST_BYTES // 1_000_000} MB; captions are smaller")
-        with file.open("rb") as stream:
-            value = _load_plain(stream)
-    except FileNotFoundError:
-        raise NotFound(f"'{file}' not found") from None
-    except InvalidInput:
-        raise
-    except Exception as error:  # noqa: BLE001 - a broken pickle raises whatever it likes
-        raise InvalidInput(
-            f"{file} is refused: {error}; captions hold lists, dicts, strings and numbers alone"
-        ) from None
+    value = read_plain_pickle(file)
     if not isinstance(value, list) or len(value) != 4 or not isinstance(value[2], dict):
         raise InvalidInput(f"{file} is not [train, test, words by id, ids by word]")
     by_id = value[2]

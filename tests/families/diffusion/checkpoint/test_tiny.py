@@ -82,7 +82,7 @@ def test_it_decodes_as_diffusers_does(
 
 def test_a_picture_is_decoded_by_it_when_asked(model: Model, reference: Any, tmp_path: Path) -> None:
     pipe = StableDiffusionPipeline.from_pretrained(model.path)
-    own, tiny = torch_networks(pipe), torch_networks(SimpleNamespace(vae=reference))
+    own, tiny = torch_networks(pipe), torch_networks(SimpleNamespace(unet=pipe.unet, vae=reference))
     drawer = family("diffusion")(model)
     asked = DrawRequest(prompt="a cat", model="tiny", seed=3, steps=2, decoder="tiny")
     run = Run(
