@@ -140,9 +140,8 @@ def layout() -> None:
 
 
 def tuned() -> None:
-    """Sentences about monsters by the built-in model, and by the one that was tuned on them: the first try of each."""
+    """Sentences about monsters by the built-in model, and by the one that was tuned on them, where it is: first tries."""
     if not TUNED.is_dir():
-        print(f"{TUNED} is not there: tuned.png stays as it is")
         return
     rows = []
     for name in ("storybook", f"./{TUNED}"):

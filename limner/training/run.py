@@ -41,7 +41,7 @@ class Prepared:
     parent: Model | None
 
     def digest(self) -> str:
-        """A hash of what is learned from: names, captions and sizes of files, in both parts."""
+        """A hash of what is learned from: names, captions, boxes and sizes of files, in both parts."""
         digest = hashlib.sha256()
         for part in (self.train, self.held_out):
             for item in part:
@@ -49,7 +49,8 @@ class Prepared:
                 sizes = [
                     (file.relative_to(self.whole.folder).as_posix(), file.stat().st_size) for file in files
                 ]
-                digest.update(json.dumps([sizes, item.captions]).encode() + b"\n")
+                told = [part for part in (item.box, item.part) if part is not None]
+                digest.update(json.dumps([sizes, item.captions, *told]).encode() + b"\n")
             digest.update(b"-")
         return digest.hexdigest()
 
