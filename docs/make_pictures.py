@@ -140,7 +140,7 @@ def layout() -> None:
 
 
 def tuned() -> None:
-    """Sentences about monsters by the built-in model, and by the one that was tuned on them, where it is: first tries."""
+    """Monsters by the built-in model, and by the one that was tuned on them, where that is: the first tries."""
     if not TUNED.is_dir():
         return
     rows = []
