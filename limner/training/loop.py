@@ -35,7 +35,7 @@ from rich.progress import (
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from ..errors import Cancelled, InvalidInput, LimnerError
+from ..errors import Cancelled, InvalidInput, LimnerError, Unavailable
 from .average import MovingAverage
 from .recipe import Optimisation
 
@@ -287,15 +287,24 @@ class Loop:
                 "step": self.step,
                 "seconds": self.seconds,
             }
-            torch.save(state, partial / "state.pt")
+            try:
+                torch.save(state, partial / "state.pt")
+            except (OSError, RuntimeError) as error:
+                shutil.rmtree(partial, ignore_errors=True)
+                reason = str(error).splitlines()[0]
+                raise Unavailable(f"cannot write a checkpoint to {final}: {reason}; make room") from None
             shutil.rmtree(final, ignore_errors=True)
             partial.rename(final)
-            for old in sorted(final.parent.glob("[0-9]*"))[:-KEPT_CHECKPOINTS]:
+            for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
                 shutil.rmtree(old)
         self.accelerator.wait_for_everyone()
 
+    def _checkpoints(self) -> list[Path]:
+        """Those that are whole, the oldest first."""
+        return sorted(p for p in (self.folder / "checkpoints").glob("[0-9]*") if p.suffix == "")
+
     def _restore(self) -> None:
-        found = sorted(p for p in (self.folder / "checkpoints").glob("[0-9]*") if p.suffix == "")
+        found = self._checkpoints()
         if not found:
             return
         state = torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)
@@ -343,7 +352,7 @@ def _due(every: int, step: int, last: bool) -> bool:
 def _optimizer(module: nn.Module, recipe: Optimisation) -> torch.optim.Optimizer:
     groups = _groups(module, recipe.weight_decay)
     if recipe.optimizer == "adafactor":
-        return torch.optim.Adafactor(groups, recipe.learning_rate, eps=(None, 1e-3), d=recipe.clip)
+        return torch.optim.Adafactor(groups, recipe.learning_rate, eps=(None, 1e-3))
     return torch.optim.AdamW(groups, recipe.learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from .recipe import Data, Recipe, read_recipe, recipe_of
 
 RECIPE_NAME = "recipe.json"
 _MADE = ("pictures", "cache", "pipeline", "lora", "model")
-_REPORTS = ("checkpoint_every", "validate_every", "sheet_every")
+_FREE = ("learning_rate", "checkpoint_every", "validate_every", "sheet_every")
 
 console = Console()
 
@@ -72,8 +73,16 @@ def train(
             "name another with --init, or leave it out",
             field="init",
         )
+    if parent is not None and parent.path.is_relative_to(out.resolve()):
+        raise InvalidInput(
+            f"model '{parent.name}' lies in {out}, where this run writes its own; name another folder with --out",
+            field="out",
+        )
     # torchrun starts several processes; accelerate joins them on a CPU only when it is told to.
-    processes = PartialState(cpu="LOCAL_RANK" in os.environ and not torch.cuda.is_available())
+    together = "LOCAL_RANK" in os.environ
+    # One process fills the caches, however long it takes, while the others wait.
+    waiting = {"timeout": timedelta(days=7)} if together else {}
+    processes = PartialState(cpu=together and not torch.cuda.is_available(), **waiting)
     out.mkdir(parents=True, exist_ok=True)
     if processes.is_main_process:
         _check_folder(recipe, parent, out, resume)
@@ -100,7 +109,8 @@ def _said(recipe: Recipe, parent: Model | None) -> dict[str, Any]:
 def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool) -> None:
     """A resumed run keeps to the recipe that it began with, and a new one takes no folder of anybody else.
 
-    What the model says of itself may change, and how often it reports, and so may stages that have not begun.
+    What the model says of itself may change, how often it reports, and its learning rate, which is the way out where
+    a loss is no longer finite; and so may stages that have not begun.
     """
     file = out / RECIPE_NAME
     if not file.is_file():
@@ -122,7 +132,7 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
     for key, old, new in _changes(was, _said(recipe, parent)):
         table, _, name = key.partition(".")
         free = table == "model" or (table in recipe.stages and table not in begun)
-        if not free and name not in _REPORTS:
+        if not free and name not in _FREE:
             raise InvalidInput(
                 f"{key} is {new} and was {old} when the run in {out} began; "
                 "put it back, or start again without --resume",

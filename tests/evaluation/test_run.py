@@ -75,8 +75,8 @@ def test_creatures_have_a_card_too(tiny_model: Path, tmp_path: Path) -> None:
     every = card.true_renders.accuracy.true.every
     assert every.accepted == every.total > 0
     assert "More traits" in (folder / "card.html").read_text()
-    with pytest.raises(NotFound, match="known: scenes, creatures"):
-        evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, world="birds")
+    with pytest.raises(NotFound, match="known: scenes, creatures, birds"):
+        evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, world="nowhere")
 
 
 def test_shuffled_captions_are_of_other_prompts() -> None:

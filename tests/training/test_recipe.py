@@ -81,6 +81,7 @@ def _toml(value: object) -> str:
     [
         ('family = "poems"\n[data]', "family"),
         ("[data]\n[tuning]\nsteps = 3\nrank = 0", "tuning.rank"),
+        ('[data]\n[tuning]\nsteps = 3\nmethod = "lora"\noptimizer = "adafactor"', "tuning.optimizer"),
         ('[data]\n[tuning]\nsteps = 3\n[model]\nname = "No Name"', "model.name"),
     ],
 )

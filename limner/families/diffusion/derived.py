@@ -104,7 +104,6 @@ def write_model(
 ) -> Model:
     """Write the model directory `out`: the parent's parts with the changed tensors, this manifest, and perhaps
     another scheduler."""
-    shutil.rmtree(out, ignore_errors=True)
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -121,5 +120,6 @@ def write_model(
         index["scheduler"] = ["diffusers", type(scheduler).__name__]
     (partial / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
     manifest.write(partial)
+    shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
     return open_model(out)

@@ -184,6 +184,15 @@ class Tuning(Optimisation):
     mask_weight: Weight = 0.0
     caption_dropout: Share = 0.1
 
+    @model_validator(mode="after")
+    def _lora_moves(self) -> Self:
+        must(
+            self.method == "full" or self.optimizer == "adamw",
+            "optimizer",
+            "must be adamw with method lora: adafactor goes by a weight's size, and a LoRA begins at zero",
+        )
+        return self
+
 
 class TunedAbout(Table):
     """What the tuned model says of itself; what is not said here follows from the model that it was."""

@@ -30,6 +30,7 @@ _TARGETS = {
 # On a CPU plain products train faster than torch's fused attention, up to so many latents a side; beyond that they
 # need gigabytes.
 _PLAIN_ATTENTION = 32
+_FEW_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,20 @@ class Tunable:
         }
 
 
-def load_tunable(parent: Model, recipe: Tuning, seed: int) -> Tunable:
-    """Load what a recipe tunes of a model, on the CPU.
+def load_tunable(parent: Model, recipe: Tuning, seed: int, size: int) -> Tunable:
+    """Load what a recipe tunes of a model, on the CPU, for pictures of about size x size pixels.
 
     All weights in float32; with LoRA those that are frozen in the recipe's precision. InvalidInput where the model
-    cannot be tuned: of another family, or one for inpainting.
+    cannot be tuned: of another family, distilled, or one for inpainting.
     """
     if parent.manifest.family != "diffusion":
         raise InvalidInput(f"model '{parent.name}' is of family {parent.manifest.family}, not diffusion")
+    sampler = parent.manifest.stepping
+    if sampler.guidance_scale == 1 and sampler.steps <= _FEW_STEPS:
+        raise InvalidInput(
+            f"model '{parent.name}' was made to draw in {sampler.steps} steps without guidance, which tuning would "
+            f"undo; tune the model that it comes from ({parent.manifest.lineage.parent or 'not known'}) and distil that"
+        )
     directory = parent.path
     base = torch.float32
     if recipe.method == "lora" and recipe.precision == "bfloat16":
@@ -104,7 +111,8 @@ def load_tunable(parent: Model, recipe: Tuning, seed: int) -> Tunable:
     if recipe.text_encoder:
         text = CLIPTextModel.from_pretrained(directory / "text_encoder", dtype=base, use_safetensors=True)
     torch.manual_seed(seed)
-    _prepare(unet, text, recipe)
+    side = size // int(2 ** (len(autoencoder["block_out_channels"]) - 1))
+    _prepare(unet, text, recipe, side)
     tokens = read_object(directory / "text_encoder" / "config.json").get("max_position_embeddings", 77)
     return Tunable(
         directory,
@@ -116,16 +124,16 @@ def load_tunable(parent: Model, recipe: Tuning, seed: int) -> Tunable:
     )
 
 
-def _prepare(unet: UNet2DConditionModel, text: CLIPTextModel | None, recipe: Tuning) -> None:
-    side = unet.config.sample_size
-    if not torch.cuda.is_available() and max((side,) if isinstance(side, int) else side) <= _PLAIN_ATTENTION:
+def _prepare(unet: UNet2DConditionModel, text: CLIPTextModel | None, recipe: Tuning, side: int) -> None:
+    """Make the networks ready for latents of about side x side."""
+    if not torch.cuda.is_available() and side <= _PLAIN_ATTENTION:
         unet.set_attn_processor(AttnProcessor())
         if text is not None:
             text.set_attn_implementation("eager")
     if recipe.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
         if text is not None:
-            text.gradient_checkpointing_enable()
+            text.gradient_checkpointing_enable({"use_reentrant": False})
     if recipe.method == "full":
         unet.requires_grad_(True)
         if text is not None:

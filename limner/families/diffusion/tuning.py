@@ -33,7 +33,7 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
     """
     assert data.parent is not None
     processes, parent, tuning = PartialState(), data.parent, recipe.tuning
-    model = load_tunable(parent, tuning, recipe.seed)
+    model = load_tunable(parent, tuning, recipe.seed, recipe.data.size)
     recipe.check_size(model.step if recipe.data.buckets else model.factor)
     if processes.is_main_process:
         _tell(model, tuning.method, parent, data)
@@ -85,6 +85,7 @@ def _manifest(recipe: TuningRecipe, data: Prepared, parent: Model, hours: float)
             "title": about.title or f"{was.title}, tuned",
             "description": about.description or f"{was.title}, tuned {how} on {recipe.data.name}.",
             "precision": "bfloat16" if was.precision == "int8" else was.precision,
+            "sampler": was.stepping.model_copy(update={"feature_reuse": 1}),
             "vocabulary": words,
             "lineage": Lineage(
                 data=recipe.data.name,

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
-from PIL import Image
 from rich.progress import track
 from torch import Tensor
 from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
 from ...data.captioned import Item
-from ...data.pictures import load_picture, within
+from ...data.pictures import load_picture, read_boxed
 from ...registry.manifest import Layout
 from ...training.buckets import Size, bucket_sizes, nearest
 from ...training.cache import ArrayCache, file_hash, key_of
@@ -27,6 +26,7 @@ from .checkpoint.reading import WEIGHTS
 from .model import latent_factor
 
 _TEXTS_AT_ONCE = 16
+_SHAPE_FROM = 64  # pixels: a JPEG is read small where only its shape is asked for
 
 
 @dataclass(frozen=True)
@@ -206,14 +206,7 @@ def _mark(directory: Path, part: str) -> str:
 def _size_of(item: Item, sizes: Sequence[Size]) -> Size:
     if len(sizes) == 1:
         return sizes[0]
-    with Image.open(item.file) as image:
-        width, height = image.size
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    if turned:
-        width, height = height, width
-    if item.box:
-        left, top, right, bottom = within(item.box, width, height)
-        width, height = right - left, bottom - top
+    width, height = read_boxed(item.file, _SHAPE_FROM, item.box).size
     return nearest(sizes, width, height)
 
 

@@ -188,8 +188,21 @@ def test_the_published_denoiser_has_the_published_number_of_weights(
             return UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
 
     monkeypatch.setattr(UNet2DConditionModel, "from_pretrained", published)
-    model = load_tunable(open_model(tiny_model), Tuning(steps=1, gradient_checkpointing=True), 0)
+    model = load_tunable(open_model(tiny_model), Tuning(steps=1, gradient_checkpointing=True), 0, 512)
     assert f"{model.trained()['unet']:,}" == "859,520,964"
+
+
+def test_a_run_does_not_write_over_what_it_begins_with(full: Path, pictures: Path) -> None:
+    made = full / "out" / "model"
+    with pytest.raises(InvalidInput, match=r"lies in .*, where this run writes its own"):
+        _train(full, RECIPE, made, pictures)
+    assert open_model(made).manifest.name == "tiny-tuned"
+
+
+def test_a_rate_may_be_lowered_to_go_on(tiny_model: Path, pictures: Path, tmp_path: Path) -> None:
+    _train(tmp_path, RECIPE, tiny_model, pictures)
+    longer = RECIPE.replace("learning_rate = 1e-2", "learning_rate = 1e-3")
+    assert _train(tmp_path, longer, tiny_model, pictures, resume=True).manifest.lineage.examples == 8
 
 
 def test_what_cannot_be_tuned_is_said(tiny_model: Path, pictures: Path, tmp_path: Path) -> None:
@@ -200,6 +213,11 @@ def test_what_cannot_be_tuned_is_said(tiny_model: Path, pictures: Path, tmp_path
         _train(tmp_path / "b", RECIPE, tiny_model, None)
     with pytest.raises(InvalidInput, match=r"data\.size must be a multiple of 16 .* not 72"):
         _train(tmp_path / "c", RECIPE.replace("[data]", "[data]\nsize = 72"), tiny_model, pictures)
+    few = shutil.copytree(tiny_model, tmp_path / "few")
+    told = open_model(few).manifest
+    told.model_copy(update={"sampler": told.stepping.model_copy(update={"guidance_scale": 1.0})}).write(few)
+    with pytest.raises(InvalidInput, match="4 steps without guidance, which tuning would undo"):
+        _train(tmp_path / "e", RECIPE, few, pictures)
     inpainting = shutil.copytree(tiny_model, tmp_path / "nine")
     config = inpainting / "vae" / "config.json"
     config.write_text(config.read_text().replace('"latent_channels": 4', '"latent_channels": 3'))
