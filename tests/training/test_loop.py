@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from limner.errors import Cancelled, LimnerError
 from limner.training.loop import KEPT_CHECKPOINTS, Loop, learning_rate
 from limner.training.recipe import Optimisation
+from tests.training.interrupting import press_ctrl_c
 
 
 class Line:
@@ -29,7 +29,7 @@ class Line:
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         if step == self.stop_at:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
         self.parts.append((step, first, size))
         x = torch.randn(size, 4, generator=generator)
         return {"loss": (self.module(x) - x.sum(1, keepdim=True)).square().mean()}

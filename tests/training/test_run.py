@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from limner.registry import Registry
 from limner.registry.models import open_model
 from limner.training.loop import Loop
 from limner.training.run import train
+from tests.training.interrupting import press_ctrl_c
 
 RECIPE = """
 seed = 4
@@ -202,7 +202,7 @@ def _interrupted_at(stage: str, step: int) -> Iterator[None]:
 
     def stopping(loop: Loop) -> dict[str, float]:
         if (loop.stage.name, loop.step) == (stage, step):
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
         return take(loop)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from limner.errors import Cancelled, LimnerError
 from limner.training.loop import Loop, Turn
 from limner.training.recipe import Optimisation
+from tests.training.interrupting import press_ctrl_c
 
 
 class Duel:
@@ -42,7 +42,7 @@ class Duel:
 
     def _judge(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         if step == self.stop_at:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
         noise = self._noted("critic", step, first, size, generator)
         made = self.maker(noise).detach()
         return {"loss": (self.critic(made) - (made - 2).square()).square().mean()}

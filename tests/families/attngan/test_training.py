@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +19,7 @@ from limner.families.attngan.words import Words
 from limner.registry import Registry
 from limner.registry.models import Model, open_model
 from limner.training.run import train
+from tests.training.interrupting import press_ctrl_c
 
 from .tiny import RECIPE
 
@@ -66,7 +66,7 @@ def test_either_stage_resumes_exactly(
 
     def stopping(self: object, step: int, *rest: object) -> object:
         if step == 1:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
         return whole(self, step, *rest)
 
     with monkeypatch.context() as patched, pytest.raises(Cancelled, match=f"{stage.name}: saved at step 2"):

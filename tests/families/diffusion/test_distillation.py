@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from limner.registry import Model, open_model
 from limner.registry.manifest import Lineage, SamplerDefaults
 from limner.training.distilling import Distillation, Sentences
 from limner.training.loop import Loop
+from tests.training.interrupting import press_ctrl_c
 
 WORDS = Sentences(lambda number: ("a red apple", "a table", "an apple")[number % 3], "three", "three")
 LINEAGE = Lineage(data="", data_hash="", recipe="", commit="", hardware="", hours=1.5, examples=0)
@@ -203,7 +203,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
 
     def interrupted(step: int, *arguments: Any) -> Any:
         if step == 4:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
         return loss(step, *arguments)
 
     monkeypatch.setattr(cut, "loss", interrupted)

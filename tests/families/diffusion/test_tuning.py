@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from limner.registry import Registry
 from limner.registry.models import Model, open_model
 from limner.training.loop import Loop
 from limner.training.run import train
+from tests.training.interrupting import press_ctrl_c
 
 RECIPE = """
 [data]
@@ -150,7 +150,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
 
     def stopping(loop: Loop) -> dict[str, float]:
         if loop.step == 2:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
         return take(loop)
 
     with monkeypatch.context() as patch, pytest.raises(Cancelled):
