@@ -99,7 +99,7 @@ def round_trip(directory: Path) -> Transform:
     import torch
     from diffusers import AutoencoderKL
 
-    from ..families.diffusion.autoencoder_stage import to_pixels, to_tensor
+    from ..training.pictures import to_pixels, to_tensor
 
     vae = AutoencoderKL.from_pretrained(directory, subfolder="vae").eval()
 

@@ -11,12 +11,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...training.pictures import PictureArrays, order
-from ...training.pictures import to_pixels as to_pixels
-from ...training.pictures import to_tensor as to_tensor
+from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
+from ...training.sheets import grid
 from .loss import kl_divergence, reconstruction_loss
 from .recipe import Autoencoder
-from .sheets import grid
 
 _SHEET = 8
 _HELD_OUT = 64

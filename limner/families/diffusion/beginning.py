@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.noise import starting_noise as starting_noise
 from ...engine.request import Call, DrawRequest
 from ...engine.samplers import Origin
 from ...engine.source import Source

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTokenizer
 
-from ...training.pictures import order
-from .autoencoder_stage import to_pixels
+from ...training.pictures import order, to_pixels
+from ...training.sheets import captioned
 from .loss import min_snr_weight, noised, velocity, weighted_square_error
 from .model import build_text_encoder, build_unet
 from .recipe import Denoiser
-from .sheets import captioned, sampled
+from .sheets import sampled
 
 _TIMESTEPS = 1000
 _HELD_OUT = 256

@@ -25,10 +25,10 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from ...engine.noise import normal
 from ...training.distilling import Distillation
-from .autoencoder_stage import to_pixels
+from ...training.pictures import to_pixels
+from ...training.sheets import captioned
 from .distillation_jumps import Jumps
 from .distillation_teacher import Teacher
-from .sheets import captioned
 
 _FILE = 64  # walks in one
 _HELD_OUT, _HELD_OUT_FROM = 64, 1 << 30

@@ -22,8 +22,7 @@ from ...registry.manifest import Layout, Lineage, Manifest, Preview, SamplerDefa
 from ...registry.models import Model, open_model
 from ...registry.onnx_weights import bind, strip
 from ...registry.weight_files import read_index
-from ..graphs import TOLERANCE as TOLERANCE
-from ..graphs import Parity, Run, onnx_program, runtimes
+from ..graphs import TOLERANCE, Parity, Run, onnx_program, runtimes
 from .checkpoint.reading import owner
 from .checkpoint.templates import PREFIX
 from .stages import Stage, load_stages

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ...engine.noise import starting_noise
 from ...engine.request import MAX_SEED, Call, DrawRequest, Stepped
 from ...engine.samplers import SAMPLERS, Schedule
 from ...engine.source import Source
 from ...errors import InvalidInput, LimnerError, NotFound
 from .. import Program
-from .beginning import Latents, begin, starting_noise
+from .beginning import Latents, begin
 from .decoding import Decoding
 from .encodings import EncodingCache
 from .prompt import emphasised, windows

@@ -6,10 +6,6 @@ import torch
 from diffusers import SchedulerMixin, UNet2DConditionModel
 from torch import Tensor
 
-from ...training.sheets import captioned, grid
-
-__all__ = ["captioned", "grid", "sampled"]
-
 
 def sampled(
     unet: UNet2DConditionModel,

@@ -21,10 +21,17 @@ from ...registry.models import Model, open_model
 from ...storybook.worlds import world
 from ...training.hardware import commit, hardware
 from ...training.loop import Loop
-from ...training.pictures import PictureArrays, cell_shares, drawn_subjects, picture_arrays, subject_names
+from ...training.pictures import (
+    PictureArrays,
+    cell_shares,
+    drawn_subjects,
+    picture_arrays,
+    subject_names,
+    to_tensor,
+)
 from ...training.run import Prepared
 from . import layout
-from .autoencoder_stage import AutoencoderStage, set_posterior, to_tensor
+from .autoencoder_stage import AutoencoderStage, set_posterior
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
 from .export import export
 from .model import fold_latent_statistics, latent_factor, save_pipeline

@@ -19,9 +19,8 @@ from ...data.pictures import load_picture, read_boxed
 from ...registry.manifest import Layout
 from ...training.buckets import Size, bucket_sizes, nearest
 from ...training.cache import ArrayCache, file_hash, key_of
-from ...training.pictures import cell_shares, shown_subjects
+from ...training.pictures import cell_shares, shown_subjects, to_tensor
 from . import layout
-from .autoencoder_stage import to_tensor
 from .checkpoint.reading import WEIGHTS
 from .model import latent_factor
 

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...training.buckets import Batches
-from .autoencoder_stage import to_pixels
+from ...training.pictures import to_pixels
+from ...training.sheets import captioned
 from .loss import min_snr_weight, noised, target, weighted_square_error
 from .recipe import Tuning
-from .sheets import captioned, sampled
+from .sheets import sampled
 from .tunable import Tunable
 from .tuning_examples import Encoders, TuningExamples, load_autoencoder
 

@@ -16,11 +16,10 @@ from diffusers import (
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
-from limner.engine.noise import normal
+from limner.engine.noise import normal, starting_noise
 from limner.engine.request import DrawRequest
 from limner.engine.source import Source
 from limner.errors import InvalidInput
-from limner.families.diffusion.beginning import starting_noise
 from limner.families.diffusion.program import Diffusion
 from limner.registry.manifest import Manifest
 from limner.registry.models import open_model

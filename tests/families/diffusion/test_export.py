@@ -13,7 +13,8 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from limner.errors import InvalidInput, LimnerError, NotFound
-from limner.families.diffusion.export import TOLERANCE, export, fit_preview, verify
+from limner.families.diffusion.export import export, fit_preview, verify
+from limner.families.graphs import TOLERANCE
 from limner.registry import Model, open_model
 from limner.registry.manifest import Lineage
 
