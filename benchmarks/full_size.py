@@ -51,7 +51,8 @@ began = time.perf_counter()
 """
 _IMPORT = """
 from pathlib import Path
-from limner.families.diffusion.checkpoint.bring import About, import_checkpoint
+from limner.families.diffusion.checkpoint.bring import import_checkpoint
+from limner.registry.making import About
 about = About("full", "1", "Full size", "none", "random weights")
 import_checkpoint(Path(sys.argv[1]), Path(sys.argv[2]) / "models" / "full" / "1", about)
 tell(seconds=time.perf_counter() - began)

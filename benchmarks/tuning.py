@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from limner.families.diffusion.checkpoint.bring import About, import_checkpoint
+from limner.families.diffusion.checkpoint.bring import import_checkpoint
+from limner.registry.making import About
 
 from .full_size import measured, random_checkpoint
 from .machine import busy, describe

@@ -46,8 +46,9 @@ def sd(
     data_dir: DataDir = None,
 ) -> None:
     """Bring in a Stable Diffusion checkpoint: 1.x or 2.x, fp16 or fp32. Pickled files are refused."""
-    from ..families.diffusion.checkpoint.bring import About, check_place, import_checkpoint
+    from ..families.diffusion.checkpoint.bring import import_checkpoint
     from ..families.diffusion.checkpoint.hub import download, is_hub_id
+    from ..registry.making import About, check_place
     from ..registry.places import data_dir as place
     from .progress import copying
 
@@ -94,10 +95,11 @@ def attngan(
     from .extra import needs_extra
 
     with needs_extra("train", "bringing in an AttnGAN"):
-        from ..families.attngan.bring import About, import_original
+        from ..families.attngan.bring import import_original
+        from ..registry.making import About
     slug = _slug(name or generator.stem)
     _check_version(version)
-    about = About(slug, version, name or slug, licence)
+    about = About(slug, version, name or slug, licence, generator.name)
     out = place(data_dir) / "models" / slug / version
     model = import_original(text_encoder, generator, captions, out, about)
     known = model.manifest.vocabulary or ()

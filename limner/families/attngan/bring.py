@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,6 +11,7 @@ from torch import Tensor, nn
 
 from ... import __version__
 from ...errors import InvalidInput
+from ...registry.making import About, check_place, made_whole
 from ...registry.manifest import Lineage
 from ...registry.models import Model, open_model
 from .export import COUNTERS, export
@@ -23,23 +22,12 @@ from .text import TextEncoder
 _LISTED = 12
 
 
-@dataclass(frozen=True)
-class About:
-    """What the model directory says of itself."""
-
-    name: str
-    version: str
-    title: str
-    licence: str
-
-
 def import_original(text_file: Path, generator_file: Path, captions: Path, out: Path, about: About) -> Model:
     """Make the model directory `out` of an original text encoder, generator and `captions.pickle`, whole or not at all.
 
     NotFound, or InvalidInput with the list of what does not fit.
     """
-    if out.exists():
-        raise InvalidInput(f"{out} is there already; give the model another --name or --version")
+    check_place(out)
     words, text_weights = read_words(captions), read_weights(text_file)
     generator_weights = read_weights(generator_file)
     shape = shape_of(text_weights, generator_weights)
@@ -57,10 +45,8 @@ def import_original(text_file: Path, generator_file: Path, captions: Path, out: 
     if misfits:
         more = f", and {len(misfits) - _LISTED} more" if len(misfits) > _LISTED else ""
         raise InvalidInput(f"these weights do not fit: {'; '.join(misfits[:_LISTED])}{more}")
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     files = (text_file, generator_file, captions)
-    try:
+    with made_whole(out) as partial:
         export(
             partial,
             shape,
@@ -70,7 +56,7 @@ def import_original(text_file: Path, generator_file: Path, captions: Path, out: 
             name=about.name,
             version=about.version,
             title=about.title,
-            description=f"An AttnGAN brought in from {generator_file.name}.",
+            description=f"An AttnGAN brought in from {about.source}.",
             licence=about.licence,
             dtype=torch.float32,
             lineage=Lineage(
@@ -83,10 +69,6 @@ def import_original(text_file: Path, generator_file: Path, captions: Path, out: 
                 examples=0,
             ),
         )
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return open_model(out)
 
 

@@ -20,6 +20,7 @@ from torch import nn
 
 from ...errors import InvalidInput, LimnerError
 from ...registry.json_files import read_object
+from ...registry.making import made_whole
 from ...registry.manifest import Manifest
 from ...registry.models import Model, open_model
 from ...registry.weight_files import Stored, Written, copied, read_index, rewrite
@@ -104,22 +105,18 @@ def write_model(
 ) -> Model:
     """Write the model directory `out`: the parent's parts with the changed tensors, this manifest, and perhaps
     another scheduler."""
-    partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for part in sorted(entry.name for entry in parent.path.iterdir() if entry.is_dir()):
-        weights = f"{WEIGHTS[part]}.safetensors" if changed.get(part) else ""
-        shutil.copytree(
-            parent.path / part, partial / part, ignore=shutil.ignore_patterns(*_OF_THE_PARENT, weights)
-        )
-        if weights:
-            rewrite(parent.path / part / weights, partial / part / weights, changed[part])
-    index = read_object(parent.path / "model_index.json")
-    if scheduler is not None:
-        scheduler.save_pretrained(partial / "scheduler")
-        index["scheduler"] = ["diffusers", type(scheduler).__name__]
-    (partial / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    manifest.write(partial)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+    with made_whole(out) as partial:
+        partial.mkdir(parents=True)
+        for part in sorted(entry.name for entry in parent.path.iterdir() if entry.is_dir()):
+            weights = f"{WEIGHTS[part]}.safetensors" if changed.get(part) else ""
+            left_out = shutil.ignore_patterns(*_OF_THE_PARENT, weights)
+            shutil.copytree(parent.path / part, partial / part, ignore=left_out)
+            if weights:
+                rewrite(parent.path / part / weights, partial / part / weights, changed[part])
+        index = read_object(parent.path / "model_index.json")
+        if scheduler is not None:
+            scheduler.save_pretrained(partial / "scheduler")
+            index["scheduler"] = ["diffusers", type(scheduler).__name__]
+        (partial / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+        manifest.write(partial)
     return open_model(out)

@@ -17,13 +17,14 @@ from limner.cli.app import app
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, NotFound
-from limner.families.attngan.bring import About, import_original
+from limner.families.attngan.bring import import_original
 from limner.families.attngan.export import load_plans
 from limner.families.attngan.original import read_weights
 from limner.registry import Registry
+from limner.registry.making import About
 from limner.registry.models import Model
 
-ABOUT = About("cub", "1", "CUB", "as its makers say")
+ABOUT = About("cub", "1", "CUB", "as its makers say", "netG.pth")
 WORDS = ["<end>", "a", "bird", "crown", "has", "the", "yellow"]
 GF, NEF, NCF, NZ, NINPUT = 4, 12, 6, 10, 8
 

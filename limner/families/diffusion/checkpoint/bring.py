@@ -7,12 +7,13 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .... import __version__
 from ....errors import InvalidInput, Unavailable
+from ....registry.making import About, check_place, made_whole
 from ....registry.manifest import Graph, Lineage, Manifest, Preview, SamplerDefaults, Size
 from ....registry.models import Model, open_model
 from ....registry.weight_files import Written, write
@@ -41,17 +42,6 @@ _PREVIEW = Preview(
 )
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class About:
-    """What the model directory says of itself."""
-
-    name: str
-    version: str
-    title: str
-    licence: str
-    source: str
 
 
 def import_checkpoint(
@@ -83,9 +73,7 @@ def import_checkpoint(
     vae = checkpoint.configs["vae"]
     beside = None if tiny is None else read_tiny_decoder(tiny, vae, template_folder)
     _check_room(out, checkpoint.size + (beside.size if beside else 0))
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with made_whole(out) as partial:
         with tempfile.TemporaryDirectory() as made:
             bound = _bound(checkpoint, template_folder, Path(made))
         hashed = _write_pipeline(checkpoint, partial, progress)
@@ -113,17 +101,7 @@ def import_checkpoint(
                 examples=0,
             ),
         ).write(partial)
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return open_model(out)
-
-
-def check_place(out: Path) -> None:
-    """Raise InvalidInput where a model is there already."""
-    if out.exists():
-        raise InvalidInput(f"{out} is there already; give the model another --name or --version")
 
 
 def _inpaints(checkpoint: Checkpoint) -> bool:

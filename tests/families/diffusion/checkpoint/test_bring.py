@@ -20,11 +20,12 @@ from limner.engine.request import DrawRequest
 from limner.engine.source import Source
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, NotFound, Unavailable
-from limner.families.diffusion.checkpoint.bring import About, import_checkpoint
+from limner.families.diffusion.checkpoint.bring import import_checkpoint
 from limner.families.diffusion.checkpoint.templates import Template
 from limner.families.diffusion.checkpoint.templates import templates as templates_of
 from limner.families.diffusion.template_export import published, write_templates
 from limner.registry import Model, Registry, open_model
+from limner.registry.making import About
 from tests.families.diffusion.checkpoint.tiny_sd import FIRST, TEXT, VAE, make_file, make_folder
 
 ABOUT = About("tiny-sd", "1", "Tiny", "none", "tests")
@@ -60,7 +61,8 @@ class Blocker(MetaPathFinder):
 
 sys.meta_path.insert(0, Blocker())
 from limner.errors import LimnerError
-from limner.families.diffusion.checkpoint.bring import About, import_checkpoint
+from limner.families.diffusion.checkpoint.bring import import_checkpoint
+from limner.registry.making import About
 source, out, templates = map(Path, sys.argv[1:])
 said = []
 try:
