@@ -23,9 +23,9 @@ from limner.evaluation.checking import checkers
 from limner.evaluation.tally import Rows
 from limner.optimizing.measuring import statements
 from limner.registry.models import Model, Registry
+from limner.sheets import grid
 from limner.storybook.prompts import FROZEN
 from limner.storybook.worlds import Prompt, world
-from limner.training.sheets import grid
 
 from .machine import busy
 from .machine import describe as machine

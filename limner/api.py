@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overloa
 
 from pydantic import ValidationError
 
-from .engine.request import MAX_SEED, DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
+from .engine.request import (
+    MAX_SEED,
+    DrawRequest,
+    Event,
+    Failed,
+    Finished,
+    Picture,
+    Stepped,
+    Stopped,
+    WordMaps,
+)
 from .errors import Cancelled, InvalidInput, LimnerError, Unavailable
 
 if TYPE_CHECKING:
@@ -53,6 +63,7 @@ class Options(TypedDict, total=False):
     variation_seed: int | None
     variation_strength: float | None
     decoder: Literal["full", "tiny"] | None
+    attention: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +95,24 @@ class Drawn:
     def seconds(self) -> float:
         """From asking to the finished picture."""
         return self.picture.seconds
+
+    @property
+    def attention(self) -> WordMaps | None:
+        """Which word drew what, where it was asked for."""
+        return self.picture.attention
+
+    def heat_sheet(self) -> Image.Image:
+        """The picture, and where each of its words drew, as one captioned page.
+
+        InvalidInput where `attention` was not asked for.
+        """
+        from .engine.heat import word_sheet
+
+        if self.attention is None:
+            raise InvalidInput(
+                "which word drew what was not asked for: draw with attention", field="attention"
+            )
+        return word_sheet(self.picture.pixels, self.attention)
 
     def save(self, path: str | Path) -> Path:
         """Write a PNG that carries prompt, settings, model and version as text; returns its path.
@@ -144,7 +173,8 @@ class Limner:
         all around the picture made smaller by `outward` (0.25 to 0.9). Variations stay near the picture of `seed`:
         `variation_strength` (0 to 1, 0.3) says how far they go, `variation_seed` in which direction.
 
-        `decoder` "tiny" makes the picture by a tiny decoder, where the model has one: faster, coarser.
+        `decoder` "tiny" makes the picture by a tiny decoder, where the model has one: faster, coarser. With `attention`
+        the picture also tells which word drew what (`Drawn.attention`, `Drawn.heat_sheet`).
 
         InvalidInput names the argument that cannot be used. Ctrl-C stops the drawing.
         """

@@ -102,6 +102,9 @@ def draw(
     strip: Annotated[
         bool, typer.Option("--strip", help="Write the denoising steps side by side too, as NAME-strip.png.")
     ] = False,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Write which word drew what too, as NAME-words.png.")
+    ] = False,
     data_dir: DataDir = None,
     backend: BackendOption = Backend.AUTO,
 ) -> None:
@@ -125,6 +128,7 @@ def draw(
         variation_seed=variation_seed,
         variation_strength=variation_strength,
         decoder=decoder,
+        attention=attention,
     )
     if output is not None:
         check_png(output)
@@ -150,6 +154,10 @@ def draw(
             beside = check_png(file.with_stem(f"{file.stem}-strip"))
             side_by_side(previews[k], picture.picture.pixels).save(beside)
             typer.echo(f"its steps side by side  {beside}")
+        if picture.attention is not None:
+            beside = check_png(file.with_stem(f"{file.stem}-words"))
+            picture.heat_sheet().save(beside)
+            typer.echo(f"which word drew what  {beside}")
 
 
 def _box(text: str) -> tuple[float, float, float, float]:

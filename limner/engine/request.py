@@ -44,6 +44,7 @@ class DrawRequest(BaseModel):
     `variation_strength` of the way.
 
     `decoder` makes the picture of the last latent: the model's own, or a tiny one, where the model has it.
+    `attention` asks which word drew what.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +66,7 @@ class DrawRequest(BaseModel):
     variation_seed: Seed | None = None
     variation_strength: Strength | None = None
     decoder: Literal["full", "tiny"] | None = None
+    attention: bool = False
 
     @property
     def steps_taken(self) -> int | None:
@@ -87,7 +89,7 @@ class DrawRequest(BaseModel):
 @dataclass(frozen=True)
 class WordMaps:
     """How much each place of a picture looked at each of the text's `words`: maps (words, h, w) float32, which sum to
-    1 over words, coarse before fine."""
+    at most 1 over words, coarse before fine."""
 
     words: tuple[str, ...]
     maps: tuple[NDArray[np.float32], ...]
@@ -97,8 +99,8 @@ class WordMaps:
 class Stepped:
     """One of `steps` steps is done; `preview` is a small picture, uint8 (h, w, 3), or None.
 
-    A family that draws several sizes at once shows all of them in `pictures`, smallest first, and one that attends to
-    words may show how, in `attention`.
+    A family that draws several sizes at once shows all of them in `pictures`, smallest first. The last step tells the
+    `attention`, where the request asks for it.
     """
 
     step: int
@@ -113,7 +115,8 @@ class Picture:
     """A finished picture.
 
     `pixels` are uint8 (H, W, 3); `request` has every default filled in; `model` and `version` are the model's own
-    name and version, however the request refers to it; `seconds` is the time from submission to the end.
+    name and version, however the request refers to it; `seconds` is the time from submission to the end. `pictures`
+    and `attention` are those of the last step.
     """
 
     pixels: NDArray[np.uint8]
@@ -121,6 +124,8 @@ class Picture:
     model: str
     version: str
     seconds: float
+    pictures: tuple[NDArray[np.uint8], ...] = ()
+    attention: WordMaps | None = None
 
 
 @dataclass(frozen=True)

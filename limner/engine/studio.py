@@ -17,10 +17,10 @@ from ..errors import Cancelled, InvalidInput, Unavailable
 from ..families import family
 from .backends import Backend, Network
 from .backends import backend as backend_of
-from .depth import full, shallow
-from .request import DrawRequest, Event, Failed, Finished, Picture, Stopped
+from .request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
 from .scheduler import Drawn, Happening, StepScheduler, Ticket
 from .source import Source, size_like
+from .variants import attentive, full, shallow
 
 if TYPE_CHECKING:
     from ..registry.manifest import Graph
@@ -119,15 +119,26 @@ class LocalStudio:
         with self._lock:
             loaded = self._open(model)
             resolved = loaded.resolve(request, source)
+            last = Stepped(0, 0, None)
 
             def pass_on(happening: Happening) -> None:
+                nonlocal last
                 if isinstance(happening, Drawn):
                     seconds = time.perf_counter() - began
-                    on_event(
-                        Finished(Picture(happening.pixels, resolved, model.name, model.version, seconds))
+                    drawn = Picture(
+                        happening.pixels,
+                        resolved,
+                        model.name,
+                        model.version,
+                        seconds,
+                        last.pictures,
+                        last.attention,
                     )
-                else:
-                    on_event(happening)
+                    on_event(Finished(drawn))
+                    return
+                if isinstance(happening, Stepped):
+                    last = happening
+                on_event(happening)
 
             return loaded.scheduler.submit(loaded.family.program(resolved, source), pass_on)
 
@@ -180,7 +191,7 @@ class _LoadedModel:
         self.networks = _Networks(model, backend)
         graphs = model.manifest.graphs.items()
         large = [name for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES]
-        alone = {called: 1 for name in large for called in (name, full(name), shallow(name))}
+        alone = {called: 1 for name in large for called in (name, full(name), shallow(name), attentive(name))}
         self.scheduler = StepScheduler(
             self.networks.run,
             max_rows=max_rows,

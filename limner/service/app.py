@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from ..engine.studio import Studio
+from .bird import router as bird
 from .host import LocalOnly, SafeHeaders, SmallBodies
 from .problems import describe, install
 from .routes import router
@@ -57,6 +58,7 @@ def create_app(
     )
     app.state.service = service
     app.include_router(router)
+    app.include_router(bird)
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -25,9 +26,30 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
 
+class Stored(BaseModel):
+    """A picture in the image store, its size in pixels."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    width: int
+    height: int
+
+
+class Beside(BaseModel):
+    """What came with a picture: smaller sizes, and of each of the `words` a map, one below the other in each of
+    `maps`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sizes: tuple[Stored, ...] = ()
+    words: tuple[str, ...] = ()
+    maps: tuple[Stored, ...] = ()
+
+
 @dataclass(frozen=True)
 class Image:
-    """Picture `index` of a job: `id` in the image store, size in pixels, seconds it took."""
+    """Picture `index` of a job: `id` in the image store, size in pixels, seconds it took, what came with it."""
 
     index: int
     id: str
@@ -35,6 +57,7 @@ class Image:
     width: int
     height: int
     seconds: float
+    beside: Beside = field(default_factory=Beside)
 
 
 @dataclass(frozen=True)
@@ -158,6 +181,7 @@ class JobStore:
                     width=image.width,
                     height=image.height,
                     seconds=image.seconds,
+                    beside=None if image.beside == Beside() else image.beside.model_dump_json(),
                 )
             )
             return True
@@ -240,7 +264,10 @@ def _job(session: Session, row: JobRow) -> Job:
         state=cast(State, row.state),
         request=DrawRequest.model_validate_json(row.request),
         n=row.n,
-        images=tuple(Image(i.index, i.image, i.seed, i.width, i.height, i.seconds) for i in row.images),
+        images=tuple(
+            Image(i.index, i.image, i.seed, i.width, i.height, i.seconds, _beside(i.beside))
+            for i in row.images
+        ),
         error=row.error,
         attempts=row.attempts,
         position=position,
@@ -248,3 +275,7 @@ def _job(session: Session, row: JobRow) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
     )
+
+
+def _beside(text: str | None) -> Beside:
+    return Beside() if text is None else Beside.model_validate_json(text)

@@ -8,8 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.responses import FileResponse, JSONResponse
 
-from ..engine.request import DrawRequest
-from ..errors import InvalidInput, NotFound, Unavailable
+from ..errors import NotFound
 from ..storybook.captions import idea
 from .events import EventStream, Feed
 from .jobs import Job
@@ -24,6 +23,7 @@ from .wire import (
     ModelList,
     Uploaded,
     image_link,
+    image_url,
     job_view,
     model_view,
 )
@@ -41,14 +41,6 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _resolve(service: Service, asked: JobRequest) -> DrawRequest:
-    request = asked.draw_request(service.model)
-    try:
-        return service.studio.resolve(request, service.source(request))
-    except NotFound as error:
-        raise InvalidInput(str(error), field="model") from None
-
-
 @router.post(
     "/v1/jobs",
     status_code=202,
@@ -59,14 +51,8 @@ def _resolve(service: Service, asked: JobRequest) -> DrawRequest:
 def make_job(request: Request, response: Response, asked: JobRequest) -> JobView:
     """Queue a job. When the answer comes, the job is on the disk: it is drawn even after a crash."""
     service = _service(request)
-    if service.draining:
-        raise Unavailable("the service is stopping; send the job again when it is back")
     request.state.model = asked.model or service.model
-    resolved = _resolve(service, asked)
-    service.store.check_room(service.runner.retry_after)
-    service.keep(resolved)
-    job = service.store.add(resolved, asked.n, service.runner.retry_after)
-    service.runner.look()
+    job = service.accept(asked.draw_request(service.model), asked.n)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 
@@ -159,12 +145,8 @@ def follow_job(
 def _told_again(job: Job) -> Feed:
     # The end gets the time of the end, which is never after the id it had in the feed it first came in.
     feed = Feed(start=int((job.finished_at or 0) * 1000) - len(job.images) - 1)
-    for i in job.images:
-        feed.publish(
-            "image",
-            image_link(i.index, i.id, i.seed, i.width, i.height),
-            picture=i.index,
-        )
+    for image in job.images:
+        feed.publish("image", image_link(image), picture=image.index)
     feed.publish(job.state, job_view(job))
     return feed
 
@@ -183,7 +165,7 @@ def upload_image(
     that no job has taken up goes when others need the room."""
     image, width, height = _service(request).upload(picture)
     response.headers["Location"] = f"/v1/images/{image}"
-    return Uploaded(id=image, url=f"/v1/images/{image}", width=width, height=height)
+    return Uploaded(id=image, url=image_url(image), width=width, height=height)
 
 
 @router.get(

@@ -8,7 +8,6 @@ engine can batch their steps. The thread also renews the leases of what it holds
 from __future__ import annotations
 
 import base64
-import io
 import logging
 import queue
 import threading
@@ -18,13 +17,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 from pydantic import BaseModel
 
 from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped
 from ..engine.source import Source
 from ..engine.studio import Drawing, Studio
 from ..errors import InvalidInput, NotFound
+from .beside import keep_beside, png_of
 from .events import Feeds
 from .images import ImageStore
 from .jobs import Image, Job, JobStore
@@ -262,12 +261,11 @@ class Runner:
 
     def _keep(self, running: _Running, index: int, picture: Picture) -> None:
         height, width = picture.pixels.shape[:2]
+        beside = keep_beside(self._images, picture)
         image = self._images.put(self._encode(picture))
-        seed = picture.request.own_seed
-        entry = Image(index, image, seed, width, height, picture.seconds)
+        entry = Image(index, image, picture.request.own_seed, width, height, picture.seconds, beside)
         if self._store.record(self._worker, running.job.id, entry):
-            link = image_link(index, image, seed, width, height)
-            self._feeds.of(running.job.id).publish("image", link, picture=index)
+            self._feeds.of(running.job.id).publish("image", image_link(entry), picture=index)
 
     def _failed(self, running: _Running, error: Exception) -> None:
         if running.error is None:
@@ -325,6 +323,4 @@ def _sentence(error: Exception) -> str:
 
 
 def _data_url(pixels: NDArray[np.uint8]) -> str:
-    file = io.BytesIO()
-    Pillow.fromarray(pixels).save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png_of(pixels)).decode()

@@ -37,7 +37,7 @@ class JobRow(Base):
 
 
 class ImageRow(Base):
-    """Picture `index` (0 to n-1) of a job; `image` is its id in the image store."""
+    """Picture `index` (0 to n-1) of a job; `image` is its id in the image store, `beside` JSON of what came with it."""
 
     __tablename__ = "images"
 
@@ -48,3 +48,4 @@ class ImageRow(Base):
     width: Mapped[int]
     height: Mapped[int]
     seconds: Mapped[float]
+    beside: Mapped[str | None] = mapped_column(Text)

@@ -18,11 +18,11 @@ from ..engine.png import encode
 from ..engine.request import DrawRequest
 from ..engine.source import Source, opened, read_source
 from ..engine.studio import Studio
-from ..errors import InvalidInput, LimnerError, NotFound
+from ..errors import InvalidInput, LimnerError, NotFound, Unavailable
 from .database import DataLock, open_database, usable
 from .events import Feeds
 from .images import ImageStore
-from .jobs import JobStore
+from .jobs import Job, JobStore
 from .runner import Runner
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,24 @@ class Service:
         image, mask = self._bytes("image", request.image), request.mask
         return read_source(image, None if mask is None else self._bytes("mask", mask))
 
-    def keep(self, request: DrawRequest) -> None:
+    def accept(self, request: DrawRequest, n: int) -> Job:
+        """Queue a job of `n` pictures; it is on the disk when this returns.
+
+        InvalidInput names a wrong field, an unknown model too; Busy where too many wait, Unavailable while it stops.
+        """
+        if self.draining:
+            raise Unavailable("the service is stopping; send the job again when it is back")
+        try:
+            resolved = self.studio.resolve(request, self.source(request))
+        except NotFound as error:
+            raise InvalidInput(str(error), field="model") from None
+        self.store.check_room(self.runner.retry_after)
+        self._keep(resolved)
+        job = self.store.add(resolved, n, self.runner.retry_after)
+        self.runner.look()
+        return job
+
+    def _keep(self, request: DrawRequest) -> None:
         """Keep what a request is made from as long as what it makes."""
         for field in ("image", "mask"):
             name = getattr(request, field)

@@ -12,6 +12,7 @@ from ..engine.request import (
     MAX_SEED,
     MAX_STEPS,
     DrawRequest,
+    FeatureReuse,
     GuidanceScale,
     NegativePrompt,
     Prompt,
@@ -21,7 +22,7 @@ from ..engine.request import (
 )
 from ..registry.manifest import Manifest, SamplerDefaults
 from ..registry.models import Model
-from .jobs import Job, State
+from .jobs import Image, Job, State, Stored
 
 MAX_PICTURES = 8
 MAX_GUIDANCE = 30
@@ -41,6 +42,9 @@ ALLOWED = {
     "strength": "a number above 0, at most 1; together with image",
     "variation_seed": f"a whole number from 0 to {MAX_SEED}",
     "variation_strength": "a number above 0, at most 1",
+    "feature_reuse": "a whole number from 1 to 10",
+    "decoder": "full, or tiny where the model has one",
+    "attention": "true or false",
     "model": "a model that GET /v1/models lists",
 }
 
@@ -71,6 +75,9 @@ _JOB: dict[str, Any] = {
         "strength": None,
         "variation_seed": None,
         "variation_strength": None,
+        "feature_reuse": 1,
+        "decoder": "full",
+        "attention": False,
     },
     "images": [
         {
@@ -80,6 +87,8 @@ _JOB: dict[str, Any] = {
             "width": 256,
             "height": 256,
             "index": 0,
+            "sizes": [],
+            "attention": None,
         }
     ],
     "error": None,
@@ -126,6 +135,11 @@ class JobRequest(BaseModel):
     variation_strength: Strength | None = Field(
         None, description="Draw near the picture of `seed`: how far from it; 0.3 with a variation_seed."
     )
+    feature_reuse: FeatureReuse | None = Field(
+        None, description="Of so many steps only the first computes the whole denoiser: faster, less exact."
+    )
+    decoder: Literal["full", "tiny"] | None = Field(None, description="What makes the picture at the end.")
+    attention: bool = Field(False, description="Also tell which word drew what.")
 
     def draw_request(self, model: str) -> DrawRequest:
         """The first picture of the job, not yet resolved; `model` where the request names none."""
@@ -149,6 +163,9 @@ class Settings(BaseModel):
     strength: float | None
     variation_seed: int | None
     variation_strength: float | None
+    feature_reuse: int | None
+    decoder: str | None
+    attention: bool
 
 
 class Uploaded(BaseModel):
@@ -160,8 +177,28 @@ class Uploaded(BaseModel):
     height: int
 
 
+class PictureLink(BaseModel):
+    """A further picture that came with one, in pixels."""
+
+    url: str
+    width: int
+    height: int
+
+
+class AttentionView(BaseModel):
+    """Which word drew what: each of `maps` is one grey picture, coarse before fine, of a map a word, one below the
+    other; the brighter, the more."""
+
+    words: list[str]
+    maps: list[PictureLink]
+
+
 class ImageLink(BaseModel):
-    """A finished picture; `index` counts from 0 within the job; `seed` is its own, of a variation the variation's."""
+    """A finished picture; `index` counts from 0 within the job; `seed` is its own, of a variation the variation's.
+
+    `sizes` are the smaller ones, smallest first, of a model that draws several at once; `attention` is there where it
+    was asked for.
+    """
 
     id: str
     url: str
@@ -169,6 +206,8 @@ class ImageLink(BaseModel):
     width: int
     height: int
     index: int
+    sizes: list[PictureLink]
+    attention: AttentionView | None
 
 
 class JobView(BaseModel):
@@ -262,7 +301,7 @@ def job_view(job: Job, step: int = 0) -> JobView:
         step=steps if job.state == "succeeded" else step,
         steps=steps,
         request=Settings(n=job.n, **request.model_dump(include=set(Settings.model_fields) - {"n"})),
-        images=[image_link(i.index, i.id, i.seed, i.width, i.height) for i in job.images],
+        images=[image_link(image) for image in job.images],
         error=job.error,
         attempts=job.attempts,
         created_at=_time(job.created_at),
@@ -271,16 +310,30 @@ def job_view(job: Job, step: int = 0) -> JobView:
     )
 
 
-def image_link(index: int, image: str, seed: int, width: int, height: int) -> ImageLink:
+def image_link(image: Image) -> ImageLink:
     """A picture as it is shown."""
+    beside = image.beside
     return ImageLink(
-        id=image,
-        url=f"/v1/images/{image}",
-        seed=seed,
-        width=width,
-        height=height,
-        index=index,
+        id=image.id,
+        url=image_url(image.id),
+        seed=image.seed,
+        width=image.width,
+        height=image.height,
+        index=image.index,
+        sizes=[_link(one) for one in beside.sizes],
+        attention=AttentionView(words=list(beside.words), maps=[_link(one) for one in beside.maps])
+        if beside.maps
+        else None,
     )
+
+
+def image_url(image: str) -> str:
+    """Where a picture is."""
+    return f"/v1/images/{image}"
+
+
+def _link(stored: Stored) -> PictureLink:
+    return PictureLink(url=image_url(stored.id), width=stored.width, height=stored.height)
 
 
 def model_view(model: Model) -> ModelView:

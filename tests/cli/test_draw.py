@@ -64,6 +64,17 @@ def test_a_name_from_the_prompt_and_an_old_file_is_replaced(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("studio")
+def test_which_word_drew_what_is_a_page_beside_the_picture(run: Run) -> None:
+    result = run("draw", "a red apple", "-o", "apple.png", "--seed", 7, "--attention")
+    assert result.exit_code == 0, result.output
+    assert "which word drew what  apple-words.png" in result.stdout
+    with Image.open("apple-words.png") as page:
+        assert page.width == 4 * 192, "the picture and three words in a row"
+    assert run("draw", "a red apple", "-o", "plain.png").exit_code == 0
+    assert not Path("plain-words.png").exists()
+
+
+@pytest.mark.usefixtures("studio")
 def test_a_strip_has_a_panel_for_every_step(run: Run) -> None:
     result = run("draw", "x", "-o", "apple.png", "--steps", 5, "--seed", 7, "--strip")
     assert result.exit_code == 0, result.output

@@ -16,6 +16,7 @@ from limner.engine.request import (
     Picture,
     Stepped,
     Stopped,
+    WordMaps,
 )
 from limner.engine.source import Source
 from limner.errors import InvalidInput, NotFound
@@ -79,7 +80,12 @@ class FakeDrawing:
                 return Failed(RuntimeError("the paint ran out"))
             self._on_event(Stepped(step, steps, np.broadcast_to(colour, (8, 8, 3)).copy()))
         pixels = np.broadcast_to(colour, (64, 64, 3)).copy()
-        return Finished(Picture(pixels, self._request, "storybook", "1", 0.01))
+        told = None
+        if self._request.attention:
+            words = tuple(self._request.prompt.split())
+            shares = np.linspace(0, 1, 64 * len(words), dtype=np.float32).reshape(len(words), 8, 8)
+            told = WordMaps(words, (shares,))
+        return Finished(Picture(pixels, self._request, "storybook", "1", 0.01, attention=told))
 
 
 class FakeStudio:

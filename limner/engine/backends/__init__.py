@@ -50,7 +50,7 @@ class Backend(Protocol):
     name: str
 
     def load(self, model: Model, graph: str) -> Network:
-        """Load a graph of a model, at a depth where it is called so (`engine.depth`), in the precision that its
+        """Load a graph of a model, in a variant where it is called so (`engine.variants`), in the precision that its
         manifest asks for.
 
         NotFound lists the graphs there are; LimnerError where the file cannot be used.

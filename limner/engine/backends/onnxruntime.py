@@ -9,9 +9,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ...errors import LimnerError
-from ..depth import graph_at
+from ..variants import variant_of
 from . import Arrays
-from .cutting import at_depth
+from .rewriting import variant_graph
 
 if TYPE_CHECKING:
     from ...registry.models import Model
@@ -30,7 +30,7 @@ class OnnxRuntime:
 
     def load(self, model: Model, graph: str) -> OnnxRuntimeNetwork:
         """Open a session on a graph of a model; it computes in float32 whatever the manifest asks for."""
-        name, depth = graph_at(graph)
+        name, variant = variant_of(graph)
         file = model.graph_file(name)
         title = f"graph '{graph}' of model '{model.name}'"
         options = onnxruntime.SessionOptions()
@@ -38,8 +38,8 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         read: str | bytes = str(file)
-        if depth is not None:
-            read = at_depth(file, depth).SerializeToString()
+        if variant is not None:
+            read = variant_graph(file, variant).SerializeToString()
             options.add_session_config_entry(
                 _WEIGHTS_IN, str(file.parent)
             )  # it is no file that they lie beside

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from ...errors import InvalidInput, LimnerError
-from ..depth import FEATURES, Depth, graph_at
+from ..variants import ATTENTION, FEATURES, Variant, variant_of
 from . import Arrays
 from .compiled import Compiled, compiled_forms
-from .cutting import cut
 from .int8 import Table, check, round_network, table_of
+from .rewriting import places
 
 if TYPE_CHECKING:
     from ...registry.models import Model
@@ -55,7 +55,7 @@ class OpenVino:
 
     def load(self, model: Model, graph: str) -> OpenVinoNetwork:
         """Read a graph of a model; forms are compiled, or read compiled from the cache, as calls need them."""
-        name, depth = graph_at(graph)
+        name, variant = variant_of(graph)
         file = model.graph_file(name)
         title = f"graph '{graph}' of model '{model.name}'"
         settings: dict[str, Any] = {
@@ -73,9 +73,9 @@ class OpenVino:
         except RuntimeError as error:
             raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
         gone: set[str] = set()
-        if depth is not None:
+        if variant is not None:
             there = _names(whole)
-            whole = _at_depth(whole, depth, cut(file))
+            whole = _variant(whole, variant, *places(file, variant))
             gone = there - _names(whole)
         table = None
         if model.manifest.precision == "int8" and table_of(file).is_file():
@@ -126,19 +126,36 @@ def _names(network: openvino.Model) -> set[str]:
     return {layer.get_friendly_name() for layer in network.get_ops()}
 
 
-def _at_depth(network: openvino.Model, depth: Depth, tensor: str) -> openvino.Model:
-    """A network that gives its deep features too, or that is given them in place of `tensor`; see `engine.depth`."""
-    if depth == "full":
-        network.add_outputs([tensor])[0].get_tensor().set_names({FEATURES})
-        return network
-    source = next(port for layer in network.get_ops() for port in layer.outputs() if tensor in port.names)
+def _variant(
+    network: openvino.Model, variant: Variant, tensor: str | None, maps: Sequence[str]
+) -> openvino.Model:
+    """A network that gives its deep features and its attention too, or that is given the features in place of
+    `tensor`; see `engine.variants`."""
+    made = {name: port for layer in network.get_ops() for port in layer.outputs() for name in port.names}
+    results = network.get_results()
+    if maps:
+        means = [ops.reduce_mean(made[name], np.array([1]), keep_dims=False) for name in maps]
+        total = means[0]
+        for mean in means[1:]:
+            total = ops.add(total, mean)
+        told = ops.result(ops.multiply(total, np.float32(1 / len(means))))
+        told.output(0).set_names({ATTENTION})
+        results.append(told)
+    if variant != "shallow":
+        if tensor is not None:
+            kept = ops.result(made[tensor])
+            kept.output(0).set_names({FEATURES})
+            results.append(kept)
+        return openvino.Model(results, network.get_parameters())
+    assert tensor is not None
+    source = made[tensor]
     features = ops.parameter(source.partial_shape, np.float32)
     features.output(0).set_names({FEATURES})
     for reader in source.get_target_inputs():
         reader.replace_source_output(features.output(0))
     # Called as what it stands for, so that what it gives is rounded as a table of 8-bit ranges says.
     features.set_friendly_name(source.node.get_friendly_name())
-    return openvino.Model(network.get_results(), [*network.get_parameters(), features])
+    return openvino.Model(results, [*network.get_parameters(), features])
 
 
 class Form:

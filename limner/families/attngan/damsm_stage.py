@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ...training.sheets import captioned
+from ...sheets import captioned
 from .damsm import Convolutions, ImageEncoder, Inception
 from .examples import Batch, Examples
 from .loss import Encoded, Sharpness, damsm_losses, sentence_scores

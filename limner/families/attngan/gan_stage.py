@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...sheets import captioned
 from ...training.loop import Turn
 from ...training.pictures import to_pixels
-from ...training.sheets import captioned
 from .damsm_stage import Match, encode_text, spelled, validated
 from .discriminator import Discriminator, discriminators
 from .examples import Batch, Examples

@@ -7,25 +7,23 @@ begin from. A request gets the largest picture unless it asks for another size; 
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...engine.noise import starting_noise
-from ...engine.request import MAX_SEED, Call, DrawRequest, Stepped, WordMaps
+from ...engine.request import Call, DrawRequest, Stepped, WordMaps
 from ...engine.source import Source
-from ...errors import InvalidInput, LimnerError
+from ...errors import InvalidInput
 from .. import Program
+from ..settling import pixels, settled
 from .shape import Shape
 from .words import Words, row, words_of
 
 if TYPE_CHECKING:
     from ...registry.models import Model
 
-_VARIATION = 0.3
-_TAKEN = {"prompt", "model", "seed", "width", "height", "variation_seed", "variation_strength"}
+_TAKEN = {"prompt", "model", "seed", "width", "height", "variation_seed", "variation_strength", "attention"}
 
 
 class AttnGan:
@@ -51,16 +49,9 @@ class AttnGan:
                 f"its own are such as {', '.join(self._words.known[:5])}",
                 field="prompt",
             )
-        update: dict[str, object] = {"steps": 1, "guidance_scale": None}
-        if request.seed is None:
-            update["seed"] = _random_seed()
-        if request.variation_seed is not None or request.variation_strength is not None:
-            share = request.variation_strength
-            update["variation_strength"] = _VARIATION if share is None else share
-            if request.variation_seed is None:
-                update["variation_seed"] = _random_seed()
-        side = self._side(request)
-        return request.model_copy(update=update | {"width": side, "height": side})
+        return request.model_copy(
+            update=settled(request, self._manifest) | {"steps": 1, "guidance_scale": None}
+        )
 
     def _refuse(self, request: DrawRequest) -> None:
         said = {name for name in request.model_fields_set if getattr(request, name) not in (None, "")}
@@ -72,18 +63,6 @@ class AttnGan:
                 f"model '{self._manifest.name}' draws from words alone, in one step: leave out {field}",
                 field=field,
             )
-
-    def _side(self, request: DrawRequest) -> int:
-        sides = self._shape.sides
-        for side in reversed(sides):
-            if request.width in (None, side) and request.height in (None, side):
-                return side
-        known = ", ".join(f"{side}x{side}" for side in reversed(sides))
-        field = "width" if request.width is not None and request.width not in sides else "height"
-        raise InvalidInput(
-            f"model '{self._manifest.name}' does not draw {field}={getattr(request, field)}; sizes: {known}",
-            field=field,
-        )
 
     def program(self, request: DrawRequest, source: Source | None = None) -> Program:
         """Start the program of a resolved request; every call has 1 row.
@@ -108,27 +87,17 @@ class AttnGan:
             },
         )
         assert made is not None
-        pictures = tuple(self._pixels(made[f"picture_{side}"]) for side in shape.sides)
-        maps = tuple(
-            made[f"attention_{side}"][0, :filled].astype(np.float32, copy=False) for side in shape.sides[:-1]
+        pictures = tuple(
+            pixels(made[f"picture_{side}"], self._manifest, "its weights are broken") for side in shape.sides
         )
-        attention = WordMaps(self._seen(request.prompt)[:filled], maps) if maps else None
+        attention = None
+        if request.attention and len(shape.sides) > 1:
+            maps = (made[f"attention_{side}"][0, :filled] for side in shape.sides[:-1])
+            words = self._seen(request.prompt)[:filled]
+            attention = WordMaps(words, tuple(each.astype(np.float32, copy=False) for each in maps))
         yield Stepped(1, 1, pictures[0], pictures, attention)
         return pictures[shape.sides.index(request.width or shape.sides[-1])]
 
     def _seen(self, prompt: str) -> tuple[str, ...]:
         """The words of a prompt that have an id, as they were written but for capitals."""
         return tuple(word for word in words_of(prompt) if self._words.ids(word))
-
-    def _pixels(self, picture: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Round a picture (1, 3, side, side) in -1..1 to pixels (side, side, 3)."""
-        if not np.isfinite(picture).all():
-            name = f"{self._manifest.name}@{self._manifest.version}"
-            raise LimnerError(f"model '{name}' drew values that are not finite; its weights are broken")
-        shares = picture[0].transpose(1, 2, 0).astype(np.float32) * np.float32(0.5) + np.float32(0.5)
-        levels: NDArray[np.float32] = shares.clip(0, 1) * np.float32(255)
-        return levels.round().astype(np.uint8)
-
-
-def _random_seed() -> int:
-    return secrets.randbelow(MAX_SEED + 1)

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...sheets import grid
 from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
-from ...training.sheets import grid
 from .loss import kl_divergence, reconstruction_loss
 from .recipe import Autoencoder
 

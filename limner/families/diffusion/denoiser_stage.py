@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler
-from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTokenizer
 
+from ...sheets import captioned
 from ...training.pictures import order, to_pixels
-from ...training.sheets import captioned
+from .attention import choose_attention
 from .loss import min_snr_weight, noised, velocity, weighted_square_error
 from .model import build_text_encoder, build_unet
 from .recipe import Denoiser
@@ -83,10 +83,7 @@ class DenoiserStage:
         torch.manual_seed(seed)
         self.unet = build_unet(_unet_config(recipe, channels, size))
         self.text_encoder = build_text_encoder(_text_config(recipe, tokenizer))
-        if not torch.cuda.is_available():
-            # torch's fused attention is slow backwards on a CPU: plain products train twice as fast
-            self.unet.set_attn_processor(AttnProcessor())
-            self.text_encoder.set_attn_implementation("eager")
+        choose_attention(self.unet, self.text_encoder, size)
         if recipe.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
         self.module: nn.Module = nn.ModuleDict({"unet": self.unet, "text_encoder": self.text_encoder})

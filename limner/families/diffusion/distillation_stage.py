@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
 from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import Progress
@@ -24,9 +23,10 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from ...engine.noise import normal
+from ...sheets import captioned
 from ...training.distilling import Distillation
 from ...training.pictures import to_pixels
-from ...training.sheets import captioned
+from .attention import choose_attention
 from .distillation_jumps import Jumps
 from .distillation_teacher import Teacher
 
@@ -114,11 +114,9 @@ class DistillationStage:
         """`student` starts as the teacher; walks are kept in `folder`."""
         self.settings, self.module, self.vae, self.texts = settings, student, vae, texts
         self.teacher, self.jumps, self.folder = teacher, jumps, folder
-        if not torch.cuda.is_available():
-            # torch's fused attention is slow backwards on a CPU: plain products train twice as fast
-            student.set_attn_processor(AttnProcessor())
         size, channels = student.config.sample_size, student.config.in_channels
         h, w = (size, size) if isinstance(size, int) else size
+        choose_attention(student, None, max(h, w))
         self._shape = (channels, h, w)
         self._taught: Walks | None = None
         self._held_out: Walks | None = None

@@ -9,7 +9,6 @@ be longer than the encoder takes (`prompt.py`). A drawing may begin at a picture
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...engine.noise import starting_noise
-from ...engine.request import MAX_SEED, Call, DrawRequest, Stepped
+from ...engine.request import Call, DrawRequest, Stepped
 from ...engine.samplers import SAMPLERS, Schedule
 from ...engine.source import Source
-from ...errors import InvalidInput, LimnerError, NotFound
+from ...errors import InvalidInput, NotFound
 from .. import Program
+from ..settling import pixels, rounded, settled
 from .beginning import Latents, begin
 from .decoding import Decoding
 from .encodings import EncodingCache
+from .looks import Looks, words_in
 from .prompt import emphasised, windows
 from .reuse import Reuse
 from .tokenizer import ClipTokenizer
@@ -43,7 +44,6 @@ _ENCODINGS_KEPT = 128
 # Of 75 tokens each: more than a prompt of a thousand letters has in most languages.
 _MOST_WINDOWS = 14
 _STRENGTH = 0.6
-_VARIATION = 0.3
 
 
 class _Autoencoder(BaseModel):
@@ -107,41 +107,34 @@ class Diffusion:
                 f"guidance_interval={interval} must be two rising fractions in 0 to 1",
                 field="guidance_interval",
             )
-        width, height = self._size(request)
         return request.model_copy(
-            update=self._source_settings(request)
+            update=settled(request, self._manifest)
             | {
-                "seed": _random_seed() if request.seed is None else request.seed,
+                "strength": self._strength(request),
                 "steps": steps,
                 "guidance_scale": scale,
                 "guidance_interval": interval,
                 "feature_reuse": request.feature_reuse or defaults.feature_reuse,
                 "sampler": sampler,
                 "decoder": self._decoding.chosen(request),
-                "width": width,
-                "height": height,
             }
         )
 
-    def _source_settings(self, request: DrawRequest) -> dict[str, Any]:
-        """Strength and variation of a request, filled in; InvalidInput where they do not go together."""
+    def _strength(self, request: DrawRequest) -> float | None:
+        """How much of the picture to begin from is drawn anew; InvalidInput where settings do not go together."""
         if request.image is None:
             for field in ("mask", "strength"):
                 if getattr(request, field) is not None:
                     raise InvalidInput(f"{field} needs a picture to work from: give an image", field=field)
-        elif "vae_encoder" not in self._manifest.graphs:
+            return None
+        if "vae_encoder" not in self._manifest.graphs:
             name = f"{self._manifest.name}@{self._manifest.version}"
             raise InvalidInput(
                 f"model '{name}' has no encoder for pictures; bring it in or train it again", field="image"
             )
-        strength = request.strength
-        if request.image is not None and strength is None:
-            strength = _STRENGTH if request.mask is None else 1.0
-        seed, share = request.variation_seed, request.variation_strength
-        if seed is not None or share is not None:
-            seed = _random_seed() if seed is None else seed
-            share = _VARIATION if share is None else share
-        return {"strength": strength, "variation_seed": seed, "variation_strength": share}
+        if request.strength is None:
+            return _STRENGTH if request.mask is None else 1.0
+        return request.strength
 
     def program(self, request: DrawRequest, source: Source | None = None) -> Program:
         """Start the program of a resolved request, from `source` where it names an image.
@@ -163,7 +156,8 @@ class Diffusion:
         shape = (1, latents.channels, height // latents.factor, width // latents.factor)
         sampling = SAMPLERS[sampler](self._schedule, steps, starting_noise(request, shape), begun.origin)
         query, first = next(sampling), begun.origin.first if begun.origin else 0
-        reuse = Reuse(request.feature_reuse or 1)
+        reuse = Reuse(request.feature_reuse or 1, request.attention)
+        looks = Looks(shape[2], shape[3]) if request.attention else None
         for step in range(first, steps):
             conditioning = rows if guided[step] else rows[-1:]
             count = len(conditioning)
@@ -177,6 +171,8 @@ class Diffusion:
             )
             assert outputs is not None
             reuse.keep(outputs)
+            if looks is not None:
+                looks.add(outputs)
             try:
                 query = sampling.send(_guide(outputs["out_sample"], scale))
             except StopIteration as end:
@@ -185,25 +181,15 @@ class Diffusion:
             else:
                 assert query.clean is not None
                 clean = query.clean
-            yield Stepped(step + 1 - first, steps - first, self._preview(clean))
+            attention = None
+            if looks is not None and step + 1 == steps:
+                attention = looks.at(words_in(self._tokenizer, request.prompt, self._most_windows))
+            yield Stepped(step + 1 - first, steps - first, self._preview(clean), attention=attention)
 
         outputs = yield self._decoding.call(latent, self._decoding.chosen(request))
         assert outputs is not None
-        drawn = self._pixels(outputs["sample"])
+        drawn = pixels(outputs["sample"], self._manifest, "try a lower guidance_scale")
         return drawn if source is None else source.pasted(drawn, latents.factor)
-
-    def _size(self, request: DrawRequest) -> tuple[int, int]:
-        sizes = self._manifest.sizes
-        for size in sizes:
-            if request.width in (None, size.width) and request.height in (None, size.height):
-                return size.width, size.height
-        known = ", ".join(f"{size.width}x{size.height}" for size in sizes)
-        wide = request.width is not None and all(request.width != size.width for size in sizes)
-        field = "width" if wide else "height"
-        raise InvalidInput(
-            f"model '{self._manifest.name}' does not draw {field}={getattr(request, field)}; sizes: {known}",
-            field=field,
-        )
 
     def _encode(self, texts: list[str]) -> _Encoding:
         """Give the encodings of texts, (N, T, D); windows that are not kept are asked for in one call.
@@ -233,18 +219,7 @@ class Diffusion:
     def _preview(self, latent: _Floats) -> NDArray[np.uint8]:
         """Map a latent (1, C, h, w) to a small picture (h, w, 3) as the manifest says."""
         colours = latent[0].transpose(1, 2, 0) @ self._matrix + self._bias
-        return _rounded(np.nan_to_num(colours))
-
-    def _pixels(self, sample: _Floats) -> NDArray[np.uint8]:
-        """Round a decoded picture (1, 3, H, W) in -1..1 to pixels (H, W, 3)."""
-        if not np.isfinite(sample).all():
-            name = f"{self._manifest.name}@{self._manifest.version}"
-            raise LimnerError(f"model '{name}' drew values that are not finite; try a lower guidance_scale")
-        return _rounded(sample[0].transpose(1, 2, 0) * np.float32(0.5) + np.float32(0.5))
-
-
-def _random_seed() -> int:
-    return secrets.randbelow(MAX_SEED + 1)
+        return rounded(np.nan_to_num(colours))
 
 
 def _channels(manifest: Manifest) -> int | str | None:
@@ -267,11 +242,6 @@ def _takes_any_text(manifest: Manifest) -> bool:
         if graph is not None
         for port in graph.inputs
     )
-
-
-def _rounded(colours: _Floats) -> NDArray[np.uint8]:
-    levels: _Floats = colours.clip(0, 1) * np.float32(255)
-    return levels.round().astype(np.uint8)
 
 
 def _guide(predictions: _Floats, scale: float) -> _Floats:

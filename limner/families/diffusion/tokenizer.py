@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from ...errors import InvalidInput, NotFound
@@ -26,6 +26,8 @@ _DEFAULTS = {
     "unk_token": "<|endoftext|>",
     "pad_token": "<|endoftext|>",
 }
+_END_OF_WORD = "</w>"
+_TO_TEXT = decoders.ByteLevel()
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 
 
@@ -56,6 +58,22 @@ class ClipTokenizer:
         padding = [self._pad] * (self.length - 2 - len(fitting))
         return np.array([self._start, *fitting, self._end, *padding], np.int64)
 
+    def words(self, ids: NDArray[np.int64]) -> list[tuple[str, list[int]]]:
+        """The words of a row of ids, and at which places of the row each stands; a mark between words is one, too."""
+        found: list[tuple[str, list[int]]] = []
+        pieces: list[str] = []
+        places: list[int] = []
+        for at, number in enumerate(ids):
+            if number in (self._start, self._end, self._pad):
+                continue
+            piece = self._tokenizer.id_to_token(int(number))
+            pieces.append(piece.removesuffix(_END_OF_WORD))
+            places.append(at)
+            if piece.endswith(_END_OF_WORD):
+                found.append((_TO_TEXT.decode(pieces), places))
+                pieces, places = [], []
+        return [*found, (_TO_TEXT.decode(pieces), places)] if places else found
+
     def __call__(self, text: str) -> NDArray[np.int64]:
         """Give the ids of `text`, int64 (length,): start, words cut to fit, end, padding."""
         return self.row(self.pieces(text))
@@ -72,7 +90,7 @@ def _build(directory: Path, special: dict[str, AddedToken], added: dict[int, Add
             vocab=vocabulary,
             merges=merges,
             continuing_subword_prefix="",
-            end_of_word_suffix="</w>",
+            end_of_word_suffix=_END_OF_WORD,
             unk_token=special["unk_token"].content,
         )
     except Exception as error:  # noqa: BLE001 tokenizers raises nothing narrower

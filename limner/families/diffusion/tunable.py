@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
 from diffusers.training_utils import cast_training_params
 from peft import LoraConfig
 from torch import nn
@@ -17,6 +16,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from ...errors import InvalidInput
 from ...registry.json_files import read_object
 from ...registry.models import Model
+from .attention import choose_attention
 from .recipe import Tuning
 
 ADAPTER = "default"
@@ -27,9 +27,6 @@ _TARGETS = {
         ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
     ),
 }  # fmt: skip
-# On a CPU plain products train faster than torch's fused attention, up to so many latents a side; beyond that they
-# need gigabytes.
-_PLAIN_ATTENTION = 32
 _FEW_STEPS = 8
 
 
@@ -126,10 +123,7 @@ def load_tunable(parent: Model, recipe: Tuning, seed: int, size: int) -> Tunable
 
 def _prepare(unet: UNet2DConditionModel, text: CLIPTextModel | None, recipe: Tuning, side: int) -> None:
     """Make the networks ready for latents of about side x side."""
-    if not torch.cuda.is_available() and side <= _PLAIN_ATTENTION:
-        unet.set_attn_processor(AttnProcessor())
-        if text is not None:
-            text.set_attn_implementation("eager")
+    choose_attention(unet, text, side)
     if recipe.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
         if text is not None:

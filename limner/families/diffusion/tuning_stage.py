@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...sheets import captioned
 from ...training.buckets import Batches
 from ...training.pictures import to_pixels
-from ...training.sheets import captioned
 from .loss import min_snr_weight, noised, target, weighted_square_error
 from .recipe import Tuning
 from .sheets import sampled

@@ -1,5 +1,6 @@
 /** What was made: a wall of small pictures, more of it as one scrolls, and one of them large. */
 
+import { light } from "./glow.js";
 import { element, toast } from "./page.js";
 import { getJobs } from "./wire.js";
 import { asText, describe } from "./settings.js";
@@ -95,7 +96,7 @@ function turn() {
   image.alt = made.job.request.prompt;
   image.src = made.picture.url;
   canvas.replaceChildren(image);
-  element("viewer-title", HTMLElement).textContent = made.job.request.prompt;
+  light(element("viewer-title", HTMLElement), canvas, made.job.request.prompt, made.picture);
   element("viewer-facts", HTMLElement).replaceChildren(
     ...describe(made.job, made.picture).map(([name, value]) => {
       const row = document.createElement("div");

@@ -102,6 +102,7 @@ function plate(job) {
 function settle(job) {
   shown = job;
   job.images.forEach((picture, index) => stage.finished(picture, picture.index ?? index, job.request.prompt));
+  stage.explained(job.request.prompt, job.images);
   const first = job.images[0];
   save.hidden = element("copy", HTMLElement).hidden = !first;
   element("alike", HTMLElement).hidden = job.images.length !== 1;

@@ -1,6 +1,6 @@
 /** The settings drawer: what goes into a request beside the prompt, and what came out of a drawing as text. */
 
-import { element } from "./page.js";
+import { element, recall, remember } from "./page.js";
 
 /** @typedef {import("./wire.js").Model} Model */
 /** @typedef {import("./wire.js").Job} Job */
@@ -14,6 +14,7 @@ const lock = element("lock", HTMLButtonElement);
 const steps = element("steps", HTMLInputElement);
 const guidance = element("guidance", HTMLInputElement);
 const negative = element("negative", HTMLInputElement);
+const attention = element("attention", HTMLInputElement);
 const toggle = element("settings", HTMLButtonElement);
 const panel = element("settings-panel", HTMLElement);
 
@@ -88,6 +89,7 @@ function reset() {
   negative.value = "";
   seed.value = "";
   variation = {};
+  attention.checked = (recall("attention") ?? String(one.small)) === "true";
   offerSizes(one.sizes);
   setLock(false);
 }
@@ -108,6 +110,7 @@ export function start(modelChanged) {
     variation = {};
     setLock(seed.value.trim() !== "");
   });
+  attention.addEventListener("change", () => remember("attention", String(attention.checked)));
   for (const field of [steps, guidance, negative, size]) field.addEventListener("input", show);
   model.addEventListener("change", () => {
     const one = chosen();
@@ -142,6 +145,7 @@ export function read(newSeed, fitted) {
     ...(taken(steps) ? { steps: Number(steps.value) } : {}),
     ...(taken(guidance) ? { guidance_scale: Number(guidance.value) } : {}),
     ...(taken(negative) ? { negative_prompt: negative.value.trim() } : {}),
+    ...(attention.checked ? { attention: true } : {}),
     ...(locked && text !== "" && !newSeed ? { seed: typed, ...variation } : {}),
     ...(one.sizes.length > 1 && !(fitted && size.selectedIndex === 0) ? { width, height } : {}),
   };

@@ -1,5 +1,6 @@
 /** The frame in the middle: pictures forming from their previews, the gilding that shows progress, the plate below. */
 
+import { light } from "./glow.js";
 import { element, announce } from "./page.js";
 
 /** @typedef {import("./wire.js").Picture} Picture */
@@ -70,6 +71,7 @@ export function begin(prompt, count, open) {
   canvas.dataset.count = String(count);
   canvas.replaceChildren(...tiles);
   title.textContent = prompt;
+  element("glow-hint", HTMLElement).hidden = true;
   set("drawing", "Getting ready…");
   announce(`Drawing: ${prompt}`);
 }
@@ -101,6 +103,13 @@ export function finished(picture, index, prompt) {
   done[index] = 1;
   lay(tile, picture.url, "final", prompt);
   gild();
+}
+
+/** Let the words of the prompt show what they drew, where there is one picture and it tells. @param {string} prompt @param {Picture[]} pictures */
+export function explained(prompt, pictures) {
+  const tile = tiles[0];
+  const told = tile && pictures.length === 1 && light(title, tile, prompt, pictures[0]);
+  element("glow-hint", HTMLElement).hidden = !told;
 }
 
 /** @param {string} text what stands on the plate */

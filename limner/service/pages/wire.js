@@ -4,8 +4,11 @@
  * @typedef {{prompt: string, model?: string | null, seed?: number | null, steps?: number | null,
  *   guidance_scale?: number | null, negative_prompt?: string | null, n?: number | null,
  *   width?: number | null, height?: number | null, image?: string | null, mask?: string | null,
- *   strength?: number | null, variation_seed?: number | null, variation_strength?: number | null}} Request
- * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number}} Picture
+ *   strength?: number | null, variation_seed?: number | null, variation_strength?: number | null,
+ *   attention?: boolean}} Request
+ * @typedef {{words: string[], maps: {url: string, width: number, height: number}[]}} Attention
+ * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number,
+ *   attention?: Attention | null}} Picture
  * @typedef {"queued" | "running" | "succeeded" | "failed" | "cancelled"} State
  * @typedef {{id: string, state: State, queue_position: number | null, step: number, steps: number,
  *   request: Request, images: Picture[], error: string | null, created_at: string}} Job

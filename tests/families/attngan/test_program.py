@@ -67,7 +67,7 @@ def test_weights_are_stored_once(tiny_attngan: Path) -> None:
 
 
 def test_one_step_gives_every_size_and_the_attention_to_words(drawer: AttnGan, tiny_attngan: Path) -> None:
-    pixels, calls, (step,) = _run(drawer, tiny_attngan, seed=3)
+    pixels, calls, (step,) = _run(drawer, tiny_attngan, seed=3, attention=True)
     assert [call.graph for call in calls] == ["text_encoder", "generator"]
     ids = calls[0].inputs["input_ids"]
     assert [WORDS.words[number] for number in ids[0]] == PROMPT.lower().split()
@@ -87,6 +87,7 @@ def test_one_step_gives_every_size_and_the_attention_to_words(drawer: AttnGan, t
 
 def test_a_smaller_picture_is_of_the_same_drawing(drawer: AttnGan, tiny_attngan: Path) -> None:
     _, _, (step,) = _run(drawer, tiny_attngan, seed=3)
+    assert step.attention is None, "it was not asked for"
     for side, expected in zip(SHAPE.sides, step.pictures, strict=True):
         assert np.array_equal(_run(drawer, tiny_attngan, seed=3, width=side)[0], expected)
 

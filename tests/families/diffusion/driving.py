@@ -10,8 +10,8 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from numpy.typing import NDArray
 
-from limner.engine.depth import FEATURES
 from limner.engine.request import Call, Stepped
+from limner.engine.variants import ATTENTION, FEATURES
 from limner.families import Program
 
 from .depths import Watched
@@ -94,6 +94,10 @@ def flat_networks(call: Call) -> Outputs:
             return flat_networks(Call("unet", call.inputs)) | {FEATURES: features}
         case "unet/shallow":
             return flat_networks(Call("unet", call.inputs))
+        case "unet/attentive":
+            rows, tokens = call.inputs["encoder_hidden_states"].shape[:2]
+            told = np.full((rows, 64, tokens), 1 / tokens, np.float32)
+            return flat_networks(Call("unet/full", call.inputs)) | {ATTENTION: told}
         case "vae_encoder":
             return {"latent_parameters": np.zeros((1, 8, 8, 8), np.float32)}
         case _:

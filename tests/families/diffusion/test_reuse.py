@@ -8,10 +8,10 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from limner.engine.depth import FEATURES
 from limner.engine.noise import normal
 from limner.engine.request import Call, DrawRequest
 from limner.engine.source import Source
+from limner.engine.variants import FEATURES
 from limner.errors import InvalidInput
 from limner.families.diffusion.program import Diffusion
 from limner.registry.manifest import Manifest

@@ -149,10 +149,23 @@ class Stub:
                 "width": SIZE,
                 "height": SIZE,
                 "index": k,
+                "attention": self.attention(request),
             }
             job.images.append(image)
             job.events.append(("image", image))
         self.finish(job, "succeeded")
+
+    def attention(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """A map a word, one below the other: each lights up one corner after another."""
+        if not request.get("attention"):
+            return None
+        words = re.findall(r"[a-z]+", request["prompt"].lower())
+        levels = np.zeros((8 * len(words), 8), np.uint8)
+        for k in range(len(words)):
+            levels[8 * k + 4 * (k // 2 % 2) :, 4 * (k % 2) :][:4, :4] = 255
+        name = secrets.token_hex(16)
+        self.pictures[name] = png(Image.fromarray(levels))
+        return {"words": words, "maps": [{"url": f"/v1/images/{name}", "width": 8, "height": 8}]}
 
     def add(self, asked: dict[str, Any]) -> StubJob:
         """Accept a request with the model's defaults filled in."""

@@ -45,6 +45,41 @@ def test_a_picture_forms_from_its_previews_and_is_kept(page: Page, stub: Stub) -
     assert download.value.suggested_filename == f"a-red-apple-on-a-wooden-table-{job.request['seed']}.png"
 
 
+def test_a_word_shows_what_it_drew(page: Page, stub: Stub) -> None:
+    write(page, APPLE)
+    page.click("#draw")
+    finished(page)
+    assert stub.sent[0]["attention"] is True, "a small model tells it without being asked"
+    words = page.locator("#title .lit")
+    expect(words).to_have_count(7)
+    expect(page.locator("#title")).to_have_text(APPLE)
+    words.nth(1).hover()  # the second lights up the upper right corner
+    veil = page.locator(".tile canvas.veil")
+    expect(veil).to_be_visible()
+    alphas = veil.evaluate(
+        "c => [[1, 1], [6, 1], [1, 6]].map(([x, y]) => c.getContext('2d').getImageData(x, y, 1, 1).data[3])"
+    )
+    assert alphas[1] > 60 and alphas[0] > 150 and alphas[2] > 150, "dark but where the word drew"
+    page.locator("#facts").hover()
+    expect(veil).to_have_count(0)
+    words.nth(2).click()
+    expect(words.nth(2)).to_have_attribute("aria-pressed", "true")
+    page.locator("#facts").hover()
+    expect(veil).to_be_visible()
+    words.nth(2).click()
+    page.locator("#facts").hover()
+    expect(veil).to_have_count(0)
+    page.click("#settings")
+    page.get_by_label("Show which word drew what").uncheck()
+    page.click("#draw")
+    finished(page)
+    assert "attention" not in stub.sent[1]
+    expect(words).to_have_count(0)
+    page.reload()
+    page.click("#settings")
+    expect(page.get_by_label("Show which word drew what")).not_to_be_checked()
+
+
 def test_enter_draws_and_escape_cancels_without_a_mouse(page: Page, stub: Stub) -> None:
     stub.hold_after = 3
     expect(page.locator("#small")).to_be_visible()

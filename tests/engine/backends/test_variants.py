@@ -1,4 +1,4 @@
-"""Full and shallow forms of a denoiser, in every backend and precision, against torch."""
+"""Variants of a denoiser, in every backend and precision, against torch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import pytest
 from diffusers import UNet2DConditionModel
 
 from limner.engine.backends import backend
-from limner.engine.backends.cutting import at_depth, cut
 from limner.engine.backends.int8 import Range, Table, table_of
 from limner.engine.backends.openvino import OpenVino, OpenVinoNetwork
-from limner.engine.depth import FEATURES, full, graph_at, shallow
+from limner.engine.backends.rewriting import places, variant_graph
+from limner.engine.variants import ATTENTION, FEATURES, attentive, full, shallow, variant_of
 from limner.errors import InvalidInput
 from limner.families.diffusion.checkpoint.templates import TEMPLATES
 from limner.registry.manifest import Precision
 from limner.registry.models import BUILT_IN, Model, open_model
-from tests.families.diffusion.depths import Outputs, Watched
+from tests.families.diffusion.depths import Attended, Outputs, Watched
 
 from .test_backends import make_model
 
 BACKENDS = ["openvino", "onnxruntime"]
-FULL, SHALLOW = full("unet"), shallow("unet")
+FULL, SHALLOW, ATTENTIVE = full("unet"), shallow("unet"), attentive("unet")
 
 
 def told(directory: Path, precision: Precision) -> Model:
@@ -43,10 +43,11 @@ def inputs_of(model: Model, rows: int, seed: int) -> Outputs:
     return made | {"timestep": (rng.random(rows) * 999).astype(np.float32)}
 
 
-def test_a_call_says_which_graph_it_means_and_at_which_depth() -> None:
-    assert graph_at("unet") == ("unet", None)
-    assert graph_at(FULL) == ("unet", "full") and graph_at(SHALLOW) == ("unet", "shallow")
-    assert graph_at("unet/other") == ("unet/other", None)
+def test_a_call_says_which_graph_it_means_and_in_which_variant() -> None:
+    assert variant_of("unet") == ("unet", None)
+    assert variant_of(FULL) == ("unet", "full") and variant_of(SHALLOW) == ("unet", "shallow")
+    assert variant_of(ATTENTIVE) == ("unet", "attentive")
+    assert variant_of("unet/other") == ("unet/other", None)
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -71,12 +72,29 @@ def test_both_depths_are_those_of_torch_with_an_earlier_steps_features(
     assert np.abs(theirs - unet(later)["out_sample"]).max() > 1e-2, "the features must matter"
 
 
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize(("which", "sides"), [("tiny", 8), ("storybook", 8)])
+def test_the_attention_that_is_told_is_torchs_mean_over_heads_and_layers_of_a_level(
+    tiny_model: Path, which: str, sides: int, name: str
+) -> None:
+    model = told(tiny_model if which == "tiny" else BUILT_IN / "storybook", "float32")
+    unet = Attended(UNet2DConditionModel.from_pretrained(model.path / "unet").float().eval())
+    asked = inputs_of(model, 2, seed=7)
+    found = backend(name, threads=1).load(model, ATTENTIVE)(asked)
+    assert set(found) == {"out_sample", FEATURES, ATTENTION}
+    out, by_places = unet(asked)
+    np.testing.assert_allclose(found["out_sample"], out, rtol=1e-3, atol=1e-4)
+    assert found[ATTENTION].shape[1] == sides * sides
+    np.testing.assert_allclose(found[ATTENTION], by_places[sides * sides], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found[ATTENTION].sum(-1), 1, rtol=1e-4)
+
+
 def rounded(tiny_model: Path, directory: Path) -> Model:
     """The tiny model with all convolutions' weights rounded, and what is read where it is cut."""
     model = told(shutil.copytree(tiny_model, directory), "int8")
     file = model.graph_file("unet")
     layers = openvino.Core().read_model(file).get_ops()
-    source = next(each for each in layers for port in each.outputs() if cut(file) in port.names)
+    source = next(each for each in layers for port in each.outputs() if places(file, "full")[0] in port.names)
     reader = next(iter(source.output(0).get_target_inputs()))
     convolutions = [each.get_friendly_name() for each in layers if each.get_type_name() == "Convolution"]
     read = (reader.get_node().get_friendly_name(), reader.get_index())
@@ -157,15 +175,33 @@ def test_a_form_that_comes_later_takes_features_too(tiny_model: Path) -> None:
 def test_published_configurations_are_cut_above_all_but_one_resnet(folder: str, tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     file.write_bytes(gzip.decompress((TEMPLATES / folder / "model.onnx.gz").read_bytes()))
-    graph = at_depth(file, "shallow").graph
+    graph = variant_graph(file, "shallow").graph
     weights = {tensor.name.removeprefix("network.") for tensor in graph.initializer if len(tensor.dims) > 1}
     above = ("time_embedding.", "conv_in.", "up_blocks.3.resnets.2.", "up_blocks.3.attentions.2.")
     assert {name for name in weights if not name.startswith((*above, "conv_out."))} == set()
     assert {"conv_in.weight", "up_blocks.3.resnets.2.conv1.weight", "conv_out.weight"} <= weights
     assert graph.input[-1].name == FEATURES
-    whole = at_depth(file, "full").graph
+    whole = variant_graph(file, "full").graph
     assert [port.name for port in whole.output] == ["out_sample", FEATURES]
     assert len(whole.initializer) > 4 * len(graph.initializer)
+
+
+@pytest.mark.parametrize("folder", sorted(each.name for each in TEMPLATES.glob("*-unet")))
+def test_of_published_configurations_sixteen_places_a_side_are_told(folder: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(gzip.decompress((TEMPLATES / folder / "model.onnx.gz").read_bytes()))
+    (tmp_path / "config.json").write_text('{"sample_size": 64}')
+    _, tensors = places(file, "attentive")
+    assert len(tensors) == 2 + 3, "two layers on the way down and three on the way up"
+    assert variant_graph(file, "attentive").graph.output[-2].name == ATTENTION
+
+
+def test_a_denoiser_without_words_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "m")
+    for name in BACKENDS:
+        with pytest.raises(InvalidInput, match="draw without attention") as caught:
+            backend(name).load(model, ATTENTIVE)
+        assert caught.value.field == "attention"
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from limner.training.sheets import captioned, grid
+from limner.sheets import captioned, grid
 
 
 def test_a_grid_puts_pictures_side_by_side() -> None:

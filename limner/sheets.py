@@ -1,4 +1,4 @@
-"""Pages of pictures to look at while a model trains."""
+"""Pages of pictures: side by side, or with their captions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Where a denoiser's graph is cut in two depths, and the ONNX graph of either; see `engine.depth`.
+"""The variants of a denoiser's ONNX graph; see `engine.variants`.
 
-The cut is one tensor, found by structure. Every resnet of an up block reads what comes from below joined with what the
-down blocks have kept for it, and makes it narrower by `conv_shortcut`. What comes from below, at the last resnet of the
-last up block, are the deep features.
+Deep is cut from shallow at one tensor, found by structure. Every resnet of an up block reads what comes from below
+joined with what the down blocks have kept for it, and makes it narrower by `conv_shortcut`. What comes from below, at
+the last resnet of the last up block, are the deep features.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidInput
-from ..depth import FEATURES, Depth
+from ..variants import FEATURES, Variant
+from .attending import attended, tell_attention
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -21,19 +22,35 @@ if TYPE_CHECKING:
 _SHORTCUT = re.compile(r"(?:^|\.)up_blocks\.(\d+)\.resnets\.(\d+)\.conv_shortcut\.weight$")
 
 
-def cut(file: Path) -> str:
-    """The name of the tensor at which the graph in a file is cut; InvalidInput where it has no such place."""
-    return _cut(_read(file).graph, file)
+def places(file: Path, variant: Variant) -> tuple[str | None, list[str]]:
+    """Of the graph in a file, the tensor at which a variant of it is cut, and those of attention that it tells.
+
+    InvalidInput where it has none; without a cut, the attentive variant gives no features.
+    """
+    graph = _read(file).graph
+    tensor = _cut(graph)
+    if variant == "attentive":
+        return tensor, attended(graph, file)
+    if tensor is None:
+        raise InvalidInput(
+            f"{file} has no deep features that a step could use again; draw with feature_reuse=1",
+            field="feature_reuse",
+        )
+    return tensor, []
 
 
-def at_depth(file: Path, depth: Depth) -> ModelProto:
-    """The graph in a file at a depth, its weights still in the files beside it; InvalidInput as `cut`."""
+def variant_graph(file: Path, variant: Variant) -> ModelProto:
+    """A variant of the graph in a file, its weights still in the files beside it; InvalidInput as `places`."""
     import onnx
 
-    model = _read(file)
-    graph, tensor = model.graph, _cut(model.graph, file)
+    (tensor, maps), model = places(file, variant), _read(file)
+    graph = model.graph
+    if maps:
+        tell_attention(graph, maps)
+    if tensor is None:
+        return model
     features = onnx.helper.make_tensor_value_info(FEATURES, onnx.TensorProto.FLOAT, None)
-    if depth == "full":
+    if variant != "shallow":
         graph.node.append(onnx.helper.make_node("Identity", [tensor], [FEATURES], name=FEATURES))
         graph.output.append(features)
         return model
@@ -52,7 +69,7 @@ def _read(file: Path) -> ModelProto:
     return onnx.load(file, load_external_data=False)
 
 
-def _cut(graph: GraphProto, file: Path) -> str:
+def _cut(graph: GraphProto) -> str | None:
     weights = {
         (int(found[1]), int(found[2])): tensor.name
         for tensor in graph.initializer
@@ -66,10 +83,7 @@ def _cut(graph: GraphProto, file: Path) -> str:
                 joined = made.get(node.input[0])
                 if joined is not None and joined.op_type == "Concat":
                     return str(joined.input[0])
-    raise InvalidInput(
-        f"{file} has no deep features that a step could use again; draw with feature_reuse=1",
-        field="feature_reuse",
-    )
+    return None
 
 
 def _is(name: str, weight: str, made: dict[str, NodeProto]) -> bool:
