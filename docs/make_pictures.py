@@ -112,6 +112,14 @@ def from_a_picture() -> None:
     Image.fromarray(row).save(OUT / "from-a-picture.png", optimize=True)
 
 
+def words() -> None:
+    """Which word drew what."""
+    with limner.load() as model:
+        model.draw("a red apple on a wooden table", seed=7, attention=True).heat_sheet().save(
+            OUT / "words.png", optimize=True
+        )
+
+
 def layout() -> None:
     """The sentences of the documentation above the three channels of their latents that say where subjects are."""
     import torch

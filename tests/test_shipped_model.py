@@ -42,6 +42,8 @@ def test_the_card_belongs_to_this_version() -> None:
     manifest = open_model(STORYBOOK).manifest
     card = json.loads((STORYBOOK / "card.json").read_text())
     assert (card["model"], card["version"]) == (manifest.name, manifest.version)
+    assert card["choices"] == json.loads((STORYBOOK / "choices.json").read_text())
+    assert "limner optimize chose" in (STORYBOOK / "card.html").read_text()
     assert manifest.lineage.hours > 0 and manifest.licence == "Apache-2.0"
 
 

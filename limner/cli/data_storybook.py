@@ -13,7 +13,7 @@ def storybook(
     count: Annotated[int, typer.Option(help="How many pictures.")] = 1000,
     size: Annotated[int, typer.Option(help="Side of the square pictures in pixels, 16 to 2048.")] = 128,
     seed: Annotated[int, typer.Option(help="0 to 4294967295; the same seed gives the same pictures.")] = 0,
-    world: Annotated[str, typer.Option(help="scenes, creatures or birds.")] = "scenes",
+    world: Annotated[str, typer.Option("--world", "--theme", help="scenes, creatures or birds.")] = "scenes",
     layout: Annotated[
         str, typer.Option(help="captioned, or cub: that of the CUB set of photographs, for birds.")
     ] = "captioned",

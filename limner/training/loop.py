@@ -35,13 +35,13 @@ from rich.progress import (
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from ..errors import Cancelled, InvalidInput, LimnerError, Unavailable
+from ..errors import Cancelled, InvalidInput, LimnerError
+from . import checkpoints
 from .average import MovingAverage
 from .recipe import Optimisation
 
 _STEP_SEED = 1_000_003
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-KEPT_CHECKPOINTS = 2
 Tell = Callable[[str, float], None]
 
 console = Console()
@@ -271,12 +271,7 @@ class Loop:
         page.save(self.folder / "sheets" / f"{self.step:07d}.png")
 
     def _save(self) -> None:
-        """Write a checkpoint beside the others, complete or not at all; the oldest ones go."""
         if self.accelerator.is_main_process:
-            final = self.folder / "checkpoints" / f"{self.step:09d}"
-            partial = final.with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
             state = {
                 "module": _trained(self.stage.module),
                 **{
@@ -287,27 +282,14 @@ class Loop:
                 "step": self.step,
                 "seconds": self.seconds,
             }
-            try:
-                torch.save(state, partial / "state.pt")
-            except (OSError, RuntimeError) as error:
-                shutil.rmtree(partial, ignore_errors=True)
-                reason = str(error).splitlines()[0]
-                raise Unavailable(f"cannot write a checkpoint to {final}: {reason}; make room") from None
-            shutil.rmtree(final, ignore_errors=True)
-            partial.rename(final)
-            for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
-                shutil.rmtree(old)
+            checkpoints.write(self.folder / "checkpoints", self.step, state)
         self.accelerator.wait_for_everyone()
 
-    def _checkpoints(self) -> list[Path]:
-        """Those that are whole, the oldest first."""
-        return sorted(p for p in (self.folder / "checkpoints").glob("[0-9]*") if p.suffix == "")
-
     def _restore(self) -> None:
-        found = self._checkpoints()
-        if not found:
+        newest = checkpoints.newest(self.folder / "checkpoints")
+        if newest is None:
             return
-        state = torch.load(found[-1] / "state.pt", map_location="cpu", weights_only=True)
+        checkpoint, state = newest
         try:
             missing, unknown = self.stage.module.load_state_dict(state["module"], strict=False)
             fits = not unknown and not set(missing) & set(_trained(self.stage.module))
@@ -315,7 +297,7 @@ class Loop:
             fits = False
         if not fits:
             raise InvalidInput(
-                f"{found[-1]} was trained with other channels or layers than the recipe says; "
+                f"{checkpoint} was trained with other channels or layers than the recipe says; "
                 "use that recipe, or start again without --resume"
             )
         for turn, optimizer in zip(self.turns, self.optimizers, strict=True):

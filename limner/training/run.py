@@ -66,7 +66,7 @@ def train(
     Raises InvalidInput for a wrong recipe or set and Cancelled after Ctrl-C; what was done is kept, and the
     same call with `resume` goes on exactly where it stopped.
     """
-    recipe = read_recipe(recipe_file).settled(parent, folder)
+    recipe = read_recipe(recipe_file).settled(parent, None if folder is None else folder.resolve())
     if parent is not None and parent.manifest.family != recipe.family:
         raise InvalidInput(
             f"model '{parent.name}' is of family {parent.manifest.family}, not {recipe.family}; "

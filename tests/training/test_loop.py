@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from limner.errors import Cancelled, LimnerError
-from limner.training.loop import KEPT_CHECKPOINTS, Loop, learning_rate
+from limner.errors import Cancelled, InvalidInput, LimnerError, Unavailable
+from limner.training import checkpoints
+from limner.training.checkpoints import KEPT
+from limner.training.loop import Loop, learning_rate
 from limner.training.recipe import Optimisation
 from tests.training.interrupting import press_ctrl_c
 
@@ -157,9 +159,44 @@ def test_accumulation_of_two_halves_equals_the_whole_batch(tmp_path: Path) -> No
 def test_the_newest_checkpoints_stay_and_are_whole(tmp_path: Path) -> None:
     Loop(Line(), _recipe(steps=20, checkpoint_every=4), 0, tmp_path).run()
     kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
-    assert kept == ["000000016", "000000020"] and len(kept) == KEPT_CHECKPOINTS
+    assert kept == ["000000016", "000000020"] and len(kept) == KEPT
     assert (tmp_path / "sheets" / "0000006.png").exists()
     assert (tmp_path / "validation.log").read_text().splitlines()[-1].startswith("step 20 ")
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = Line()
+    Loop(whole, _recipe(steps=20, checkpoint_every=4), 0, tmp_path / "whole").run()
+    Loop(Line(), _recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run()
+    newest, before = (
+        tmp_path / "cut" / "checkpoints" / name / "state.pt" for name in ("000000020", "000000016")
+    )
+    newest.write_bytes(newest.read_bytes()[:-200])
+    again = Line()
+    Loop(again, _recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run(resume=True)
+    assert torch.equal(_weights(again.module), _weights(whole.module))
+    assert "cannot be read; it is passed over" in " ".join(capsys.readouterr().out.split())
+    for file in (newest, before):
+        file.write_bytes(b"nothing")
+    with pytest.raises(InvalidInput, match="can be read; start again without --resume"):
+        Loop(Line(), _recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run(resume=True)
+
+
+def test_what_cannot_be_written_costs_nothing_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    checkpoints.write(tmp_path, 4, {"step": 4})
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "save", full)
+        with pytest.raises(Unavailable, match="No space left on device; make room"):
+            checkpoints.write(tmp_path, 8, {"step": 8})
+    assert [path.name for path in tmp_path.iterdir()] == ["000000004"]
+    newest = checkpoints.newest(tmp_path)
+    assert newest is not None and newest[1] == {"step": 4}
+    assert checkpoints.newest(tmp_path / "nowhere") is None
 
 
 def test_the_rate_warms_up_and_falls_to_its_final_share() -> None:

@@ -1,17 +1,16 @@
-/** The page: starts its parts and leads a drawing from the request to its end. */
+/** The page: starts its parts and brings them together. */
 
 import * as bench from "./bench.js";
 import * as composer from "./composer.js";
+import * as drawing from "./drawing.js";
 import * as history from "./history.js";
 import * as settings from "./settings.js";
-import * as stage from "./stage.js";
-import { announce, button, element, recall, remember } from "./page.js";
-import { Problem, cancelJob, createJob, getIdeas, getJob, getModels, hasEnded, reachable, watch } from "./wire.js";
+import { announce, button, element, remember } from "./page.js";
+import { Problem, getIdeas, getModels, reachable } from "./wire.js";
 
 /** @typedef {import("./wire.js").Job} Job */
 /** @typedef {import("./wire.js").Request} Request */
 /** @typedef {import("./wire.js").Picture} Picture */
-/** @typedef {{request: Request, job: Job | null, images: Picture[], cancelled: boolean, stop: () => void}} Drawing */
 
 const form = element("form", HTMLFormElement);
 const prompt = element("prompt", HTMLTextAreaElement);
@@ -19,11 +18,6 @@ const drawButton = element("draw", HTMLButtonElement);
 const cancelButton = element("cancel", HTMLButtonElement);
 const save = element("save", HTMLAnchorElement);
 const offline = element("offline", HTMLElement);
-
-/** @type {Drawing | null} what is being drawn now */
-let drawing = null;
-/** @type {Job | null} what the stage shows */
-let shown = null;
 
 const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", negative_prompt: "negative" };
 
@@ -87,104 +81,34 @@ function setBusy(busy) {
   cancelButton.hidden = !busy;
   cancelButton.removeAttribute("aria-disabled");
   if (focused) (busy ? cancelButton : drawButton).focus();
+  if (busy && matchMedia("(pointer: coarse)").matches) prompt.blur();
 }
 
-/** @param {Job} job @returns {string} */
-function plate(job) {
-  const first = job.images[0];
-  if (!first) return "";
-  const seeds = job.images.length > 1 ? `${job.images.length} pictures` : `Seed ${first.seed}`;
-  const steps = job.steps || job.request.steps;
-  return [seeds, steps === 1 ? "1 step" : `${steps} steps`, job.request.model].filter(Boolean).join(" · ");
+/** What can be done with what the stage shows. @param {Job[]} jobs */
+function settled(jobs) {
+  const pictures = jobs.flatMap((job) => job.images.map((picture) => ({ job, picture })));
+  const [first] = pictures;
+  const alone = pictures.length === 1;
+  save.hidden = element("copy", HTMLElement).hidden = !first || jobs.length > 1;
+  element("alike", HTMLElement).hidden = !alone;
+  element("work", HTMLElement).hidden = !alone || !settings.chosen()?.edits;
+  if (!first) return;
+  save.href = first.picture.url;
+  save.download = history.fileName(first);
 }
 
-/** Show a finished job on the stage. @param {Job} job */
-function settle(job) {
-  shown = job;
-  job.images.forEach((picture, index) => stage.finished(picture, picture.index ?? index, job.request.prompt));
-  stage.explained(job.request.prompt, job.images);
-  const first = job.images[0];
-  save.hidden = element("copy", HTMLElement).hidden = !first;
-  element("alike", HTMLElement).hidden = job.images.length !== 1;
-  element("work", HTMLElement).hidden = job.images.length !== 1 || !settings.chosen()?.edits;
-  if (first) {
-    save.href = first.url;
-    save.download = history.fileName({ job, picture: first });
-  }
-  if (job.state === "succeeded") stage.succeeded(plate(job));
-  else if (job.state === "cancelled") stage.ended("cancelled", "Stopped");
-  else stage.ended("failed", job.error ?? "The picture could not be drawn.");
+/** @param {Job[]} jobs that have just ended */
+function drawn([job]) {
+  const picture = job?.images[0];
+  if (picture && !job.request.variation_strength) settings.noteSeed(picture.seed);
 }
 
-/** Follow a job that the service has accepted. @param {Drawing} mine @param {Job} job */
-function follow(mine, job) {
-  mine.job = job;
-  remember("drawing", job.id);
-  mine.stop = watch(job.id, {
-    queued: stage.waiting,
-    step: stage.stepped,
-    image: (picture) => {
-      mine.images.push(picture);
-      stage.finished(picture, picture.index ?? 0, mine.request.prompt);
-    },
-    connected: (ok) => (ok ? found() : lost()),
-    ended: (last) => {
-      remember("drawing", null);
-      drawing = null;
-      setBusy(false);
-      const job = last.request.prompt ? last : { ...last, request: mine.request };
-      settle(job);
-      history.add(job);
-      if (job.images[0] && !job.request.variation_strength) settings.noteSeed(job.images[0].seed);
-    },
-  });
-}
-
-/** @param {Request} request @returns {Drawing} */
-function begin(request) {
-  drawing = { request, job: null, images: [], cancelled: false, stop: () => {} };
-  const mine = drawing;
-  stage.begin(request.prompt, request.n ?? 1, (index) => {
-    const job = mine === drawing ? mine.job && { ...mine.job, images: mine.images } : shown;
-    if (job) history.viewJob(job, index);
-  });
-  setBusy(true);
-  if (matchMedia("(pointer: coarse)").matches) prompt.blur();
-  stage.reveal();
-  return mine;
-}
-
-/** Draw. The same request as the one being drawn is left alone; another one takes its place. @param {Request} request */
-async function draw(request) {
-  if (drawing && JSON.stringify(drawing.request) === JSON.stringify(request)) return;
+/** Draw, where there is something to draw. @param {Request[]} requests */
+function draw(requests) {
   clearErrors();
-  if (!request.prompt.trim()) {
-    showError("prompt", "Say in a few words what the picture shows.");
-    prompt.focus();
-    return;
-  }
-  if (drawing) {
-    const old = drawing;
-    old.cancelled = true;
-    old.stop();
-    if (old.job) cancelJob(old.job.id).catch(() => {});
-  }
-  const mine = begin(request);
-  const before = shown;
-  try {
-    const job = await createJob(request);
-    if (mine.cancelled) await cancelJob(job.id);
-    if (mine === drawing) follow(mine, job);
-  } catch (error) {
-    if (mine !== drawing) return;
-    drawing = null;
-    setBusy(false);
-    if (before) {
-      stage.begin(before.request.prompt, before.images.length || 1, (index) => history.viewJob(before, index));
-      settle(before);
-    } else stage.ended("failed", "");
-    report(error);
-  }
+  if (requests[0]?.prompt.trim()) return drawing.draw(requests);
+  showError("prompt", "Say in a few words what the picture shows.");
+  prompt.focus();
 }
 
 /** @param {boolean} newSeed */
@@ -192,7 +116,9 @@ async function submit(newSeed = false) {
   const count = new FormData(form).get("count");
   try {
     const from = await bench.read();
-    if (from) await draw({ prompt: prompt.value.trim(), ...settings.read(newSeed, "image" in from), ...from, n: Number(count) });
+    if (!from) return;
+    const request = { prompt: prompt.value.trim(), ...settings.read(newSeed, "image" in from), ...from, n: Number(count) };
+    await draw("image" in from ? [request] : settings.beside(request));
   } catch (error) {
     report(error);
   }
@@ -205,38 +131,13 @@ async function submit(newSeed = false) {
 function more({ job, picture }) {
   const { seed, variation_seed: _, variation_strength: varied, image, mask: __, strength: ___, ...same } = job.request;
   const near = !varied && !image ? { seed: picture.seed, variation_strength: 0.3 } : { image: picture.id, strength: 0.5 };
-  draw({ ...settings.possible(same), ...near, n: 4 });
+  draw([{ ...settings.possible(same), ...near, n: 4 }]);
 }
 
 async function cancel() {
-  if (!drawing || drawing.cancelled) return;
-  const mine = drawing;
-  mine.cancelled = true;
+  if (!drawing.isDrawing()) return;
   cancelButton.setAttribute("aria-disabled", "true");
-  stage.say("Stopping…");
-  try {
-    if (mine.job) await cancelJob(mine.job.id);
-  } catch (error) {
-    if (mine !== drawing) return;
-    mine.cancelled = false;
-    cancelButton.removeAttribute("aria-disabled");
-    report(error);
-  }
-}
-
-/** Take up the drawing that was under way when the page was left, or show the last one. @param {Job[]} recent */
-async function resume(recent) {
-  const id = recall("drawing");
-  if (id !== null && !drawing) {
-    const job = await getJob(id).catch(() => null);
-    if (job && !hasEnded(job)) return follow(begin({ ...job.request, n: job.request.n ?? 1 }), job);
-    remember("drawing", null);
-  }
-  const last = recent.find((job) => job.state === "succeeded" && job.images.length > 0);
-  if (drawing || !last) return;
-  stage.begin(last.request.prompt, last.images.length, (index) => history.viewJob(last, index));
-  settle(last);
-  announce("");
+  if (!(await drawing.cancel())) cancelButton.removeAttribute("aria-disabled");
 }
 
 /** Get to know the models, ideas and what was made. */
@@ -250,10 +151,11 @@ async function meet() {
     report(error);
     return;
   }
-  await resume(await history.load());
-  if (shown || drawing) return;
+  const idle = () => !drawing.isDrawing() && drawing.onStage().length === 0;
+  if (await drawing.resume(await history.load())) return;
+  if (!idle()) return;
   const ideas = await getIdeas(9).catch(() => []);
-  if (shown || drawing) return;
+  if (!idle()) return;
   const short = ideas.sort((a, b) => Number(a.length > 42) - Number(b.length > 42)).slice(0, 3);
   // A drawing that was begun and given up meanwhile has cleared the frame of its starters.
   document.getElementById("starters")?.replaceChildren(...short.map((idea) => button(idea, "chip", () => {
@@ -296,6 +198,7 @@ if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 composer.start({ changed: clearErrors, submit });
 bench.start();
 settings.start(introduce);
+drawing.start({ busy: setBusy, settled, drawn, connected: (ok) => (ok ? found() : lost()), refused: report });
 history.start({
   more,
   work: ({ picture }) => bench.take(picture.id),
@@ -323,12 +226,10 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing && !elsewhere) cancel();
 });
 element("again", HTMLButtonElement).addEventListener("click", () => {
-  if (!shown) {
-    submit(true);
-    return;
-  }
-  const { seed: _, ...same } = shown.request;
-  draw({ ...settings.possible(same), n: same.n ?? 1 });
+  const jobs = drawing.onStage();
+  if (jobs.length === 0) return void submit(true);
+  const seed = jobs.length > 1 ? { seed: settings.anySeed() } : {};
+  draw(jobs.map(({ request: { seed: _, ...same } }) => ({ ...settings.possible(same), n: same.n ?? 1, ...seed })));
 });
 for (const [id, use] of /** @type {const} */ ([
   ["copy", history.copySettings],
@@ -336,8 +237,9 @@ for (const [id, use] of /** @type {const} */ ([
   ["work", (/** @type {{picture: Picture}} */ { picture }) => bench.take(picture.id)],
 ]))
   element(id, HTMLButtonElement).addEventListener("click", () => {
-    const picture = shown?.images[0];
-    if (shown && picture) use({ job: shown, picture });
+    const [job] = drawing.onStage();
+    const picture = job?.images[0];
+    if (job && picture) use({ job, picture });
   });
 element("idea", HTMLButtonElement).addEventListener("click", async () => {
   try {

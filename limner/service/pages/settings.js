@@ -18,6 +18,10 @@ const attention = element("attention", HTMLInputElement);
 const toggle = element("settings", HTMLButtonElement);
 const panel = element("settings-panel", HTMLElement);
 
+const besides = element("besides", HTMLElement);
+
+const MOST_BESIDE = 2;
+
 /** @type {Model[]} */
 let models = [];
 let locked = false;
@@ -49,6 +53,7 @@ function show() {
     preferred && taken(guidance) && Number(guidance.value) !== preferred.guidance_scale,
     taken(negative) && negative.value.trim() !== "",
     size.selectedIndex > 0,
+    boxes().some((box) => box.checked),
   ].filter(Boolean).length;
   if (changed) toggle.dataset.changed = String(changed);
   else delete toggle.dataset.changed;
@@ -59,6 +64,49 @@ function setLock(on) {
   locked = on;
   lock.setAttribute("aria-pressed", String(on));
   show();
+}
+
+/** A seed for several models at once. */
+export const anySeed = () => /** @type {number} */ (crypto.getRandomValues(new Uint32Array(1))[0]);
+
+/** What a request's model is called. @param {Request} request */
+export const titleOf = (request) => named(request)?.title || request.model || "";
+
+/** Offer the other models, to draw the same beside it. */
+function offerBeside() {
+  const others = models.filter((one) => one !== chosen());
+  element("beside-field", HTMLElement).hidden = others.length === 0;
+  besides.replaceChildren(...others.map((one) => {
+    const label = document.createElement("label");
+    const box = document.createElement("input");
+    label.className = "tick";
+    Object.assign(box, { type: "checkbox", value: reference(one) });
+    label.append(box, `${one.title || one.name} ${one.version}`);
+    return label;
+  }));
+  limitBeside();
+}
+
+const boxes = () => [...besides.querySelectorAll("input")];
+
+/** Not more at once than can be looked at beside each other. */
+function limitBeside() {
+  const full = boxes().filter((box) => box.checked).length >= MOST_BESIDE;
+  for (const box of boxes()) box.disabled = full && !box.checked;
+  show();
+}
+
+/**
+ * A request, and the same prompt and seed by each model that is wanted beside it, as that model prefers it.
+ * @param {Request} request @returns {Request[]}
+ */
+export function beside(request) {
+  const others = boxes().filter((box) => box.checked).map((box) => box.value);
+  if (others.length === 0) return [request];
+  const { prompt, attention } = request;
+  const seed = request.seed ?? anySeed();
+  const same = others.map((other) => ({ prompt, seed, model: other, n: 1, ...(attention ? { attention } : {}) }));
+  return [{ ...request, seed, n: 1 }, ...same];
 }
 
 /** @param {Model["sizes"]} sizes */
@@ -91,6 +139,7 @@ function reset() {
   variation = {};
   attention.checked = (recall("attention") ?? String(one.small)) === "true";
   offerSizes(one.sizes);
+  offerBeside();
   setLock(false);
 }
 
@@ -110,6 +159,7 @@ export function start(modelChanged) {
     variation = {};
     setLock(seed.value.trim() !== "");
   });
+  besides.addEventListener("change", limitBeside);
   attention.addEventListener("change", () => remember("attention", String(attention.checked)));
   for (const field of [steps, guidance, negative, size]) field.addEventListener("input", show);
   model.addEventListener("change", () => {

@@ -55,8 +55,9 @@ function set(state, text) {
   gild();
 }
 
-/** Begin a drawing of `count` pictures. @param {string} prompt @param {number} count @param {(index: number) => void} open */
-export function begin(prompt, count, open) {
+/** Begin a drawing of `count` pictures; where several models draw, `labels` say which.
+ * @param {string} prompt @param {number} count @param {(index: number) => void} open @param {string[]} [labels] */
+export function begin(prompt, count, open, labels = []) {
   tiles = Array.from({ length: count }, (_, index) => {
     const tile = document.createElement("button");
     tile.type = "button";
@@ -64,6 +65,12 @@ export function begin(prompt, count, open) {
     tile.disabled = true;
     tile.setAttribute("aria-label", count > 1 ? `Picture ${index + 1} of ${count}, being drawn` : "Being drawn");
     tile.addEventListener("click", () => open(index));
+    if (labels[index]) {
+      const label = document.createElement("span");
+      label.className = "by";
+      label.textContent = labels[index] ?? "";
+      tile.append(label);
+    }
     return tile;
   });
   done = tiles.map(() => 0);

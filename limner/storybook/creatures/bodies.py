@@ -40,13 +40,13 @@ def _round(pose: float) -> Body:
     return Body(
         behind=(*_feet((x - 0.14, 0.95), (x + 0.14, 0.95)), *arms),
         front=(ellipse(x, 0.64, 0.3, 0.31, "main"), ellipse(x, 0.77, 0.17, 0.13, "light")),
-        face=(x, 0.53), gaze=0.105, eye=0.07,
+        face=(x, 0.53), gaze=0.134, eye=0.098,
         horns=((x - 0.15, 0.39), (x + 0.15, 0.39)),
         wings=((x - 0.22, 0.55), (x + 0.22, 0.55)),
         tail=(x + 0.2, 0.84),
-        spots=((x - 0.2, 0.68, 0.045), (x + 0.21, 0.66, 0.05), (x - 0.12, 0.43, 0.038), (x + 0.13, 0.42, 0.034),
+        spots=((x - 0.2, 0.68, 0.045), (x + 0.21, 0.66, 0.05), (x - 0.1, 0.385, 0.036), (x + 0.11, 0.38, 0.034),
                (x - 0.13, 0.85, 0.035), (x + 0.12, 0.87, 0.035)),
-        stripes=tuple(((x + s * 0.285, y), (x + s * 0.17, y + 0.015)) for s in (-1, 1) for y in (0.56, 0.66, 0.76)),
+        stripes=tuple(((x + s * 0.285, y), (x + s * 0.17, y + 0.015)) for s in (-1, 1) for y in (0.62, 0.71, 0.8)),
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def _tall(pose: float) -> Body:
     return Body(
         behind=(*_feet((x - 0.1, 0.96), (x + 0.1, 0.96)), *arms),
         front=(rect(x - 0.19, 0.2, x + 0.19, 0.95, "main", 0.19), ellipse(x, 0.74, 0.12, 0.16, "light")),
-        face=(x, 0.37), gaze=0.085, eye=0.06,
+        face=(x, 0.37), gaze=0.109, eye=0.084,
         horns=((x - 0.11, 0.24), (x + 0.11, 0.24)),
         wings=((x - 0.16, 0.5), (x + 0.16, 0.5)),
         tail=(x + 0.14, 0.88),
@@ -75,7 +75,7 @@ def _drop(pose: float) -> Body:
     return Body(
         behind=(),
         front=(outline, ellipse(x - 0.02, 0.86, 0.19, 0.09, "light")),
-        face=(x, 0.63), gaze=0.11, eye=0.065,
+        face=(x, 0.63), gaze=0.141, eye=0.091,
         horns=((x - 0.1, 0.43), (x + 0.1, 0.43)),
         wings=((x - 0.22, 0.62), (x + 0.22, 0.62)),
         tail=(x + 0.24, 0.9),
@@ -93,9 +93,9 @@ def _fourlegged(pose: float) -> Body:
         behind=tuple(legs),
         front=(ellipse(0.54, 0.69, 0.29, 0.175, "main"), *front, ellipse(0.53, 0.78, 0.17, 0.07, "light"),
                ellipse(*head, 0.2, 0.185, "main"), ellipse(head[0] - 0.05, head[1] + 0.1, 0.1, 0.06, "light")),
-        face=(head[0] - 0.03, head[1] - 0.02), gaze=0.08, eye=0.055,
+        face=(head[0] - 0.03, head[1] - 0.02), gaze=0.102, eye=0.077,
         horns=((head[0] - 0.1, head[1] - 0.15), (head[0] + 0.1, head[1] - 0.15)),
-        wings=((0.46, 0.58), (0.64, 0.58)),
+        wings=((0.56, 0.5), (0.64, 0.5)),
         tail=(0.8, 0.64),
         spots=((0.6, 0.62, 0.045), (0.72, 0.68, 0.04), (0.5, 0.6, 0.035), (0.66, 0.76, 0.03), (0.42, 0.66, 0.03),
                (0.42, 0.36, 0.028)),
@@ -120,7 +120,7 @@ def _serpent(pose: float) -> Body:
         behind=(),
         front=(stroke(line, 0.17, "main", smooth=True), stroke(under, 0.05, "light", smooth=True),
                ellipse(*head, 0.19, 0.155, "main")),
-        face=(head[0] - 0.03, head[1] - 0.02), gaze=0.08, eye=0.055,
+        face=(head[0] - 0.03, head[1] - 0.02), gaze=0.102, eye=0.077,
         horns=((head[0] - 0.1, head[1] - 0.12), (head[0] + 0.1, head[1] - 0.12)),
         wings=((0.5, 0.58), (0.64, 0.54)),
         tail=(0.72, 0.93),

@@ -55,7 +55,7 @@ def _eyes(body: Body, count: int) -> list[Shape]:
     size = body.eye * {1: 1.45, 2: 1.0, 3: 0.82}[count]
     across = body.gaze * {1: 0.0, 2: 1.0, 3: 1.18}[count]
     places = {1: [(x, y)], 2: [(x - across, y), (x + across, y)],
-              3: [(x - across, y + 0.02), (x, y - 0.055), (x + across, y + 0.02)]}[count]  # fmt: skip
+              3: [(x - across, y + 0.03), (x, y - 0.08), (x + across, y + 0.03)]}[count]  # fmt: skip
     mouth = arc(x, y + body.eye * 1.75, body.eye * 0.75, body.eye * 0.5, 0, 180, "ink")
     found = [mouth]
     for ex, ey in places:
@@ -70,10 +70,10 @@ def _eyes(body: Body, count: int) -> list[Shape]:
 
 def _horn(foot: Pair, lean: float) -> list[Shape]:
     x, y = foot
-    tip = (x + lean * 0.09, y - 0.19)
+    tip = (x + lean * 0.13, y - 0.23)
     return [
-        polygon([(x - 0.055, y + 0.035), tip, (x + 0.055, y + 0.035)], "gold"),
-        polygon([(x + 0.012, y + 0.035), tip, (x + 0.055, y + 0.035)], "bark"),
+        polygon([(x - 0.08, y + 0.04), tip, (x + 0.08, y + 0.04)], "gold"),
+        polygon([(x + 0.02, y + 0.04), tip, (x + 0.08, y + 0.04)], "bark"),
     ]
 
 
@@ -86,20 +86,20 @@ def _horns(body: Body, count: int) -> list[Shape]:
 
 def _bat(shoulder: Pair, s: float) -> list[Shape]:
     x, y = shoulder
-    wing = [(0, 0.06), (0.08, -0.16), (0.22, -0.27), (0.265, -0.13), (0.29, 0.0), (0.215, -0.045), (0.17, 0.065),
-            (0.11, 0.0), (0.06, 0.11)]  # fmt: skip
-    bones = [[(0.02, 0.0), (0.22, -0.25)], [(0.03, 0.02), (0.28, -0.01)], [(0.03, 0.04), (0.165, 0.055)]]
+    wing = [(0, 0.08), (0.1, -0.18), (0.26, -0.33), (0.32, -0.15), (0.36, 0.02), (0.265, -0.05), (0.21, 0.08),
+            (0.135, 0.0), (0.07, 0.13)]  # fmt: skip
+    bones = [[(0.02, 0.0), (0.26, -0.31)], [(0.03, 0.02), (0.35, 0.01)], [(0.03, 0.04), (0.205, 0.07)]]
     return [
         polygon([(x + s * dx, y + dy) for dx, dy in wing], "shade"),
-        *(stroke([(x + s * dx, y + dy) for dx, dy in bone], 0.016, "ink") for bone in bones),
+        *(stroke([(x + s * dx, y + dy) for dx, dy in bone], 0.022, "ink") for bone in bones),
     ]
 
 
 def _feathered(shoulder: Pair, s: float) -> list[Shape]:
     x, y = shoulder
-    feathers = [((0.23, -0.17), -38.0), ((0.25, -0.06), -12.0), ((0.21, 0.045), 14.0)]
+    feathers = [((0.29, -0.21), -38.0), ((0.32, -0.07), -12.0), ((0.27, 0.06), 14.0)]
     made = [
-        ellipse(x + s * dx * 0.62, y + dy * 0.62, 0.155, 0.056, "white" if k % 2 else "glass", s * turn)
+        ellipse(x + s * dx * 0.62, y + dy * 0.62, 0.19, 0.072, "white" if k % 2 else "glass", s * turn)
         for k, ((dx, dy), turn) in enumerate(feathers)
     ]
     return [*made, ellipse(x + s * 0.05, y - 0.02, 0.075, 0.085, "glass")]
@@ -117,28 +117,28 @@ def _tail(body: Body, kind: str) -> list[Shape]:
     if kind == "none":
         return []
     if kind == "pointed":
-        tip = (min(x + 0.19, 0.95), y - 0.19)
+        tip = (min(x + 0.2, 0.96), y - 0.19)
         return [
-            stroke([(x - 0.06, y), (x + 0.09, y + 0.015), tip], 0.05, "shade", smooth=True),
-            polygon([(tip[0] - 0.085, tip[1] + 0.02), (tip[0] + 0.03, tip[1] - 0.13), (tip[0] + 0.075, tip[1] + 0.05)],
+            stroke([(x - 0.06, y), (x + 0.1, y + 0.015), tip], 0.06, "shade", smooth=True),
+            polygon([(tip[0] - 0.125, tip[1] + 0.03), (tip[0] + 0.035, tip[1] - 0.18), (tip[0] + 0.11, tip[1] + 0.07)],
                     "ember"),
         ]  # fmt: skip
-    cx, cy = min(x + 0.13, 0.86), y - 0.07
-    around = [(cx + 0.075 * math.cos(a), cy + 0.075 * math.sin(a)) for a in np.arange(6) * math.pi / 3]
+    cx, cy = min(x + 0.16, 0.88), y - 0.09
+    around = [(cx + 0.1 * math.cos(a), cy + 0.1 * math.sin(a)) for a in np.arange(6) * math.pi / 3]
     return [
-        stroke([(x - 0.06, y + 0.01), (cx, cy)], 0.07, "shade"),
-        *(ellipse(px, py, 0.068, 0.068, "shade") for px, py in around),
-        *(ellipse(cx + 0.8 * (px - cx), cy + 0.8 * (py - cy), 0.058, 0.058, "light") for px, py in around),
-        ellipse(cx, cy, 0.05, 0.05, "light"),
+        stroke([(x - 0.06, y + 0.01), (cx, cy)], 0.09, "shade"),
+        *(ellipse(px, py, 0.09, 0.09, "shade") for px, py in around),
+        *(ellipse(cx + 0.8 * (px - cx), cy + 0.8 * (py - cy), 0.078, 0.078, "light") for px, py in around),
+        ellipse(cx, cy, 0.07, 0.07, "light"),
     ]
 
 
 def _pattern(body: Body, kind: str, colour: str) -> list[Shape]:
     if kind == "spots":
         paint = "ember" if colour in ("white", "yellow", "pink") else "paper"
-        return [ellipse(x, y, r, r, paint) for x, y, r in body.spots]
+        return [ellipse(x, y, 1.35 * r, 1.35 * r, paint) for x, y, r in body.spots]
     if kind == "stripes":
-        return [stroke(list(line), 0.035, "paper" if colour == "black" else "ink") for line in body.stripes]
+        return [stroke(list(line), 0.05, "paper" if colour == "black" else "ink") for line in body.stripes]
     return []
 
 

@@ -104,6 +104,7 @@ class Stub:
         self.edits = True
         self.defaults: dict[str, Any] = {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"}
         self.limits = {"steps": [1, 150], "guidance_scale": [1, 30], "negative_prompt": [0, 1000]}
+        self.others: dict[str, dict[str, Any]] = {}
         self.sent: list[dict[str, Any]] = []
 
     def finish(self, job: StubJob, state: str) -> None:
@@ -212,7 +213,8 @@ def stub_app(stub: Stub) -> Starlette:
             "small": True,
             "card": "/v1/models/storybook/1/card",
         }
-        return JSONResponse({"models": [model]})
+        others = [model | {"name": name, "title": name.title()} | more for name, more in stub.others.items()]
+        return JSONResponse({"models": [model, *others]})
 
     async def ideas(request: Request) -> Response:
         count = int(request.query_params.get("n", 1))

@@ -80,6 +80,54 @@ def test_a_word_shows_what_it_drew(page: Page, stub: Stub) -> None:
     expect(page.get_by_label("Show which word drew what")).not_to_be_checked()
 
 
+def test_the_same_prompt_by_several_models(page: Page, stub: Stub) -> None:
+    one_step = {
+        "defaults": {"steps": 1, "guidance_scale": None, "sampler": None},
+        "limits": {"steps": [1, 1]},
+    }
+    stub.others = {"birds": one_step, "parti": {}, "fourth": {}}
+    page.reload()
+    write(page, APPLE)
+    page.click("#settings")
+    beside = page.locator("#besides")
+    beside.get_by_label("Birds 1").check()
+    beside.get_by_label("Parti 1").check()
+    expect(beside.get_by_label("Fourth 1")).to_be_disabled()
+    stub.hold_after = 1
+    page.click("#draw")
+    expect(page.locator(".tile")).to_have_count(3)
+    assert page.locator(".tile .by").all_text_contents() == ["Storybook", "Birds", "Parti"]
+    stub.hold_after = None
+    finished(page, 3)
+    assert [asked["model"] for asked in stub.sent] == ["storybook", "birds", "parti"]
+    assert len({asked["seed"] for asked in stub.sent}) == 1, "one seed for all"
+    assert "steps" in stub.sent[0] and "steps" not in stub.sent[1], "each as it prefers, but the chosen one"
+    expect(page.locator("#facts")).to_contain_text("3 models")
+    expect(page.locator("#save")).to_be_hidden()
+    expect(page.locator(".wall button")).to_have_count(3)
+    page.locator(".tile").nth(2).click()
+    expect(page.locator("#viewer-facts")).to_contain_text("parti")
+    page.keyboard.press("Escape")
+    page.click("#again")
+    finished(page, 3)
+    assert len(stub.sent) == 6 and stub.sent[3]["seed"] != stub.sent[0]["seed"]
+
+
+def test_cancelling_stops_all_models(page: Page, stub: Stub) -> None:
+    stub.others = {"birds": {}}
+    stub.hold_after = 2
+    page.reload()
+    write(page, APPLE)
+    page.click("#settings")
+    page.locator("#besides").get_by_label("Birds 1").check()
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 2 of 20")
+    page.click("#cancel")
+    expect(page.locator("#facts")).to_have_text("Stopped")
+    assert [job.state for job in stub.jobs.values()] == ["cancelled", "cancelled"]
+    expect(page.locator("#draw")).to_be_visible()
+
+
 def test_enter_draws_and_escape_cancels_without_a_mouse(page: Page, stub: Stub) -> None:
     stub.hold_after = 3
     expect(page.locator("#small")).to_be_visible()

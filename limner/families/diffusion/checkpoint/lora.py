@@ -29,6 +29,7 @@ _PARTS = {
 }
 _KINDS = {"lora_A": "down", "lora_down": "down", "down": "down", "lora_B": "up", "lora_up": "up", "up": "up"}
 _WHOLE = ("I64", "I32", "I16", "I8")
+_MOST = {"F16": 65504.0, "BF16": 3.3895e38, "F32": 3.4028e38}  # the largest finite number
 _PEFT, _SAID = "lora_adapter_metadata", ("unet", "text_encoder")
 _LEAF = re.compile(
     r"(?P<module>.+?)(?:\.lora|\.lora_linear_layer|_lora)?\.(?P<kind>lora_A|lora_B|lora_down|lora_up|down|up)"
@@ -71,7 +72,7 @@ def with_lora(
                 f"{file}: {part} {name} is {list(base.shape)}, the LoRA's {list(up)} times {list(down)} is not; "
                 "it was made for another model"
             )
-        made[part][name] = _sum(base, pair, scale)
+        made[part][name] = _sum(base, pair, scale, f"{file}: {part} {name}")
     return made
 
 
@@ -139,13 +140,15 @@ def _number(file: Path, key: str, stored: Stored) -> float:
     return float(values[0])
 
 
-def _sum(base: Written, pair: _Pair, scale: float) -> Written:
+def _sum(base: Written, pair: _Pair, scale: float, title: str) -> Written:
     def parts() -> Iterator[bytes]:
         down, up = numbers(pair.down), numbers(pair.up)
         rank = len(down)
         factor = scale * (1.0 if pair.alpha is None else pair.alpha / rank)
         product = up.reshape(len(up), rank) @ down.reshape(rank, -1)
         whole = numbers(base) + np.float32(factor) * product.reshape(base.shape)
+        if not np.abs(whole).max(initial=0.0) <= _MOST[base.dtype]:
+            raise InvalidInput(f"{title} is not finite in {base.dtype} with the LoRA added; lower its scale")
         yield rounded(whole, base.dtype)
 
     return Written(base.dtype, base.shape, parts)

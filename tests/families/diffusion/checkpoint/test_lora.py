@@ -58,6 +58,21 @@ NAMINGS = {
 }
 
 
+def test_a_sum_that_overflows_half_precision_is_refused(
+    weights: dict[str, dict[str, Written]], tmp_path: Path
+) -> None:
+    down, up = _matrices(32, 32)
+    low, high, _ = NAMINGS["peft"]
+    save_file({low: down, high: 1e4 * up}, tmp_path / "l.safetensors")
+    name = f"{QUERY}.weight"
+    base = weights["unet"][name]
+    half = {"unet": {name: Written("F16", base.shape, lambda: iter([rounded(numbers(base), "F16")]))}}
+    with_lora(half | {"text_encoder": {}}, tmp_path / "l.safetensors", 0.001)
+    made = with_lora(half | {"text_encoder": {}}, tmp_path / "l.safetensors", 10.0)
+    with pytest.raises(InvalidInput, match=r"l\.safetensors: unet down_blocks.* F16 .*lower its scale"):
+        numbers(made["unet"][name])
+
+
 @pytest.mark.parametrize("naming", NAMINGS)
 def test_the_sum_in_every_naming(weights: dict[str, dict[str, Written]], tmp_path: Path, naming: str) -> None:
     down, up = _matrices(32, 32)

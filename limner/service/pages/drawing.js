@@ -1,0 +1,191 @@
+/** Leads drawings from a request to their end: one model's pictures, or the same prompt by several models beside each other. */
+
+import * as history from "./history.js";
+import * as settings from "./settings.js";
+import * as stage from "./stage.js";
+import { announce, recall, remember } from "./page.js";
+import { cancelJob, createJob, getJob, hasEnded, watch } from "./wire.js";
+
+/** @typedef {import("./wire.js").Job} Job */
+/** @typedef {import("./wire.js").Request} Request */
+/** @typedef {import("./wire.js").Picture} Picture */
+/** @typedef {{requests: Request[], jobs: (Job | null)[], images: Picture[][], left: number, cancelled: boolean,
+ *   stops: (() => void)[]}} Drawing */
+/** @typedef {{busy: (on: boolean) => void, settled: (jobs: Job[]) => void, drawn: (jobs: Job[]) => void,
+ *   connected: (ok: boolean) => void, refused: (error: unknown) => void}} Heard */
+
+/** @type {Drawing | null} what is being drawn now */
+let drawing = null;
+/** @type {Job[]} what the stage shows */
+let shown = [];
+/** @type {Heard} */
+let heard = { busy: () => {}, settled: () => {}, drawn: () => {}, connected: () => {}, refused: () => {} };
+
+/** @param {Heard} listener */
+export const start = (listener) => void (heard = listener);
+
+/** What the stage shows: one job, or one of each model. */
+export const onStage = () => shown;
+
+/** Whether something is being drawn. */
+export const isDrawing = () => drawing !== null;
+
+/** @param {Job[]} jobs @returns {string} what stands on the plate */
+function plate(jobs) {
+  const [job] = jobs;
+  const first = job?.images[0];
+  if (!job || !first) return "";
+  if (jobs.length > 1) return `Seed ${first.seed} · ${jobs.length} models`;
+  const seeds = job.images.length > 1 ? `${job.images.length} pictures` : `Seed ${first.seed}`;
+  const steps = job.steps || job.request.steps;
+  return [seeds, steps === 1 ? "1 step" : `${steps} steps`, job.request.model].filter(Boolean).join(" · ");
+}
+
+/** The tile of a picture: pictures of one job, or jobs of one picture each. @param {number} job @param {number} picture */
+const tileOf = (job, picture) => job + picture;
+
+/** Show finished jobs on the stage. @param {Job[]} jobs */
+function settle(jobs) {
+  shown = jobs;
+  jobs.forEach((job, k) =>
+    job.images.forEach((picture, index) => stage.finished(picture, tileOf(k, picture.index ?? index), job.request.prompt)));
+  stage.explained(jobs[0]?.request.prompt ?? "", jobs.flatMap((job) => job.images));
+  heard.settled(jobs);
+  const failed = jobs.find((job) => job.state === "failed");
+  if (failed) stage.ended("failed", failed.error ?? "The picture could not be drawn.");
+  else if (jobs.some((job) => job.state === "cancelled")) stage.ended("cancelled", "Stopped");
+  else stage.succeeded(plate(jobs));
+}
+
+/** Hang what is there on the stage. @param {Job[]} jobs */
+export function show(jobs) {
+  const [first] = jobs;
+  if (!first) return;
+  const count = jobs.length > 1 ? jobs.length : first.images.length || 1;
+  stage.begin(first.request.prompt, count, (tile) => open(jobs, tile), labels(jobs.map((job) => job.request)));
+  settle(jobs);
+}
+
+/** Show the picture of a tile large. @param {(Job | null)[]} jobs @param {number} tile */
+function open(jobs, tile) {
+  const job = jobs.length > 1 ? jobs[tile] : jobs[0];
+  if (job) history.viewJob(job, jobs.length > 1 ? 0 : tile);
+}
+
+/** What tiles are called, where several models draw. @param {Request[]} requests */
+const labels = (requests) => (requests.length > 1 ? requests.map((request) => settings.titleOf(request)) : []);
+
+/** Follow a job that the service has accepted. @param {Drawing} mine @param {Job} job @param {number} k its place among the requests */
+function follow(mine, job, k) {
+  mine.jobs[k] = job;
+  if (mine.requests.length === 1) remember("drawing", job.id);
+  const stop = watch(job.id, {
+    queued: stage.waiting,
+    step: (step) => stage.stepped({ ...step, image: tileOf(k, step.image) }),
+    image: (picture) => {
+      mine.images[k]?.push(picture);
+      stage.finished(picture, tileOf(k, picture.index ?? 0), job.request.prompt);
+    },
+    connected: heard.connected,
+    ended: (last) => {
+      mine.jobs[k] = last.request.prompt ? last : { ...last, request: /** @type {Request} */ (mine.requests[k]) };
+      history.add(/** @type {Job} */ (mine.jobs[k]));
+      mine.left -= 1;
+      if (mine.left > 0) return;
+      remember("drawing", null);
+      drawing = null;
+      heard.busy(false);
+      settle(/** @type {Job[]} */ (mine.jobs));
+      heard.drawn(shown);
+    },
+  });
+  mine.stops.push(stop);
+}
+
+/** @param {Request[]} requests one for each job @returns {Drawing} */
+function begin(requests) {
+  const [first] = requests;
+  drawing = {
+    requests, jobs: requests.map(() => null), images: requests.map(() => []), left: requests.length, cancelled: false, stops: [],
+  };
+  const mine = drawing;
+  const count = requests.length > 1 ? requests.length : (first?.n ?? 1);
+  stage.begin(first?.prompt ?? "", count, (tile) => {
+    const jobs = mine.jobs.map((job, k) => job && { ...job, images: job.images.length ? job.images : (mine.images[k] ?? []) });
+    open(mine === drawing ? jobs : shown, tile);
+  }, labels(requests));
+  heard.busy(true);
+  stage.reveal();
+  return mine;
+}
+
+/** @param {Drawing} old */
+function giveUp(old) {
+  old.cancelled = true;
+  for (const stop of old.stops) stop();
+  for (const job of old.jobs) if (job && !hasEnded(job)) cancelJob(job.id).catch(() => {});
+}
+
+/**
+ * Draw. The same requests as those being drawn are left alone; others take their place.
+ * @param {Request[]} requests one, or one for each of several models
+ */
+export async function draw(requests) {
+  if (drawing && JSON.stringify(drawing.requests) === JSON.stringify(requests)) return;
+  if (drawing) giveUp(drawing);
+  const before = shown;
+  const mine = begin(requests);
+  try {
+    for (const [k, request] of requests.entries()) {
+      const job = await createJob(request);
+      if (mine.cancelled) await cancelJob(job.id);
+      if (mine !== drawing) return;
+      follow(mine, job, k);
+    }
+  } catch (error) {
+    if (mine !== drawing) return;
+    giveUp(mine);
+    drawing = null;
+    heard.busy(false);
+    if (before.length) show(before);
+    else stage.ended("failed", "");
+    heard.refused(error);
+  }
+}
+
+/** Cancel what is being drawn. @returns {Promise<boolean>} whether there was something, and it could be told */
+export async function cancel() {
+  if (!drawing || drawing.cancelled) return false;
+  const mine = drawing;
+  mine.cancelled = true;
+  stage.say("Stopping…");
+  try {
+    await Promise.all(mine.jobs.map((job) => job && !hasEnded(job) && cancelJob(job.id)));
+  } catch (error) {
+    if (mine === drawing) {
+      mine.cancelled = false;
+      heard.refused(error);
+    }
+    return false;
+  }
+  return true;
+}
+
+/** Take up the drawing that was under way when the page was left, or show the last one. @param {Job[]} recent @returns {Promise<boolean>} whether there is one */
+export async function resume(recent) {
+  const id = recall("drawing");
+  if (id !== null && !drawing) {
+    const job = await getJob(id).catch(() => null);
+    if (job && !hasEnded(job)) {
+      follow(begin([{ ...job.request, n: job.request.n ?? 1 }]), job, 0);
+      return true;
+    }
+    remember("drawing", null);
+  }
+  const last = recent.find((job) => job.state === "succeeded" && job.images.length > 0);
+  if (!drawing && last) {
+    show([last]);
+    announce("");
+  }
+  return drawing !== null || Boolean(last);
+}
