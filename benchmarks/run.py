@@ -123,6 +123,27 @@ def measure_warm(setting: Setting, studio: LocalStudio, reference: Reference) ->
     ]
 
 
+def measure_words(setting: Setting, studio: LocalStudio) -> list[Row]:
+    """One picture that tells which word drew what, against the same that does not."""
+    telling = [request.model_copy(update={"attention": True}) for request in setting.chosen]
+
+    def seconds(requests: list[DrawRequest], turn: int) -> float:
+        began = time.perf_counter()
+        studio.draw(requests[turn % len(requests)])
+        return time.perf_counter() - began
+
+    for turn in range(_WARMING):
+        seconds(telling, turn)
+    time.sleep(_COMPILING)
+    found = in_turns(
+        setting.repeats,
+        plain=lambda turn: seconds(setting.chosen, turn),
+        telling=lambda turn: seconds(telling, turn),
+    )
+    plain, told = median(found["plain"]), median(found["telling"])
+    return [_faster("picture that tells which word drew what", told, "without", plain)]
+
+
 def measure_users(setting: Setting, studio: LocalStudio) -> list[Row]:
     """One user, and eight at once against eight in turn, as Limner chooses."""
     together: list[Together] = []
@@ -235,6 +256,7 @@ def main() -> None:
         rows = measure_cold(setting)
         with Reference(model.path) as reference:
             rows += measure_warm(setting, studio, reference)
+        rows += measure_words(setting, studio)
         rows += measure_users(setting, studio)
         rows += measure_service(setting, studio)
         studio.close()

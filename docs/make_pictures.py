@@ -189,5 +189,5 @@ def page() -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (world, creatures, birds, gallery, strip, from_a_picture, layout, tuned, page):
+    for make in (world, creatures, birds, gallery, strip, from_a_picture, layout, words, tuned, page):
         make()

@@ -7,8 +7,8 @@ from limner.engine.request import WordMaps
 
 
 def test_levels_go_from_the_least_to_the_most() -> None:
-    shares = np.array([[0.1, 0.2], [0.3, 0.2]], np.float32)
-    assert levels(shares).tolist() == [[0, 128], [255, 128]]
+    shares = np.array([[0.25, 0.5], [1.25, 0.75]], np.float32)
+    assert levels(shares).tolist() == [[0, 64], [255, 128]]
     assert not levels(np.full((3, 3), 0.4, np.float32)).any(), "what is the same everywhere shows nothing"
 
 

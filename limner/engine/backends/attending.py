@@ -30,18 +30,17 @@ _CONFIG = "config.json"
 def attended(graph: GraphProto, file: Path) -> list[str]:
     """The names of the tensors (B, heads, h x w, T) of the graph in a file that say how much places look at tokens,
     all of one level; InvalidInput where it attends to no text."""
-    levels = 1 + max(
-        (int(found[1]) for each in graph.initializer if (found := _DOWN.search(each.name))), default=0
-    )
+    downs = [int(met[1]) for each in graph.initializer if (met := _DOWN.search(each.name))]
+    levels = 1 + max(downs, default=0)
     readers: dict[str, list[NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     found: dict[int, list[str]] = {}
     for each in graph.initializer:
-        if (named := _KEYS.search(each.name)) is None:
+        if (keys := _KEYS.search(each.name)) is None:
             continue
-        down, up = named[2], named[3]
+        down, up = keys[2], keys[3]
         level = int(down) if down else levels - 1 - int(up) if up else levels - 1
         if (softmax := _softmax_behind(each.name, readers)) is not None:
             found.setdefault(level, []).append(softmax)
@@ -56,8 +55,8 @@ def _side(file: Path) -> int:
     """Places a side of the latents that the graph in a file was made for."""
     config = file.with_name(_CONFIG)
     size = read_object(config).get("sample_size")
-    sides = size if isinstance(size, list) else [size]
-    if not sides or not all(isinstance(each, int) for each in sides):
+    sides = [side for side in (size if isinstance(size, list) else [size]) if isinstance(side, int)]
+    if not sides:
         raise InvalidInput(f"{config}: sample_size must be a whole number or two", field="sample_size")
     return max(sides)
 

@@ -75,8 +75,10 @@ class CompiledForms:
         if (found := self._read(core, folder, settings)) is not None:
             return found
         shutil.rmtree(folder, ignore_errors=True)
-        with given_back(self._weights, self._folder):
-            made = core.compile_model(network(), "CPU", {**settings, "CACHE_DIR": str(folder)})
+        asked_for = network()  # held, and with it what it has mapped
+        with given_back(self._weights):
+            made = core.compile_model(asked_for, "CPU", {**settings, "CACHE_DIR": str(folder)})
+        del asked_for
         if _mark_whole(folder) < _LARGE:
             return Compiled(made)
         del made  # it has all weights twice: as they were, and as it lays them out
@@ -90,7 +92,7 @@ class CompiledForms:
                 return None
             # OpenVINO takes no array that must not be written to, so that it gets one whose changes would be lost.
             stored = np.memmap(file, np.uint8, "c", whole.begins)
-            with given_back(self._folder):
+            with given_back(mapped=stored):
                 tensor = openvino.Tensor(stored, shared_memory=True)
                 return Compiled(core.import_model(tensor, "CPU", dict(settings)), stored)
         except FileNotFoundError:

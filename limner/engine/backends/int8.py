@@ -58,7 +58,7 @@ class Table(_Part):
             raise InvalidInput(f"{file} is no table of 8-bit ranges: {error.errors()[0]['msg']}") from None
 
     def without(self, layers: Collection[str]) -> Table:
-        """The table with these layers left as they are: neither their weights nor what they read is rounded."""
+        """The table with these layers left as they are: neither their weights nor what they read or give is rounded."""
         kept = [
             each.model_copy(
                 update={"readers": tuple(reader for reader in each.readers if reader[0] not in layers)}
@@ -67,7 +67,7 @@ class Table(_Part):
         ]
         return self.model_copy(
             update={
-                "activations": tuple(each for each in kept if each.readers),
+                "activations": tuple(each for each in kept if each.readers and each.source not in layers),
                 "weights": tuple(name for name in self.weights if name not in layers),
             }
         )

@@ -1,39 +1,51 @@
-"""Memory of files that a runtime has mapped: what it has read is given back while it goes on.
+"""Memory of files that are mapped: what has been read of them is given back while others go on reading.
 
 A file that is mapped is read page by page, and every page that was read counts as memory of the process until the
 system wants it back. Weights are read once, to be laid out anew, so that they would count twice: from then on, and
-at the worst moment. Pages given back are read again from the file where they are needed after all.
+at the worst moment. Pages given back are read again where they are needed after all, mostly from the system's cache.
 """
 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
+
+from numpy.typing import NDArray
 
 _MAPPED = Path("/proc/self/maps")
-# MADV_PAGEOUT of Linux 5.4, which loses nothing: a place may be mapped anew between the look and the advice.
-_PAGEOUT = 21
+_DONTNEED = 4  # of Linux
 _EVERY = 0.05  # seconds: of a fast disk some hundred megabytes
 
 
 @contextmanager
-def given_back(*folders: Path) -> Iterator[None]:
-    """Give back the pages of all files in these folders again and again within the block, and at its end.
+def given_back(folder: Path | None = None, mapped: NDArray[Any] | None = None) -> Iterator[None]:
+    """Give back pages again and again within the block, and at its end: those of files in `folder` that are mapped to
+    be read alone, and those of the mapped array, which nobody may write to.
 
-    Without effect where the system is not Linux.
+    Somebody must hold the mappings until the block ends, for a place that were mapped anew meanwhile would lose what it
+    holds. Without effect where the system is not Linux.
     """
     if not sys.platform.startswith("linux"):
         yield
         return
-    places, done = [str(folder.resolve()) + "/" for folder in folders], Event()
+    places, done = [] if folder is None else [str(folder.resolve()) + "/"], Event()
+
+    def once() -> None:
+        for first, last in _read_only(places) if places else []:
+            _give_back(first, last)
+        if mapped is not None:
+            first = mapped.ctypes.data
+            _give_back(first - first % mmap.PAGESIZE, first + mapped.nbytes)
 
     def work() -> None:
         while not done.wait(_EVERY):
-            give_back(places)
+            once()
 
     worker = Thread(target=work, name="pages", daemon=True)
     worker.start()
@@ -42,19 +54,22 @@ def given_back(*folders: Path) -> Iterator[None]:
     finally:
         done.set()
         worker.join()
-        give_back(places)
+        once()
 
 
-def give_back(places: Collection[str]) -> int:
-    """Give back the pages of mapped files whose paths begin with one of `places`; gives how many bytes are mapped."""
-    advise = ctypes.CDLL(None).madvise
-    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    found = 0
+def _read_only(places: Collection[str]) -> list[tuple[int, int]]:
+    """First and last address of mapped files whose paths begin with one of `places`, where nobody writes."""
+    found = []
     for line in _MAPPED.read_text().splitlines():
         # Addresses, rights, offset, device, inode, path.
         parts = line.split(None, 5)
-        if len(parts) == 6 and parts[5].startswith(tuple(places)):
+        if len(parts) == 6 and "w" not in parts[1] and parts[5].startswith(tuple(places)):
             first, last = (int(address, 16) for address in parts[0].split("-"))
-            advise(first, last - first, _PAGEOUT)
-            found += last - first
+            found.append((first, last))
     return found
+
+
+def _give_back(first: int, last: int) -> None:
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    advise(first, last - first, _DONTNEED)

@@ -66,7 +66,7 @@ class ClipTokenizer:
         for at, number in enumerate(ids):
             if number in (self._start, self._end, self._pad):
                 continue
-            piece = self._tokenizer.id_to_token(int(number))
+            piece = self._tokenizer.id_to_token(int(number)) or ""
             pieces.append(piece.removesuffix(_END_OF_WORD))
             places.append(at)
             if piece.endswith(_END_OF_WORD):

@@ -22,7 +22,7 @@ from .driving import flat_networks
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> ClipTokenizer:
-    folder = tmp_path_factory.mktemp("clip")
+    folder = tmp_path_factory.mktemp("clip") / "tokenizer"
     write_tokenizer(folder, False)
     return ClipTokenizer(folder)
 
