@@ -32,7 +32,7 @@ async function loaded(url) {
  * @param {HTMLCanvasElement} veil @param {HTMLImageElement} maps one below the other @param {number} word @param {number} height of one */
 function shine(veil, maps, word, height) {
   Object.assign(veil, { width: maps.naturalWidth, height });
-  const context = veil.getContext("2d");
+  const context = veil.getContext("2d", { willReadFrequently: true });
   if (!context) return;
   context.drawImage(maps, 0, -word * height);
   const light = context.getImageData(0, 0, veil.width, height);

@@ -104,9 +104,12 @@ function drawn([job]) {
 }
 
 /** Draw, where there is something to draw. @param {Request[]} requests */
-function draw(requests) {
+async function draw(requests) {
   clearErrors();
-  if (requests[0]?.prompt.trim()) return drawing.draw(requests);
+  if (requests[0]?.prompt.trim()) {
+    await drawing.draw(requests);
+    return;
+  }
   showError("prompt", "Say in a few words what the picture shows.");
   prompt.focus();
 }

@@ -93,6 +93,7 @@ class Stub:
     def __init__(self) -> None:
         self.jobs: dict[str, StubJob] = {}
         self.pictures: dict[str, bytes] = {}
+        self.maps: dict[str, bytes] = {}
         self.hold_after: int | None = None
         self.step_seconds = 0.005
         self.fail_drawing: str | None = None
@@ -165,7 +166,7 @@ class Stub:
         for k in range(len(words)):
             levels[8 * k + 4 * (k // 2 % 2) :, 4 * (k % 2) :][:4, :4] = 255
         name = secrets.token_hex(16)
-        self.pictures[name] = png(Image.fromarray(levels))
+        self.maps[name] = png(Image.fromarray(levels))
         return {"words": words, "maps": [{"url": f"/v1/images/{name}", "width": 8, "height": 8}]}
 
     def add(self, asked: dict[str, Any]) -> StubJob:
@@ -273,7 +274,8 @@ def stub_app(stub: Stub) -> Starlette:
         return StreamingResponse(stream(), media_type="text/event-stream")
 
     async def image(request: Request) -> Response:
-        return Response(stub.pictures[request.path_params["image"]], media_type="image/png")
+        kept = stub.pictures | stub.maps
+        return Response(kept[request.path_params["image"]], media_type="image/png")
 
     async def upload(request: Request) -> Response:
         try:
