@@ -12,6 +12,7 @@ import pytest
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.registry import Registry
+from limner.registry.choices import Choices
 from limner.registry.models import BUILT_IN, open_model
 
 STORYBOOK = BUILT_IN / "storybook"
@@ -42,7 +43,7 @@ def test_the_card_belongs_to_this_version() -> None:
     manifest = open_model(STORYBOOK).manifest
     card = json.loads((STORYBOOK / "card.json").read_text())
     assert (card["model"], card["version"]) == (manifest.name, manifest.version)
-    assert card["choices"] == json.loads((STORYBOOK / "choices.json").read_text())
+    assert Choices.model_validate(card["choices"]) == Choices.read(STORYBOOK)
     assert "limner optimize chose" in (STORYBOOK / "card.html").read_text()
     assert manifest.lineage.hours > 0 and manifest.licence == "Apache-2.0"
 
