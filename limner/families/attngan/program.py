@@ -18,8 +18,8 @@ from ...engine.request import MAX_SEED, Call, DrawRequest, Stepped, WordMaps
 from ...engine.source import Source
 from ...errors import InvalidInput, LimnerError
 from .. import Program
+from ..words import Words, row, words_of
 from .shape import Shape
-from .words import Words, row, words_of
 
 if TYPE_CHECKING:
     from ...registry.models import Model
