@@ -14,7 +14,7 @@ from ...registry.manifest import Lineage, Manifest, Size
 from ...registry.models import Model, open_model
 from ..plans import WEIGHTS, Plan, load_weights, save_weights, verify_plans, write_graph
 from ..words import Words
-from .matcher import IMAGE, TEXT
+from .matcher import IMAGE, TEXT, VECTOR
 from .model import ImageTower, MatcherNetwork, TextTower
 from .shape import Shape
 
@@ -92,7 +92,7 @@ def load_plans(directory: Path) -> list[Plan]:
     image, text = ImageTower(shape).eval(), TextTower(shape).eval()
     for part, tower in ((IMAGE, image), (TEXT, text)):
         load_weights(tower, directory / part / WEIGHTS)
-    vector = {"embedding": (shape.width,)}
+    vector = {VECTOR: (shape.width,)}
     return [
         Plan(IMAGE, _Pictures(image), {"pictures": (3, shape.side, shape.side)}, vector),
         Plan(TEXT, _Texts(text), {"input_ids": (shape.tokens,)}, vector, shape.vocabulary),

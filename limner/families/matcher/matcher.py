@@ -18,7 +18,7 @@ from ...registry.models import Model
 from ..words import VOCABULARY_NAME, Words, row
 from .shape import SHAPE_NAME, Shape
 
-IMAGE, TEXT = "image_encoder", "text_encoder"
+IMAGE, TEXT, VECTOR = "image_encoder", "text_encoder", "vector"
 _WEIGHTS = "model.safetensors"
 _TOGETHER = 32
 
@@ -171,8 +171,8 @@ class _Graphs:
         shares: NDArray[Any] = batch.astype(np.float32).transpose(0, 3, 1, 2) / np.float32(
             127.5
         ) - np.float32(1)
-        return self._image({"pictures": np.ascontiguousarray(shares)})["embedding"]
+        return self._image({"pictures": np.ascontiguousarray(shares)})[VECTOR]
 
     def texts(self, batch: Sequence[str]) -> Vectors:
         ids = [row(self._words.ids(text)[: self._tokens - 1], self._tokens) for text in batch]
-        return self._text({"input_ids": np.stack(ids)})["embedding"]
+        return self._text({"input_ids": np.stack(ids)})[VECTOR]
