@@ -37,7 +37,8 @@ class Attention(nn.Module):
         seen = None if mask is None else mask[:, None, None]
         found = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         x = x + self.out(found.transpose(1, 2).reshape(rows, places, width))
-        return x + self.narrow(functional.gelu(self.wide(self.norm2(x))))
+        changed: Tensor = self.narrow(functional.gelu(self.wide(self.norm2(x))))
+        return x + changed
 
 
 class Residual(nn.Module):

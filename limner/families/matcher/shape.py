@@ -42,11 +42,15 @@ class Shape(BaseModel):
     @property
     def places(self) -> int:
         """Places a side of the last feature map."""
-        return self.side // (_STEM * 2 ** (len(self.channels) - 1))
+        return self.side // self._step
+
+    @property
+    def _step(self) -> int:
+        return int(_STEM * 2 ** (len(self.channels) - 1))
 
     @model_validator(mode="after")
     def _widths_fit(self) -> Self:
-        step = _STEM * 2 ** (len(self.channels) - 1)
+        step = self._step
         if self.side % step:
             raise ValueError(
                 f"side must be a multiple of {step}, which {len(self.channels)} channels need, not {self.side}"

@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from limner.errors import InvalidInput, LimnerError, NotFound
@@ -25,7 +27,7 @@ from limner.registry.models import open_model
 ROOT = Path(__file__).parents[3]
 
 
-def noise(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
+def noise(*shape: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
@@ -82,23 +84,25 @@ def test_the_best_of_several_is_that_with_the_highest_score(tiny_matcher: Path) 
 @pytest.mark.parametrize(
     "picture", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3))]
 )
-def test_what_is_no_picture_is_refused(tiny_matcher: Path, picture: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_what_is_no_picture_is_refused(tiny_matcher: Path, picture: NDArray[Any]) -> None:
     with pytest.raises(InvalidInput, match=r"must be uint8 \(H, W, 3\)"):
         open_matcher(open_model(tiny_matcher)).embed_pictures([picture])
 
 
 def test_broken_weights_are_said_to_be_broken() -> None:
     class Broken:
-        def pictures(self, batch: object) -> np.ndarray:  # type: ignore[type-arg]
+        def pictures(self, batch: object) -> NDArray[np.float32]:
             return np.array([[np.nan, 1]], np.float32)
 
-        def texts(self, batch: object) -> np.ndarray:  # type: ignore[type-arg]
+        def texts(self, batch: object) -> NDArray[np.float32]:
             return np.zeros((1, 2), np.float32)
 
     matcher = Matcher("broken", "", 8, 1.0, Broken())
-    for call in (lambda: matcher.embed_pictures([noise(8, 8, 3)]), lambda: matcher.embed_texts(["a"])):
-        with pytest.raises(LimnerError, match="matcher 'broken' gave values that are not finite"):
-            call()
+    broken = "matcher 'broken' gave values that are not finite"
+    with pytest.raises(LimnerError, match=broken):
+        matcher.embed_pictures([noise(8, 8, 3)])
+    with pytest.raises(LimnerError, match=broken):
+        matcher.embed_texts(["a"])
 
 
 def test_a_model_that_draws_is_no_matcher(tiny_model: Path, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_it_resumes_exactly(run: Path, tmp_path: Path, monkeypatch: pytest.Monke
     [
         ("size = 32", "size = 40\nstorybook_seed = 5", None),
         ("size = 32", "size = 56", None),
-        ("channels = [4, 8]", "channels = [4, 8, 8, 8]", "data.size"),
+        ("channels = [4, 8]", "channels = [4, 8, 8, 8, 8]", "data.size"),
         ("heads = 2", "heads = 3", "matcher.heads"),
         ("wrong = 2", "wrong = 2\naccumulation = 6", "matcher.accumulation"),
         ("wrong = 2", "wrongs = 2", "matcher.wrongs"),
