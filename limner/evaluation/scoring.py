@@ -212,8 +212,11 @@ class Scorer:
             note=f"Median of 1 - cosine, among {searched}. Far below that of true pictures it is copying.",
         )  # fmt: skip
         self.found.histograms.append(_histogram("Distance to the nearest learned picture", kinds))
-        order = np.argsort(distances, kind="stable")[:_CLOSEST].tolist()
-        self.found.closest += [Close(k, int(places[k]), _rounded(float(distances[k]))) for k in order]
+        first: dict[int, int] = {}  # no learned picture twice
+        for k in np.argsort(distances, kind="stable").tolist():
+            first.setdefault(int(places[k]), k)
+        near = list(first.items())[:_CLOSEST]
+        self.found.closest += [Close(k, place, _rounded(float(distances[k]))) for place, k in near]
 
 
 def _some(vectors: Vectors, count: int) -> Vectors:

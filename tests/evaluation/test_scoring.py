@@ -81,7 +81,8 @@ def test_a_model_that_copies_is_at_no_distance_and_its_pairs_are_shown(material:
     score = next(score for score in found.scores if score.id == "nearest-learned")
     assert score.value == pytest.approx(0, abs=1e-6) and score.beside["true pictures"] > 0.2
     assert "9 of 20 pictures" in (score.note or "")
-    assert [(one.drawn % 9, one.learned) for one in found.closest] == [(k, k) for k in range(6)]
+    assert len({one.learned for one in found.closest}) == 6
+    assert all(one.drawn % 9 == one.learned for one in found.closest)
     assert all(
         sum(shares) == pytest.approx(1, abs=0.01) for h in found.histograms for shares in h.shares.values()
     )
