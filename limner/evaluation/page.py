@@ -20,6 +20,7 @@ from .tally import Rate, Rows
 from .ways import ways
 
 FILE_TITLES = {"seen": "Seen pairs", "held_out": "Held-out pairs"}
+_KINDS = "One atom falsified, by its kind; the mark is without looking"
 _ROW_TITLES = {"left_right": "left / right alone", "every": "every statement", "all_correct": "all at once"}
 
 
@@ -175,11 +176,7 @@ def _measures(card: Card) -> str:
     return (
         '<h2>Measured by an encoder</h2><div class="columns">'
         f"{''.join(map(score_card, single))}{plots}"
-        + (
-            f'<section class="card"><h3>One atom falsified, by its kind</h3>{apart}</section>'
-            if apart
-            else ""
-        )
+        + (f'<section class="card"><h3>{_KINDS}</h3>{apart}</section>' if apart else "")
         + "</div>"
         + (f'<p class="soft">Not measured:</p><ul class="missing">{missing}</ul>' if missing else "")
     )
@@ -193,9 +190,9 @@ def _kind_bar(score: Score) -> str:
     low, high = score.low or 0.0, score.high or 0.0
     right = round(score.value * score.n)
     rate = Rate(accepted=right, total=score.n, low=low, high=high)
-    return _rate(
-        escape(score.title.removeprefix("told apart by ")), rate, Rate(accepted=1, total=2, low=0, high=1)
-    )
+    usual = round(next(iter(score.beside.values()), 0.5) * score.n)
+    mark = Rate(accepted=usual, total=score.n, low=0, high=1)
+    return _rate(escape(score.title.removeprefix("told apart by ")), rate, mark)
 
 
 def _nearest(closest: Sequence[CloseShown]) -> str:
