@@ -33,3 +33,11 @@ def tiny_attngan(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pa
     from tests.families.attngan.tiny import make_tiny_attngan
 
     return _made(tmp_path_factory, worker_id, "tiny_attngan", make_tiny_attngan)
+
+
+@pytest.fixture(scope="session")
+def tiny_matcher(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A matcher with random weights."""
+    from tests.families.matcher.tiny import make_tiny_matcher
+
+    return _made(tmp_path_factory, worker_id, "tiny_matcher", make_tiny_matcher)

@@ -98,9 +98,10 @@ def imports(module: str, at_import: bool = False) -> frozenset[str]:
 
 @cache
 def torch_free_half() -> frozenset[str]:
-    """The modules of families that a program is made of: `program` and what it imports there."""
-    found = {"limner.families", *(m for m in modules() if m.endswith(".program"))}
-    found |= {m.rpartition(".")[0] for m in found if m.endswith(".program")}
+    """The modules of families that the base runs: a program, or the matcher, and what they import there."""
+    inside = [m for m in modules() if m.startswith("limner.families.")]
+    roots = {m for m in inside if m.endswith((".program", ".matcher.matcher"))}
+    found = {"limner.families", *roots, *(m.rpartition(".")[0] for m in roots)}
     waiting = list(found)
     while waiting:
         for name in imports(waiting.pop()):
@@ -177,7 +178,7 @@ for module in sys.stdin.read().split():
 from typer.testing import CliRunner
 from limner.cli.app import app
 imports = "models import sd", "models import attngan"
-verbs = "draw", "serve", "train", "evaluate", "data storybook", "data check", "models list", *imports
+verbs = "draw", "serve", "train", "evaluate", "compare", "data storybook", "data check", "models list", *imports
 for verb in ("", *verbs):
     result = CliRunner().invoke(app, [*verb.split(), "--help"])
     assert result.exit_code == 0, (verb, result.output)

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 IMPORTED_AS = {"pillow": "PIL"}
 BY_NAME_ONLY = {"tensorboard", "safetensors"}
 """Needed by what Limner calls, not by an import of its own."""
-WHERE_INSTALLED = {"torchvision"}
-"""Used where it is there; it has no CPU build everywhere, so that nothing may need it."""
+WHERE_INSTALLED = {"torchvision", "torchmetrics"}
+"""Used where it is there; nothing may need it, for it (or what it needs) has no CPU build everywhere."""
 PINNED_BY_TORCH = ("nvidia-", "cuda-", "triton")
 
 

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from ..errors import LimnerError
 from . import (
+    compare,
     data_check,
     data_storybook,
     distill,
@@ -82,6 +83,7 @@ app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("optimize")(optimize.optimize)
 app.add_typer(_data, name="data")
 app.add_typer(_models, name="models")

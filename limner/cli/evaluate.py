@@ -10,6 +10,30 @@ import typer
 from .extra import needs_extra
 from .options import DataDir
 
+Seeds = Annotated[int, typer.Option(min=1, max=100, help="How many seeds a prompt.")]
+Count = Annotated[
+    int | None,
+    typer.Option("--n", min=1, help="Only so many prompts of each file. [default: all; 250 of a set]"),
+]
+DataSet = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="SET",
+        help="A folder of captioned pictures, or a world: scenes, creatures, birds. [default: the model's]",
+    ),
+]
+Prompts = Annotated[
+    str | None,
+    typer.Option("--prompts", metavar="FILE", help="Sentences to draw instead, one a line; or six."),
+]
+MatcherOption = Annotated[
+    str | None,
+    typer.Option(
+        "--matcher", metavar="MODEL", help="A matcher, or the folder of a CLIP. [default: matcher-<world>]"
+    ),
+]
+
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A name, name@version, or a model directory.")],
@@ -20,14 +44,18 @@ def evaluate(
             help="The folder of the card. [default: the model's own, else under runs/]",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds a prompt.")] = 3,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many prompts of each file. [default: all]")
+    data: DataSet = None,
+    prompts: Prompts = None,
+    n: Count = None,
+    seeds: Seeds = 3,
+    matcher: MatcherOption = None,
+    inception: Annotated[
+        Path | None,
+        typer.Option("--inception", metavar="FILE", help="Inception's weights, for FID by torchmetrics."),
     ] = None,
-    world: Annotated[str, typer.Option(help="Whose frozen prompts: scenes, creatures or birds.")] = "scenes",
     data_dir: DataDir = None,
 ) -> None:
-    """Draw the frozen prompts, check the pictures, and write a card: JSON and a page."""
+    """Draw what is asked, check and measure the pictures, and write a card: JSON and a page."""
     with needs_extra("train", "evaluation"):
         from ..evaluation.run import evaluate as run
-    typer.echo(run(model, out, seeds, limit, data_dir, world))
+    typer.echo(run(model, out, seeds, n, data_dir, data, prompts, matcher, inception))

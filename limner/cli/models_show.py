@@ -74,7 +74,9 @@ def show(
         "family": f"{manifest.family}, {manifest.precision}",
         "sizes": f"{sizes} px",
         "parameters": f"{about['parameters'] / 1e6:.1f} million in {', '.join(manifest.graphs)}",
-        "defaults": _defaults(manifest.sampler),
+        "defaults": _defaults(manifest.sampler)
+        if manifest.draws
+        else "none: it judges pictures and draws none",
         "licence": manifest.licence,
         **_origin(lineage),
     }

@@ -104,6 +104,14 @@ def write_storybook(
     return out
 
 
+def world_in(folder: Path) -> str | None:
+    """The world whose pictures a folder holds, where `write_storybook` has written it; else None."""
+    try:
+        return _Label.model_validate_json((folder / _LABEL).read_bytes()).world
+    except (OSError, ValidationError):
+        return None
+
+
 def _prepare(out: Path, label: _Label, count: int) -> None:
     file = out / _LABEL
     if out.is_dir() and any(out.iterdir()):

@@ -91,8 +91,8 @@ class LocalStudio:
         self._closed = False
 
     def models(self) -> list[Model]:
-        """Give the registry's models."""
-        return self._registry.models()
+        """Give the registry's models that draw."""
+        return [model for model in self._registry.models() if model.manifest.draws]
 
     def preload(self, name: str) -> None:
         """Load a model now, and draw a step of each kind to be warm; raises what `draw` would."""

@@ -2,59 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..storybook.scene import Statement
 from ..storybook.worlds import Verdict
 from ..storybook.worlds import world as world_of
-from .card import Card, Ceiling, FileCard, Settings
+from .bench import CloseShown
+from .card import Card, Ceiling, Cost, FileCard, Score, Settings
+from .plots import depends, histogram, score_card
+from .style import jpeg, whole
 from .tally import Rate, Rows
 from .ways import ways
 
 FILE_TITLES = {"seen": "Seen pairs", "held_out": "Held-out pairs"}
+_KINDS = "One atom falsified, by its kind; the mark is without looking"
 _ROW_TITLES = {"left_right": "left / right alone", "every": "every statement", "all_correct": "all at once"}
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #23202b; --soft: #6b6676; --paper: #faf8f4; --card: #fff; --line: #e4dfd6;
-  --good: #1f7a4d; --bad: #b3323a; --bar: #4f6bd8; --chance: #b9b3c6; }
-@media (prefers-color-scheme: dark) { :root { --ink: #efecf4; --soft: #a49fb2; --paper: #17151c; --card: #211e28;
-  --line: #37323f; --good: #62c997; --bad: #f0868c; --bar: #8aa0ff; --chance: #5b5568; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 72rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
-p { margin: .3rem 0; } .soft { color: var(--soft); }
-.columns { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
-section.card { background: var(--card); border: 1px solid var(--line); border-radius: .8rem; padding: 1rem;
-  min-width: 0; }
-section.card h3 { margin: 0 0 .6rem; font-size: 1rem; }
-.rate { display: grid; grid-template-columns: 7.4rem 1fr 4.2rem; gap: .6rem; align-items: center; margin: .45rem 0; }
-.rate b { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.bar { position: relative; height: .8rem; border-radius: .4rem; background: var(--line); }
-.bar i { position: absolute; inset: 0 auto 0 0; border-radius: .4rem; background: var(--bar); }
-.bar u { position: absolute; top: -.15rem; bottom: -.15rem; width: 2px; background: var(--ink); opacity: .55; }
-.bar s { position: absolute; top: .2rem; bottom: .2rem; background: var(--ink); opacity: .4; }
-.rate small { grid-column: 2 / 4; color: var(--soft); margin-top: -.55rem; font-variant-numeric: tabular-nums; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .35rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } thead th { color: var(--soft); font-weight: 500; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: 0; } dt { color: var(--soft); }
-dd { margin: 0; overflow-wrap: anywhere; }
-.pictures { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(9.6rem, 1fr)); }
-figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
-figure img { display: block; width: 100%; aspect-ratio: 1; }
-figcaption { padding: .5rem .6rem .7rem; font-size: .85rem; }
-ul { list-style: none; margin: .35rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem .7rem;
-  font-size: .78rem; }
-.yes { color: var(--good); } .no { color: var(--bad); }
-"""
 
 
 @dataclass(frozen=True)
@@ -95,7 +62,7 @@ def _file(name: str, card: FileCard) -> str:
     chance = _rates(card.chance)
     bars = "".join(_rate(title, rate, chance[title]) for title, rate in _rates(card.all).items())
     return (
-        f'<section class="card"><h3>{FILE_TITLES[name]}: {card.prompts} prompts, {card.all.pictures} pictures</h3>'
+        f'<section class="card"><h3>{file_title(name)}: {card.prompts} prompts, {card.all.pictures} pictures</h3>'
         f"{bars}</section>"
     )
 
@@ -128,28 +95,22 @@ def _steps(how: Settings) -> str:
     return f"{how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}"
 
 
-def _jpeg(pixels: NDArray[np.uint8]) -> str:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
-
-
 def _words(statement: Statement) -> str:
     """A value, with its kind where it says nothing alone."""
     plain = statement.value.isdigit() or statement.value in ("none", "plain")
     return f"{statement.kind} {statement.value}" if plain else statement.value
 
 
-def _figure(shown: Shown) -> str:
+def figure(shown: Shown, with_prompt: bool = True) -> str:
+    """A picture above its prompt and the verdicts on it."""
     marks = "".join(
         f'<li class="{"yes" if v.holds else "no"}" title="{escape(v.reason)}">{"✓" if v.holds else "✗"} '
         f"{escape(_words(v.statement))}</li>"
         for v in shown.verdicts
     )
-    return (
-        f'<figure><img src="{_jpeg(shown.pixels)}" alt="{escape(shown.prompt)}">'
-        f"<figcaption>{escape(shown.prompt)}<ul>{marks}</ul></figcaption></figure>"
-    )
+    words = (escape(shown.prompt) if with_prompt else "") + (f"<ul>{marks}</ul>" if marks else "")
+    caption = f"<figcaption>{words}</figcaption>" if words else ""
+    return f'<figure><img src="{jpeg(shown.pixels)}" alt="{escape(shown.prompt)}">{caption}</figure>'
 
 
 def _part(interval: tuple[float, float]) -> str:
@@ -160,47 +121,122 @@ def _reuse(steps: int) -> str:
     return "" if steps == 1 else f", deep features every {steps} steps"
 
 
-def page(card: Card, shown: dict[str, list[Shown]]) -> str:
-    """The HTML of a card with some pictures of each frozen file."""
-    name, cost, how = f"{escape(card.title)}, version {escape(card.version)}", card.cost, card.settings
-    true, true_note = _ceiling("True renders", card.true_renders)
-    back, back_note = _ceiling("Autoencoder round trips", card.round_trip)
-    checker = _table(true | back, without=(_ROW_TITLES["all_correct"],))
+def page(card: Card, shown: Mapping[str, Sequence[Shown]], closest: Sequence[CloseShown] = ()) -> str:
+    """The HTML of a card, with some pictures of each file and those nearest to what the model has learned from."""
+    name = f"{escape(card.title)}, version {escape(card.version)}"
+    galleries = "".join(
+        f'<h2>{file_title(file)}: every n-th prompt, first seed</h2><div class="pictures">'
+        f"{''.join(map(figure, pictures))}</div>"
+        for file, pictures in shown.items()
+    )
+    return whole(
+        f"Card of {name}",
+        f'<h1>{name}</h1><p class="soft">{_lead(card)}</p>{_statements(card)}{_measures(card)}{_nearest(closest)}'
+        f"{_checker(card)}{ways(card.choices)}<h2>How</h2><dl>{_facts(card)}</dl>{_depends(card)}{galleries}",
+    )
+
+
+def file_title(name: str) -> str:
+    """What a file of prompts is called on a page."""
+    return FILE_TITLES.get(name, escape(name.replace("_", " ").capitalize()))
+
+
+def _lead(card: Card) -> str:
+    if card.settings is None:
+        return "A matcher draws nothing: it says how well pictures and texts match. Here it is held to true pictures."
+    if card.files:
+        return (
+            "How often a picture shows what its prompt says, told by a rule-based checker that took no part in "
+            "training. Bars: share with its 95 % interval, as if all statements were independent; the mark is chance."
+        )
+    return "What an encoder says of the pictures. No scene graph says what they should show, so that none is checked."
+
+
+def _statements(card: Card) -> str:
+    if not card.files or card.world is None:
+        return ""
+    columns = "".join(_file(*file) for file in card.files.items())
     tables = ""
     for file, of in card.files.items():
         rows = {world_of(card.world).subsets[k]: v for k, v in of.subsets.items()}
+        rows |= {"The learned picture with the nearest caption": of.nearest} if of.nearest is not None else {}
         rows |= {"Chance (values at random)": of.chance, "Shuffled captions": of.shuffled}
-        tables += f"<h2>{FILE_TITLES[file]}, by shape of the prompt</h2>{_table(rows)}"
-    galleries = "".join(
-        f'<h2>{FILE_TITLES[file]}: every n-th prompt, first seed</h2><div class="pictures">'
-        f"{''.join(map(_figure, pictures))}</div>"
-        for file, pictures in shown.items()
-    )
-    facts = {
-        "Pictures": f"{how.width} x {how.height}, {_steps(how)}"
-        f"{_part(how.guidance_interval)}{_reuse(how.feature_reuse)}, "
-        f"{how.seeds} seed{'s' if how.seeds != 1 else ''} a prompt",
-        "Drawing": f"{cost.seconds_a_picture:g} s a picture, {cost.at_once} at a time, on {cost.hardware}",
-        "Training": f"{cost.training_hours:g} hours on {cost.training_hardware}, {cost.training_examples:,} examples"
-        + (f", with those of {cost.training_parent}, from which it went on" if cost.training_parent else ""),
-        "Card made": card.created,
-    }
-    listed = "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in facts.items())
-    return whole(
-        name,
-        f'<h1>{name}</h1><p class="soft">How often a picture shows what its prompt says, told by a rule-based '
-        "checker that took no part in training. Bars: share with its 95 % interval, as if all statements were "
-        "independent; the mark is chance.</p>"
-        f'<h2>Statements that hold</h2><div class="columns">{"".join(_file(*f) for f in card.files.items())}</div>'
-        f"{tables}<h2>The checker itself</h2>{checker}{true_note}{back_note}"
-        f"{ways(card.choices)}<h2>How</h2><dl>{listed}</dl>{galleries}",
-    )
+        tables += f"<h2>{file_title(file)}, by shape of the prompt</h2>{_table(rows)}"
+    return f'<h2>Statements that hold</h2><div class="columns">{columns}</div>{tables}'
 
 
-def whole(name: str, body: str) -> str:
-    """A page called `name` around HTML."""
+def _measures(card: Card) -> str:
+    single = [score for score in card.scores if not score.id.startswith("told-apart-")]
+    kinds = [score for score in card.scores if score.id.startswith("told-apart-")]
+    missing = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in card.missing.items())
+    if not card.scores and (not missing or card.bench is None):
+        return ""
+    plots = "".join(map(histogram, card.histograms))
+    apart = "".join(map(_kind_bar, kinds))
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Card of {name}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
+        '<h2>Measured by an encoder</h2><div class="columns">'
+        f"{''.join(map(score_card, single))}{plots}"
+        + (f'<section class="card"><h3>{_KINDS}</h3>{apart}</section>' if apart else "")
+        + "</div>"
+        + (f'<p class="soft">Not measured:</p><ul class="missing">{missing}</ul>' if missing else "")
     )
+
+
+def _depends(card: Card) -> str:
+    return f"<h2>What each score depends on</h2>{depends(card.scores)}" if card.scores else ""
+
+
+def _kind_bar(score: Score) -> str:
+    low, high = score.low or 0.0, score.high or 0.0
+    right = round(score.value * score.n)
+    rate = Rate(accepted=right, total=score.n, low=low, high=high)
+    usual = round(next(iter(score.beside.values()), 0.5) * score.n)
+    mark = Rate(accepted=usual, total=score.n, low=0, high=1)
+    return _rate(escape(score.title.removeprefix("told apart by ")), rate, mark)
+
+
+def _nearest(closest: Sequence[CloseShown]) -> str:
+    if not closest:
+        return ""
+    figures = "".join(
+        f'<figure><div class="pair"><img src="{jpeg(one.pixels)}" alt="drawn"><img src="{jpeg(one.learned)}" '
+        f'alt="learned from"></div><figcaption>{one.distance:.3g}: {escape(one.prompt)}</figcaption></figure>'
+        for one in closest
+    )
+    return (
+        '<h2>Nearest to what it learned from</h2><p class="soft">The drawn pictures that come nearest, left, and the '
+        f'pictures that they come near to, right, with the distance.</p><div class="pictures pairs">{figures}</div>'
+    )
+
+
+def _checker(card: Card) -> str:
+    if card.true_renders is None:
+        return ""
+    true, true_note = _ceiling("True renders", card.true_renders)
+    back, back_note = _ceiling("Autoencoder round trips", card.round_trip) if card.round_trip else ({}, "")
+    table = _table(true | back, without=(_ROW_TITLES["all_correct"],))
+    return f"<h2>The checker itself</h2>{table}{true_note}{back_note}"
+
+
+def _facts(card: Card) -> str:
+    cost, how, facts = card.cost, card.settings, {}
+    if how is not None:
+        facts["Pictures"] = (
+            f"{how.width} x {how.height}, {_steps(how)}{_part(how.guidance_interval)}{_reuse(how.feature_reuse)}, "
+            f"{how.seeds} seed{'s' if how.seeds != 1 else ''} a prompt"
+        )
+        facts["Drawing"] = drawing(cost)
+    facts["Training"] = f"{cost.training_hours:g} hours on {cost.training_hardware}, "
+    facts["Training"] += f"{cost.training_examples:,} examples"
+    if cost.training_parent:
+        facts["Training"] += f", with those of {cost.training_parent}, from which it went on"
+    if card.bench is not None:
+        facts["Held against"] = f"{card.bench.name}, {card.bench.hash}"
+    facts["Card made"] = card.created
+    return "".join(f"<dt>{word}</dt><dd>{escape(text)}</dd>" for word, text in facts.items())
+
+
+def drawing(cost: Cost) -> str:
+    """What a picture costs, in words."""
+    held = f", {cost.memory:,} MB held at most" if cost.memory is not None else ""
+    return f"{cost.seconds_a_picture:g} s a picture, {cost.at_once} at a time{held}, on {cost.hardware}"

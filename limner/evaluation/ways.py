@@ -76,8 +76,8 @@ def put_on_card(model: Model, choices: Choices) -> None:
 
 
 def _alone(model: Model, choices: Choices) -> str:
-    from .page import whole
+    from .style import whole
 
     name = f"{escape(model.manifest.title)}, version {escape(model.version)}"
     note = "Not evaluated: no checker knows its words, or nobody asked (limner evaluate)."
-    return whole(name, f'<h1>{name}</h1><p class="soft">{note}</p>{ways(choices)}')
+    return whole(f"Card of {name}", f'<h1>{name}</h1><p class="soft">{note}</p>{ways(choices)}')

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..engine.request import Call, DrawRequest, Stepped
 from ..engine.source import Source
-from ..errors import NotFound
+from ..errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from ..registry.models import Model
@@ -25,6 +25,7 @@ Program = Generator[Call | Stepped, dict[str, NDArray[Any]] | None, NDArray[np.u
 """Yields a Call and is sent its outputs (this program's rows only); yields Stepped and is sent None; returns
 the pixels, uint8 (H, W, 3)."""
 
+MATCHER = "matcher"
 _CLASSES = {"diffusion": "Diffusion", "attngan": "AttnGan"}
 
 
@@ -44,7 +45,14 @@ class Family(Protocol):
 
 
 def family(name: str) -> type[Family]:
-    """Give the class of a family, imported at first use; NotFound lists the families there are."""
+    """Give the class of a family, imported at first use; NotFound lists the families there are, InvalidInput says
+    that a matcher draws nothing."""
+    if name == MATCHER:
+        raise InvalidInput(
+            f"a model of family {MATCHER} judges pictures and draws none; name one that draws, and this one "
+            "with --matcher",
+            field="model",
+        )
     if name not in _CLASSES:
         raise NotFound(f"family '{name}' not found; known: {', '.join(_CLASSES)}")
     module = importlib.import_module(f"{__name__}.{name}.program")

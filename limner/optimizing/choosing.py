@@ -15,7 +15,7 @@ from ..engine.backends.int8 import Table, table_of
 from ..errors import InvalidInput
 from ..evaluation.card import CARD_NAME, PAGE_NAME
 from ..evaluation.checking import checkers
-from ..evaluation.run import hardware
+from ..evaluation.machine import hardware
 from ..evaluation.ways import put_on_card
 from ..registry.choices import CHOICES_NAME, Choice, Choices
 from ..registry.manifest import MANIFEST_NAME, Precision
@@ -63,7 +63,8 @@ def optimize(
     """
     if model.manifest.sampler is None:
         raise InvalidInput(
-            f"model '{model.name}' is of family {model.manifest.family}, which draws in one step; "
+            f"model '{model.name}' is of family {model.manifest.family}, "
+            f"which {'draws in one step' if model.manifest.draws else 'draws nothing'}; "
             "ways to draw are measured of diffusion models"
         )
     need_nncf()

@@ -7,27 +7,18 @@ import sys
 from pathlib import Path
 
 from ..errors import LimnerError, Unavailable
+from ..evaluation.machine import peak_memory
 from ..registry.choices import Choice
 from ..registry.models import Model, open_model
 from .measuring import Way, draw_with
 
-_STATUS = Path("/proc/self/status")
-
 
 def check_told() -> None:
     """Unavailable where the system does not tell what a process held."""
-    if _peak() is None:
+    if peak_memory() is None:
         raise Unavailable(
             "--for edge measures memory, and this system does not tell what a process held; only Linux does"
         )
-
-
-def _peak() -> float | None:
-    """MB (2^20 bytes) that this process held at most."""
-    if not _STATUS.is_file():
-        return None
-    lines = _STATUS.read_text().splitlines()
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 def peak_of(model: Model, row: Choice, text: str, data_dir: Path) -> int:
@@ -51,7 +42,7 @@ def _draw_and_tell(arguments: list[str]) -> None:
     draw_with(
         model, Way(told.precision, told.guidance_interval, reuse=told.feature_reuse), [text], Path(data_dir)
     )
-    sys.stdout.write(f"{_peak()}\n")
+    sys.stdout.write(f"{peak_memory()}\n")
 
 
 if __name__ == "__main__":

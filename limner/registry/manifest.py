@@ -104,7 +104,7 @@ class Manifest(_Part):
     """One version of one model.
 
     `sampler` and `preview` are None where a model draws in one step: there are no steps to choose, and no latents.
-    The first of `sizes` is what a request gets by default.
+    The first of `sizes` is what a request gets by default. A matcher draws nothing: its one size is what it looks at.
     """
 
     format: Literal[1] = 1
@@ -112,7 +112,7 @@ class Manifest(_Part):
     version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     title: str
     description: str
-    family: Literal["diffusion", "attngan"]
+    family: Literal["diffusion", "attngan", "matcher"]
     precision: Precision = "bfloat16"
     decoder: Decoder = "full"
     graphs: dict[str, Graph]
@@ -135,10 +135,16 @@ class Manifest(_Part):
         return self
 
     @property
+    def draws(self) -> bool:
+        """Whether it is a model that draws; a matcher judges what others draw."""
+        return self.family != "matcher"
+
+    @property
     def stepping(self) -> SamplerDefaults:
         """The sampler of a model that draws in steps; InvalidInput of one that does not."""
         if self.sampler is None:
-            raise InvalidInput(f"model '{self.name}' is of family {self.family}, which draws in one step")
+            how = "draws in one step" if self.draws else "draws nothing"
+            raise InvalidInput(f"model '{self.name}' is of family {self.family}, which {how}")
         return self.sampler
 
     @classmethod

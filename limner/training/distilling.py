@@ -134,12 +134,19 @@ def storybook(model: Model) -> Sentences:
 
 
 def from_file(file: Path) -> Sentences:
-    """The lines of a file, over and over; NotFound without it, InvalidInput where it is empty or a line too long."""
+    """The lines of a file, over and over; errors as `lines_of`."""
+    lines = lines_of(file)
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return Sentences(lambda number: lines[number % len(lines)], f"{len(lines)} sentences of {file}", digest)
+
+
+def lines_of(file: Path) -> list[str]:
+    """The sentences of a file, one a line; NotFound without it, InvalidInput where it is empty or a line too long."""
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except FileNotFoundError:
         raise NotFound(f"no file of prompts at '{file}'") from None
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, IsADirectoryError):
         raise InvalidInput(
             f"{file} is not text in UTF-8; give one sentence a line", field="prompts"
         ) from None
@@ -151,8 +158,7 @@ def from_file(file: Path) -> Sentences:
             raise InvalidInput(
                 f"{file}: sentence {number} has {len(line)} letters; at most {MAX_PROMPT}", field="prompts"
             )
-    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return Sentences(lambda number: lines[number % len(lines)], f"{len(lines)} sentences of {file}", digest)
+    return lines
 
 
 def _check_names(name: str, version: str) -> None:

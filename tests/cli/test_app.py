@@ -20,6 +20,7 @@ VERBS = [
     ["train"],
     ["distill"],
     ["evaluate"],
+    ["compare"],
     ["data", "storybook"],
     ["data", "check"],
     ["models", "list"],
@@ -93,11 +94,26 @@ def test_evaluate_hands_the_model_over(run: Run, monkeypatch: pytest.MonkeyPatch
     module.evaluate = evaluate  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "limner.evaluation.run", module)
     assert run("evaluate", "tiny").output.strip().endswith("the-card")
-    assert run("evaluate", "tiny", "--out", "here", "--seeds", 2, "--limit", 5).exit_code == 0
+    what = ("--data", "birds", "--matcher", "m", "--inception", "i.pth", "--prompts", "six")
+    assert run("evaluate", "tiny", "--out", "here", "--seeds", 2, "--n", 5, *what).exit_code == 0
     assert calls == [
-        ("tiny", None, 3, None, None, "scenes"),
-        ("tiny", Path("here"), 2, 5, None, "scenes"),
+        ("tiny", None, 3, None, None, None, None, None, None),
+        ("tiny", Path("here"), 2, 5, None, "birds", "six", "m", Path("i.pth")),
     ]
+
+
+def test_compare_hands_the_models_over(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Any, ...]] = []
+    module = types.ModuleType("limner.evaluation.comparing")
+
+    def compare(*arguments: Any) -> Path:
+        calls.append(arguments)
+        return Path("the-page")
+
+    module.compare = compare  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "limner.evaluation.comparing", module)
+    assert run("compare", "a", "b", "--data", "birds", "--n", 4).output.strip().endswith("the-page")
+    assert calls == [(["a", "b"], None, 3, 4, None, "birds", None, None)]
 
 
 def test_a_missing_extra_is_one_line_with_the_way_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

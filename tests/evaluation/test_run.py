@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from limner.errors import InvalidInput, NotFound
+from limner.data import write_storybook
+from limner.errors import InvalidInput, NotFound, Unavailable
+from limner.evaluation.asking import asked, tasks
 from limner.evaluation.card import Card
-from limner.evaluation.run import _folder, evaluate, tasks
-from limner.registry.models import open_model
+from limner.evaluation.material import material_of
+from limner.evaluation.page import page
+from limner.evaluation.run import evaluate, folder_of
+from limner.registry.models import BUILT_IN, open_model
 from limner.storybook.prompts import FROZEN, frozen
 from limner.storybook.worlds import world
 
@@ -19,11 +24,12 @@ from limner.storybook.worlds import world
 @pytest.fixture(scope="module")
 def folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("evaluate")
-    return evaluate(str(tiny_model), base / "card", seeds=2, limit=3, data_dir=base / "data")
+    return evaluate(str(tiny_model), base / "card", seeds=2, count=3, data_dir=base / "data", data="scenes")
 
 
 def test_the_card_counts_every_picture(folder: Path) -> None:
     card = Card.read(folder)
+    assert card.settings is not None and card.round_trip is not None and card.true_renders is not None
     assert (card.model, card.settings.seeds, card.settings.width) == ("tiny", 2, 64)
     assert set(card.files) == set(FROZEN)
     for of in card.files.values():
@@ -57,38 +63,134 @@ def test_a_card_that_is_missing_or_wrong(folder: Path, tmp_path: Path) -> None:
 
 def test_a_card_of_another_world_leaves_the_models_own_alone(tiny_model: Path) -> None:
     model = open_model(tiny_model)
-    assert _folder(model, world("scenes"), None) == model.path
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "mkdir", lambda *_, **__: None)
-        assert _folder(model, world("creatures"), None) == Path("runs/evaluate-tiny-1-creatures")
+    asked_of = ((None, None), ("creatures", None), (None, "six"))
+    own, other, six = (material_of(model, data, prompts, 1) for data, prompts in asked_of)
+    assert folder_of(model, own, None) == model.path
+    assert folder_of(model, other, None) == Path("runs/evaluate-tiny-1-creatures")
+    assert folder_of(model, six, None) == Path("runs/evaluate-tiny-1-six")
 
 
 def test_creatures_have_a_card_too(tiny_model: Path, tmp_path: Path) -> None:
     folder = evaluate(
-        str(tiny_model), tmp_path / "card", seeds=1, limit=2, data_dir=tmp_path, world="creatures"
+        str(tiny_model), tmp_path / "card", seeds=1, count=2, data_dir=tmp_path, data="creatures"
     )
     card = Card.read(folder)
     assert card.world == "creatures" and set(card.files["seen"].all.statements) == set(
         world("creatures").values
     )
-    assert card.true_renders.accuracy is not None
+    assert card.true_renders is not None and card.true_renders.accuracy is not None
     every = card.true_renders.accuracy.true.every
     assert every.accepted == every.total > 0
     assert "More traits" in (folder / "card.html").read_text()
-    with pytest.raises(NotFound, match="known: scenes, creatures, birds"):
-        evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, world="nowhere")
+    with pytest.raises(NotFound, match="or a world: scenes, creatures, birds"):
+        evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, data="nowhere")
 
 
 def test_shuffled_captions_are_of_other_prompts() -> None:
     prompts = frozen("seen")
-    for task in tasks(world("scenes"), "seen", seeds=1):
+    for task in tasks(world("scenes"), asked(prompts, seeds=1)):
         assert task.shuffled in [prompt.scene for prompt in prompts if prompt.id != task.prompt.id]
 
 
 def test_a_model_that_draws_in_one_step_has_a_card_too(tiny_attngan: Path, tmp_path: Path) -> None:
-    folder = evaluate(str(tiny_attngan), tmp_path / "card", seeds=1, limit=1, data_dir=tmp_path / "data")
+    folder = evaluate(str(tiny_attngan), tmp_path / "card", seeds=1, count=1, data_dir=tmp_path / "data")
     card = Card.read(folder)
+    assert card.settings is not None and card.round_trip is not None
     assert (card.settings.steps, card.settings.sampler, card.settings.width) == (1, "", 64)
     assert card.round_trip.accuracy is None
     text = (folder / "card.html").read_text()
     assert "64 x 64, in one step, 1 seed a prompt" in text and "has no autoencoder" in text
+
+
+def test_the_shipped_card_still_reads_and_has_a_page(tmp_path: Path) -> None:
+    card = Card.read(BUILT_IN / "storybook")
+    assert card.scores == () and card.settings is not None
+    text = page(card, {"seen": []})
+    assert "Statements that hold" in text and "Measured by an encoder" not in text and "MB held" not in text
+
+
+def test_a_card_with_an_encoder_says_all_that_each_score_depends_on(
+    tiny_model: Path, tiny_matcher: Path, tmp_path: Path
+) -> None:
+    folder = evaluate(
+        str(tiny_model),
+        tmp_path / "card",
+        seeds=2,
+        count=4,
+        data_dir=tmp_path,
+        data="scenes",
+        matcher=str(tiny_matcher),
+    )
+    card = Card.read(folder)
+    ids = {score.id for score in card.scores}
+    assert ids == {"kid", "frechet", "r-precision", "match-score", "inception-score", "diversity"}
+    assert card.missing == {"nearest-learned": "what the model learned from is not here"}
+    for score in card.scores:
+        assert score.encoder == "tiny-matcher@1" and len(score.encoder_hash) == 16 and score.n == 16
+        assert score.model == "tiny@1" and card.bench is not None and score.data == card.bench.hash
+        assert score.resize == "middle square, lanczos to 32 px"
+    assert card.cost.memory is None or card.cost.memory > 10
+    text = (folder / "card.html").read_text()
+    HTMLParser().feed(text)
+    assert "Match score" in text and "FID" not in text and "CLIP score" not in text
+    assert not re.search(r"(src|href)=\"(?!data:)|url\(", text)
+
+
+def test_sentences_have_a_card_without_a_checker(
+    tiny_model: Path, tiny_matcher: Path, tmp_path: Path
+) -> None:
+    folder = evaluate(
+        str(tiny_model),
+        tmp_path / "card",
+        seeds=1,
+        data_dir=tmp_path,
+        prompts="six",
+        matcher=str(tiny_matcher),
+    )
+    card = Card.read(folder)
+    assert card.world is None and card.files == {} and card.true_renders is None
+    assert [score.id for score in card.scores] == ["match-score"] and "kid" in card.missing
+    text = (folder / "card.html").read_text()
+    assert text.count("<figure>") == 6 and "needs 100 texts" in text
+
+
+def test_a_captioned_set_is_asked_and_held_against(
+    tiny_model: Path, tiny_matcher: Path, tmp_path: Path
+) -> None:
+    pictures = write_storybook(tmp_path / "creatures", 60, 32, 3, world="creatures")
+    folder = evaluate(
+        str(tiny_model), tmp_path / "card", seeds=1, count=20, data_dir=tmp_path, data=str(pictures),
+        matcher=str(tiny_matcher),
+    )  # fmt: skip
+    card = Card.read(folder)
+    assert set(card.files) == {"set"} and card.files["set"].prompts == 20 and card.round_trip is None
+    assert {"kid", "r-precision"} <= {score.id for score in card.scores}
+    (pictures / "storybook.json").unlink()
+    again = evaluate(
+        str(tiny_model), tmp_path / "other", seeds=1, count=20, data_dir=tmp_path, data=str(pictures),
+        matcher=str(tiny_matcher),
+    )  # fmt: skip
+    card = Card.read(again)
+    assert card.files == {} and card.missing["inception-score"] == "no classes are known"
+    r_precision = next(score for score in card.scores if score.id == "r-precision")
+    assert "any others of the set" in (r_precision.note or "")
+
+
+def test_a_matcher_has_a_card_of_true_pictures(tiny_matcher: Path, tmp_path: Path) -> None:
+    folder = evaluate(str(tiny_matcher), tmp_path / "card", count=6, data_dir=tmp_path, data="scenes")
+    card = Card.read(folder)
+    ids = [score.id for score in card.scores]
+    assert ids[:3] == ["retrieval-seen", "retrieval-held_out", "told-apart"] and "told-apart-colour" in ids
+    assert card.settings is None and card.scores[0].n == 6
+    text = (folder / "card.html").read_text()
+    assert "A matcher draws nothing" in text and "One atom falsified, by its kind" in text
+
+
+def test_fid_without_what_it_needs_is_refused_in_a_line(tiny_model: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.pth"
+    with pytest.raises(NotFound, match=r"Inception's weights '.*nowhere\.pth' not found"):
+        evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, data="scenes", inception=missing)
+    if find_spec("torch_fidelity") is None:
+        missing.write_bytes(b"")
+        with pytest.raises(Unavailable, match="not installed: pip install"):
+            evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, data="scenes", inception=missing)

@@ -14,7 +14,8 @@ from ...errors import InvalidInput
 from ...registry.making import About, check_place, made_whole
 from ...registry.manifest import Lineage
 from ...registry.models import Model, open_model
-from .export import COUNTERS, export
+from ..plans import COUNTERS
+from .export import export
 from .generator import Generator
 from .original import generator_name, read_weights, read_words, shape_of, text_name
 from .text import TextEncoder

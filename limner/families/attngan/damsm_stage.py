@@ -9,13 +9,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ...sheets import captioned
+from ..words import Words
 from .damsm import Convolutions, ImageEncoder, Inception
 from .examples import Batch, Examples
 from .loss import Encoded, Sharpness, damsm_losses, sentence_scores
 from .recipe import Damsm
 from .shape import Shape
 from .text import TextEncoder
-from .words import Words
 
 _HELD_OUT = 256
 _SHEET = 8

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...data.captioned import Item
 from ...training.pictures import order, to_tensor
+from ..words import Words, row
 from .text import mask_of
-from .words import Words, row
 
 _CLASS = "class"
 

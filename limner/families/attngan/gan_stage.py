@@ -14,6 +14,7 @@ from torch.nn import functional
 from ...sheets import captioned
 from ...training.loop import Turn
 from ...training.pictures import to_pixels
+from ..words import Words
 from .damsm_stage import Match, encode_text, spelled, validated
 from .discriminator import Discriminator, discriminators
 from .examples import Batch, Examples
@@ -21,7 +22,6 @@ from .generator import Generator, Made
 from .loss import discriminator_loss, generator_loss, kl_divergence
 from .recipe import Damsm, Gan
 from .shape import Shape
-from .words import Words
 
 _SHEET = 8
 _SETTLING = 40  # batches

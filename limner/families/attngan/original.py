@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ...data.plain_pickle import read_plain_pickle
 from ...errors import InvalidInput, NotFound
+from ..words import Words
 from .shape import Shape
-from .words import Words
 
 _TOKENS = 25  # what the public code draws with
 

@@ -17,8 +17,8 @@ from ...engine.source import Source
 from ...errors import InvalidInput
 from .. import Program
 from ..settling import pixels, settled
+from ..words import Words, row, words_of
 from .shape import Shape
-from .words import Words, row, words_of
 
 if TYPE_CHECKING:
     from ...registry.models import Model

@@ -15,12 +15,12 @@ from ...training.hardware import commit, hardware
 from ...training.loop import Loop
 from ...training.pictures import picture_arrays
 from ...training.run import Prepared
+from ..words import VOCABULARY_NAME, Words
 from .damsm_stage import DamsmStage
 from .examples import examples_of
 from .export import export
 from .gan_stage import GanStage
 from .recipe import Training
-from .words import VOCABULARY_NAME, Words
 
 console = Console()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -144,3 +144,19 @@ def _any_bird(rng: np.random.Generator) -> Bird:
         tail=worn(2, 5, 1, 2),
         legs=one("legs"),
     )
+
+
+def completed(said: Bird, rng: np.random.Generator) -> Bird:
+    """A whole bird of which `said` is true; what it does not say comes at random, as `sample` has it."""
+    known = {kind: value for kind, value in asdict(said).items() if value is not None}
+    while True:
+        made = replace(sample(rng), **known)
+        if made.eyering == ABSENT and said.eyering_colour is not None:
+            made = replace(made, eyering="round")
+        if made.eyering == ABSENT:
+            made = replace(made, eyering_colour=None)
+        elif made.eyering_colour is None:
+            made = replace(made, eyering_colour=_RINGS[int(rng.integers(len(_RINGS)))])
+        told_apart = made.eyering_colour != made.colour and made.wingbars != made.wing
+        if told_apart or statements(made) == statements(said):
+            return made

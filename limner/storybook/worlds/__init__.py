@@ -10,8 +10,9 @@ from .birds import Birds
 from .creatures import Creatures
 from .scenes import Scenes
 from .world import Example, Prompt, Verdict, World
+from .wrong import Wrong, wrong_captions
 
-__all__ = ["WORLDS", "Example", "Prompt", "Verdict", "World", "world"]
+__all__ = ["WORLDS", "Example", "Prompt", "Verdict", "World", "Wrong", "world", "wrong_captions"]
 
 WORLDS: dict[str, World] = {one.name: one for one in (Scenes(), Creatures(), Birds())}
 

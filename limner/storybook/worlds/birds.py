@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..birds.bird import ABSENT, VALUES, Bird, sample, statements, with_statement
-from ..birds.captions import captions, describe, vocabulary
+from ..birds.bird import ABSENT, HELD_OUT, VALUES, Bird, completed, pairs, sample, statements, with_statement
+from ..birds.captions import BODY_WORDS, WORDS_OF, captions, describe, vocabulary
 from ..birds.checker import read, verdicts
 from ..birds.drawing import draw, pose
 from ..birds.prompts import frozen
+from ..contradiction import contradicting
 from ..grammar import random_for
 from ..scene import Statement
 from .world import Example, Prompt, Rng, Verdict
@@ -47,6 +49,36 @@ class Birds:
     def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Bird]:
         """As `World.prompt`."""
         return describe(sample(rng, held_out=held_out), rng)
+
+    def graph(self, data: Mapping[str, Any]) -> Bird:
+        """As `World.graph`."""
+        return Bird(**data)
+
+    def describe(self, graph: Bird, rng: Rng) -> tuple[str, Bird]:
+        """As `World.describe`."""
+        return describe(graph, rng)
+
+    def contradicts(self, shown: Bird, said: Bird) -> bool:
+        """As `World.contradicts`; an eyering that is not there has no colour."""
+        if ABSENT in (shown.eyering, said.eyering) and (shown.eyering_colour or said.eyering_colour):
+            return True
+        return contradicting(zip(astuple(shown), astuple(said), strict=True))
+
+    def picture(self, said: Bird, rng: Rng, size: int) -> NDArray[np.uint8]:
+        """As `World.picture`."""
+        return np.asarray(draw(completed(said, rng), pose(rng), size)[0])
+
+    def classes(self) -> tuple[str, ...]:
+        """As `World.classes`; bodies in their colours."""
+        return tuple(
+            f"a {BODY_WORDS[body][0]} {WORDS_OF[colour][0]} bird"
+            for body in VALUES["body"]
+            for colour in VALUES["colour"]
+        )
+
+    def never_shown(self, graph: Bird) -> bool:
+        """As `World.never_shown`."""
+        return bool(pairs(graph) & HELD_OUT)
 
     def frozen(self, name: str) -> tuple[Prompt, ...]:
         """As `World.frozen`."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, astuple, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..creatures.captions import captions, describe, vocabulary
+from ..captions import COLOUR_WORDS
+from ..contradiction import contradicting
+from ..creatures.captions import BODY_WORDS, captions, describe, vocabulary
 from ..creatures.checker import read, verdicts
-from ..creatures.creature import VALUES, Creature, sample, statements, with_statement
+from ..creatures.creature import HELD_OUT, VALUES, Creature, pairs, sample, statements, with_statement
 from ..creatures.drawing import draw, pose
 from ..creatures.prompts import frozen
 from ..grammar import random_for
@@ -50,6 +53,35 @@ class Creatures:
             text, said = describe(sample(rng, held_out=held_out), rng)
             if statements(said):
                 return text, said
+
+    def graph(self, data: Mapping[str, Any]) -> Creature:
+        """As `World.graph`."""
+        return Creature(**data)
+
+    def describe(self, graph: Creature, rng: Rng) -> tuple[str, Creature]:
+        """As `World.describe`."""
+        return describe(graph, rng)
+
+    def contradicts(self, shown: Creature, said: Creature) -> bool:
+        """As `World.contradicts`."""
+        return contradicting(zip(astuple(shown), astuple(said), strict=True))
+
+    def picture(self, said: Creature, rng: Rng, size: int) -> NDArray[np.uint8]:
+        """As `World.picture`."""
+        known = {kind: value for kind, value in asdict(said).items() if value is not None}
+        return np.asarray(draw(replace(sample(rng), **known), pose(rng), size)[0])
+
+    def classes(self) -> tuple[str, ...]:
+        """As `World.classes`; bodies in their colours."""
+        return tuple(
+            f"a {COLOUR_WORDS[colour][0]} {BODY_WORDS[body][0]} creature"
+            for body in VALUES["body"]
+            for colour in VALUES["colour"]
+        )
+
+    def never_shown(self, graph: Creature) -> bool:
+        """As `World.never_shown`."""
+        return bool(pairs(graph) & HELD_OUT)
 
     def frozen(self, name: str) -> tuple[Prompt, ...]:
         """As `World.frozen`."""

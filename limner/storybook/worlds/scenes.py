@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..captions import captions, describe, vocabulary
+from ..completion import completed
+from ..contradiction import scenes_contradict
 from ..falsify import VALUES, at_random, falsified
-from ..grammar import random_for, sample
-from ..prompts import frozen
-from ..render import render
+from ..grammar import HELD_OUT, pairs, random_for, sample
+from ..prompts import from_dict, frozen
+from ..render import draw_scene, render
 from ..scene import Scene, Statement, statements, with_statement
+from ..subjects import SUBJECTS
 from .world import Example, Prompt, Rng, Verdict
 
 
@@ -47,6 +51,31 @@ class Scenes:
     def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Scene]:
         """As `World.prompt`."""
         return describe(sample(rng, held_out=held_out), rng)
+
+    def graph(self, data: Mapping[str, Any]) -> Scene:
+        """As `World.graph`."""
+        return from_dict(dict(data))
+
+    def describe(self, graph: Scene, rng: Rng) -> tuple[str, Scene]:
+        """As `World.describe`."""
+        return describe(graph, rng)
+
+    def contradicts(self, shown: Scene, said: Scene) -> bool:
+        """As `World.contradicts`."""
+        return scenes_contradict(shown, said)
+
+    def picture(self, said: Scene, rng: Rng, size: int) -> NDArray[np.uint8]:
+        """As `World.picture`."""
+        return np.asarray(draw_scene(completed(said, rng), rng, size, with_masks=False).image)
+
+    def classes(self) -> tuple[str, ...]:
+        """As `World.classes`; the subjects."""
+        names = [subject.words[0] for subject in SUBJECTS.values()]
+        return tuple(f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in names)
+
+    def never_shown(self, graph: Scene) -> bool:
+        """As `World.never_shown`."""
+        return bool(pairs(graph) & HELD_OUT)
 
     def frozen(self, name: str) -> tuple[Prompt, ...]:
         """As `World.frozen`."""

@@ -54,6 +54,24 @@ class World(Protocol):
     def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Graph]:
         """A sentence and what it says, with or without a held-out pair."""
 
+    def graph(self, data: Mapping[str, Any]) -> Graph:
+        """A graph from the dictionary that `dataclasses.asdict` makes of it."""
+
+    def describe(self, graph: Graph, rng: Rng) -> tuple[str, Graph]:
+        """One caption of a whole graph, and the graph as far as the caption says it."""
+
+    def contradicts(self, shown: Graph, said: Graph) -> bool:
+        """Whether what is `said` is wrong of every picture that shows `shown`; False where it may be right."""
+
+    def picture(self, said: Graph, rng: Rng, size: int) -> NDArray[np.uint8]:
+        """A picture, uint8 (size, size, 3), of which `said` is true; what it does not say comes at random."""
+
+    def classes(self) -> tuple[str, ...]:
+        """Sentences that each say of a picture which class it is of, all of them together and none twice."""
+
+    def never_shown(self, graph: Graph) -> bool:
+        """Whether a graph has a pair that training never sees."""
+
     def frozen(self, name: str) -> tuple[Prompt, ...]:
         """The prompts of "seen" or "held_out", which never change."""
 

@@ -15,7 +15,7 @@ from limner.families.attngan.damsm_stage import DamsmStage
 from limner.families.attngan.examples import Examples, examples_of
 from limner.families.attngan.gan_stage import GanStage
 from limner.families.attngan.recipe import Training
-from limner.families.attngan.words import Words
+from limner.families.words import Words
 
 from .tiny import RECIPE, WORDS
 

@@ -15,7 +15,7 @@ from limner.errors import Cancelled, InvalidInput
 from limner.families.attngan import training
 from limner.families.attngan.damsm_stage import DamsmStage
 from limner.families.attngan.gan_stage import GanStage
-from limner.families.attngan.words import Words
+from limner.families.words import Words
 from limner.registry import Registry
 from limner.registry.models import Model, open_model
 from limner.training.run import train

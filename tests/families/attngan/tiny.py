@@ -10,7 +10,7 @@ from limner.families.attngan.export import export
 from limner.families.attngan.generator import Generator
 from limner.families.attngan.shape import Shape
 from limner.families.attngan.text import TextEncoder
-from limner.families.attngan.words import END, UNKNOWN, Words
+from limner.families.words import END, UNKNOWN, Words
 from limner.registry.manifest import Lineage
 from limner.registry.models import Model
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from limner.errors import InvalidInput, NotFound
-from limner.families.attngan.words import END, UNKNOWN, VOCABULARY_NAME, Words, row
+from limner.families.words import END, UNKNOWN, VOCABULARY_NAME, Words, row
 
 
 def test_words_are_learned_and_read_back(tmp_path: Path) -> None:

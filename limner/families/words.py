@@ -1,8 +1,7 @@
-"""The words of an AttnGAN: a closed vocabulary, one id a word, kept as `vocabulary.json`.
+"""The words of a model: a closed vocabulary, one id a word, kept as `vocabulary.json`.
 
-Words are runs of letters, digits and underscores in lower case, as in the original's captions. Id 0 ends a text and
-fills it up. A word that is not in the vocabulary becomes `unknown`; a model that has no such word (none of the
-original's has) leaves it out.
+Words are runs of letters, digits and underscores in lower case. Id 0 ends a text and fills it up. A word that is not
+in the vocabulary becomes `unknown`; a model that has no such word (none of the original AttnGAN's has) leaves it out.
 """
 
 from __future__ import annotations
@@ -17,11 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InvalidInput
-from ...registry.json_files import read_object
+from ..errors import InvalidInput
+from ..registry.json_files import read_object
 
 VOCABULARY_NAME = "vocabulary.json"
 END, UNKNOWN = "<end>", "<unk>"
+UNKNOWN_ID = 1
+"""The id of the unknown word in a vocabulary that was learned."""
 _WORD = re.compile(r"\w+")
 
 
@@ -52,7 +53,7 @@ class Words:
     def learn(cls, captions: Iterable[str], at_least: int = 1) -> Words:
         """All words that occur `at_least` times in captions, which must be those of the training part alone."""
         counts = Counter(word for caption in captions for word in words_of(caption))
-        return cls((END, UNKNOWN, *sorted(word for word, n in counts.items() if n >= at_least)), 1)
+        return cls((END, UNKNOWN, *sorted(word for word, n in counts.items() if n >= at_least)), UNKNOWN_ID)
 
     @classmethod
     def read(cls, directory: Path) -> Words:

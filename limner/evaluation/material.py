@@ -1,0 +1,228 @@
+"""What a model is asked to draw, and what its pictures are held against: a world, a captioned set, or sentences."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import load_picture, read_set, split
+from ..data.captioned import Item
+from ..data.storybook import world_in
+from ..errors import NotFound
+from ..registry.models import Model
+from ..storybook.grammar import random_for
+from ..storybook.prompts import FROZEN
+from ..storybook.worlds import WORLDS, Prompt, World
+from ..storybook.worlds import world as world_of
+from ..storybook.worlds.world import Graph
+from ..training.distilling import lines_of
+from .lineage import Told, over
+
+NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
+"""Files of sentences that go by their name: six."""
+SET, SENTENCES = "set", "sentences"
+_REAL_SEED = 0x7EA1
+_ASKED = 250  # of a captioned set, where nobody says how many
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A true picture, uint8 (size, size, 3), a text that is true of it, and what is known of what it shows."""
+
+    pixels: NDArray[np.uint8]
+    text: str
+    shown: Graph | None
+
+
+class Material(Protocol):
+    """What a model is asked and held against.
+
+    `files` are prompts by the name of their file; the `scene` of one is None where it is not known what it says.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called on a card."""
+
+    @property
+    def hash(self) -> str:
+        """What tells it from others."""
+
+    @property
+    def world(self) -> World | None:
+        """The world whose scene graphs it has."""
+
+    @property
+    def files(self) -> Mapping[str, Sequence[Prompt]]:
+        """The prompts of each file."""
+
+    def texts(self) -> Sequence[str]:
+        """Further texts of its kind."""
+
+    def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
+        """At most `count` true pictures that the model has not learned from; copies 0 and 1 share none."""
+
+    def learned(self) -> tuple[Item, ...] | None:
+        """What the model learned from of the set, where it is known that it did."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The frozen prompts of a world, and true pictures of them drawn on the spot."""
+
+    world: World
+    files: Mapping[str, Sequence[Prompt]]
+
+    @property
+    def name(self) -> str:
+        return self.world.name
+
+    @property
+    def hash(self) -> str:
+        return _hash(prompt.id + prompt.text for prompts in self.files.values() for prompt in prompts)
+
+    def texts(self) -> Sequence[str]:
+        return ()
+
+    def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
+        prompts = [prompt for file in self.files.values() for prompt in file]
+        asked = [(prompts[k % len(prompts)], k) for k in range(count)]
+        drawn = over(pool, partial(_true, self.world.name, copy, size), asked)
+        return [
+            Pair(pixels, prompt.text, prompt.scene) for pixels, (prompt, _) in zip(drawn, asked, strict=True)
+        ]
+
+    def learned(self) -> tuple[Item, ...] | None:
+        return None
+
+
+def _true(world: str, copy: int, size: int, asked: tuple[Prompt, int]) -> NDArray[np.uint8]:
+    prompt, number = asked
+    return world_of(world).picture(prompt.scene, random_for(_REAL_SEED + copy, number), size)
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """A captioned set: the captions of pictures that a model has not learned from, and those pictures.
+
+    `held_out` and `others` are the items of copies 0 and 1; where the set has scene graphs, prompts are said anew of
+    them, so that it is known what each says.
+    """
+
+    name: str
+    hash: str
+    world: World | None
+    files: Mapping[str, Sequence[Prompt]]
+    held_out: tuple[Item, ...]
+    others: tuple[Item, ...]
+    known: tuple[Item, ...] | None
+
+    def texts(self) -> Sequence[str]:
+        return [caption for item in (*self.held_out, *self.others) for caption in item.captions]
+
+    def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
+        items = (self.held_out, self.others)[copy][:count]
+        pictures = over(pool, partial(_read, size=size), items)
+        told = [_prompt(self.world, number, item) for number, item in enumerate(items)]
+        shown = [_shown(self.world, item) for item in items]
+        return [
+            Pair(pixels, prompt.text, graph)
+            for pixels, prompt, graph in zip(pictures, told, shown, strict=True)
+        ]
+
+    def learned(self) -> tuple[Item, ...] | None:
+        return self.known
+
+
+def _read(item: Item, size: int) -> NDArray[np.uint8]:
+    return load_picture(item.file, size, box=item.box)
+
+
+def _shown(world: World | None, item: Item) -> Graph | None:
+    graph = item.attributes.get("scene")
+    return world.graph(graph) if world is not None and isinstance(graph, dict) else None
+
+
+def _prompt(world: World | None, number: int, item: Item) -> Prompt:
+    shown = _shown(world, item)
+    if world is None or shown is None:
+        return Prompt(f"{SET}-{number:03d}", item.captions[0], None)
+    return Prompt(f"{SET}-{number:03d}", *world.describe(shown, random_for(_REAL_SEED, number)))
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences of which no true picture is there."""
+
+    name: str
+    files: Mapping[str, Sequence[Prompt]]
+    world: World | None = None
+
+    @property
+    def hash(self) -> str:
+        return _hash(prompt.text for prompts in self.files.values() for prompt in prompts)
+
+    def texts(self) -> Sequence[str]:
+        return ()
+
+    def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
+        return []
+
+    def learned(self) -> tuple[Item, ...] | None:
+        return None
+
+
+def material_of(model: Model, data: str | None, prompts: str | None, count: int | None) -> Material:
+    """What `--data` and `--prompts` say: the name of a world, or else a folder; the name of a file of prompts, or one.
+
+    Without either, the world that the model has learned, else scenes. `count` is the most prompts of each file.
+    NotFound or InvalidInput where there is no such thing, or nothing in it.
+    """
+    if prompts is not None:
+        return _sentences(prompts, count)
+    if data is None:
+        told = Told.by(model)
+        data = told.world if told is not None and told.world is not None else next(iter(WORLDS))
+    if data in WORLDS:
+        world = WORLDS[data]
+        return Frozen(world, {name: world.frozen(name)[:count] for name in FROZEN})
+    folder = Path(data)
+    if not folder.is_dir():
+        raise NotFound(
+            f"data '{data}' not found; name a folder of captioned pictures, or a world: {', '.join(WORLDS)}"
+        )
+    return _captioned(model, folder, count)
+
+
+def _captioned(model: Model, folder: Path, count: int | None) -> Captioned:
+    whole = read_set(folder)
+    content, told, name = whole.content_hash(), Told.by(model), world_in(folder)
+    known = None
+    if told is not None and content == model.manifest.lineage.data_hash:
+        known, held_out = split(whole.items, told.held_out, told.split_seed)
+        others = known
+    else:
+        others, held_out = split(whole.items, 0.5, 0)
+    world = world_of(name) if name is not None else None
+    asked = held_out[: count or _ASKED]
+    files = {SET: [_prompt(world, number, item) for number, item in enumerate(asked)]}
+    return Captioned(folder.resolve().name, content[:16], world, files, held_out, others, known)
+
+
+def _sentences(source: str, count: int | None) -> Sentences:
+    file = NAMED_PROMPTS / f"{source}.txt"
+    file = file if file.is_file() else Path(source)
+    found = [Prompt(f"{SENTENCES}-{k:03d}", line, None) for k, line in enumerate(lines_of(file)[:count])]
+    return Sentences(file.stem, {SENTENCES: found})
+
+
+def _hash(parts: Iterator[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,68 @@
+"""The standard FID (Heusel et al. 2017), by torchmetrics with Inception's own weights from the disk.
+
+Needs torchmetrics and torch-fidelity, which Limner does not bring: torch-fidelity needs torchvision, and there is not a
+build of it for every machine. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NotFound, Unavailable
+from ..families.matcher.matcher import hash_of
+from .card import Score
+
+_NEEDED = ("torchmetrics", "torch_fidelity")
+_FEATURES = 2048
+_TOGETHER = 32
+
+
+def need_torchmetrics(weights: Path) -> None:
+    """NotFound without the file of weights, Unavailable naming what is not installed."""
+    if not weights.is_file():
+        raise NotFound(
+            f"Inception's weights '{weights}' not found; FID needs torch-fidelity's pt_inception file"
+        )
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Unavailable(
+            f"FID needs {' and '.join(missing)}, not installed: pip install torchmetrics[image]; or leave out "
+            "--inception for the Fréchet distance of the matcher's features"
+        )
+
+
+def standard_fid(
+    drawn: Sequence[NDArray[np.uint8]],
+    real: Sequence[NDArray[np.uint8]],
+    weights: Path,
+    model: str,
+    data: str,
+) -> Score:
+    """FID between two sets of pictures, uint8 (H, W, 3) each, of one size in a set; errors as `need_torchmetrics`."""
+    need_torchmetrics(weights)
+    import torch
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    metric = FrechetInceptionDistance(_FEATURES, feature_extractor_weights_path=str(weights))
+    for pictures, is_real in ((real, True), (drawn, False)):
+        for first in range(0, len(pictures), _TOGETHER):
+            batch = np.stack(pictures[first : first + _TOGETHER]).transpose(0, 3, 1, 2)
+            metric.update(torch.from_numpy(np.ascontiguousarray(batch)), real=is_real)
+    return Score(
+        id="fid",
+        title="FID",
+        value=round(float(metric.compute()), 4),
+        n=min(len(drawn), len(real)),
+        better="lower",
+        encoder="Inception v3 (torch-fidelity)",
+        encoder_hash=hash_of([weights]),
+        resize="torchmetrics: bilinear to 299 px",
+        model=model,
+        data=data,
+        note="Falls with N, also for one source: compare it at this N alone.",
+    )

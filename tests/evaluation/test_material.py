@@ -1,0 +1,134 @@
+"""What is asked of a model and what it is held against: worlds, captioned sets, sentences; and what it has learned
+from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from limner.data import read_set, split, write_storybook
+from limner.errors import InvalidInput, NotFound
+from limner.evaluation.lineage import Told, nearest_by_words, past_of
+from limner.evaluation.material import Captioned, Frozen, Sentences, material_of
+from limner.registry.models import Model, open_model
+from limner.storybook.worlds import world
+
+
+def with_lineage(model: Path, recipe: object, data_hash: str = "none") -> Model:
+    found = open_model(model)
+    lineage = found.manifest.lineage.model_copy(update={"recipe": json.dumps(recipe), "data_hash": data_hash})
+    return replace(found, manifest=found.manifest.model_copy(update={"lineage": lineage}))
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_storybook(tmp_path_factory.mktemp("set") / "scenes", 24, 32, 5)
+
+
+def test_a_world_is_asked_its_frozen_prompts_and_true_pictures_are_drawn_to_them(tiny_model: Path) -> None:
+    material = material_of(open_model(tiny_model), "birds", None, 3)
+    assert isinstance(material, Frozen) and [len(prompts) for prompts in material.files.values()] == [3, 3]
+    first, second = (material.real(copy, 8, 32) for copy in (0, 1))
+    assert [pair.text for pair in first] == [pair.text for pair in second]
+    assert first[0].text == first[6].text == material.files["seen"][0].text
+    pictures = [pair.pixels.tobytes() for pair in (*first, *second)]
+    assert len(set(pictures)) == 16, "no picture comes twice, in a copy or in both"
+    again = material.real(0, 2, 32)
+    assert np.array_equal(again[1].pixels, first[1].pixels)
+    other = material_of(open_model(tiny_model), "birds", None, 2)
+    assert len(material.hash) == 16 and material.hash != other.hash
+
+
+def test_without_a_name_it_is_the_world_that_the_model_learned(tiny_model: Path) -> None:
+    assert material_of(open_model(tiny_model), None, None, 1).name == "scenes"
+    learned = with_lineage(
+        tiny_model,
+        {
+            "seed": 3,
+            "data": {"folder": None, "storybook_world": "birds", "storybook_count": 9, "held_out": 0.1},
+        },
+    )
+    assert material_of(learned, None, None, 1).name == "birds"
+
+
+def test_of_a_set_that_storybook_wrote_it_is_known_what_prompts_say(tiny_model: Path, scenes: Path) -> None:
+    material = material_of(open_model(tiny_model), str(scenes), None, 5)
+    assert isinstance(material, Captioned) and material.world is world("scenes")
+    assert len(material.files["set"]) == 5 and len(material.held_out) + len(material.others) == 24
+    held_out, others = ({item.file for item in part} for part in (material.held_out, material.others))
+    assert not held_out & others and material.learned() is None
+    for pair, prompt in zip(material.real(0, 5, 32), material.files["set"], strict=True):
+        assert pair.text == prompt.text and prompt.scene is not None
+        assert not material.world.contradicts(pair.shown, prompt.scene)
+    assert len(material.real(0, 99, 32)) == len(material.held_out)
+
+
+def test_of_a_set_that_the_model_learned_from_only_what_was_held_out_is_asked(
+    tiny_model: Path, scenes: Path
+) -> None:
+    whole = read_set(scenes)
+    model = with_lineage(
+        tiny_model, {"seed": 3, "data": {"folder": str(scenes), "held_out": 0.25}}, whole.content_hash()
+    )
+    material = material_of(model, str(scenes), None, None)
+    learned, held_out = split(whole.items, 0.25, 3)
+    assert isinstance(material, Captioned)
+    assert (material.held_out, material.others, material.learned()) == (held_out, learned, learned)
+    past = past_of(model, material.learned(), 32, None)
+    assert past.pictures.shape == (len(learned), 32, 32, 3) and past.captions[0] == learned[0].captions
+
+
+def test_of_any_other_set_a_caption_is_asked_of_which_nothing_is_known(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    for number in range(6):
+        picture = np.random.default_rng(number).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text(f"noise of number {number}\nanother way to say it\n")
+    material = material_of(open_model(tiny_model), str(tmp_path), None, None)
+    assert material.world is None and all(prompt.scene is None for prompt in material.files["set"])
+    assert len(material.texts()) == 12 and material.real(1, 9, 32)[0].shown is None
+
+
+def test_six_sentences_come_along_and_others_are_read(tiny_model: Path, tmp_path: Path) -> None:
+    model = open_model(tiny_model)
+    six = material_of(model, None, "six", None)
+    assert isinstance(six, Sentences) and len(six.files["sentences"]) == 6 and six.real(0, 6, 32) == []
+    assert six.files["sentences"][0].text == "a photo of an astronaut riding a horse on mars"
+    (tmp_path / "mine.txt").write_text("a cat\n\na dog\n")
+    mine = material_of(model, None, str(tmp_path / "mine.txt"), None)
+    assert (mine.name, [p.text for p in mine.files["sentences"]]) == ("mine", ["a cat", "a dog"])
+    (tmp_path / "mine.txt").write_text("\n")
+    with pytest.raises(InvalidInput, match="is empty; give one sentence a line"):
+        material_of(model, None, str(tmp_path / "mine.txt"), None)
+    with pytest.raises(NotFound, match="no file of prompts"):
+        material_of(model, None, "seven", None)
+    with pytest.raises(NotFound, match="name a folder of captioned pictures, or a world"):
+        material_of(model, "nowhere", None, None)
+
+
+def test_what_a_recipe_drew_is_drawn_again(tiny_model: Path, scenes: Path) -> None:
+    tables = {"seed": 0, "data": {"folder": None, "storybook_count": 7, "storybook_seed": 5, "held_out": 0.1}}
+    past = past_of(with_lineage(tiny_model, tables), None, 32, None)
+    item = read_set(scenes).items[2]
+    assert past.count == 7 and len(past.pictures) == 7 and past.captions[2] == item.captions
+    assert np.array_equal(past.pictures[2], np.asarray(Image.open(item.file)))
+    unknown = past_of(open_model(tiny_model), None, 32, None)
+    assert not unknown.captions and unknown.note == "what the model learned from is not here"
+
+
+@pytest.mark.parametrize(
+    "recipe", ["import", 3, {"data": 3}, {"data": {"storybook_count": 3, "held_out": "x"}}]
+)
+def test_a_lineage_that_says_nothing_known_says_nothing(tiny_model: Path, recipe: object) -> None:
+    assert Told.by(with_lineage(tiny_model, recipe)) is None
+
+
+def test_the_nearest_caption_shares_most_words_and_rare_ones_count_more() -> None:
+    captions = (("a red cat", "a cat"), ("a red dog",), ("a red zebra in the snow",), ("a red bird",))
+    assert nearest_by_words(["a dog", "the zebra", "a red cat", "nothing known"], captions) == [1, 2, 0, 0]

@@ -1,0 +1,111 @@
+"""All that an encoder measures, with one that is right by construction: scores are what they must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from limner.evaluation.asking import asked
+from limner.evaluation.lineage import Past
+from limner.evaluation.material import Material, material_of
+from limner.evaluation.scoring import Scorer, Scores
+from limner.families.matcher.matcher import Matcher
+from limner.registry.models import open_model
+from tests.evaluation.pictures import Told, told_matcher
+
+NOTHING = Past(np.empty((0, 8, 8, 3), np.uint8), (), 0, "not here")
+
+
+def silent(words: str, total: int) -> Callable[[int], None]:
+    return lambda done: None
+
+
+def measured(
+    matcher: Matcher,
+    material: Material,
+    pictures: Sequence[NDArray[np.uint8]],
+    seeds: int,
+    past: Past = NOTHING,
+) -> Scores:
+    every = [one for prompts in material.files.values() for one in asked(prompts, seeds)]
+    true = (material.real(0, len(every), 32), material.real(1, len(every), 32))
+    return Scorer(matcher, material, "some@1", silent).measure(every, pictures, true, past)
+
+
+@pytest.fixture(scope="module")
+def material(tiny_model: Path) -> Material:
+    return material_of(open_model(tiny_model), "creatures", None, 12)
+
+
+def test_a_model_that_draws_true_pictures_scores_as_they_do(material: Material) -> None:
+    matcher = told_matcher()
+    drawn = [pair.pixels for pair in material.real(1, 48, 32)]
+    found = measured(matcher, material, drawn, 2)
+    scores = {score.id: score for score in found.scores}
+    assert set(scores) == {
+        "kid", "frechet", "r-precision", "match-score", "inception-score", "diversity",
+    }  # fmt: skip
+    assert scores["kid"].low is not None and scores["kid"].high is not None
+    assert (
+        scores["kid"].low <= scores["kid"].value == pytest.approx(scores["kid"].beside["true against true"])
+    )
+    assert set(scores["r-precision"].beside) == {"chance", "true pictures"}
+    assert found.missing == {"nearest-learned": "not here"}
+    for score in found.scores:
+        assert (score.n, score.model, score.data) == (48, "some@1", material.hash)
+        assert score.encoder_hash == "told" and score.resize == "middle square, lanczos to 16 px"
+
+
+def test_whoever_draws_what_was_asked_finds_it_and_whoever_does_not_does_not(material: Material) -> None:
+    matcher = told_matcher()
+    every = [one for prompts in material.files.values() for one in asked(prompts, 1)]
+    right = [Told.picture(one.prompt.text) for one in every]
+    scores = {score.id: score for score in measured(matcher, material, right, 1).scores}
+    assert scores["r-precision"].value == 1 and scores["match-score"].value == pytest.approx(100, abs=0.1)
+    assert scores["match-score"].beside["another prompt's"] < 60
+    wrong = [Told.picture(f"something else {k}") for k in range(len(every))]
+    scores = {score.id: score for score in measured(matcher, material, wrong, 1).scores}
+    assert scores["r-precision"].value < 0.2
+
+
+def test_a_model_that_copies_is_at_no_distance_and_its_pairs_are_shown(material: Material) -> None:
+    matcher = told_matcher()
+    learned = np.stack([Told.picture(f"learned {k}") for k in range(9)])
+    past = Past(learned, tuple((f"learned {k}",) for k in range(9)), 20)
+    drawn = [learned[k % 9] for k in range(24)]
+    found = measured(matcher, material, drawn, 1, past)
+    score = next(score for score in found.scores if score.id == "nearest-learned")
+    assert score.value == pytest.approx(0, abs=1e-6) and score.beside["true pictures"] > 0.2
+    assert "9 of 20 pictures" in (score.note or "")
+    assert len({one.learned for one in found.closest}) == 6
+    assert all(one.drawn % 9 == one.learned for one in found.closest)
+    assert all(
+        sum(shares) == pytest.approx(1, abs=0.01) for h in found.histograms for shares in h.shares.values()
+    )
+
+
+def test_what_cannot_be_measured_says_why(tiny_model: Path) -> None:
+    six = material_of(open_model(tiny_model), None, "six", None)
+    found = measured(told_matcher(), six, [Told.picture(str(k)) for k in range(6)], 1)
+    assert [score.id for score in found.scores] == ["match-score"]
+    assert set(found.missing) == {
+        "kid", "frechet", "r-precision", "inception-score", "diversity", "nearest-learned",
+    }  # fmt: skip
+    assert found.missing["kid"] == "there are no true pictures of these prompts"
+
+
+def test_only_a_clip_checkpoints_score_is_called_clip_score(material: Material) -> None:
+    drawn = [Told.picture(str(k)) for k in range(24)]
+    ids = [score.id for score in measured(told_matcher(clip=True), material, drawn, 1).scores]
+    assert "clip-score" in ids and "match-score" not in ids
+
+
+def test_a_clip_score_below_zero_is_zero_as_torchmetrics_has_it(material: Material) -> None:
+    every = [one for prompts in material.files.values() for one in asked(prompts, 1)]
+    against = [255 - Told.picture(one.prompt.text) for one in every]
+    score = next(s for s in measured(told_matcher(), material, against, 1).scores if s.id == "match-score")
+    assert score.value == 0 and score.high is not None and score.high < 0
