@@ -53,6 +53,8 @@ class Options(TypedDict, total=False):
     variation_seed: int | None
     variation_strength: float | None
     decoder: Literal["full", "tiny"] | None
+    temperature: float | None
+    top_k: int | None
 
 
 @dataclass(frozen=True, eq=False)

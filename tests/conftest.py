@@ -33,3 +33,11 @@ def tiny_attngan(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pa
     from tests.families.attngan.tiny import make_tiny_attngan
 
     return _made(tmp_path_factory, worker_id, "tiny_attngan", make_tiny_attngan)
+
+
+@pytest.fixture(scope="session")
+def tiny_parti(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The same of the Parti family."""
+    from tests.families.parti.tiny import make_tiny_parti
+
+    return _made(tmp_path_factory, worker_id, "tiny_parti", make_tiny_parti)

@@ -47,6 +47,16 @@ def draw(
     negative_prompt: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     count: Annotated[int, typer.Option(help="How many pictures; their seeds follow on one another.")] = 1,
     model: Annotated[str, typer.Option(help="A name, name@version, or a model directory.")] = "storybook",
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Of a model of tokens: how freely to choose, above 0 to 10. [default: the model's]"
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(help="Of a model of tokens: choose among so many of the best. [default: the model's]"),
+    ] = None,
     sampler: Annotated[
         str | None, typer.Option(help="ddim, euler or dpm++2m. [default: the model's]")
     ] = None,
@@ -125,6 +135,8 @@ def draw(
         variation_seed=variation_seed,
         variation_strength=variation_strength,
         decoder=decoder,
+        temperature=temperature,
+        top_k=top_k,
     )
     if output is not None:
         check_png(output)

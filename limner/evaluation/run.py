@@ -95,7 +95,7 @@ def _judged(
 
 
 def _round_trip(model: Model, world: str, count: int, size: int, pool: Executor, bar: Progress) -> Ceiling:
-    if model.manifest.preview is None:
+    if model.manifest.preview is None and model.manifest.tokens is None:
         return Ceiling(accuracy=None, note="has no autoencoder")
     try:
         through = round_trip(model.path)

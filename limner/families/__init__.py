@@ -25,7 +25,7 @@ Program = Generator[Call | Stepped, dict[str, NDArray[Any]] | None, NDArray[np.u
 """Yields a Call and is sent its outputs (this program's rows only); yields Stepped and is sent None; returns
 the pixels, uint8 (H, W, 3)."""
 
-_CLASSES = {"diffusion": "Diffusion", "attngan": "AttnGan"}
+_CLASSES = {"diffusion": "Diffusion", "attngan": "AttnGan", "parti": "Parti"}
 
 
 class Family(Protocol):
