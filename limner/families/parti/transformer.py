@@ -56,7 +56,7 @@ class TokenTransformer(nn.Module):
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Texts int64 (B, T) to states (B, T, D); `mask` (B, T), float, is 1 where there is a piece."""
-        states = self.dropout(self.text_embedding(ids) + self.text_positions)
+        states = self.dropout(self.text_embedding(ids) + self.text_positions[: ids.shape[1]])
         bias = _hidden(mask)
         for block in self.encoder:
             states = block(states, bias)

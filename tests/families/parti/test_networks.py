@@ -55,7 +55,7 @@ def test_the_quantiser_takes_the_nearest_code() -> None:
     torch.manual_seed(0)
     quantizer, vectors = Quantizer(7, 3), torch.randn(2, 5, 3)
     found = quantizer(vectors)
-    unit = [row / row.norm() for row in quantizer.codebook.weight]
+    unit = [row / row.norm() for row in quantizer.codebook.weight.detach()]
     for b, n in itertools.product(range(2), range(5)):
         vector = vectors[b, n] / vectors[b, n].norm()
         distances = [float((vector - code).square().sum()) for code in unit]
