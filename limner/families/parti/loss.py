@@ -42,14 +42,20 @@ class RandomFeatures(nn.Module):
 
     def forward(self, made: Tensor, true: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in -1..1."""
-        found, both = torch.zeros((), device=made.device), torch.cat([made, true])
+        with torch.no_grad():
+            goals = self._seen(true)
+        pairs = zip(self._seen(made), goals, strict=True)
+        each = [(mine - goal).abs().mean() / goal.abs().mean().clamp(min=1e-4) for mine, goal in pairs]
+        return torch.stack(each).mean()
+
+    def _seen(self, states: Tensor) -> list[Tensor]:
+        """Features of pictures at each size."""
+        found = []
         for k in range(len(_CHANNELS)):
-            both = functional.relu(functional.conv2d(both, self.get_buffer(f"kernel_{k}"), padding=1))
-            mine, other = both.chunk(2)
-            scale = other.detach().abs().mean().clamp(min=1e-4)
-            found = found + (mine - other).abs().mean() / scale
-            both = functional.avg_pool2d(both, 2)
-        return found / len(_CHANNELS)
+            states = functional.relu(functional.conv2d(states, self.get_buffer(f"kernel_{k}"), padding=1))
+            found.append(states.float())
+            states = functional.avg_pool2d(states, 2)
+        return found
 
 
 def token_loss(scores: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:

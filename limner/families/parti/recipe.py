@@ -66,10 +66,10 @@ class Decoding(Optimisation):
     encoder_layers: Layers = 2
     decoder_layers: Layers = 4
     width: Width = 192
-    mlp: Width = 768
+    mlp: Width = 576
     heads: _Heads = 3
     tied: bool = True
-    above: Annotated[int, Field(ge=0, le=1024)] = 64
+    above: Annotated[int, Field(ge=0, le=1024)] = 32
     dropout: Share = 0.1
     caption_dropout: Share = 0.1
     mask_weight: Weight = 0.0

@@ -32,7 +32,6 @@ class TokenizerStage:
         torch.manual_seed(seed)
         self.tokenizer = ImageTokenizer(recipe.image(train.pictures.shape[1]))
         self.features = RandomFeatures()
-        self.features.to(torch.get_default_device())
         head = nn.Sequential(
             nn.Linear(recipe.code_width, _HEAD_WIDTH), nn.SiLU(), nn.Linear(_HEAD_WIDTH, len(train.names) + 1)
         )
