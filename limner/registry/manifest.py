@@ -154,11 +154,15 @@ class Manifest(_Part):
         return self
 
     @property
+    def way(self) -> str:
+        """How a model that does not denoise draws, in words."""
+        return "token by token" if self.tokens is not None else "in one step"
+
+    @property
     def stepping(self) -> SamplerDefaults:
         """The sampler of a model that denoises; InvalidInput of one that does not."""
         if self.sampler is None:
-            how = "token by token" if self.tokens is not None else "in one step"
-            raise InvalidInput(f"model '{self.name}' is of family {self.family}, which draws {how}")
+            raise InvalidInput(f"model '{self.name}' is of family {self.family}, which draws {self.way}")
         return self.sampler
 
     @classmethod

@@ -25,7 +25,8 @@ class Attention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
     def _split(self, states: Tensor) -> Tensor:
-        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, T, head)
+        rows, count, _ = states.shape
+        return states.view(rows, count, self.heads, -1).transpose(1, 2)  # (B, heads, T, head)
 
     def kept(self, memory: Tensor) -> Tensor:
         """Keys and values of a memory (B, T, D): (B, 2, heads, T, D / heads)."""
@@ -65,7 +66,9 @@ class Attention(nn.Module):
 
     def _weights(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
         scores = (query * self.scale) @ key.transpose(-1, -2)
-        return (scores if bias is None else scores + bias.to(scores.dtype)).softmax(-1)
+        if bias is not None:
+            scores = scores + bias.to(scores.dtype)
+        return scores.softmax(-1)
 
     def _joined(self, seen: Tensor) -> Tensor:
         made: Tensor = self.out(seen.transpose(1, 2).flatten(2))
@@ -97,7 +100,8 @@ class Block(nn.Module):
         states = states + self.dropout(self.attention(seen, seen, bias))
         if self.cross is not None and self.cross_norm is not None and memory is not None:
             states = states + self.dropout(self.cross(self.cross_norm(states), memory, hidden))
-        return states + self.dropout(self.mlp(self.mlp_norm(states)))
+        made: Tensor = states + self.dropout(self.mlp(self.mlp_norm(states)))
+        return made
 
     def step(
         self, states: Tensor, kept: Tensor, bias: Tensor, memory: Tensor, hidden: Tensor

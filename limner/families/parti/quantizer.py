@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_MEMORY = 0.99
+_MEMORY = 0.95
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Quantizer(nn.Module):
         super().__init__()
         self.codebook = nn.Embedding(codes, width)
         nn.init.normal_(self.codebook.weight)
-        self.register_buffer("used", torch.full((codes,), 1 / codes))
+        self.register_buffer("used", torch.zeros(codes))
 
     def directions(self) -> Tensor:
         """All codes, of unit length: (K, C) float32."""
@@ -71,6 +71,7 @@ class Quantizer(nn.Module):
     def revive(self, vectors: Tensor, least: float) -> int:
         """Move codes used less than `least` times their even share to vectors (B, N, C) at random; gives how many.
 
+        At first all are moved, for none has been used: codes begin where vectors are.
         Where several processes train, all take what the first one chose.
         """
         even = 1 / len(self.used)

@@ -83,8 +83,8 @@ class Decoding(Optimisation):
     @classmethod
     def _widths_of_the_preset(cls, told: Any) -> Any:
         """Fill in what a preset says and the table does not."""
-        named = told.get("preset") if isinstance(told, dict) else None
-        return PRESETS[named].model_dump() | told if named in PRESETS else told
+        preset = PRESETS.get(str(told.get("preset"))) if isinstance(told, dict) else None
+        return told if preset is None else preset.model_dump() | told
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:

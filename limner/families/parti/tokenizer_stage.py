@@ -57,10 +57,11 @@ class TokenizerStage:
         chosen = np.sort(order(len(self.train.pictures), self.seed, first, size))
         pictures, weight, kinds = self._tensors(self.train.pictures[chosen], self.train.subjects[chosen])
         quantised = self.tokenizer.encode(pictures)
-        made = self.tokenizer.decode(quantised.codes).float()
-        quantizer.observe(quantised.tokens)
         if step % recipe.revive_every == 0 and step < recipe.revive_until * recipe.steps:
             quantizer.revive(quantised.vectors, _LEAST_USE)
+            quantised = quantizer(quantised.vectors)
+        made = self.tokenizer.decode(quantised.codes).float()
+        quantizer.observe(quantised.tokens)
         rebuilt = pixel_loss(made, pictures, weight, recipe.edge_weight)
         found = {
             "reconstruction": rebuilt,

@@ -95,8 +95,7 @@ def test_weights_are_stored_once(tiny_parti: Path) -> None:
 def test_tokens_are_those_of_the_whole_network_without_a_cache(
     drawer: Parti, tiny_parti: Path, scale: float, temperature: float, top_k: int
 ) -> None:
-    asked = {"guidance_scale": scale, "temperature": temperature, "top_k": top_k}
-    _, calls, _ = _run(drawer, tiny_parti, **asked)
+    _, calls, _ = _run(drawer, tiny_parti, guidance_scale=scale, temperature=temperature, top_k=top_k)
     expected = _obvious(tiny_parti, 3, scale, temperature, top_k)
     assert np.array_equal(_tokens(calls)[0], expected)
     rows = {len(call.inputs["position"]) for call in calls if call.graph == "decoder"}
@@ -121,7 +120,7 @@ def test_candidates_side_by_side_are_those_of_their_seeds(drawer: Parti, tiny_pa
 
 
 def test_every_row_is_a_step_that_shows_what_is_there(drawer: Parti, tiny_parti: Path) -> None:
-    pictures, calls, steps = _run(drawer, tiny_parti)
+    pictures, _, steps = _run(drawer, tiny_parti)
     assert [(step.step, step.steps) for step in steps] == [(k + 1, IMAGE.side) for k in range(IMAGE.side)]
     for step in steps[:-1]:
         assert step.preview is not None and step.preview.shape == (IMAGE.size, IMAGE.size, 3)
@@ -146,9 +145,7 @@ def test_variations_are_near(drawer: Parti, tiny_parti: Path) -> None:
 
 def test_the_engine_draws_alone_and_in_company_alike(tiny_parti: Path, tmp_path: Path) -> None:
     """Pictures that begin later are at another token of the same calls."""
-    expected = {
-        seed: _run(Parti(open_model(tiny_parti)), tiny_parti, (seed,))[0][0] for seed in (3, 4, 5)
-    }
+    expected = {seed: _run(Parti(open_model(tiny_parti)), tiny_parti, (seed,))[0][0] for seed in (3, 4, 5)}
     studio = LocalStudio(Registry(tmp_path))
     requests = [DrawRequest(prompt=PROMPT, model=str(tiny_parti), seed=seed) for seed in expected]
     alone = studio.draw(requests[0]).pixels

@@ -16,6 +16,7 @@ from limner.engine.studio import LocalStudio
 from limner.errors import Cancelled, InvalidInput
 from limner.evaluation.run import evaluate
 from limner.families.parti import training
+from limner.families.parti.recipe import Training
 from limner.families.parti.tokenizer_stage import TokenizerStage
 from limner.families.parti.transformer_stage import TransformerStage
 from limner.registry import Registry
@@ -133,10 +134,12 @@ def test_a_preset_says_the_widths_that_the_recipe_does_not(tmp_path: Path) -> No
     file = tmp_path / "large.toml"
     before, _, after = RECIPE.partition("[transformer]")
     table, _, rest = after.partition("[model]")
-    kept = "".join(f"{line}\n" for line in table.splitlines() if line.split(" ")[0] in ("steps", "batch_size"))
+    kept = "".join(
+        f"{line}\n" for line in table.splitlines() if line.split(" ")[0] in ("steps", "batch_size")
+    )
     file.write_text(f'{before}[transformer]\n{kept}preset = "3B"\nencoder_layers = 2\n[model]{rest}')
     recipe = read_recipe(file)
-    assert isinstance(recipe, training.Training)
+    assert isinstance(recipe, Training)
     shape = recipe.shape(300).transformer
     assert (shape.width, shape.heads, shape.decoder_layers, shape.encoder_layers) == (2048, 32, 36, 2)
 
@@ -144,4 +147,4 @@ def test_a_preset_says_the_widths_that_the_recipe_does_not(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["parti-scenes-cpu.toml", "parti-scenes-gpu.toml"])
 def test_recipes_that_come_along_are_sound(name: str) -> None:
     recipe = read_recipe(RECIPES / name)
-    assert isinstance(recipe, training.Training) and recipe.shape().image.side == 16
+    assert isinstance(recipe, Training) and recipe.shape().image.side == 16
