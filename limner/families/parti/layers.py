@@ -17,20 +17,28 @@ _BEGIN = 0.02
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose keys and values may be kept."""
+    """Multi-head attention whose keys and values may be kept.
+
+    Keys and values come from one product, and nothing has a bias: small products cost a CPU most.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads, self.scale = heads, (width // heads) ** -0.5
-        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
 
     def _split(self, states: Tensor) -> Tensor:
         rows, count, _ = states.shape
-        return states.view(rows, count, self.heads, -1).transpose(1, 2)  # (B, heads, T, head)
+        return states.reshape(rows, count, self.heads, -1).transpose(1, 2)  # (B, heads, T, head)
 
     def kept(self, memory: Tensor) -> Tensor:
         """Keys and values of a memory (B, T, D): (B, 2, heads, T, D / heads)."""
-        return torch.stack([self._split(self.key(memory)), self._split(self.value(memory))], 1)
+        return torch.stack(self._keys_values(memory), 1)
+
+    def _keys_values(self, memory: Tensor) -> list[Tensor]:
+        return [self._split(each) for each in self.key_value(memory).chunk(2, -1)]
 
     def forward(self, states: Tensor, memory: Tensor, bias: Tensor | None = None) -> Tensor:
         """States (B, N, D) that have looked at a memory (B, T, D).
@@ -38,7 +46,7 @@ class Attention(nn.Module):
         `bias` is added to the scores: it broadcasts to (B, heads, N, T).
         """
         query = self._split(self.query(states))
-        key, value = self._split(self.key(memory)), self._split(self.value(memory))
+        key, value = self._keys_values(memory)
         if states.is_cuda:
             bias = None if bias is None else bias.to(query.dtype)
             seen = functional.scaled_dot_product_attention(query, key, value, bias)

@@ -32,7 +32,7 @@ def test_the_published_image_tokenizer_is_a_transformer_over_patches() -> None:
     with torch.device("meta"):
         whole = ImageTokenizer(ImageTokens())
     assert whole.quantizer.codebook.weight.shape == (8192, 32) and whole.shape.side == 32
-    assert sum(weight.numel() for weight in whole.encoder.blocks.parameters()) == 8 * 3_152_384
+    assert sum(weight.numel() for weight in whole.encoder.blocks.parameters()) == 8 * 3_150_336
     network = ImageTokenizer(ImageTokens(size=32, width=16, layers=1, heads=2, mlp=32, code_width=4, codes=9))
     quantised = network.encode(torch.rand(2, 3, 32, 32))
     assert quantised.tokens.shape == (2, 16) and quantised.codes.shape == (2, 16, 4)
@@ -41,10 +41,9 @@ def test_the_published_image_tokenizer_is_a_transformer_over_patches() -> None:
 
 def test_attention_is_that_of_torch() -> None:
     torch.manual_seed(0)
-    mine, theirs = Attention(12, 3), nn.MultiheadAttention(12, 3, batch_first=True)
+    mine, theirs = Attention(12, 3), nn.MultiheadAttention(12, 3, bias=False, batch_first=True)
     with torch.no_grad():
-        theirs.in_proj_weight.copy_(torch.cat([mine.query.weight, mine.key.weight, mine.value.weight]))
-        theirs.in_proj_bias.copy_(torch.cat([mine.query.bias, mine.key.bias, mine.value.bias]))
+        theirs.in_proj_weight.copy_(torch.cat([mine.query.weight, mine.key_value.weight]))
         theirs.out_proj.load_state_dict(mine.out.state_dict())
     states, memory, bias = torch.randn(2, 5, 12), torch.randn(2, 7, 12), torch.randn(5, 7)
     expected, weights = theirs(states, memory, memory, attn_mask=bias)
