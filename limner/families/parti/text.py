@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, normalizers
 from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.pre_tokenizers import Metaspace, Sequence, Whitespace
 from tokenizers.trainers import BpeTrainer
 
 from ...errors import InvalidInput, NotFound
@@ -21,7 +21,7 @@ from ...errors import InvalidInput, NotFound
 TEXT_NAME = "text_tokenizer.json"
 PAD, END, UNKNOWN = 0, 1, 2
 _SPECIAL = ["<pad>", "<end>", "<unknown>"]
-_WORD_END = "</w>"
+_WORD = "\u2581"  # begins every word, as SentencePiece has it; with a mark at the end, ids would differ from run to run
 
 
 class TextTokenizer:
@@ -36,12 +36,10 @@ class TextTokenizer:
     @classmethod
     def learn(cls, captions: Iterable[str], size: int) -> TextTokenizer:
         """At most `size` pieces, from captions, which must be those of the training part alone."""
-        made = Tokenizer(BPE(unk_token=_SPECIAL[UNKNOWN], end_of_word_suffix=_WORD_END))
+        made = Tokenizer(BPE(unk_token=_SPECIAL[UNKNOWN]))
         made.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-        made.pre_tokenizer = Whitespace()
-        trainer = BpeTrainer(
-            vocab_size=size, special_tokens=_SPECIAL, end_of_word_suffix=_WORD_END, show_progress=False
-        )
+        made.pre_tokenizer = Sequence([Whitespace(), Metaspace(_WORD, prepend_scheme="always")])
+        trainer = BpeTrainer(vocab_size=size, special_tokens=_SPECIAL, show_progress=False)
         made.train_from_iterator(captions, trainer)
         return cls(made)
 
@@ -73,7 +71,10 @@ class TextTokenizer:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def words(self, text: str, length: int) -> list[tuple[str, int, int]]:
-        """The words of a text as written, each with the places of its pieces in `row`: first, past the last."""
+        """The words of a text as written, each with the places of its pieces in `row`: first, past the last.
+
+        Signs alone are no words.
+        """
         found = self._tokenizer.encode(text, add_special_tokens=False)
         spans: dict[int, list[int]] = {}
         for place, word in enumerate(found.word_ids[: length - 1]):
@@ -82,15 +83,21 @@ class TextTokenizer:
         told = []
         for places in spans.values():
             first, last = found.offsets[places[0]][0], found.offsets[places[-1]][1]
-            told.append((text[first:last], places[0], places[-1] + 1))
+            if any(letter.isalnum() for letter in text[first:last]):
+                told.append((text[first:last], places[0], places[-1] + 1))
         return told
 
     def text(self, ids: Iterable[int]) -> str:
         """The words of ids, without special pieces."""
         pieces = (self._tokenizer.id_to_token(int(number)) or "" for number in ids if number > UNKNOWN)
-        return "".join(pieces).replace(_WORD_END, " ").strip()
+        return "".join(pieces).replace(_WORD, " ").strip()
 
     def outside(self, captions: Iterable[str]) -> float:
-        """The share of the pieces of captions that stand for what cannot be spelled, 0 to 1."""
-        every = [number for caption in captions for number in self.ids(caption)]
-        return sum(number == UNKNOWN for number in every) / max(1, len(every))
+        """The share of the words in captions that have a letter which no piece has, 0 to 1."""
+        wrong, count = 0, 0
+        for caption in captions:
+            found = self._tokenizer.encode(caption, add_special_tokens=False)
+            pairs = list(zip(found.word_ids, found.ids, strict=True))
+            wrong += len({word for word, number in pairs if number == UNKNOWN})
+            count += len({word for word, _ in pairs})
+        return wrong / max(1, count)

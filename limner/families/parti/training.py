@@ -111,8 +111,8 @@ def _text(recipe: Training, data: Prepared, folder: Path) -> TextTokenizer:
     length = recipe.transformer.text_tokens - 1
     cut = sum(len(text.ids(caption)) > length for caption in held_out) / max(1, len(held_out))
     console.print(
-        f"{len(text)} pieces of text; {100 * text.outside(held_out):.2f} % of those in held-out captions cannot be "
-        f"spelled, {100 * cut:.2f} % of the captions are cut"
+        f"{len(text)} pieces of text; {100 * text.outside(held_out):.2f} % of the words in held-out captions cannot "
+        f"be spelled, {100 * cut:.2f} % of the captions are cut"
     )
     return text
 

@@ -21,6 +21,14 @@ def test_a_row_is_pieces_the_end_and_padding() -> None:
     assert TEXT.text(TEXT.row("A  red Apple", 40)) == "a red apple"
 
 
+def test_the_same_captions_give_the_same_pieces(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        TextTokenizer.learn(CAPTIONS, 80).write(tmp_path / name)
+    one, other = ((tmp_path / name / TEXT_NAME).read_text() for name in ("one", "other"))
+    assert one == other
+
+
 def test_what_no_piece_can_spell_is_counted() -> None:
     assert TEXT.outside(CAPTIONS) == 0 and UNKNOWN in TEXT.ids("a 猫")
     assert TEXT.outside(["猫"]) == 1
@@ -30,6 +38,7 @@ def test_words_are_told_with_their_places() -> None:
     text = "A Red appletable"
     told = TEXT.words(text, 40)
     assert [word for word, _, _ in told] == ["A", "Red", "appletable"]
+    assert [word for word, _, _ in TEXT.words('says "open", a', 40)] == ["says", "open", "a"]
     places = [place for _, first, end in told for place in range(first, end)]
     assert places == list(range(len(TEXT.ids(text))))
     assert len(TEXT.words(text, 2)) == 1

@@ -117,7 +117,7 @@ def test_it_starts_from_no_model(run: Path, tmp_path: Path) -> None:
         ("size = 32", "size = 32\nheld_back = 0.1", "data.held_back"),
         ("convolutions = [4, 8, 8]", "convolutions = [4, 8]", "tokenizer.convolutions"),
         ("code_width = 4", "code_width = 4\npatch = 16", "tokenizer.convolutions"),
-        ("above = 4", "above = 4\nheads = 3", "transformer.heads"),
+        ("heads = 2\nabove", "heads = 3\nabove", "transformer.heads"),
         ("above = 4", 'above = 4\npreset = "1B"', "transformer.preset"),
         ("text_tokens = 12", "text_tokens = 129", "transformer.text_tokens"),
     ],
