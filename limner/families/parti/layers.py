@@ -73,7 +73,7 @@ class Attention(nn.Module):
         return self._joined(seen), own[:, :, :, 0]
 
     def _weights(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
-        scores = (query * self.scale) @ key.transpose(-1, -2)
+        scores: Tensor = (query * self.scale) @ key.transpose(-1, -2)
         if bias is not None:
             scores = scores + bias.to(scores.dtype)
         return scores.softmax(-1)

@@ -79,7 +79,7 @@ def test_gradients_pass_straight_through_the_quantiser() -> None:
     ) * vectors.detach()  # a unit vector turns, and grows not
     assert torch.allclose(vectors.grad, slope - along, atol=1e-5)
     found = quantizer(vectors.detach())
-    found.codebook_loss.backward()  # type: ignore[no-untyped-call]
+    found.codebook_loss.backward()
     moved = quantizer.codebook.weight.grad
     assert moved is not None and moved.abs().sum() > 0
     unused = set(range(7)) - set(found.tokens.flatten().tolist())
