@@ -25,7 +25,7 @@ from .shape import Shape
 from .text import TextTokenizer
 from .transformer import TokenTransformer
 
-_COUNTED = "quantizer.used"
+_COUNTED = {"quantizer.used", "centre.num_batches_tracked"}
 
 
 def export(
@@ -84,7 +84,7 @@ def export(
 def _save(network: nn.Module, file: Path, dtype: torch.dtype) -> None:
     tensors = {}
     for key, value in network.state_dict().items():
-        if key == _COUNTED:
+        if key in _COUNTED:
             continue
         rounded = value.detach().cpu().to(dtype).contiguous()
         if not torch.isfinite(rounded).all():
@@ -101,7 +101,7 @@ def load_networks(directory: Path) -> tuple[ImageTokenizer, TokenTransformer]:
     for part, network in (("tokenizer", tokenizer), ("transformer", transformer)):
         kept = {key: value.float() for key, value in load_file(directory / part / WEIGHTS).items()}
         missing, unknown = network.load_state_dict(kept, strict=False)
-        if unknown or set(missing) - {_COUNTED}:
+        if unknown or set(missing) - _COUNTED:
             raise InvalidInput(f"{directory / part / WEIGHTS} does not fit the widths that {directory} says")
     return tokenizer, transformer
 

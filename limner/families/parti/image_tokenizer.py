@@ -88,16 +88,20 @@ class ImageTokenizer(nn.Module):
         super().__init__()
         self.shape = shape
         self.encoder, self.decoder = _Half(shape), _Half(shape)
-        self.narrow = nn.Linear(shape.width, shape.code_width)
+        self.narrow = nn.Linear(shape.width, shape.code_width, bias=False)
+        # Without it all vectors soon point the same way, and one code serves for all (Lancucki et al. 2020).
+        self.centre = nn.BatchNorm1d(shape.code_width, affine=False)
         self.wide = nn.Linear(shape.code_width, shape.width)
         initialise(self, shape.layers)
+        nn.init.normal_(self.wide.weight, std=0.5)
         self.patches, self.drawing = _patches(shape), _drawing(shape)
         self.quantizer = Quantizer(shape.codes, shape.code_width)
 
     def encode(self, pictures: Tensor) -> Quantised:
         """Pictures (B, 3, S, S) in -1..1 to codes and tokens (B, N), rows from the top, each from the left."""
         states = self.patches(pictures).flatten(2).transpose(1, 2)
-        made: Quantised = self.quantizer(self.narrow(self.encoder(states)))
+        vectors = self.narrow(self.encoder(states)).float()
+        made: Quantised = self.quantizer(self.centre(vectors.transpose(1, 2)).transpose(1, 2))
         return made
 
     def decode(self, codes: Tensor) -> Tensor:
