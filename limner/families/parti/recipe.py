@@ -18,8 +18,9 @@ class Tokenizer(Optimisation):
     """The image tokenizer and its loss; what its widths mean is in `shape.ImageTokens`. The defaults are small.
 
     The loss is L1 on pixels plus `edge_weight` times L1 on their differences, pixels of subjects weighing
-    1 + `mask_weight` where the set has masks; `perceptual_weight` times the distance of fixed random features; the
-    distance of codes to what they stand for, and `commitment` times that of vectors to their codes (beta). With
+    1 + `mask_weight` where the set has masks; `perceptual_weight` times the distance of fixed random features;
+    `code_weight` times the squared distance of codes to what they stand for, and `commitment` (beta) times that of
+    vectors to their codes: more of it keeps more codes in use, less learns pixels sooner. With
     `subject_weight` a small head must read off each code which kind of subject it shows, where the set has masks and
     names them. Codes used less than a twentieth of an even share begin anew, every `revive_every` steps until
     `revive_until` of them.
@@ -36,6 +37,7 @@ class Tokenizer(Optimisation):
     edge_weight: Weight = 1.0
     mask_weight: Weight = 3.0
     perceptual_weight: Weight = 0.1
+    code_weight: Weight = 4.0
     commitment: Weight = 0.25
     subject_weight: Weight = 0.05
     revive_every: Count = 20

@@ -78,9 +78,9 @@ class TokenizerStage:
         return {"loss": total, **found}
 
     def _scaled(self, quantised: Quantised) -> Tensor:
-        """What quantising loses, summed over the numbers of a code."""
+        """What quantising loses, as the recipe weighs it."""
         lost = quantised.codebook_loss + self.recipe.commitment * quantised.commitment_loss
-        return lost * self.recipe.code_width
+        return self.recipe.code_weight * lost
 
     def _kinds(self, codes: Tensor) -> Tensor:
         """Scores (B, kinds + 1, N) of what each code shows."""
