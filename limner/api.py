@@ -64,6 +64,8 @@ class Options(TypedDict, total=False):
     variation_strength: float | None
     decoder: Literal["full", "tiny"] | None
     attention: bool
+    temperature: float | None
+    top_k: int | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,3 +41,11 @@ def tiny_matcher(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pa
     from tests.families.matcher.tiny import make_tiny_matcher
 
     return _made(tmp_path_factory, worker_id, "tiny_matcher", make_tiny_matcher)
+
+
+@pytest.fixture(scope="session")
+def tiny_parti(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The same of the Parti family."""
+    from tests.families.parti.tiny import make_tiny_parti
+
+    return _made(tmp_path_factory, worker_id, "tiny_parti", make_tiny_parti)

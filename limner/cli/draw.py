@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
-    from ..api import OnStep
+    from ..api import Drawn, OnStep
     from ..engine.request import Stepped
 
 _PICTURE = "From a picture"
@@ -46,7 +46,28 @@ def draw(
     ] = None,
     negative_prompt: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     count: Annotated[int, typer.Option(help="How many pictures; their seeds follow on one another.")] = 1,
+    best_of: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Draw so many for each picture and keep the one that a matcher finds nearest to the words.",
+        ),
+    ] = 1,
+    matcher: Annotated[
+        str,
+        typer.Option(help="What chooses with --best-of: a matcher, or the folder of a CLIP checkpoint."),
+    ] = "matcher-scenes",
     model: Annotated[str, typer.Option(help="A name, name@version, or a model directory.")] = "storybook",
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Of a model of tokens: how freely to choose, above 0 to 10. [default: the model's]"
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(help="Of a model of tokens: choose among so many of the best. [default: the model's]"),
+    ] = None,
     sampler: Annotated[
         str | None, typer.Option(help="ddim, euler or dpm++2m. [default: the model's]")
     ] = None,
@@ -129,9 +150,12 @@ def draw(
         variation_strength=variation_strength,
         decoder=decoder,
         attention=attention,
+        temperature=temperature,
+        top_k=top_k,
     )
     if output is not None:
         check_png(output)
+    nearest = None if best_of == 1 else _nearest(matcher, data_dir, backend, prompt)
     previews: defaultdict[int, list[NDArray[uint8]]] = defaultdict(list)
     with load(model, data_dir, backend=backend.value) as limner, _progress() as show:
 
@@ -140,10 +164,13 @@ def draw(
             if strip and stepped.preview is not None:
                 previews[k].append(stepped.preview)
 
-        drawn = limner.draw_all(request, count, on_step, source)
-    for k, picture in enumerate(drawn):
+        drawn = limner.draw_all(request, count * best_of, on_step, source)
+    groups = [range(first, first + best_of) for first in range(0, len(drawn), best_of)]
+    kept = [group[nearest([drawn[k] for k in group]) if nearest else 0] for group in groups]
+    for number, k in enumerate(kept):
+        picture = drawn[k]
         file = picture.save(
-            _file(output or _free(f"{_words(prompt)}-{drawn[0].seed}", image, mask), k, count)
+            _file(output or _free(f"{_words(prompt)}-{drawn[kept[0]].seed}", image, mask), number, count)
         )
         varied = picture.request.variation_seed
         told = "" if varied is None else f"  variation {varied}"
@@ -158,6 +185,19 @@ def draw(
             beside = check_png(file.with_stem(f"{file.stem}-words"))
             picture.heat_sheet().save(beside)
             typer.echo(f"which word drew what  {beside}")
+
+
+def _nearest(
+    reference: str, data_dir: Path | None, backend: Backend, prompt: str
+) -> Callable[[Sequence[Drawn]], int]:
+    """Which of several pictures a matcher finds nearest to a prompt."""
+    from ..families.matcher.matcher import rerank
+    from ..families.matcher.opening import named_matcher
+    from ..registry.models import Registry
+    from ..registry.places import data_dir as place
+
+    found = named_matcher(Registry(place(data_dir)), reference, backend.value)
+    return lambda drawn: rerank(found, prompt, [each.picture.pixels for each in drawn])
 
 
 def _box(text: str) -> tuple[float, float, float, float]:

@@ -10,7 +10,7 @@ from .options import AsJson, DataDir
 
 if TYPE_CHECKING:
     from ..registry import Model
-    from ..registry.manifest import Lineage, SamplerDefaults
+    from ..registry.manifest import Lineage, SamplerDefaults, TokenDefaults
 
 
 def told(model: Model) -> dict[str, Any]:
@@ -26,7 +26,12 @@ def told(model: Model) -> dict[str, Any]:
     }
 
 
-def _defaults(sampler: SamplerDefaults | None) -> str:
+def _defaults(sampler: SamplerDefaults | None, tokens: TokenDefaults | None) -> str:
+    if tokens is not None:
+        return (
+            f"{tokens.steps} rows of tokens, guidance {tokens.guidance_scale:g}, temperature {tokens.temperature:g}, "
+            f"the best {tokens.top_k}"
+        )
     if sampler is None:
         return "one step"
     told = f"{sampler.steps} steps of {sampler.sampler}, guidance {sampler.guidance_scale:g}"
@@ -74,7 +79,7 @@ def show(
         "family": f"{manifest.family}, {manifest.precision}",
         "sizes": f"{sizes} px",
         "parameters": f"{about['parameters'] / 1e6:.1f} million in {', '.join(manifest.graphs)}",
-        "defaults": _defaults(manifest.sampler)
+        "defaults": _defaults(manifest.sampler, manifest.tokens)
         if manifest.draws
         else "none: it judges pictures and draws none",
         "licence": manifest.licence,

@@ -41,6 +41,8 @@ def _parameters(picture: Picture) -> str:
         "Denoising strength": request.strength,
         "Variation seed": request.variation_seed,
         "Variation seed strength": request.variation_strength,
+        "Temperature": request.temperature,
+        "Top k": request.top_k,
         "Decoder": None if request.decoder == "full" else request.decoder,
         "Model": f"{picture.model}@{picture.version}",
         "Version": f"limner-{__version__}",

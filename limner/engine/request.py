@@ -29,6 +29,8 @@ Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 GuidanceScale = Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)]
 FeatureReuse = Annotated[int, Field(ge=1, le=10)]
 Strength = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+TopK = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class DrawRequest(BaseModel):
@@ -45,6 +47,9 @@ class DrawRequest(BaseModel):
 
     `decoder` makes the picture of the last latent: the model's own, or a tiny one, where the model has it.
     `attention` asks which word drew what.
+
+    A model that draws token by token takes one of the `top_k` best tokens each time, at a `temperature`: above 1 more
+    freely, below 1 more surely.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +72,8 @@ class DrawRequest(BaseModel):
     variation_strength: Strength | None = None
     decoder: Literal["full", "tiny"] | None = None
     attention: bool = False
+    temperature: Temperature | None = None
+    top_k: TopK | None = None
 
     @property
     def steps_taken(self) -> int | None:

@@ -97,7 +97,7 @@ class LocalStudio:
     def preload(self, name: str) -> None:
         """Load a model now, and draw a step of each kind to be warm; raises what `draw` would."""
         sampler = self._registry.find(name).manifest.sampler
-        kinds = 1 if sampler is None else min(2, sampler.feature_reuse)
+        kinds = None if sampler is None else min(2, sampler.feature_reuse)
         self.draw(DrawRequest(prompt="a picture", model=name, steps=kinds, seed=0))
 
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:

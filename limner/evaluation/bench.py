@@ -167,7 +167,7 @@ def _ceilings(
     world, count = material.world.name, min(_CEILING_PICTURES, max(map(len, material.files.values())))
     told = tell("checker on true renders", count)
     true = Ceiling(accuracy=accuracy(world, count, size, pool=pool, on_checked=told))
-    if model.manifest.preview is None:
+    if model.manifest.preview is None and model.manifest.tokens is None:
         return true, Ceiling(accuracy=None, note="has no autoencoder")
     try:
         through = round_trip(model.path)

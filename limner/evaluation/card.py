@@ -83,7 +83,7 @@ class Bench(_Part):
 
 
 class Settings(_Part):
-    """How the pictures were drawn; no `sampler` where it was in one step."""
+    """How the pictures were drawn; no `sampler` where it was in one step, or token by token."""
 
     sampler: str
     steps: int

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from ..families.parti.shape import SHAPE_NAME
 from ..storybook.grammar import random_for
 from ..storybook.worlds import Verdict
 from ..storybook.worlds import world as world_of
@@ -92,10 +93,14 @@ def accuracy(
 
 
 def round_trip(directory: Path) -> Transform:
-    """Through the autoencoder of a model directory (its `vae` folder) and back.
+    """Through the autoencoder of a model directory (its `vae` folder, or Parti's image tokenizer) and back.
 
     Needs torch and diffusers, and lets ModuleNotFoundError through where they are missing.
     """
+    if (directory / SHAPE_NAME).is_file():
+        from ..families.parti.export import through_tokens
+
+        return through_tokens(directory)
     import torch
     from diffusers import AutoencoderKL
 

@@ -90,8 +90,10 @@ def _ceiling(words: str, ceiling: Ceiling) -> tuple[dict[str, Rows], str]:
 
 
 def _steps(how: Settings) -> str:
-    if not how.sampler:
+    if not how.sampler and how.steps == 1:
         return "in one step"
+    if not how.sampler:
+        return f"token by token, guidance {how.guidance_scale:g}"
     return f"{how.steps} steps of {how.sampler}, guidance {how.guidance_scale:g}"
 
 

@@ -26,7 +26,7 @@ Program = Generator[Call | Stepped, dict[str, NDArray[Any]] | None, NDArray[np.u
 the pixels, uint8 (H, W, 3)."""
 
 MATCHER = "matcher"
-_CLASSES = {"diffusion": "Diffusion", "attngan": "AttnGan"}
+_CLASSES = {"diffusion": "Diffusion", "attngan": "AttnGan", "parti": "Parti"}
 
 
 class Family(Protocol):

@@ -63,8 +63,7 @@ def optimize(
     """
     if model.manifest.sampler is None:
         raise InvalidInput(
-            f"model '{model.name}' is of family {model.manifest.family}, "
-            f"which {'draws in one step' if model.manifest.draws else 'draws nothing'}; "
+            f"model '{model.name}' is of family {model.manifest.family}, which draws {model.manifest.way}; "
             "ways to draw are measured of diffusion models"
         )
     need_nncf()

@@ -66,6 +66,19 @@ class SamplerDefaults(_Part):
         return interval
 
 
+class TokenDefaults(_Part):
+    """What a request gets from a model that draws token by token, when it does not say.
+
+    `steps` are the rows of tokens, each of which counts as a step; scores are guided by `guidance_scale`, divided by
+    `temperature`, and one of the `top_k` best tokens is drawn.
+    """
+
+    steps: Annotated[int, Field(ge=1, le=512)]
+    guidance_scale: Annotated[float, Field(ge=1, le=30)] = 1.5
+    temperature: Annotated[float, Field(gt=0, le=10)] = 1.0
+    top_k: Annotated[int, Field(ge=1, le=65_536)] = 64
+
+
 class Preview(_Part):
     """A linear map from latent to RGB: rgb = latent . matrix + bias, in 0..1; matrix is (channels, 3)."""
 
@@ -103,7 +116,8 @@ class Lineage(_Part):
 class Manifest(_Part):
     """One version of one model.
 
-    `sampler` and `preview` are None where a model draws in one step: there are no steps to choose, and no latents.
+    `sampler` and `preview` are None where a model does not denoise: there are no steps to choose, and no latents.
+    `tokens` are there where it draws token by token.
     The first of `sizes` is what a request gets by default. A matcher draws nothing: its one size is what it looks at.
     """
 
@@ -112,11 +126,12 @@ class Manifest(_Part):
     version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     title: str
     description: str
-    family: Literal["diffusion", "attngan", "matcher"]
+    family: Literal["diffusion", "attngan", "parti", "matcher"]
     precision: Precision = "bfloat16"
     decoder: Decoder = "full"
     graphs: dict[str, Graph]
     sampler: SamplerDefaults | None = SamplerDefaults()
+    tokens: TokenDefaults | None = None
     sizes: tuple[Size, ...]
     preview: Preview | None
     layout: Layout | None = None
@@ -126,11 +141,15 @@ class Manifest(_Part):
 
     @model_validator(mode="after")
     def _steps_as_the_family_has_them(self) -> Self:
-        """A sampler and a preview in a diffusion model, neither in one that draws in one step."""
+        """A sampler and a preview in a diffusion model and in no other, tokens in one of Parti's and in no other."""
         wanted = self.family == "diffusion"
         if (self.sampler is not None, self.preview is not None) != (wanted, wanted):
             raise ValueError(
                 f"a model of family {self.family} has {'a' if wanted else 'no'} sampler and preview"
+            )
+        if (self.tokens is not None) != (self.family == "parti"):
+            raise ValueError(
+                f"a model of family {self.family} has {'' if self.tokens is None else 'no '}tokens"
             )
         return self
 
@@ -140,11 +159,17 @@ class Manifest(_Part):
         return self.family != "matcher"
 
     @property
+    def way(self) -> str:
+        """How a model that does not denoise draws, in words."""
+        if not self.draws:
+            return "nothing"
+        return "token by token" if self.tokens is not None else "in one step"
+
+    @property
     def stepping(self) -> SamplerDefaults:
-        """The sampler of a model that draws in steps; InvalidInput of one that does not."""
+        """The sampler of a model that denoises; InvalidInput of one that does not."""
         if self.sampler is None:
-            how = "draws in one step" if self.draws else "draws nothing"
-            raise InvalidInput(f"model '{self.name}' is of family {self.family}, which {how}")
+            raise InvalidInput(f"model '{self.name}' is of family {self.family}, which draws {self.way}")
         return self.sampler
 
     @classmethod

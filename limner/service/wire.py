@@ -19,13 +19,16 @@ from ..engine.request import (
     Seed,
     Steps,
     Strength,
+    Temperature,
+    TopK,
 )
-from ..registry.manifest import Manifest, SamplerDefaults
+from ..registry.manifest import Manifest
 from ..registry.models import Model
 from .jobs import Image, Job, State, Stored
 
 MAX_PICTURES = 8
 MAX_GUIDANCE = 30
+MAX_TEMPERATURE, MAX_TOP_K = 10, 65_536
 SMALL_PARAMETERS = 100_000_000
 
 ALLOWED = {
@@ -45,6 +48,8 @@ ALLOWED = {
     "feature_reuse": "a whole number from 1 to 10",
     "decoder": "full, or tiny where the model has one",
     "attention": "true or false",
+    "temperature": f"a number above 0, at most {MAX_TEMPERATURE}, of a model that draws token by token",
+    "top_k": f"a whole number from 1 to {MAX_TOP_K}, of a model that draws token by token",
     "model": "a model that GET /v1/models lists",
 }
 
@@ -78,6 +83,8 @@ _JOB: dict[str, Any] = {
         "feature_reuse": 1,
         "decoder": "full",
         "attention": False,
+        "temperature": None,
+        "top_k": None,
     },
     "images": [
         {
@@ -140,6 +147,8 @@ class JobRequest(BaseModel):
     )
     decoder: Literal["full", "tiny"] | None = Field(None, description="What makes the picture at the end.")
     attention: bool = Field(False, description="Also tell which word drew what.")
+    temperature: Temperature | None = Field(None, description="Of a model of tokens: how freely to choose.")
+    top_k: TopK | None = Field(None, description="Of a model of tokens: choose among so many of the best.")
 
     def draw_request(self, model: str) -> DrawRequest:
         """The first picture of the job, not yet resolved; `model` where the request names none."""
@@ -166,6 +175,8 @@ class Settings(BaseModel):
     feature_reuse: int | None
     decoder: str | None
     attention: bool
+    temperature: float | None
+    top_k: int | None
 
 
 class Uploaded(BaseModel):
@@ -244,7 +255,7 @@ class SizeView(BaseModel):
 
 
 class DefaultsView(BaseModel):
-    """What a job gets when it does not say; null is what a model that draws in one step does not have."""
+    """What a job gets when it does not say; null is what a model that does not denoise does not have."""
 
     steps: int
     guidance_scale: float | None
@@ -347,7 +358,7 @@ def model_view(model: Model) -> ModelView:
         description=manifest.description,
         family=manifest.family,
         sizes=[SizeView(width=size.width, height=size.height) for size in manifest.sizes],
-        defaults=_defaults(manifest.sampler),
+        defaults=_defaults(manifest),
         limits=_limits(manifest),
         vocabulary=None if manifest.vocabulary is None else list(manifest.vocabulary),
         edits="vae_encoder" in manifest.graphs,
@@ -356,21 +367,24 @@ def model_view(model: Model) -> ModelView:
     )
 
 
-def _defaults(sampler: SamplerDefaults | None) -> DefaultsView:
-    if sampler is None:
-        return DefaultsView(steps=1, guidance_scale=None, sampler=None)
-    return DefaultsView(**sampler.model_dump(include=set(DefaultsView.model_fields)))
+def _defaults(manifest: Manifest) -> DefaultsView:
+    if manifest.sampler is not None:
+        return DefaultsView(**manifest.sampler.model_dump(include=set(DefaultsView.model_fields)))
+    if manifest.tokens is not None:
+        tokens = manifest.tokens
+        return DefaultsView(steps=tokens.steps, guidance_scale=tokens.guidance_scale, sampler=None)
+    return DefaultsView(steps=1, guidance_scale=None, sampler=None)
 
 
 def _limits(manifest: Manifest) -> dict[str, tuple[int, int]]:
     always = {"prompt": (1, MAX_PROMPT), "seed": (0, MAX_SEED), "n": (1, MAX_PICTURES)}
-    if manifest.sampler is None:
+    if manifest.sampler is None and manifest.tokens is None:
         return always | {"steps": (1, 1)}
-    return always | {
-        "steps": (1, MAX_STEPS),
-        "guidance_scale": (1, MAX_GUIDANCE),
-        "negative_prompt": (0, MAX_PROMPT),
-    }
+    always |= {"guidance_scale": (1, MAX_GUIDANCE), "negative_prompt": (0, MAX_PROMPT)}
+    if manifest.tokens is not None:
+        rows = manifest.tokens.steps
+        return always | {"steps": (rows, rows), "temperature": (0, MAX_TEMPERATURE), "top_k": (1, MAX_TOP_K)}
+    return always | {"steps": (1, MAX_STEPS)}
 
 
 def _time(seconds: float) -> datetime:

@@ -133,7 +133,7 @@ class Recipe(Table):
     trainer: ClassVar[str]
     stages: ClassVar[Mapping[str, str]]
 
-    family: Literal["diffusion", "attngan", "matcher"] = "diffusion"
+    family: Literal["diffusion", "attngan", "parti", "matcher"] = "diffusion"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     data: Data
 
@@ -170,7 +170,7 @@ def recipe_of(tables: dict[str, Any]) -> Recipe:
         kinds = import_module(f"limner.families.{family}.recipe")
     except (ModuleNotFoundError, TypeError):
         raise InvalidInput(
-            f"family {family!r} not found; known: diffusion, attngan, matcher", field="family"
+            f"family {family!r} not found; known: diffusion, attngan, parti, matcher", field="family"
         ) from None
     kind: type[Recipe] = kinds.kind_of(tables)
     return kind.model_validate(tables)

@@ -74,6 +74,32 @@ def test_which_word_drew_what_is_a_page_beside_the_picture(run: Run) -> None:
     assert not Path("plain-words.png").exists()
 
 
+def test_the_best_of_several_is_kept(
+    run: Run, studio: FakeStudio, tiny_matcher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def last(matcher: object, prompt: str, pictures: list[np.ndarray]) -> int:
+        assert prompt == "a red apple"
+        seen.append(len(pictures))
+        return len(pictures) - 1
+
+    monkeypatch.setattr("limner.families.matcher.matcher.rerank", last)
+    chosen = ("--best-of", 3, "--matcher", tiny_matcher, "--count", 2, "--seed", 10)
+    result = run("draw", "a red apple", "-o", "apple.png", *chosen)
+    assert result.exit_code == 0, result.output
+    assert [line.split()[1] for line in result.stdout.splitlines()] == ["12", "15"]
+    assert seen == [3, 3] and len(studio.started) == 6
+    assert sorted(file.name for file in Path().glob("*.png")) == ["apple-1.png", "apple-2.png"]
+
+
+@pytest.mark.usefixtures("studio")
+def test_without_a_matcher_it_says_how_to_get_one(run: Run) -> None:
+    result = run("draw", "a red apple", "--best-of", 2, "--matcher", "nothing")
+    assert result.exit_code == 2 and not list(Path().glob("*.png"))
+    assert "nothing" in result.stderr
+
+
 @pytest.mark.usefixtures("studio")
 def test_a_strip_has_a_panel_for_every_step(run: Run) -> None:
     result = run("draw", "x", "-o", "apple.png", "--steps", 5, "--seed", 7, "--strip")

@@ -12,7 +12,7 @@ def test_a_family_by_name() -> None:
 
 
 def test_an_unknown_family_lists_the_known() -> None:
-    with pytest.raises(NotFound, match="family 'cubism' not found; known: diffusion, attngan"):
+    with pytest.raises(NotFound, match="family 'cubism' not found; known: diffusion, attngan, parti"):
         family("cubism")
 
 

@@ -93,6 +93,12 @@ class Diffusion:
 
     def resolve(self, request: DrawRequest) -> DrawRequest:
         """Fill every None from the manifest, the seed at random; InvalidInput names the wrong field."""
+        for field in ("temperature", "top_k"):
+            if getattr(request, field) is not None:
+                raise InvalidInput(
+                    f"model '{self._manifest.name}' denoises and chooses no tokens: leave out {field}",
+                    field=field,
+                )
         defaults = self._manifest.stepping
         sampler = defaults.sampler if request.sampler is None else request.sampler
         if sampler not in SAMPLERS:

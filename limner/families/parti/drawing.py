@@ -1,0 +1,39 @@
+"""Drawing with the networks themselves, all pictures of a batch at the same token, for pages to look at in training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .sampling import drawn, guided
+from .transformer import TokenTransformer
+
+
+@torch.no_grad()
+def draw_tokens(
+    network: TokenTransformer,
+    ids: Tensor,
+    mask: Tensor,
+    numbers: Tensor,
+    guidance: float,
+    temperature: float,
+    top_k: int,
+) -> Tensor:
+    """Tokens (B, N) to texts, by numbers (B, N) in 0..1.
+
+    `ids` and `mask` (2 B, T) are those of nothing, then those of the texts.
+    """
+    count, places = numbers.shape
+    shape, device = network.shape, ids.device
+    memory = network.remember(ids, mask)
+    cache = memory.new_zeros((2 * count, shape.decoder_layers, 2, shape.heads, places, shape.head))
+    tokens = torch.full((count, places), network.codes, device=device)
+    for place in range(places):
+        given = network.given(tokens)[:, place].repeat(2, 1)
+        position = torch.full((2 * count,), place, device=device)
+        scores, kept, _ = network.step(given, position, memory, mask, cache)
+        cache[:, :, :, :, place] = kept
+        free, bound = scores.float().cpu().numpy().reshape(2, count, -1)
+        chosen = drawn(guided(free, bound, guidance), temperature, top_k, numbers[:, place].double().numpy())
+        tokens[:, place] = torch.from_numpy(chosen).to(device)
+    return tokens

@@ -1,0 +1,163 @@
+"""Training a Parti by a recipe: image tokenizer, tokens kept, text tokenizer, transformer, export."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from ...data.captioned import Item
+from ...errors import InvalidInput
+from ...registry.manifest import Lineage
+from ...registry.models import Model, open_model
+from ...storybook.worlds import world
+from ...training.cache import ArrayCache, key_of
+from ...training.hardware import commit, hardware
+from ...training.loop import Loop
+from ...training.pictures import (
+    PictureArrays,
+    cell_shares,
+    drawn_subjects,
+    picture_arrays,
+    subject_names,
+    to_tensor,
+)
+from ...training.run import Prepared
+from .export import export
+from .image_tokenizer import ImageTokenizer
+from .recipe import Training
+from .text import TEXT_NAME, TextTokenizer
+from .tokenizer_stage import TokenizerStage
+from .transformer_stage import TokenExamples, TransformerStage
+
+_ENCODED_AT_ONCE = 32
+_WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")  # as the page's words.js
+
+console = Console()
+
+
+def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
+    """Train both stages in `out` and export `out`/model; a finished stage is kept there and not repeated.
+
+    Of several processes one fills the caches and exports, while the others wait. InvalidInput where it should start
+    from a model.
+    """
+    if data.parent is not None:
+        raise InvalidInput("a recipe of the parti family starts from nothing; leave out --init", field="init")
+    processes, names = PartialState(), subject_names(data.train)
+    parts = (data.train, data.held_out)
+    with processes.main_process_first():
+        arrays = [picture_arrays(part, recipe.data.size, data.cache, names) for part in parts]
+    first = TokenizerStage(recipe.tokenizer, arrays[0], arrays[1], recipe.seed)
+    before = Loop(first, recipe.tokenizer, recipe.seed, out / "tokenizer")
+    before.run(resume)
+    tokenizer = first.tokenizer.eval().requires_grad_(False)
+    with processes.main_process_first():
+        text = _text(recipe, data, out / "transformer")
+        train_part, held_out = (
+            _examples(tokenizer, array, part, text, data.cache, recipe)
+            for array, part in zip(arrays, parts, strict=True)
+        )
+    shape = recipe.shape(len(text)).transformer
+    stage = TransformerStage(recipe.transformer, shape, train_part, held_out, text, tokenizer, recipe.seed)
+    loop = Loop(stage, recipe.transformer, recipe.seed, out / "transformer")
+    loop.run(resume)
+    if processes.is_main_process:
+        shutil.rmtree(out / "model", ignore_errors=True)
+        about = recipe.model
+        export(
+            out / "model",
+            text,
+            tokenizer,
+            stage.network,
+            name=about.name,
+            version=about.version,
+            title=about.title,
+            description=about.description,
+            licence=about.licence,
+            precision=about.precision,
+            defaults=recipe.defaults(),
+            vocabulary=_words(recipe, data.train),
+            lineage=Lineage(
+                data=recipe.data.name,
+                data_hash=data.whole.content_hash(),
+                recipe=recipe.model_dump_json(),
+                commit=commit(),
+                hardware=hardware(),
+                hours=round((before.seconds + loop.seconds) / 3600, 3),
+                examples=recipe.transformer.steps * recipe.transformer.batch_size,
+            ),
+        )
+    processes.wait_for_everyone()
+    return open_model(out / "model")
+
+
+def _text(recipe: Training, data: Prepared, folder: Path) -> TextTokenizer:
+    """The pieces of this run, learned once, from the training captions alone; says how many others are held out."""
+    if not (folder / TEXT_NAME).is_file():
+        captions = (caption for item in data.train for caption in item.captions)
+        folder.mkdir(parents=True, exist_ok=True)
+        TextTokenizer.learn(captions, recipe.transformer.text_vocabulary).write(folder)
+    text = TextTokenizer.read(folder)
+    held_out = [caption for item in data.held_out for caption in item.captions]
+    length = recipe.transformer.text_tokens - 1
+    cut = sum(len(text.ids(caption)) > length for caption in held_out) / max(1, len(held_out))
+    console.print(
+        f"{len(text)} pieces of text; {100 * text.outside(held_out):.2f} % of the words in held-out captions cannot "
+        f"be spelled, {100 * cut:.2f} % of the captions are cut"
+    )
+    return text
+
+
+def _examples(
+    tokenizer: ImageTokenizer,
+    arrays: PictureArrays,
+    items: Sequence[Item],
+    text: TextTokenizer,
+    cache: Path,
+    recipe: Training,
+) -> TokenExamples:
+    """Tokens and captions of a part; the tokens are kept on disk under what they were made of."""
+    weights = float(sum(p.double().abs().sum() for p in tokenizer.parameters()))
+    kept, key = ArrayCache(cache / "tokens"), key_of(arrays.identity, repr(weights))
+    if key not in kept:
+        kept.put(key, _encoded(tokenizer, arrays.pictures))
+    length = recipe.transformer.text_tokens
+    cells = np.stack([cell_shares(shown, recipe.tokenizer.patch).reshape(-1) for shown in arrays.subjects])
+    return TokenExamples(
+        tokens=kept[key],
+        cells=cells,
+        texts=np.stack([text.row(caption, length) for item in items for caption in item.captions]).astype(
+            np.int32
+        ),
+        first=np.concatenate([[0], np.cumsum([len(item.captions) for item in items])]),
+        single=np.array([len(drawn_subjects(item)) == 1 for item in items]),
+    )
+
+
+@torch.no_grad()
+def _encoded(tokenizer: ImageTokenizer, pictures: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    device, found = tokenizer.quantizer.used.device, []
+    for at in track(range(0, len(pictures), _ENCODED_AT_ONCE), "encoding pictures"):
+        part = to_tensor(pictures[at : at + _ENCODED_AT_ONCE]).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            tokens = tokenizer.encode(part).tokens
+        found.append(tokens.cpu().numpy().astype(np.uint16))
+    return np.concatenate(found)
+
+
+def _words(recipe: Training, items: Sequence[Item]) -> tuple[str, ...]:
+    """The words that the model has learned: all that occur in the captions it was trained on."""
+    if recipe.data.folder is None:
+        return world(recipe.data.storybook_world).vocabulary()
+    return tuple(
+        sorted({word for item in items for text in item.captions for word in _WORD.findall(text.lower())})
+    )

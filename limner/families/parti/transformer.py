@@ -1,0 +1,134 @@
+"""The transformer: an encoder of texts, and a decoder that tells the next image token (Yu et al. 2022, section 2.2).
+
+Both end in a LayerNorm. Training sees all tokens at once; drawing goes one by one, and what a place has computed for
+those after it is kept (`step`). One implementation of a layer serves both, and a test compares them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .layers import HIDDEN, Block, initialise
+from .shape import Transformer
+
+
+class _Nearby(nn.Module):
+    """What stands above a place: small embeddings of the tokens there, side by side, made as wide as a state."""
+
+    def __init__(self, codes: int, above: int, width: int, count: int) -> None:
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(codes + 1, above) for _ in range(count))
+        self.wide = nn.Linear(count * above, width, bias=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, N, count) to states (B, N, D)."""
+        seen = [embed(tokens[..., k]) for k, embed in enumerate(self.embeddings)]
+        made: Tensor = self.wide(torch.cat(seen, -1))
+        return made
+
+
+class TokenTransformer(nn.Module):
+    """Texts in, scores of image tokens out. The token numbered `codes` stands where there is none."""
+
+    def __init__(self, shape: Transformer, codes: int, side: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.shape, self.codes, self.side = shape, codes, side
+        width, heads, mlp = shape.width, shape.heads, shape.mlp
+        self.text_embedding = nn.Embedding(shape.text_vocabulary, width)
+        self.text_positions = nn.Parameter(torch.zeros(shape.text_tokens, width))
+        self.encoder = nn.ModuleList(
+            Block(width, heads, mlp, dropout=dropout) for _ in range(shape.encoder_layers)
+        )
+        self.encoder_norm = nn.LayerNorm(width)
+        self.image_embedding = nn.Embedding(codes + 1, width)
+        self.positions = nn.Parameter(torch.zeros(side * side, width))
+        self.above = _Nearby(codes, shape.above, width, shape.given - 1) if shape.above else None
+        self.decoder = nn.ModuleList(
+            Block(width, heads, mlp, cross=True, dropout=dropout) for _ in range(shape.decoder_layers)
+        )
+        self.decoder_norm = nn.LayerNorm(width)
+        self.scores = None if shape.tied else nn.Linear(width, codes)
+        self.dropout = nn.Dropout(dropout)
+        initialise(self, shape.encoder_layers + shape.decoder_layers)
+        for positions in (self.text_positions, self.positions):
+            nn.init.normal_(positions, std=0.02)
+
+    def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Texts int64 (B, T) to states (B, T, D); `mask` (B, T), float, is 1 where there is a piece."""
+        states = self.dropout(self.text_embedding(ids) + self.text_positions[: ids.shape[1]])
+        bias = _hidden(mask)
+        for block in self.encoder:
+            states = block(states, bias)
+        made: Tensor = self.encoder_norm(states)
+        return made
+
+    def forward(self, ids: Tensor, mask: Tensor, tokens: Tensor) -> Tensor:
+        """Scores (B, N, K) of each of the tokens int64 (B, N), by the texts and the tokens before it."""
+        memory, hidden = self.encode(ids, mask), _hidden(mask)
+        places = torch.arange(tokens.shape[1], device=tokens.device)
+        states = self.dropout(self._seen(self.given(tokens)) + self.positions[: len(places)])
+        bias = torch.where(places[None] > places[:, None], HIDDEN, 0.0).to(memory.dtype)  # (N, N)
+        for block in self.decoder:
+            states = block(states, bias, memory, hidden)
+        return self._scored(states)
+
+    def given(self, tokens: Tensor) -> Tensor:
+        """What each place is given of tokens (B, N): (B, N, given), those before it, above it and beside that.
+
+        Where no token is, there is `codes`.
+        """
+        before = torch.full_like(tokens[:, :1], self.codes)
+        found = [torch.cat([before, tokens[:, :-1]], 1)]
+        if self.above is not None:
+            row = before.expand(-1, self.side)
+            above = torch.cat([row, tokens], 1)[:, : tokens.shape[1]]
+            columns = torch.arange(tokens.shape[1], device=tokens.device) % self.side
+            beside = torch.cat([above[:, 1:], before], 1)
+            found += [above, torch.where(columns == self.side - 1, self.codes, beside)]
+        return torch.stack(found, -1)
+
+    def _seen(self, given: Tensor) -> Tensor:
+        states: Tensor = self.image_embedding(given[..., 0])
+        return states if self.above is None else states + self.above(given[..., 1:])
+
+    def _scored(self, states: Tensor) -> Tensor:
+        states = self.decoder_norm(states)
+        if self.scores is not None:
+            made: Tensor = self.scores(states)
+            return made
+        return nn.functional.linear(states, self.image_embedding.weight[: self.codes])
+
+    def remember(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """What every layer of the decoder looks at in texts (B, T): keys and values (B, layers, 2, heads, T, head)."""
+        memory = self.encode(ids, mask)
+        return torch.stack([_of(block).cross.kept(memory) for block in self.decoder], 1)  # type: ignore[union-attr]
+
+    def step(
+        self, given: Tensor, position: Tensor, memory: Tensor, mask: Tensor, cache: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores (B, K) of the token at each row's own `position` int64 (B,), given (B, given) as `given` says.
+
+        `memory` and `mask` (B, T) are those of the texts. `cache` (B, layers, 2, heads, N, head) has what the places
+        before have kept, and anything at the others. Gives too what this place keeps, (B, layers, 2, heads, head), and
+        how it looked at the pieces of the text: (B, T), the mean over layers and heads.
+        """
+        states = (self._seen(given) + self.positions[position])[:, None]
+        places = torch.arange(cache.shape[4], device=cache.device)
+        bias = torch.where(places[None] < position[:, None], 0.0, HIDDEN)[:, None, None]  # (B, 1, 1, N)
+        hidden, kept, looked = _hidden(mask), [], []
+        for k, block in enumerate(self.decoder):
+            states, own, seen = _of(block).step(states, cache[:, k], bias, memory[:, k], hidden)
+            kept.append(own)
+            looked.append(seen.mean(1)[:, 0])
+        return self._scored(states[:, 0]), torch.stack(kept, 1), torch.stack(looked).mean(0)
+
+
+def _of(block: nn.Module) -> Block:
+    assert isinstance(block, Block)
+    return block
+
+
+def _hidden(mask: Tensor) -> Tensor:
+    """What is added to scores so that only what the mask (B, T) says is seen: (B, 1, 1, T)."""
+    return ((1 - mask) * HIDDEN)[:, None, None]

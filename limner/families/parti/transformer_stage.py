@@ -1,0 +1,126 @@
+"""Training the transformer on the tokens of pictures and the pieces of their captions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from ...sheets import captioned
+from ...training.pictures import order, to_pixels
+from .drawing import draw_tokens
+from .image_tokenizer import ImageTokenizer
+from .loss import token_loss
+from .recipe import Decoding
+from .shape import Transformer
+from .text import PAD, TextTokenizer
+from .transformer import TokenTransformer
+
+_HELD_OUT, _AT_ONCE = 256, 32
+_SHEET, _SHEET_GUIDANCE, _SHEET_TEMPERATURE, _SHEET_TOP_K = 8, 1.5, 1.0, 64
+
+
+@dataclass(frozen=True)
+class TokenExamples:
+    """What the transformer learns from.
+
+    `tokens` (N, side * side), the pictures; `cells` (N, side * side) float16, the share of each token's square that
+    shows a subject; `texts` (M, T), the ids of all captions; those of picture i are `first[i]` to `first[i + 1]`;
+    `single` (N,) bool says that there is one subject.
+    """
+
+    tokens: NDArray[np.uint16]
+    cells: NDArray[np.float16]
+    texts: NDArray[np.int32]
+    first: NDArray[np.int64]
+    single: NDArray[np.bool_]
+
+
+class TransformerStage:
+    """The loop's view of the transformer; the image tokenizer is there to look at what is drawn."""
+
+    name = "transformer"
+
+    def __init__(
+        self,
+        recipe: Decoding,
+        shape: Transformer,
+        train: TokenExamples,
+        held_out: TokenExamples,
+        text: TextTokenizer,
+        tokenizer: ImageTokenizer,
+        seed: int,
+    ) -> None:
+        self.recipe, self.train, self.held_out, self.seed = recipe, train, held_out, seed
+        self.text, self.tokenizer = text, tokenizer
+        torch.manual_seed(seed)
+        self.network = TokenTransformer(shape, tokenizer.shape.codes, tokenizer.shape.side, recipe.dropout)
+        self.module: nn.Module = self.network
+        self.empty = torch.from_numpy(text.row("", shape.text_tokens))[None]
+        self.singles = np.flatnonzero(train.single)
+
+    def _chosen(self, step: int, first: int, size: int) -> NDArray[np.int64]:
+        if step < self.recipe.simple_until * self.recipe.steps and len(self.singles):
+            return self.singles[order(len(self.singles), self.seed, first, size)]
+        return order(len(self.train.tokens), self.seed, first, size)
+
+    def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        train, chosen = self.train, self._chosen(step, first, size)
+        many = train.first[chosen + 1] - train.first[chosen]
+        pick = (torch.rand(size, generator=generator).numpy() * many).astype(np.int64)
+        ids = torch.from_numpy(train.texts[train.first[chosen] + pick]).long()
+        dropped = torch.rand(size, generator=generator) < self.recipe.caption_dropout
+        scores, tokens, weight = self._scored(train, chosen, torch.where(dropped[:, None], self.empty, ids))
+        right = (scores.detach().argmax(-1) == tokens).float().mean()
+        return {"loss": token_loss(scores, tokens, weight), "right": right}
+
+    def _scored(
+        self, examples: TokenExamples, chosen: NDArray[np.int64], ids: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores (B, N, K) of the tokens (B, N) of pictures to texts (B, T), and how much each token weighs."""
+        device = self.network.positions.device
+        ids = ids[:, : max(2, int((ids != PAD).sum(1).max()))].to(device)  # shorter rows cost less
+        tokens = torch.from_numpy(examples.tokens[chosen].astype(np.int64)).to(device)
+        cells = torch.from_numpy(examples.cells[chosen]).float().to(device)
+        scores = self.network(ids, (ids != PAD).float(), tokens)
+        return scores, tokens, 1 + self.recipe.mask_weight * cells
+
+    def validate(self) -> dict[str, float]:
+        """On held-out pictures with their first captions: the loss in nats a token, of all and where subjects are, and
+        the share of the tokens whose best score is right."""
+        sums, areas = np.zeros(3), np.zeros(3)
+        many = min(_HELD_OUT, len(self.held_out.tokens))
+        for first in range(0, many, _AT_ONCE):
+            chosen = np.arange(first, min(first + _AT_ONCE, many))
+            ids = torch.from_numpy(self.held_out.texts[self.held_out.first[chosen]]).long()
+            scores, tokens, _ = self._scored(self.held_out, chosen, ids)
+            each = torch.nn.functional.cross_entropy(scores.float().transpose(1, 2), tokens, reduction="none")
+            inside = torch.from_numpy(self.held_out.cells[chosen] > 0.5).to(each.device)
+            right = (scores.argmax(-1) == tokens).float()
+            sums += [float(each.sum()), float((each * inside).sum()), float(right.sum())]
+            areas += [each.numel(), float(inside.sum()), each.numel()]
+        loss, subjects, right_share = (sums / np.maximum(areas, 1)).tolist()
+        return {"nats": loss, "subjects": subjects, "right": right_share}
+
+    def sheet(self) -> Image.Image:
+        """Pictures drawn to held-out captions, with fixed numbers."""
+        device = self.network.positions.device
+        texts = torch.from_numpy(self.held_out.texts[self.held_out.first[:-1][:_SHEET]]).long()
+        ids = torch.cat([self.empty.repeat(len(texts), 1), texts]).to(device)
+        places = self.network.positions.shape[0]
+        numbers = torch.rand((len(texts), places), generator=torch.Generator().manual_seed(0))
+        tokens = draw_tokens(
+            self.network,
+            ids,
+            (ids != PAD).float(),
+            numbers,
+            _SHEET_GUIDANCE,
+            _SHEET_TEMPERATURE,
+            _SHEET_TOP_K,
+        )
+        pictures = to_pixels(self.tokenizer.to(device).decode_tokens(tokens))
+        return captioned(list(pictures), [self.text.text(row) for row in texts.tolist()])
