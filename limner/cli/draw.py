@@ -54,9 +54,11 @@ def draw(
         ),
     ] = 1,
     matcher: Annotated[
-        str,
-        typer.Option(help="What chooses with --best-of: a matcher, or the folder of a CLIP checkpoint."),
-    ] = "matcher-scenes",
+        str | None,
+        typer.Option(
+            help="What chooses with --best-of: a matcher, or the folder of a CLIP checkpoint. [default: matcher-scenes]"
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="A name, name@version, or a model directory.")] = "storybook",
     temperature: Annotated[
         float | None,
@@ -155,7 +157,7 @@ def draw(
     )
     if output is not None:
         check_png(output)
-    nearest = None if best_of == 1 else _nearest(matcher, data_dir, backend, prompt)
+    nearest = _nearest(matcher, data_dir, backend, prompt, best_of, count)
     previews: defaultdict[int, list[NDArray[uint8]]] = defaultdict(list)
     with load(model, data_dir, backend=backend.value) as limner, _progress() as show:
 
@@ -188,15 +190,29 @@ def draw(
 
 
 def _nearest(
-    reference: str, data_dir: Path | None, backend: Backend, prompt: str
-) -> Callable[[Sequence[Drawn]], int]:
-    """Which of several pictures a matcher finds nearest to a prompt."""
+    reference: str | None, data_dir: Path | None, backend: Backend, prompt: str, best_of: int, count: int
+) -> Callable[[Sequence[Drawn]], int] | None:
+    """Which of several pictures a matcher finds nearest to a prompt; None where only one is drawn."""
+    from ..api import MAX_PICTURES
+    from ..errors import InvalidInput
+
+    if best_of == 1:
+        if reference is not None:
+            raise InvalidInput(
+                "--matcher chooses among several pictures: say how many with --best-of", "matcher"
+            )
+        return None
+    if best_of * count > MAX_PICTURES:
+        raise InvalidInput(
+            f"--best-of {best_of} for --count {count} are {best_of * count} pictures; at most {MAX_PICTURES}",
+            "best_of",
+        )
     from ..families.matcher.matcher import rerank
     from ..families.matcher.opening import named_matcher
     from ..registry.models import Registry
     from ..registry.places import data_dir as place
 
-    found = named_matcher(Registry(place(data_dir)), reference, backend.value)
+    found = named_matcher(Registry(place(data_dir)), reference or "matcher-scenes", backend.value)
     return lambda drawn: rerank(found, prompt, [each.picture.pixels for each in drawn])
 
 

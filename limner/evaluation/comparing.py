@@ -12,7 +12,7 @@ from ..registry.places import data_dir as place_of
 from .bench import Evaluation, evaluated
 from .card import Card
 from .checking import checkers
-from .material import Material, material_of
+from .material import Material, material_of, shared
 from .page import drawing, figure, file_title
 from .plots import number
 from .run import bars, judges_for, shown_of, write
@@ -51,16 +51,23 @@ def compare(
         if not model.manifest.draws:
             raise InvalidInput(f"{name} is a {model.manifest.family}, which draws nothing to compare")
     first = material_of(models[0], data, prompts, count)
+    same = [
+        first,
+        *(
+            material_of(model, data or (None if prompts else first.name), prompts, count)
+            for model in models[1:]
+        ),
+    ]
+    materials = shared(same, count)
     judges = judges_for(registry, matcher, first, None)
     found: list[Evaluation] = []
     with checkers() as pool, bars() as tell:
-        for model in models:
-            material = material_of(model, data or first.name, prompts, count)
+        for model, material in zip(models, materials, strict=True):
             found.append(evaluated(registry, model, material, seeds, judges, pool, tell))
     folder = out or Path("runs") / f"compare-{'-'.join(model.name for model in models)}"
     for model, one in zip(models, found, strict=True):
         write(one, folder / f"{model.name}-{model.version}")
-    (folder / COMPARISON_NAME).write_text(comparison(found, first))
+    (folder / COMPARISON_NAME).write_text(comparison(found, materials[0]))
     return folder
 
 

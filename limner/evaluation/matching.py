@@ -77,7 +77,9 @@ class _Bench:
         texts = self.matcher.embed_texts([pair.text for pair in true])
         right = count = 0
         for number, pair in enumerate(true):
-            wrong = wrong_texts(self.pool, pair.text, pair.shown, self.material.world, number)
+            wrong = wrong_texts(
+                self.pool, self.material.same(pair.text), pair.shown, self.material.world, number
+            )
             if wrong is not None:
                 count += 1
                 right += finds_its_own(pictures[number], texts[number], self.others[wrong])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..data import load_picture, read_set, split
 from ..data.captioned import Item
 from ..data.storybook import world_in
-from ..errors import NotFound
+from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.grammar import random_for
 from ..storybook.prompts import FROZEN
@@ -67,8 +67,12 @@ class Material(Protocol):
     def texts(self) -> Sequence[str]:
         """Further texts of its kind."""
 
+    def same(self, text: str) -> frozenset[str]:
+        """A text and the others that are known to be true of the same picture."""
+
     def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
-        """At most `count` true pictures that the model has not learned from; copies 0 and 1 share none."""
+        """At most `count` true pictures: of copy 0 those that are asked about, of copy 1 others, which a model may have
+        learned from."""
 
     def learned(self) -> tuple[Item, ...] | None:
         """What the model learned from of the set, where it is known that it did."""
@@ -100,6 +104,9 @@ class Frozen:
             Pair(pixels, prompt.text, prompt.scene) for pixels, (prompt, _) in zip(drawn, asked, strict=True)
         ]
 
+    def same(self, text: str) -> frozenset[str]:
+        return frozenset([text])
+
     def learned(self) -> tuple[Item, ...] | None:
         return None
 
@@ -128,8 +135,12 @@ class Captioned:
     def texts(self) -> Sequence[str]:
         return [caption for item in (*self.held_out, *self.others) for caption in item.captions]
 
+    def same(self, text: str) -> frozenset[str]:
+        items = (item for item in (*self.held_out, *self.others) if text in item.captions)
+        return frozenset([text]).union(*(item.captions for item in items))
+
     def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
-        items = (self.held_out, self.others)[copy][:count]
+        items = (self.held_out, self.others)[copy][: min(count, sum(map(len, self.files.values())))]
         pictures = over(pool, partial(_read, size=size), items)
         told = [_prompt(self.world, number, item) for number, item in enumerate(items)]
         shown = [_shown(self.world, item) for item in items]
@@ -173,6 +184,9 @@ class Sentences:
     def texts(self) -> Sequence[str]:
         return ()
 
+    def same(self, text: str) -> frozenset[str]:
+        return frozenset([text])
+
     def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
         return []
 
@@ -187,6 +201,10 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
     NotFound or InvalidInput where there is no such thing, or nothing in it.
     """
     if prompts is not None:
+        if data is not None:
+            raise InvalidInput(
+                "--prompts and --data both say what is asked; name one of them", field="prompts"
+            )
         return _sentences(prompts, count)
     if data is None:
         told = Told.by(model)
@@ -212,9 +230,28 @@ def _captioned(model: Model, folder: Path, count: int | None) -> Captioned:
     else:
         others, held_out = split(whole.items, 0.5, 0)
     world = world_of(name) if name is not None else None
-    asked = held_out[: count or _ASKED]
-    files = {SET: [_prompt(world, number, item) for number, item in enumerate(asked)]}
+    files = _asked(world, held_out, count)
     return Captioned(folder.resolve().name, content[:16], world, files, held_out, others, known)
+
+
+def shared(materials: Sequence[Material], count: int | None) -> list[Material]:
+    """The materials of several models, which ask all of them the same: of a captioned set, about pictures that none of
+    them has learned from. InvalidInput where there are none."""
+    sets = [material for material in materials if isinstance(material, Captioned)]
+    if len(sets) < len(materials):
+        return list(materials)
+    files = [{item.file for item in one.held_out} for one in sets]
+    new = tuple(item for item in sets[0].held_out if all(item.file in held_out for held_out in files))
+    if not new:
+        raise InvalidInput(
+            "every picture of the set was learned from by one of these models; name another set"
+        )
+    asked = _asked(sets[0].world, new, count)
+    return [replace(one, files=asked, held_out=new) for one in sets]
+
+
+def _asked(world: World | None, items: Sequence[Item], count: int | None) -> dict[str, list[Prompt]]:
+    return {SET: [_prompt(world, number, item) for number, item in enumerate(items[: count or _ASKED])]}
 
 
 def _sentences(source: str, count: int | None) -> Sentences:

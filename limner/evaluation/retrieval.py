@@ -7,7 +7,7 @@ text is wrong of the picture by them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,18 +42,18 @@ def pool_of(world: World) -> Pool:
 
 
 def wrong_texts(
-    pool: Pool, own: str, shown: Graph | None, world: World | None, seed: int
+    pool: Pool, own: Collection[str], shown: Graph | None, world: World | None, seed: int
 ) -> NDArray[np.int64] | None:
     """Ninety-nine texts of the pool, by place, that are wrong of a picture which shows a graph; None where too few are.
 
-    Without graphs they are any that differ from its `own`.
+    Without graphs they are any but its `own`.
     """
     found = []
     for place in random_for(_SEED + 1, seed).permutation(len(pool.texts)).tolist():
         if world is not None and pool.graphs is not None and shown is not None:
             if not world.contradicts(shown, pool.graphs[place]):
                 continue
-        elif pool.texts[place] == own:
+        elif pool.texts[place] in own:
             continue
         found.append(place)
         if len(found) == AMONG - 1:

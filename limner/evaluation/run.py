@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..errors import NotFound
+from ..errors import InvalidInput, NotFound
 from ..families.matcher.matcher import Matcher
 from ..families.matcher.opening import named_matcher
 from ..registry.models import Model, Registry
@@ -20,7 +20,7 @@ from .bench import Evaluation, Judges, evaluated
 from .card import PAGE_NAME
 from .checking import checkers
 from .matching import matching
-from .material import Frozen, Material, material_of
+from .material import Frozen, Material, Sentences, material_of
 from .page import Shown, page
 from .standard import need_torchmetrics
 
@@ -97,6 +97,10 @@ def judges_for(registry: Registry, matcher: str | None, material: Material, ince
     NotFound without the weights, Unavailable where what reads them is not installed.
     """
     if inception is not None:
+        if isinstance(material, Sentences):
+            raise InvalidInput(
+                "FID needs true pictures, which sentences alone do not have: ask by --data", "inception"
+            )
         need_torchmetrics(inception)
     return Judges(matcher=_matcher(registry, matcher, material), inception=inception)
 

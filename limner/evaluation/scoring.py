@@ -130,7 +130,8 @@ class Scorer:
             self.found.missing["r-precision"] = "too few texts are wrong of these pictures"
             return
         beside = {"chance": CHANCE} | ({REAL: ceiling / of} if of else {})
-        known = "each wrong by its scene graph" if world is not None else "any others of the set"
+        by_graph = pool.graphs is not None and all(shown is not None for _, shown in told)
+        known = "each wrong by its scene graph" if by_graph else "captions of other pictures of the set"
         self._add(
             "r-precision", f"R-precision, 1 in {AMONG}", Measured(right / count, *wilson(right, count)), count,
             beside=beside, note=f"{AMONG - 1} other texts, {known}.",
@@ -142,7 +143,7 @@ class Scorer:
         """How many pictures find their own text, of how many that have enough wrong ones."""
         right = count = 0
         for number, (text, shown) in enumerate(told):
-            wrong = wrong_texts(pool, text, shown, self.material.world, number)
+            wrong = wrong_texts(pool, self.material.same(text), shown, self.material.world, number)
             if wrong is not None:
                 count += 1
                 right += finds_its_own(pictures[number], texts[number], others[wrong])
@@ -157,10 +158,12 @@ class Scorer:
             kinds[REAL] = 100 * (of_true * self.matcher.embed_texts([pair.text for pair in true])).sum(1)
         kinds |= {SHUFFLED: shuffled} if len(texts) > 1 else {}
         beside = {name: float(values.mean()) for name, values in kinds.items() if name != "drawn"}
-        mean = mean_of(own)
-        # As torchmetrics has it: the mean of 100 cosines, and no less than 0.
+        mean, least = mean_of(own), -100.0
+        if self.matcher.clip:  # as torchmetrics has it: the mean of 100 cosines, and no less than 0
+            least, beside = 0.0, {name: max(0.0, value) for name, value in beside.items()}
+        low, high = (None if end is None else max(least, end) for end in (mean.low, mean.high))
         self._add(
-            id, title, Measured(max(0.0, mean.value), mean.low, mean.high), len(own), beside=beside,
+            id, title, Measured(max(least, mean.value), low, high), len(own), beside=beside,
             note="100 x the cosine of a picture and its text.",
         )  # fmt: skip
         self.found.histograms.append(_histogram(f"{title} of each picture", kinds))

@@ -48,6 +48,8 @@ def standard_fid(
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance
 
+    count = min(len(drawn), len(real))
+    drawn, real = drawn[:count], real[:count]
     metric = FrechetInceptionDistance(_FEATURES, feature_extractor_weights_path=str(weights))
     for pictures, is_real in ((real, True), (drawn, False)):
         for first in range(0, len(pictures), _TOGETHER):
@@ -57,7 +59,7 @@ def standard_fid(
         id="fid",
         title="FID",
         value=round(float(metric.compute()), 4),
-        n=min(len(drawn), len(real)),
+        n=count,
         better="lower",
         encoder="Inception v3 (torch-fidelity)",
         encoder_hash=hash_of([weights]),

@@ -37,7 +37,9 @@ def write(folder: Path, step: int, state: dict[str, Any]) -> None:
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
     for old in _whole(folder)[:-KEPT]:
-        shutil.rmtree(old)
+        shutil.rmtree(
+            old, ignore_errors=True
+        )  # of a file that is still mapped some systems leave a name behind
 
 
 def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:

@@ -94,6 +94,21 @@ def test_the_best_of_several_is_kept(
 
 
 @pytest.mark.usefixtures("studio")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--matcher", "matcher-scenes"), "say how many with --best-of"),
+        (("--best-of", 16, "--count", 10), "160 pictures; at most 64"),
+    ],
+)
+def test_what_makes_no_sense_of_the_best_is_refused(
+    run: Run, arguments: tuple[object, ...], words: str
+) -> None:
+    result = run("draw", "x", *arguments)
+    assert result.exit_code == 2 and words in " ".join(result.stderr.split())
+
+
+@pytest.mark.usefixtures("studio")
 def test_without_a_matcher_it_says_how_to_get_one(run: Run) -> None:
     result = run("draw", "a red apple", "--best-of", 2, "--matcher", "nothing")
     assert result.exit_code == 2 and not list(Path().glob("*.png"))

@@ -14,7 +14,7 @@ from PIL import Image
 from limner.data import read_set, split, write_storybook
 from limner.errors import InvalidInput, NotFound
 from limner.evaluation.lineage import Told, nearest_by_words, past_of
-from limner.evaluation.material import Captioned, Frozen, Sentences, material_of
+from limner.evaluation.material import Captioned, Frozen, Sentences, material_of, shared
 from limner.registry.models import Model, open_model
 from limner.storybook.worlds import world
 
@@ -65,7 +65,7 @@ def test_of_a_set_that_storybook_wrote_it_is_known_what_prompts_say(tiny_model: 
     for pair, prompt in zip(material.real(0, 5, 32), material.files["set"], strict=True):
         assert pair.text == prompt.text and prompt.scene is not None
         assert not material.world.contradicts(pair.shown, prompt.scene)
-    assert len(material.real(0, 99, 32)) == len(material.held_out)
+    assert len(material.real(0, 99, 32)) == 5, "true pictures are those that are asked about"
 
 
 def test_of_a_set_that_the_model_learned_from_only_what_was_held_out_is_asked(
@@ -92,7 +92,32 @@ def test_of_any_other_set_a_caption_is_asked_of_which_nothing_is_known(
         (tmp_path / f"{number}.txt").write_text(f"noise of number {number}\nanother way to say it\n")
     material = material_of(open_model(tiny_model), str(tmp_path), None, None)
     assert material.world is None and all(prompt.scene is None for prompt in material.files["set"])
-    assert len(material.texts()) == 12 and material.real(1, 9, 32)[0].shown is None
+    assert len(material.texts()) == 12 and material.real(1, 3, 32)[0].shown is None
+    assert material.same(f"noise of number {0}") == {"noise of number 0", "another way to say it"}
+
+
+def test_models_that_are_compared_are_asked_the_same_of_pictures_new_to_all(
+    tiny_model: Path, scenes: Path
+) -> None:
+    whole = read_set(scenes)
+    recipes = [{"seed": seed, "data": {"folder": str(scenes), "held_out": 0.5}} for seed in (3, 4)]
+    learned = [with_lineage(tiny_model, recipe, whole.content_hash()) for recipe in recipes]
+    models = [*learned, open_model(tiny_model)]
+    apart = [material_of(model, str(scenes), None, None) for model in models]
+    same = shared(apart, None)
+    asked = [[prompt.text for prompt in material.files["set"]] for material in same]
+    assert asked[0] == asked[1] == asked[2] and 0 < len(asked[0]) < 12
+    for before, material in zip(apart, same, strict=True):
+        assert isinstance(before, Captioned) and isinstance(material, Captioned)
+        assert {item.file for item in material.held_out} <= {item.file for item in before.held_out}
+        assert material.learned() == before.learned()
+    worlds = [material_of(model, "birds", None, 2) for model in models]
+    assert shared(worlds, 2) == worlds
+
+
+def test_two_things_that_say_what_is_asked_are_refused(tiny_model: Path, scenes: Path) -> None:
+    with pytest.raises(InvalidInput, match="name one of them"):
+        material_of(open_model(tiny_model), str(scenes), "six", None)
 
 
 def test_six_sentences_come_along_and_others_are_read(tiny_model: Path, tmp_path: Path) -> None:

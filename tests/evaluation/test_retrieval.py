@@ -16,7 +16,7 @@ def test_every_wrong_text_contradicts_the_picture(name: str) -> None:
     pool = pool_of(world)
     assert pool.graphs is not None and len(set(pool.texts)) == len(pool.texts)
     for number, prompt in enumerate(world.frozen("held_out")[:20]):
-        places = wrong_texts(pool, prompt.text, prompt.scene, world, number)
+        places = wrong_texts(pool, [prompt.text], prompt.scene, world, number)
         assert places is not None and len(set(places.tolist())) == AMONG - 1
         assert all(world.contradicts(prompt.scene, pool.graphs[place]) for place in places)
         assert prompt.text not in [pool.texts[place] for place in places]
@@ -25,16 +25,16 @@ def test_every_wrong_text_contradicts_the_picture(name: str) -> None:
 def test_the_same_number_has_the_same_texts_and_another_others() -> None:
     world = WORLDS["scenes"]
     pool, shown = pool_of(world), world.fresh(3, 1, 16)[1]
-    first, again, other = (wrong_texts(pool, "", shown, world, number) for number in (4, 4, 5))
+    first, again, other = (wrong_texts(pool, [], shown, world, number) for number in (4, 4, 5))
     assert first is not None and again is not None and other is not None
     assert first.tolist() == again.tolist() != other.tolist()
 
 
 def test_without_scene_graphs_any_other_text_will_do() -> None:
-    pool = Pool([f"text {k}" for k in range(AMONG)], None)
-    places = wrong_texts(pool, "text 7", None, None, 0)
-    assert places is not None and sorted(places) == [k for k in range(AMONG) if k != 7]
-    assert wrong_texts(Pool(pool.texts[:50], None), "text 7", None, None, 0) is None
+    pool = Pool([f"text {k}" for k in range(AMONG + 1)], None)
+    places = wrong_texts(pool, ["text 7", "text 8"], None, None, 0)
+    assert places is not None and sorted(places) == [k for k in range(AMONG + 1) if k not in (7, 8)]
+    assert wrong_texts(Pool(pool.texts[:50], None), ["text 7"], None, None, 0) is None
 
 
 def test_r_precision_by_hand() -> None:

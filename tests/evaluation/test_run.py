@@ -173,7 +173,7 @@ def test_a_captioned_set_is_asked_and_held_against(
     card = Card.read(again)
     assert card.files == {} and card.missing["inception-score"] == "no classes are known"
     r_precision = next(score for score in card.scores if score.id == "r-precision")
-    assert "any others of the set" in (r_precision.note or "")
+    assert "captions of other pictures" in (r_precision.note or "")
 
 
 def test_a_matcher_has_a_card_of_true_pictures(tiny_matcher: Path, tmp_path: Path) -> None:

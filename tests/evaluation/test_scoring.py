@@ -107,5 +107,9 @@ def test_only_a_clip_checkpoints_score_is_called_clip_score(material: Material) 
 def test_a_clip_score_below_zero_is_zero_as_torchmetrics_has_it(material: Material) -> None:
     every = [one for prompts in material.files.values() for one in asked(prompts, 1)]
     against = [255 - Told.picture(one.prompt.text) for one in every]
-    score = next(s for s in measured(told_matcher(), material, against, 1).scores if s.id == "match-score")
-    assert score.value == 0 and score.high is not None and score.high < 0
+    clip = next(
+        s for s in measured(told_matcher(clip=True), material, against, 1).scores if s.id == "clip-score"
+    )
+    assert (clip.value, clip.low, clip.high) == (0, 0, 0)
+    match = next(s for s in measured(told_matcher(), material, against, 1).scores if s.id == "match-score")
+    assert match.value < 0 and match.high is not None and match.high < 0, "nobody expects it to be clamped"

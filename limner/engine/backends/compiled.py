@@ -75,14 +75,13 @@ class CompiledForms:
         if (found := self._read(core, folder, settings)) is not None:
             return found
         shutil.rmtree(folder, ignore_errors=True)
-        asked_for = network()  # held, and with it what it has mapped
         with given_back(self._weights):
-            made = core.compile_model(asked_for, "CPU", {**settings, "CACHE_DIR": str(folder)})
-        del asked_for
+            made = core.compile_model(network(), "CPU", {**settings, "CACHE_DIR": str(folder)})
         if _mark_whole(folder) < _LARGE:
             return Compiled(made)
         del made  # it has all weights twice: as they were, and as it lays them out
-        return self.compiled(core, settings, asked, network)
+        read = self._read(core, folder, settings)
+        return read or Compiled(core.compile_model(network(), "CPU", dict(settings)))
 
     def _read(self, core: openvino.Core, folder: Path, settings: Mapping[str, Any]) -> Compiled | None:
         try:

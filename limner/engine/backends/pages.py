@@ -19,17 +19,18 @@ from typing import Any
 from numpy.typing import NDArray
 
 _MAPPED = Path("/proc/self/maps")
-_DONTNEED = 4  # of Linux
+# Of Linux. The second loses nothing, for a place may be mapped anew between the look and the advice, but drops what it
+# can from the system's cache, too.
+_DONTNEED, _PAGEOUT = 4, 21
 _EVERY = 0.05  # seconds: of a fast disk some hundred megabytes
 
 
 @contextmanager
 def given_back(folder: Path | None = None, mapped: NDArray[Any] | None = None) -> Iterator[None]:
-    """Give back pages again and again within the block, and at its end: those of files in `folder` that are mapped to
-    be read alone, and those of the mapped array, which nobody may write to.
+    """Give back pages again and again within the block, and at its end: those of files in `folder` that somebody has
+    mapped, and those of a mapped array, which nobody may write to.
 
-    Somebody must hold the mappings until the block ends, for a place that were mapped anew meanwhile would lose what it
-    holds. Without effect where the system is not Linux.
+    Without effect where the system is not Linux.
     """
     if not sys.platform.startswith("linux"):
         yield
@@ -37,11 +38,11 @@ def given_back(folder: Path | None = None, mapped: NDArray[Any] | None = None) -
     places, done = [] if folder is None else [str(folder.resolve()) + "/"], Event()
 
     def once() -> None:
-        for first, last in _read_only(places) if places else []:
-            _give_back(first, last)
+        for first, last in _mapped(places) if places else []:
+            _give_back(first, last, _PAGEOUT)
         if mapped is not None:
             first = mapped.ctypes.data
-            _give_back(first - first % mmap.PAGESIZE, first + mapped.nbytes)
+            _give_back(first - first % mmap.PAGESIZE, first + mapped.nbytes, _DONTNEED)
 
     def work() -> None:
         while not done.wait(_EVERY):
@@ -57,19 +58,23 @@ def given_back(folder: Path | None = None, mapped: NDArray[Any] | None = None) -
         once()
 
 
-def _read_only(places: Collection[str]) -> list[tuple[int, int]]:
-    """First and last address of mapped files whose paths begin with one of `places`, where nobody writes."""
+def _mapped(places: Collection[str]) -> list[tuple[int, int]]:
+    """First and last address of mapped files whose paths begin with one of `places`; none where nobody tells."""
+    try:
+        lines = _MAPPED.read_bytes().decode(errors="replace").splitlines()
+    except OSError:
+        return []
     found = []
-    for line in _MAPPED.read_text().splitlines():
+    for line in lines:
         # Addresses, rights, offset, device, inode, path.
         parts = line.split(None, 5)
-        if len(parts) == 6 and "w" not in parts[1] and parts[5].startswith(tuple(places)):
+        if len(parts) == 6 and parts[5].startswith(tuple(places)):
             first, last = (int(address, 16) for address in parts[0].split("-"))
             found.append((first, last))
     return found
 
 
-def _give_back(first: int, last: int) -> None:
+def _give_back(first: int, last: int, advice: int) -> None:
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    advise(first, last - first, _DONTNEED)
+    advise(first, last - first, advice)

@@ -71,7 +71,7 @@ class TextTokenizer:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def words(self, text: str, length: int) -> list[tuple[str, int, int]]:
-        """The words of a text as written, each with the places of its pieces in `row`: first, past the last.
+        """The words of a text in lower case, each with the places of its pieces in `row`: first, past the last.
 
         Signs alone are no words.
         """
@@ -84,7 +84,7 @@ class TextTokenizer:
         for places in spans.values():
             first, last = found.offsets[places[0]][0], found.offsets[places[-1]][1]
             if any(letter.isalnum() for letter in text[first:last]):
-                told.append((text[first:last], places[0], places[-1] + 1))
+                told.append((text[first:last].lower(), places[0], places[-1] + 1))
         return told
 
     def text(self, ids: Iterable[int]) -> str:

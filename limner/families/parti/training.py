@@ -127,9 +127,10 @@ def _examples(
 ) -> TokenExamples:
     """Tokens and captions of a part; the tokens are kept on disk under what they were made of."""
     weights = float(sum(p.double().abs().sum() for p in tokenizer.parameters()))
-    kept, key = ArrayCache(cache / "tokens"), key_of(arrays.identity, repr(weights))
+    half = recipe.tokenizer.precision == "bfloat16"
+    kept, key = ArrayCache(cache / "tokens"), key_of(arrays.identity, repr(weights), half)
     if key not in kept:
-        kept.put(key, _encoded(tokenizer, arrays.pictures))
+        kept.put(key, _encoded(tokenizer, arrays.pictures, half))
     length = recipe.transformer.text_tokens
     cells = np.stack([cell_shares(shown, recipe.tokenizer.patch).reshape(-1) for shown in arrays.subjects])
     return TokenExamples(
@@ -144,11 +145,11 @@ def _examples(
 
 
 @torch.no_grad()
-def _encoded(tokenizer: ImageTokenizer, pictures: NDArray[np.uint8]) -> NDArray[np.uint16]:
+def _encoded(tokenizer: ImageTokenizer, pictures: NDArray[np.uint8], half: bool) -> NDArray[np.uint16]:
     device, found = tokenizer.quantizer.used.device, []
     for at in track(range(0, len(pictures), _ENCODED_AT_ONCE), "encoding pictures"):
         part = to_tensor(pictures[at : at + _ENCODED_AT_ONCE]).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             tokens = tokenizer.encode(part).tokens
         found.append(tokens.cpu().numpy().astype(np.uint16))
     return np.concatenate(found)

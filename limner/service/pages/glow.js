@@ -13,10 +13,14 @@ export function placesOf(text, words) {
   const lower = text.toLowerCase();
   let from = 0;
   return words.flatMap((word, k) => {
-    const start = lower.indexOf(word, from);
-    if (start < 0 || word === "") return [];
-    from = start + word.length;
-    return [{ start, end: from, word: k }];
+    const inside = (/** @type {number} */ at) => /[\p{L}\p{N}]/u.test(lower[at] ?? "");
+    for (let start = lower.indexOf(word, from); word && start >= 0; start = lower.indexOf(word, start + 1)) {
+      // A word that was told begins where one begins; it may end within, for "don't" is told as two.
+      if (inside(start) && inside(start - 1) && start !== from) continue;
+      from = start + word.length;
+      return [{ start, end: from, word: k }];
+    }
+    return [];
   });
 }
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import mmap
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from limner.engine.backends.pages import given_back
+from limner.engine.backends.pages import _PAGEOUT, given_back
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what it holds")
 
@@ -25,12 +27,39 @@ def held(file: Path) -> int:
 
 
 def written(file: Path) -> Path:
-    """A file of a megabyte."""
+    """A file of a megabyte, on its disk: what is still to be written is not given back."""
     file.parent.mkdir()
-    file.write_bytes(bytes(range(256)) * 4096)
+    with file.open("wb") as out:
+        out.write(bytes(range(256)) * 4096)
+        out.flush()
+        os.fsync(out.fileno())
     return file
 
 
+@pytest.fixture
+def _one_core() -> Iterator[None]:
+    """Linux collects new pages core by core before it can give them back, and an advice reaches one core's only."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
+@pytest.fixture
+def _heeded(_one_core: None, tmp_path: Path) -> None:
+    """Skips where the kernel knows no such advice, or the files are in memory alone, as those of tmpfs are."""
+    file = written(tmp_path / "probe" / "file")
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        assert sum(mapped[::4096]) == 0 and held(file) >= 1000
+        try:
+            mapped.madvise(_PAGEOUT)
+        except OSError as error:
+            pytest.skip(f"the kernel does not know the advice: {error}")
+        if held(file):
+            pytest.skip("pages of this file system are not given back on advice")
+
+
+@pytest.mark.usefixtures("_heeded")
 def test_files_of_a_folder_are_given_back_and_can_be_read_again(tmp_path: Path) -> None:
     inside, outside = written(tmp_path / "a" / "file"), written(tmp_path / "ab" / "file")
     mapped = [np.memmap(file, np.uint8, "r") for file in (inside, outside)]

@@ -37,7 +37,7 @@ def test_what_no_piece_can_spell_is_counted() -> None:
 def test_words_are_told_with_their_places() -> None:
     text = "A Red appletable"
     told = TEXT.words(text, 40)
-    assert [word for word, _, _ in told] == ["A", "Red", "appletable"]
+    assert [word for word, _, _ in told] == ["a", "red", "appletable"]
     assert [word for word, _, _ in TEXT.words('says "open", a', 40)] == ["says", "open", "a"]
     places = [place for _, first, end in told for place in range(first, end)]
     assert places == list(range(len(TEXT.ids(text))))
