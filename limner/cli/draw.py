@@ -194,7 +194,7 @@ def _nearest(
 ) -> Callable[[Sequence[Drawn]], int] | None:
     """Which of several pictures a matcher finds nearest to a prompt; None where only one is drawn."""
     from ..api import MAX_PICTURES
-    from ..errors import InvalidInput
+    from ..errors import InvalidInput, NotFound
 
     if best_of == 1:
         if reference is not None:
@@ -212,7 +212,13 @@ def _nearest(
     from ..registry.models import Registry
     from ..registry.places import data_dir as place
 
-    found = named_matcher(Registry(place(data_dir)), reference or "matcher-scenes", backend.value)
+    try:
+        found = named_matcher(Registry(place(data_dir)), reference or "matcher-scenes", backend.value)
+    except NotFound as error:
+        raise NotFound(
+            f"{error}; a matcher chooses the best: train one with limner train recipes/matcher-scenes-cpu.toml "
+            "and name it with --matcher"
+        ) from None
     return lambda drawn: rerank(found, prompt, [each.picture.pixels for each in drawn])
 
 

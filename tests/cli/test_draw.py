@@ -112,7 +112,8 @@ def test_what_makes_no_sense_of_the_best_is_refused(
 def test_without_a_matcher_it_says_how_to_get_one(run: Run) -> None:
     result = run("draw", "a red apple", "--best-of", 2, "--matcher", "nothing")
     assert result.exit_code == 2 and not list(Path().glob("*.png"))
-    assert "nothing" in result.stderr
+    told = " ".join(result.stderr.split())
+    assert "'nothing' not found" in told and "recipes/matcher-scenes-cpu.toml" in told
 
 
 @pytest.mark.usefixtures("studio")
