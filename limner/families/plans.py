@@ -1,13 +1,13 @@
 """Networks as graphs of a model directory: what each takes, gives and is called, written beside its weights,
 verified.
 
-A plan's graph is `<name>/model.onnx`, its weights are `<name>/model.safetensors`.
+A plan's graph lies beside its weights, `model.safetensors`; several graphs of one network share a folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from .graphs import TOLERANCE, Parity, Run, onnx_program, runtimes
 
 PREFIX = "network."
 WEIGHTS = "model.safetensors"
-COUNTERS = "num_batches_tracked"
+COUNTERS = ("num_batches_tracked", "quantizer.used")
 
 
 @dataclass(frozen=True)
@@ -32,27 +32,31 @@ class Plan:
     """One graph to be: its torch network, whose parameters lie under `network.`, and its ports without the batch
     axis.
 
-    Inputs called `input_ids` are ids below `vocabulary`, one called `mask` is 1 where there is a word.
+    Inputs named in `below` are whole numbers below what stands there, one called `mask` is 1 where there is a word.
+    `folder` is where graph and weights lie, a folder of the plan's own where none is named; `parameters` counts
+    those that the graph uses, all of the network's where it is None.
     """
 
     name: str
     network: nn.Module
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
-    vocabulary: int = 0
+    below: Mapping[str, int] = field(default_factory=dict)
+    folder: str | None = None
+    parameters: int | None = None
 
     @property
     def file(self) -> str:
         """The graph's file in a model directory; its weights lie beside it."""
-        return f"{self.name}/model.onnx"
+        return f"{self.name}/model.onnx" if self.folder is None else f"{self.folder}/{self.name}.onnx"
 
     def random_inputs(self, rows: int, seed: int) -> dict[str, Tensor]:
-        """Inputs of `rows` rows: normal numbers, ids of the vocabulary, texts of any length."""
+        """Inputs of `rows` rows: normal numbers, whole ones below what is allowed, texts of any length."""
         generator = torch.Generator().manual_seed(seed)
         made: dict[str, Tensor] = {}
         for name, shape in self.inputs.items():
-            if name == "input_ids":
-                made[name] = torch.randint(self.vocabulary, (rows, *shape), generator=generator)
+            if name in self.below:
+                made[name] = torch.randint(self.below[name], (rows, *shape), generator=generator)
             elif name == "mask":
                 lengths = torch.randint(1, shape[0] + 1, (rows, 1), generator=generator)
                 made[name] = (torch.arange(shape[0])[None] < lengths).float()
@@ -65,28 +69,35 @@ class Plan:
         return Graph(
             path=self.file,
             inputs=tuple(
-                Port(name=name, dtype="int64" if name == "input_ids" else "float32", shape=("B", *shape))
+                Port(name=name, dtype="int64" if name in self.below else "float32", shape=("B", *shape))
                 for name, shape in self.inputs.items()
             ),
             outputs=tuple(
                 Port(name=name, dtype="float32", shape=("B", *shape)) for name, shape in self.outputs.items()
             ),
-            parameters=sum(weight.numel() for weight in self.network.parameters()),
+            parameters=count(self.network) if self.parameters is None else self.parameters,
         )
 
 
-def save_weights(network: nn.Module, file: Path, dtype: torch.dtype) -> None:
+def count(*parts: nn.Module) -> int:
+    """How many parameters these parts of a network have together."""
+    return sum(weight.numel() for part in parts for weight in part.parameters())
+
+
+def save_weights(
+    network: nn.Module, file: Path, dtype: torch.dtype, vectors: torch.dtype = torch.float32
+) -> None:
     """Kernels and matrices in `dtype`, vectors as they are: what batch norm has counted may be large or tiny.
 
-    InvalidInput where one is not finite in `dtype`.
+    Buffers that training alone counts are left out. InvalidInput where a weight is not finite in its type.
     """
     tensors = {}
     for key, value in network.state_dict().items():
         if key.endswith(COUNTERS):
             continue
-        rounded = value.detach().cpu().to(dtype if value.ndim > 1 else torch.float32).contiguous()
+        rounded = value.detach().cpu().to(dtype if value.ndim > 1 else vectors).contiguous()
         if not torch.isfinite(rounded).all():
-            raise InvalidInput(f"{file.parent.name}: weight {key} is not finite in {dtype}")
+            raise InvalidInput(f"{file.parent.name}: weight {key} is not finite in {rounded.dtype}")
         tensors[key] = rounded
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, file, {"format": "pt"})

@@ -38,7 +38,13 @@ def plans(text: TextEncoder, generator: Generator) -> list[Plan]:
     pictures = {f"picture_{side}": (3, side, side) for side in shape.sides}
     attention = {f"attention_{side}": (shape.tokens, side, side) for side in shape.sides[:-1]}
     return [
-        Plan("text_encoder", _Text(text), {"input_ids": (shape.tokens,), **mask}, words, shape.vocabulary),
+        Plan(
+            "text_encoder",
+            _Text(text),
+            {"input_ids": (shape.tokens,), **mask},
+            words,
+            {"input_ids": shape.vocabulary},
+        ),
         Plan(
             "generator",
             _Generator(generator),

@@ -95,5 +95,5 @@ def load_plans(directory: Path) -> list[Plan]:
     vector = {VECTOR: (shape.width,)}
     return [
         Plan(IMAGE, _Pictures(image), {"pictures": (3, shape.side, shape.side)}, vector),
-        Plan(TEXT, _Texts(text), {"input_ids": (shape.tokens,)}, vector, shape.vocabulary),
+        Plan(TEXT, _Texts(text), {"input_ids": (shape.tokens,)}, vector, {"input_ids": shape.vocabulary}),
     ]
