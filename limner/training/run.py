@@ -21,7 +21,9 @@ from rich.progress import Progress
 from ..data import CaptionedSet, read_set, split, write_storybook
 from ..data.captioned import Item
 from ..errors import InvalidInput
+from ..registry.manifest import Lineage
 from ..registry.models import Model
+from .hardware import commit, hardware
 from .recipe import Data, Recipe, read_recipe, recipe_of
 
 RECIPE_NAME = "recipe.json"
@@ -54,6 +56,21 @@ class Prepared:
                 digest.update(json.dumps([sizes, item.captions, *told]).encode() + b"\n")
             digest.update(b"-")
         return digest.hexdigest()
+
+    def lineage(self, recipe: Recipe, seconds: float, examples: int) -> Lineage:
+        """What a model says that was made of this by a recipe, in so many seconds and examples, its parent's beside
+        them."""
+        before = None if self.parent is None else self.parent.manifest.lineage
+        return Lineage(
+            data=recipe.data.name,
+            data_hash=self.whole.content_hash(),
+            parent=None if self.parent is None else f"{self.parent.name}@{self.parent.version}",
+            recipe=recipe.model_dump_json(),
+            commit=commit(),
+            hardware=hardware(),
+            hours=round(seconds / 3600 + (before.hours if before else 0), 3),
+            examples=examples + (before.examples if before else 0),
+        )
 
 
 def train(

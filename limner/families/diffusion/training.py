@@ -16,10 +16,8 @@ from rich.progress import track
 from transformers import CLIPTokenizer
 
 from ...data.captioned import Item
-from ...registry.manifest import Layout, Lineage
+from ...registry.manifest import Layout
 from ...registry.models import Model, open_model
-from ...storybook.worlds import world
-from ...training.hardware import commit, hardware
 from ...training.loop import Loop
 from ...training.pictures import (
     PictureArrays,
@@ -30,6 +28,7 @@ from ...training.pictures import (
     to_tensor,
 )
 from ...training.run import Prepared
+from ..vocabulary import known_words
 from . import layout
 from .autoencoder_stage import AutoencoderStage, set_posterior
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
@@ -37,7 +36,7 @@ from .export import export
 from .model import fold_latent_statistics, latent_factor, save_pipeline
 from .parent import take_tokenizer, take_weights
 from .recipe import Training
-from .vocabulary import learn_tokenizer, words_of
+from .vocabulary import learn_tokenizer
 
 _ENCODED_AT_ONCE = 32
 _STATISTICS_FROM = 2000
@@ -116,18 +115,8 @@ def _export(
         licence=about.licence,
         sampler=about.sampler,
         precision=about.precision,
-        vocabulary=_words(recipe, data.train),
-        lineage=Lineage(
-            data=recipe.data.name,
-            data_hash=data.whole.content_hash(),
-            parent=f"{data.parent.name}@{data.parent.version}" if data.parent else None,
-            recipe=recipe.model_dump_json(),
-            commit=commit(),
-            hardware=hardware(),
-            hours=round(hours + (data.parent.manifest.lineage.hours if data.parent else 0), 3),
-            examples=recipe.denoiser.steps * recipe.denoiser.batch_size
-            + (data.parent.manifest.lineage.examples if data.parent else 0),
-        ),
+        vocabulary=known_words(recipe.data, data.train),
+        lineage=data.lineage(recipe, 3600 * hours, recipe.denoiser.steps * recipe.denoiser.batch_size),
         preview_pairs=preview_pairs,
         layout=scale,
     )
@@ -233,10 +222,3 @@ def _with_layout(
 def _preview_pairs(examples: LatentExamples, arrays: PictureArrays) -> tuple[torch.Tensor, torch.Tensor]:
     count = min(_PREVIEW_PAIRS, len(examples.latents))
     return torch.from_numpy(examples.latents[:count]).float(), to_tensor(arrays.pictures[:count]) / 2 + 0.5
-
-
-def _words(recipe: Training, items: Sequence[Item]) -> tuple[str, ...]:
-    """The words that the model has learned: all that occur in the captions it was trained on."""
-    if recipe.data.folder is None:
-        return world(recipe.data.storybook_world).vocabulary()
-    return words_of(caption for item in items for caption in item.captions)

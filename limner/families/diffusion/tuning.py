@@ -8,18 +8,17 @@ import torch
 from accelerate import PartialState
 from rich.console import Console
 
-from ...registry.manifest import Lineage, Manifest
+from ...registry.manifest import Manifest
 from ...registry.models import Model, open_model
 from ...training.cache import ArrayCache
-from ...training.hardware import commit, hardware
 from ...training.loop import Loop
 from ...training.run import Prepared
+from ..vocabulary import words_of
 from .derived import laid_on, trained, write_lora, write_model
 from .recipe import TuningRecipe
 from .tunable import Tunable, load_tunable
 from .tuning_examples import Encoders
 from .tuning_stage import TuningStage
-from .vocabulary import words_of
 
 _PARTS = {"unet": "the denoiser", "text_encoder": "the text encoder"}
 
@@ -87,15 +86,6 @@ def _manifest(recipe: TuningRecipe, data: Prepared, parent: Model, hours: float)
             "precision": "bfloat16" if was.precision == "int8" else was.precision,
             "sampler": was.stepping.model_copy(update={"feature_reuse": 1}),
             "vocabulary": words,
-            "lineage": Lineage(
-                data=recipe.data.name,
-                data_hash=data.whole.content_hash(),
-                parent=f"{was.name}@{was.version}",
-                recipe=recipe.model_dump_json(),
-                commit=commit(),
-                hardware=hardware(),
-                hours=round(hours + was.lineage.hours, 3),
-                examples=recipe.tuning.steps * recipe.tuning.batch_size + was.lineage.examples,
-            ),
+            "lineage": data.lineage(recipe, 3600 * hours, recipe.tuning.steps * recipe.tuning.batch_size),
         }
     )

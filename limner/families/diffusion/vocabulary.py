@@ -1,9 +1,8 @@
-"""What a model trained from scratch knows of language: CLIP's byte-pair encoding and the words of its captions."""
+"""What a model trained from scratch knows of language: CLIP's byte-pair encoding."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 
 from tokenizers import Regex, Tokenizer
@@ -15,13 +14,6 @@ from transformers import CLIPTokenizer
 
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
-
-_WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")  # as the page's words.js
-
-
-def words_of(captions: Iterable[str]) -> tuple[str, ...]:
-    """All words of the captions, in lower case and in order: letters and digits of any script."""
-    return tuple(sorted({word for caption in captions for word in _WORD.findall(caption.lower())}))
 
 
 def learn_tokenizer(captions: Iterable[str], size: int, length: int) -> CLIPTokenizer:

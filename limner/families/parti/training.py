@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +15,8 @@ from rich.progress import track
 
 from ...data.captioned import Item
 from ...errors import InvalidInput
-from ...registry.manifest import Lineage
 from ...registry.models import Model, open_model
-from ...storybook.worlds import world
 from ...training.cache import ArrayCache, key_of
-from ...training.hardware import commit, hardware
 from ...training.loop import Loop
 from ...training.pictures import (
     PictureArrays,
@@ -31,6 +27,7 @@ from ...training.pictures import (
     to_tensor,
 )
 from ...training.run import Prepared
+from ..vocabulary import known_words
 from .export import export
 from .image_tokenizer import ImageTokenizer
 from .recipe import Training
@@ -39,7 +36,6 @@ from .tokenizer_stage import TokenizerStage
 from .transformer_stage import TokenExamples, TransformerStage
 
 _ENCODED_AT_ONCE = 32
-_WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")  # as the page's words.js
 
 console = Console()
 
@@ -85,15 +81,11 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
             licence=about.licence,
             precision=about.precision,
             defaults=recipe.defaults(),
-            vocabulary=_words(recipe, data.train),
-            lineage=Lineage(
-                data=recipe.data.name,
-                data_hash=data.whole.content_hash(),
-                recipe=recipe.model_dump_json(),
-                commit=commit(),
-                hardware=hardware(),
-                hours=round((before.seconds + loop.seconds) / 3600, 3),
-                examples=recipe.transformer.steps * recipe.transformer.batch_size,
+            vocabulary=known_words(recipe.data, data.train),
+            lineage=data.lineage(
+                recipe,
+                before.seconds + loop.seconds,
+                recipe.transformer.steps * recipe.transformer.batch_size,
             ),
         )
     processes.wait_for_everyone()
@@ -153,12 +145,3 @@ def _encoded(tokenizer: ImageTokenizer, pictures: NDArray[np.uint8], half: bool)
             tokens = tokenizer.encode(part).tokens
         found.append(tokens.cpu().numpy().astype(np.uint16))
     return np.concatenate(found)
-
-
-def _words(recipe: Training, items: Sequence[Item]) -> tuple[str, ...]:
-    """The words that the model has learned: all that occur in the captions it was trained on."""
-    if recipe.data.folder is None:
-        return world(recipe.data.storybook_world).vocabulary()
-    return tuple(
-        sorted({word for item in items for text in item.captions for word in _WORD.findall(text.lower())})
-    )
