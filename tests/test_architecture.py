@@ -16,6 +16,7 @@ PACKAGE = ROOT / "limner"
 
 ARROWS = {
     "errors": set[str](),
+    "answers": set(),
     "pictures": set(),
     "sheets": set(),
     "storybook": set(),
@@ -27,7 +28,7 @@ ARROWS = {
     "training": {"registry", "engine", "programs", "data", "families", "storybook"},
     "evaluation": {"registry", "engine", "programs", "data", "families", "storybook", "training"},
     "optimizing": {"registry", "engine", "programs", "evaluation", "storybook"},
-    "service": {"registry", "engine", "storybook"},
+    "service": {"answers", "registry", "engine", "storybook"},
     "api": {"registry", "engine"},
     "limner": {"api"},
     "cli": {

@@ -10,19 +10,19 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from ..answers import State
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
 from .schema import ImageRow, JobRow
 
 MAX_ATTEMPTS = 3
 MAX_LOSSES = 10
-State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
 

@@ -10,52 +10,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from ..answers import FieldProblem, Problem
 from ..errors import Busy, InvalidInput, NotFound, Unavailable
-from .wire import ALLOWED, JobRequest
+from .wire import JobRequest
 
 log = logging.getLogger(__name__)
-
-
-class FieldProblem(BaseModel):
-    """One field that is wrong, and what it allows where that can be said."""
-
-    field: str
-    message: str
-    allowed: str | None = None
-
-
-class Problem(BaseModel):
-    """A problem document (RFC 9457) with the fields that are wrong."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "about:blank",
-                    "title": "Unprocessable Content",
-                    "status": 422,
-                    "detail": "steps: Input should be less than or equal to 150",
-                    "errors": [
-                        {
-                            "field": "steps",
-                            "message": "Input should be less than or equal to 150",
-                            "allowed": ALLOWED["steps"],
-                        }
-                    ],
-                }
-            ]
-        }
-    )
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    errors: list[FieldProblem] = []
 
 
 class _ProblemResponse(JSONResponse):

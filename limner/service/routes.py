@@ -8,25 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.responses import FileResponse, JSONResponse
 
+from ..answers import Health, Ideas, JobPage, JobView, ModelList, Uploaded
 from ..errors import NotFound
 from ..storybook.captions import idea
 from .events import EventStream, Feed
 from .jobs import Job
 from .problems import documented
 from .service import Service
-from .wire import (
-    Health,
-    Ideas,
-    JobPage,
-    JobRequest,
-    JobView,
-    ModelList,
-    Uploaded,
-    image_link,
-    image_url,
-    job_view,
-    model_view,
-)
+from .wire import JobRequest, image_link, image_url, job_view, model_view
 
 router = APIRouter()
 YEAR = 31_536_000

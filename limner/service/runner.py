@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
+from ..answers import QueuedNote, StepNote
 from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped
 from ..engine.source import Source
 from ..engine.studio import Drawing, Studio
@@ -32,21 +32,6 @@ from .wire import image_link, job_view
 LEASE = 30.0
 LETTING_GO = 5.0
 log = logging.getLogger(__name__)
-
-
-class QueuedNote(BaseModel):
-    """Data of a queued event: the place in the queue, from 1."""
-
-    position: int
-
-
-class StepNote(BaseModel):
-    """Data of a step event: picture `image` has done `step` of `steps`; `preview` is a data URL."""
-
-    step: int
-    steps: int
-    image: int
-    preview: str | None
 
 
 @dataclass

@@ -1,12 +1,22 @@
-"""What goes over the wire, with examples: requests are strict (no coercion, no unknown fields)."""
+"""What goes over the wire: requests, which are strict (no coercion, no unknown fields), and how answers are made."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field
 
+from ..answers import (
+    AttentionView,
+    DefaultsView,
+    ImageLink,
+    JobView,
+    ModelView,
+    PictureLink,
+    Settings,
+    SizeView,
+)
 from ..engine.request import (
     MAX_PROMPT,
     MAX_SEED,
@@ -24,7 +34,7 @@ from ..engine.request import (
 )
 from ..registry.manifest import Manifest
 from ..registry.models import Model
-from .jobs import Image, Job, State, Stored
+from .jobs import Image, Job, Stored
 
 MAX_PICTURES = 8
 MAX_GUIDANCE = 30
@@ -57,52 +67,6 @@ _JOB_REQUEST: dict[str, Any] = {
     "prompt": "a red apple on a wooden table",
     "seed": 7,
     "n": 1,
-}
-_IMAGE_ID = "9f2c4e6a8b0d1f3e5a7c9b1d3f5e7a9c0b2d4f6e8a1c3b5d7f9e0a2c4b6d8f1e"
-_JOB: dict[str, Any] = {
-    "id": "5d1c0ab34f7e92c6d8a1b0e3",
-    "state": "succeeded",
-    "queue_position": None,
-    "step": 20,
-    "steps": 20,
-    "request": {
-        "prompt": "a red apple on a wooden table",
-        "model": "storybook",
-        "seed": 7,
-        "steps": 20,
-        "guidance_scale": 4.0,
-        "negative_prompt": "",
-        "n": 1,
-        "width": 256,
-        "height": 256,
-        "image": None,
-        "mask": None,
-        "strength": None,
-        "variation_seed": None,
-        "variation_strength": None,
-        "feature_reuse": 1,
-        "decoder": "full",
-        "attention": False,
-        "temperature": None,
-        "top_k": None,
-    },
-    "images": [
-        {
-            "id": _IMAGE_ID,
-            "url": f"/v1/images/{_IMAGE_ID}",
-            "seed": 7,
-            "width": 256,
-            "height": 256,
-            "index": 0,
-            "sizes": [],
-            "attention": None,
-        }
-    ],
-    "error": None,
-    "attempts": 1,
-    "created_at": "2026-01-31T12:00:00Z",
-    "started_at": "2026-01-31T12:00:00Z",
-    "finished_at": "2026-01-31T12:00:02Z",
 }
 
 
@@ -153,152 +117,6 @@ class JobRequest(BaseModel):
     def draw_request(self, model: str) -> DrawRequest:
         """The first picture of the job, not yet resolved; `model` where the request names none."""
         return DrawRequest(**{**self.model_dump(exclude={"n"}), "model": self.model or model})
-
-
-class Settings(BaseModel):
-    """The request with every default filled in: sent again as it is, it gives the same pictures."""
-
-    prompt: str
-    model: str
-    seed: int | None
-    steps: int | None
-    guidance_scale: float | None
-    negative_prompt: str
-    n: int
-    width: int | None
-    height: int | None
-    image: str | None
-    mask: str | None
-    strength: float | None
-    variation_seed: int | None
-    variation_strength: float | None
-    feature_reuse: int | None
-    decoder: str | None
-    attention: bool
-    temperature: float | None
-    top_k: int | None
-
-
-class Uploaded(BaseModel):
-    """A picture to work from, as it is kept: upright, RGB, at most 2048 px a side."""
-
-    id: str
-    url: str
-    width: int
-    height: int
-
-
-class PictureLink(BaseModel):
-    """A further picture that came with one, in pixels."""
-
-    url: str
-    width: int
-    height: int
-
-
-class AttentionView(BaseModel):
-    """Which word drew what: each of `maps` is one grey picture, coarse before fine, of a map a word, one below the
-    other; the brighter, the more."""
-
-    words: list[str]
-    maps: list[PictureLink]
-
-
-class ImageLink(BaseModel):
-    """A finished picture; `index` counts from 0 within the job; `seed` is its own, of a variation the variation's.
-
-    `sizes` are the smaller ones, smallest first, of a model that draws several at once; `attention` is there where it
-    was asked for.
-    """
-
-    id: str
-    url: str
-    seed: int
-    width: int
-    height: int
-    index: int
-    sizes: list[PictureLink]
-    attention: AttentionView | None
-
-
-class JobView(BaseModel):
-    """A job. `queue_position` counts from 1 while it waits; `step` is what all its pictures have reached."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_JOB]})
-
-    id: str
-    state: State
-    queue_position: int | None
-    step: int
-    steps: int
-    request: Settings
-    images: list[ImageLink]
-    error: str | None
-    attempts: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-
-class JobPage(BaseModel):
-    """Jobs, newest first; `next` is the `before` of the following page, or null at the end."""
-
-    jobs: list[JobView]
-    next: str | None
-
-
-class SizeView(BaseModel):
-    """A picture size in pixels."""
-
-    width: StrictInt
-    height: StrictInt
-
-
-class DefaultsView(BaseModel):
-    """What a job gets when it does not say; null is what a model that does not denoise does not have."""
-
-    steps: int
-    guidance_scale: float | None
-    sampler: str | None
-
-
-class ModelView(BaseModel):
-    """A model; `limits` are [least, most] of each setting that it takes (of a text, its letters); `vocabulary` is null
-    where any word may be understood; `edits` says whether it can begin from a picture."""
-
-    name: str
-    version: str
-    title: str
-    description: str
-    family: str
-    sizes: list[SizeView]
-    defaults: DefaultsView
-    limits: dict[str, tuple[int, int]]
-    vocabulary: list[str] | None
-    edits: bool
-    small: bool
-    card: str | None
-
-
-class ModelList(BaseModel):
-    """The models that jobs may name."""
-
-    models: list[ModelView]
-
-
-class Ideas(BaseModel):
-    """Sentences to try."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"ideas": ["a red apple on a wooden table"]}]})
-
-    ideas: list[str]
-
-
-class Health(BaseModel):
-    """Whether it works, and per part `ok` or what is wrong."""
-
-    status: Literal["ok", "waiting"]
-    parts: dict[str, str]
 
 
 def job_view(job: Job, step: int = 0) -> JobView:
