@@ -157,13 +157,18 @@ class Stopped:
 Event = Stepped | Finished | Failed | Stopped
 
 
+Stage = Literal["encode", "refine", "decode"]
+"""What a network call is for: conditioning from what was asked, a step of the picture, or its pixels."""
+
+
 @dataclass(frozen=True)
 class Call:
     """The next network call of a program: a graph's name, perhaps at a depth, and its named inputs, rows first.
 
     The scheduler joins calls of the same graph along the first axis and sends each program its own rows
-    of the named outputs.
+    of the named outputs. `stage` is for who watches.
     """
 
     graph: str
     inputs: dict[str, NDArray[Any]]
+    stage: Stage = "refine"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from ..errors import Busy, LimnerError, Unavailable
 from .batches import choose, join, rows_of, split
 from .request import Call, Failed, Stepped, Stopped
+from .watching import Batch, Watcher, tell, unwatched
 
 if TYPE_CHECKING:
     from ..families import Program
@@ -49,9 +51,9 @@ OnEvent = Callable[[Happening], None]
 class Ticket:
     """A program handed to a scheduler."""
 
-    def __init__(self, program: Program, on_event: OnEvent, wake: Callable[[], None]) -> None:
+    def __init__(self, program: Program, on_event: OnEvent, wake: Callable[[], None], name: str) -> None:
         """Made by `StepScheduler.submit`."""
-        self.program, self.on_event = program, on_event
+        self.program, self.on_event, self.name = program, on_event, name
         self.call: Call | None = None
         self.cancelled = threading.Event()
         self._wake = wake
@@ -78,22 +80,24 @@ class StepScheduler:
         max_programs: int = 256,
         rest: Callable[[], None] = lambda: None,
         rest_after: float = 60.0,
-        name: str = "engine",
+        model: str = "model",
+        watcher: Watcher = unwatched,
     ) -> None:
         """Call networks through `run`, at most `max_rows` rows at once, or what `rows_of_graph` says.
 
         A single call with more rows goes alone. `max_programs` may be in flight. `rest` is called once whenever
-        there has been nothing to do for `rest_after` seconds.
+        there has been nothing to do for `rest_after` seconds. `watcher` sees every call, as one of `model`.
         """
         self._run, self._max_rows, self._rows_of_graph = run, max_rows, dict(rows_of_graph or {})
         self._max_programs = max_programs
         self._rest, self._rest_after = rest, rest_after
+        self._model, self._watcher = model, watcher
         self._changed = threading.Condition()
         self._arrived: deque[Ticket] = deque()
         self._in_flight = 0
         self._closed = False
         self._active: list[Ticket] = []  # of the thread alone; who was served longest ago comes first
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"engine {model}", daemon=True)
         self._thread.start()
 
     @property
@@ -101,8 +105,8 @@ class StepScheduler:
         """How many programs have not ended."""
         return self._in_flight
 
-    def submit(self, program: Program, on_event: OnEvent) -> Ticket:
-        """Start a program at the next round; returns at once.
+    def submit(self, program: Program, on_event: OnEvent, name: str = "") -> Ticket:
+        """Start a program at the next round; returns at once. Who watches knows it by `name`.
 
         Busy where as many as allowed are in flight, Unavailable after `close`.
         """
@@ -111,7 +115,7 @@ class StepScheduler:
                 raise Unavailable("the engine is closed; it takes no more requests")
             if self._in_flight >= self._max_programs:
                 raise Busy(f"the engine draws {self._in_flight} pictures already; try again later", 1.0)
-            ticket = Ticket(program, on_event, self._wake)
+            ticket = Ticket(program, on_event, self._wake, name)
             self._in_flight += 1
             self._arrived.append(ticket)
             self._changed.notify()
@@ -181,7 +185,7 @@ class StepScheduler:
         if not calls:
             return
         try:
-            shares = split(self._run(calls[0].graph, join(calls)), calls)
+            shares = split(self._watched(group, calls), calls)
         except Exception as error:  # noqa: BLE001 - whatever a network raises is its callers' failure alone
             if len(group) == 1:
                 self._end(group[0], Failed(error))
@@ -196,6 +200,24 @@ class StepScheduler:
             self._active.remove(ticket)
             self._active.append(ticket)
             self._advance(ticket, share)
+
+    def _watched(self, group: Sequence[Ticket], calls: Sequence[Call]) -> dict[str, NDArray[Any]]:
+        """Make one call of all, and let it be seen."""
+        joined, first = join(calls), calls[0]
+        began, clock = time.time(), time.perf_counter()
+        wrong = None
+        try:
+            return self._run(first.graph, joined)
+        except Exception as error:
+            wrong = type(error).__name__
+            raise
+        finally:
+            seconds, rows = time.perf_counter() - clock, sum(map(rows_of, calls))
+            names = tuple(ticket.name for ticket in group)
+            tell(
+                self._watcher,
+                Batch(self._model, first.graph, first.stage, rows, names, began, seconds, wrong),
+            )
 
     def _advance(self, ticket: Ticket, outputs: dict[str, NDArray[Any]] | None) -> None:
         """Take a program to its next call or its end, handing out its steps on the way."""

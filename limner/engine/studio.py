@@ -21,6 +21,7 @@ from .request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Sto
 from .scheduler import Drawn, Happening, StepScheduler, Ticket
 from .source import Source, size_like
 from .variants import attentive, full, shallow
+from .watching import Loaded, TextsLookedUp, Watcher, tell, unwatched
 
 if TYPE_CHECKING:
     from ..registry.manifest import Graph
@@ -59,9 +60,13 @@ class Studio(Protocol):
         ...
 
     def start(
-        self, request: DrawRequest, on_event: Callable[[Event], None], source: Source | None = None
+        self,
+        request: DrawRequest,
+        on_event: Callable[[Event], None],
+        source: Source | None = None,
+        name: str = "",
     ) -> Drawing:
-        """Begin a picture and return at once; `source` as for `resolve`.
+        """Begin a picture and return at once; `source` as for `resolve`; who watches the engine knows it by `name`.
 
         `on_event` is called from the engine's thread and must be quick: Stepped for each step, last exactly
         one of Finished, Failed, Stopped. After `cancel()` Stopped comes within one step. Errors as `resolve`;
@@ -78,13 +83,19 @@ class LocalStudio:
     """A Studio in this process: a model is loaded at its first picture and has one step scheduler."""
 
     def __init__(
-        self, registry: Registry, backend: str = "auto", max_rows: int = 16, threads: int | None = None
+        self,
+        registry: Registry,
+        backend: str = "auto",
+        max_rows: int = 16,
+        threads: int | None = None,
+        watcher: Watcher = unwatched,
     ) -> None:
         """Draw the models of `registry`; NotFound or Unavailable where `backend` cannot be had.
 
-        `max_rows` bounds the rows of one network call (a guided step is two rows); `threads` the cores.
+        `max_rows` bounds the rows of one network call (a guided step is two rows); `threads` the cores. `watcher` sees
+        what is done.
         """
-        self._registry, self._max_rows = registry, max_rows
+        self._registry, self._max_rows, self._watcher = registry, max_rows, watcher
         self._backend = backend_of(backend, threads=threads, cache=registry.data_dir / "cache")
         self._loaded: OrderedDict[tuple[str, str], _LoadedModel] = OrderedDict()
         self._lock = Lock()
@@ -110,7 +121,11 @@ class LocalStudio:
         return loaded.resolve(request, source).model_copy(update=pinned)
 
     def start(
-        self, request: DrawRequest, on_event: Callable[[Event], None], source: Source | None = None
+        self,
+        request: DrawRequest,
+        on_event: Callable[[Event], None],
+        source: Source | None = None,
+        name: str = "",
     ) -> Ticket:
         """Begin a picture, as `Studio` says; the first of a model waits on the engine's thread for loading."""
         began = time.perf_counter()
@@ -123,6 +138,8 @@ class LocalStudio:
 
             def pass_on(happening: Happening) -> None:
                 nonlocal last
+                if not isinstance(happening, Stepped):
+                    loaded.tell_texts()
                 if isinstance(happening, Drawn):
                     seconds = time.perf_counter() - began
                     drawn = Picture(
@@ -140,7 +157,7 @@ class LocalStudio:
                     last = happening
                 on_event(happening)
 
-            return loaded.scheduler.submit(loaded.family.program(resolved, source), pass_on)
+            return loaded.scheduler.submit(loaded.family.program(resolved, source), pass_on, name)
 
     def draw(self, request: DrawRequest, source: Source | None = None) -> Picture:
         """Draw one picture and wait for it; raises what went wrong, Cancelled when the studio is closed."""
@@ -172,7 +189,7 @@ class LocalStudio:
             raise Unavailable("the studio is closed; it takes no more requests")
         key = (str(model.path), model.manifest.model_dump_json())
         if key not in self._loaded:
-            self._loaded[key] = _LoadedModel(model, self._backend, self._max_rows)
+            self._loaded[key] = _LoadedModel(model, self._backend, self._max_rows, self._watcher)
         self._loaded.move_to_end(key)
         idle = [
             other for other, loaded in self._loaded.items() if other != key and not loaded.scheduler.in_flight
@@ -185,10 +202,11 @@ class LocalStudio:
 class _LoadedModel:
     """One version of one model: its family, its networks, and the scheduler that runs them."""
 
-    def __init__(self, model: Model, backend: Backend, max_rows: int) -> None:
+    def __init__(self, model: Model, backend: Backend, max_rows: int, watcher: Watcher) -> None:
+        self._name, self._watcher, self._told = f"{model.name}@{model.version}", watcher, (0, 0)
         self.family = family(model.manifest.family)(model)
         self.sizes = model.manifest.sizes
-        self.networks = _Networks(model, backend)
+        self.networks = _Networks(model, backend, watcher)
         graphs = model.manifest.graphs.items()
         large = [name for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES]
         alone = {called: 1 for name in large for called in (name, full(name), shallow(name), attentive(name))}
@@ -197,8 +215,16 @@ class _LoadedModel:
             max_rows=max_rows,
             rows_of_graph=alone,
             rest=self.networks.rest,
-            name=f"engine {model.name}",
+            model=self._name,
+            watcher=watcher,
         )
+
+    def tell_texts(self) -> None:
+        """Let be seen how many texts were looked up since it was last told; of the engine's thread alone."""
+        found, missed = self.family.texts_looked_up
+        if (found, missed) != self._told:
+            before, self._told = self._told, (found, missed)
+            tell(self._watcher, TextsLookedUp(self._name, found - before[0], missed - before[1]))
 
     def resolve(self, request: DrawRequest, source: Source | None) -> DrawRequest:
         """Fill every None of a request that comes with `source`."""
@@ -222,8 +248,8 @@ class _LoadedModel:
 class _Networks:
     """The networks of a model, each loaded when it is first called."""
 
-    def __init__(self, model: Model, backend: Backend) -> None:
-        self._model, self._backend = model, backend
+    def __init__(self, model: Model, backend: Backend, watcher: Watcher) -> None:
+        self._model, self._backend, self._watcher = model, backend, watcher
         self._networks: dict[str, Network] = {}
         self._lock = Lock()
 
@@ -249,6 +275,8 @@ class _Networks:
                 self._networks[graph] = self._backend.load(self._model, graph)
                 seconds = time.perf_counter() - began
                 _log.info("%s: loaded '%s' in %.2f s", self._backend.name, graph, seconds)
+                name = f"{self._model.name}@{self._model.version}"
+                tell(self._watcher, Loaded(name, graph, self._backend.name, seconds))
             return self._networks[graph]
 
 

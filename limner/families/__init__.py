@@ -35,6 +35,11 @@ class Family(Protocol):
     def __init__(self, model: Model) -> None:
         """Read the small files of a model; the networks are loaded by whoever runs the programs."""
 
+    @property
+    def texts_looked_up(self) -> tuple[int, int]:
+        """Texts whose encoding was kept from before, and texts that had to be encoded, since it was made."""
+        ...
+
     def resolve(self, request: DrawRequest) -> DrawRequest:
         """Fill every None from the manifest, the seed at random; InvalidInput names the wrong field."""
         ...

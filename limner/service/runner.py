@@ -207,7 +207,9 @@ class Runner:
             for index in range(job.n):
                 if index not in done:
                     heard = self._listener(job.id, index)
-                    running.drawings[index] = self._studio.start(job.request.nth(index), heard, source)
+                    running.drawings[index] = self._studio.start(
+                        job.request.nth(index), heard, source, name=f"{job.id}/{index}"
+                    )
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the job's error
             self._failed(running, error)
         self._settle(running)

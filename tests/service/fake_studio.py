@@ -143,7 +143,11 @@ class FakeStudio:
         return request.model_copy(update=missing)
 
     def start(
-        self, request: DrawRequest, on_event: Callable[[Event], None], source: Source | None = None
+        self,
+        request: DrawRequest,
+        on_event: Callable[[Event], None],
+        source: Source | None = None,
+        name: str = "",
     ) -> FakeDrawing:
         """Begin one picture."""
         self.started.append(request)

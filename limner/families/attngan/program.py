@@ -40,6 +40,11 @@ class AttnGan:
                 f"{self._shape.vocabulary}"
             )
 
+    @property
+    def texts_looked_up(self) -> tuple[int, int]:
+        """None: it keeps no encodings."""
+        return 0, 0
+
     def resolve(self, request: DrawRequest) -> DrawRequest:
         """Fill every None that this family has, the seed at random; InvalidInput names the wrong field."""
         self._refuse(request)
@@ -73,7 +78,8 @@ class AttnGan:
         ids = self._words.ids(request.prompt)
         filled = min(len(ids), shape.tokens)
         mask = (np.arange(shape.tokens) < filled).astype(np.float32)[None]  # (1, T)
-        told = yield Call("text_encoder", {"input_ids": row(ids, shape.tokens)[None], "mask": mask})
+        tokens = row(ids, shape.tokens)[None]  # (1, T)
+        told = yield Call("text_encoder", {"input_ids": tokens, "mask": mask}, "encode")
         assert told is not None
         noise = starting_noise(request, (1, shape.noise + shape.condition))
         made = yield Call(

@@ -64,7 +64,7 @@ def begin(
 
 def _encoded(sample: _Floats, latents: Latents) -> Generator[Call, Outputs | None, _Floats]:
     """The latent (1, C, h, w) of a picture (1, 3, H, W) in -1..1, as the denoiser sees it: the posterior's mean."""
-    outputs = yield Call("vae_encoder", {"sample": sample})
+    outputs = yield Call("vae_encoder", {"sample": sample}, "encode")
     assert outputs is not None
     parameters: _Floats = outputs["latent_parameters"]
     mean: _Floats = parameters[:, : latents.channels]

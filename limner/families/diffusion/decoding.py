@@ -45,4 +45,4 @@ class Decoding:
 
     def call(self, latent: NDArray[np.float32], decoder: Decoder) -> Call:
         """The call that decodes a latent (1, C, h, w) as the denoiser knows it; its output is `sample`."""
-        return Call(_GRAPHS[decoder], {"latent_sample": latent / self._scales[decoder]})
+        return Call(_GRAPHS[decoder], {"latent_sample": latent / self._scales[decoder]}, "decode")

@@ -91,6 +91,11 @@ class Diffusion:
         self._encodings = EncodingCache(_ENCODINGS_KEPT)
         self._most_windows = _MOST_WINDOWS if _takes_any_text(model.manifest) else 1
 
+    @property
+    def texts_looked_up(self) -> tuple[int, int]:
+        """Windows of text whose encoding was kept, and those that had to be encoded, so far."""
+        return self._encodings.looked_up
+
     def resolve(self, request: DrawRequest) -> DrawRequest:
         """Fill every None from the manifest, the seed at random; InvalidInput names the wrong field."""
         for field in ("temperature", "top_k"):
@@ -210,7 +215,8 @@ class Diffusion:
         known = {key: self._encodings.get(ids) for key, ids in every.items()}
         missing = [key for key, encoding in known.items() if encoding is None]
         if missing:
-            outputs = yield Call("text_encoder", {"input_ids": np.stack([every[key] for key in missing])})
+            ids = np.stack([every[key] for key in missing])  # (N, T)
+            outputs = yield Call("text_encoder", {"input_ids": ids}, "encode")
             assert outputs is not None
             for key, encoding in zip(missing, outputs["last_hidden_state"], strict=True):
                 self._encodings.put(every[key], encoding)

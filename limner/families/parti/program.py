@@ -50,6 +50,11 @@ class Parti:
                 f"{self._shape.transformer.text_vocabulary}"
             )
 
+    @property
+    def texts_looked_up(self) -> tuple[int, int]:
+        """None: it keeps no encodings."""
+        return 0, 0
+
     def resolve(self, request: DrawRequest) -> DrawRequest:
         """Fill every None that this family has, the seed at random; InvalidInput names the wrong field."""
         defaults = self._manifest.tokens
@@ -116,7 +121,7 @@ class Parti:
         length = self._shape.transformer.text_tokens
         ids = np.stack([self._text.row(text, length) for text in texts])
         mask = (ids != PAD).astype(np.float32)
-        outputs = yield Call("text_encoder", {"input_ids": ids, "mask": mask})
+        outputs = yield Call("text_encoder", {"input_ids": ids, "mask": mask}, "encode")
         assert outputs is not None
         return outputs["memory"], mask
 
@@ -150,7 +155,7 @@ class Parti:
         side = self._shape.image.side
         grid = tokens.reshape(1, side, side).copy()
         grid[:, rows:] = grid[:, rows - 1 : rows]
-        outputs = yield Call("detokenizer", {"tokens": grid.reshape(1, -1)})
+        outputs = yield Call("detokenizer", {"tokens": grid.reshape(1, -1)}, "decode")
         assert outputs is not None
         picture = pixels(outputs["picture"], self._manifest, "its weights are broken")
         picture[rows * self._shape.image.patch :] = _BARE
