@@ -29,6 +29,7 @@ ARROWS = {
     "evaluation": {"registry", "engine", "programs", "data", "families", "storybook", "training"},
     "optimizing": {"registry", "engine", "programs", "evaluation", "storybook"},
     "service": {"answers", "registry", "engine", "storybook"},
+    "client": {"answers"},
     "api": {"registry", "engine"},
     "limner": {"api"},
     "cli": {

@@ -16,14 +16,13 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from ..answers import State
+from ..answers import FINAL, State
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
 from .schema import ImageRow, JobRow
 
 MAX_ATTEMPTS = 3
 MAX_LOSSES = 10
-FINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
 
 class Stored(BaseModel):

@@ -1,0 +1,205 @@
+"""The client for asyncio: the same calls, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+import httpx2
+
+from ..answers import JobPage, JobView, ModelList, ModelView, Uploaded
+from ..errors import LimnerError
+from . import requests
+from .connection import DEFAULT_URL, Connection
+from .events import Ended, JobEvent, read_event
+from .requests import Asked, Call
+from .results import DrawnPicture, file_of, succeeded
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class AsyncClient:
+    """As Client, for asyncio; an asynchronous context manager, for one event loop."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        api_key: str | None = None,
+        *,
+        patience: float = 60.0,
+        timeout: float = 30.0,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
+        self._connection = Connection(url, api_key, patience, timeout, verify)
+        self._http = httpx2.AsyncClient(**self._connection.options())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    async def draw(
+        self,
+        prompt: str,
+        *,
+        on_event: Callable[[JobEvent], object] | None = None,
+        **settings: Unpack[Asked],
+    ) -> list[DrawnPicture]:
+        """Draw and wait for the pictures, telling `on_event` what happens; JobFailed where it fails.
+
+        The job is cancelled where the caller does not stay to its end, as with asyncio.timeout.
+        """
+        job = await self.submit(prompt, **settings)
+        try:
+            async with aclosing(job.events()) as events:
+                async for event in events:
+                    if on_event is not None:
+                        on_event(event)
+            return await job.pictures()
+        except BaseException:
+            with suppress(LimnerError):
+                if not job.view.final:
+                    await job.cancel()
+            raise
+
+    async def submit(self, prompt: str, **settings: Unpack[Asked]) -> AsyncJob:
+        """Queue a job; when this returns it is on the service's disk."""
+        body: dict[str, Any] = dict(settings)
+        for name in ("image", "mask"):
+            if body.get(name) is not None and not isinstance(body[name], str):
+                body[name] = (await self.upload(body[name])).id
+        answer = await self._send(requests.make_job(prompt, body))
+        return AsyncJob(self, JobView.model_validate_json(answer.content))
+
+    async def job(self, job: str) -> AsyncJob:
+        """The job with that id."""
+        answer = await self._send(requests.get_job(job))
+        return AsyncJob(self, JobView.model_validate_json(answer.content))
+
+    async def jobs(self) -> AsyncIterator[AsyncJob]:
+        """All jobs, newest first, fetched as they are asked for."""
+        before: str | None = None
+        while True:
+            answer = await self._send(requests.list_jobs(before))
+            page = JobPage.model_validate_json(answer.content)
+            for view in page.jobs:
+                yield AsyncJob(self, view)
+            before = page.next
+            if before is None:
+                return
+
+    async def models(self) -> list[ModelView]:
+        """The models, the served one first."""
+        return ModelList.model_validate_json((await self._send(requests.list_models())).content).models
+
+    async def upload(self, picture: Path | bytes | Image.Image) -> Uploaded:
+        """Send a picture to work from; its `id` is for `image` and `mask`."""
+        file = await asyncio.to_thread(file_of, picture)
+        return Uploaded.model_validate_json((await self._send(requests.upload(file))).content)
+
+    async def picture(self, image: str) -> bytes:
+        """The PNG file of a picture."""
+        return (await self._send(requests.get_picture(image))).content
+
+    async def _send(self, call: Call) -> httpx2.Response:
+        tries = self._connection.tries(call)
+        while True:
+            try:
+                answer = await self._http.request(
+                    call.method, call.path, json=call.json, content=call.content, params=call.params,
+                    headers=call.headers,
+                )  # fmt: skip
+            except httpx2.HTTPError as error:
+                pause: float | None = tries.lost(error)
+            else:
+                self._connection.known = True
+                pause = tries.answered(answer)
+                if pause is None:
+                    return answer
+            await asyncio.sleep(pause or 0)
+
+
+class AsyncJob:
+    """A job of an AsyncClient; `view` is what was last heard of it."""
+
+    def __init__(self, client: AsyncClient, view: JobView) -> None:
+        self._client, self.view = client, view
+
+    @property
+    def id(self) -> str:
+        """Its id, which `AsyncClient.job` takes."""
+        return self.view.id
+
+    async def refresh(self) -> JobView:
+        """Ask how it is now."""
+        self.view = (await self._client.job(self.id)).view
+        return self.view
+
+    async def cancel(self) -> JobView:
+        """Stop drawing; a job that is over stays as it is."""
+        answer = await self._client._send(requests.cancel_job(self.id))
+        self.view = JobView.model_validate_json(answer.content)
+        return self.view
+
+    async def events(self, after: str | None = None) -> AsyncGenerator[JobEvent]:
+        """What happens, to the end, which is an Ended; where the connection is cut it goes on by itself.
+
+        `after` is the id of the last event that was seen. Who leaves before the end closes it (contextlib.aclosing).
+        """
+        cursor, client = after, self._client
+        tries = client._connection.tries(requests.follow(self.id, cursor))
+        while True:
+            call = requests.follow(self.id, cursor)
+            try:
+                async with client._http.sse(
+                    call.path, headers=call.headers, timeout=client._connection.stream_timeout
+                ) as source:
+                    client._connection.known = True
+                    if source.response.status_code == 200:
+                        async for raw in source:
+                            tries.restart()
+                            cursor = raw.id or cursor
+                            event = read_event(raw)
+                            if isinstance(event, Ended):
+                                self.view = event.job
+                            if event is not None:
+                                yield event
+                            if isinstance(event, Ended):
+                                return
+                        pause = tries.cut()
+                    else:
+                        await source.response.aread()
+                        again = tries.answered(source.response)
+                        if again is None:  # 204: the end has been told
+                            break
+                        pause = again
+            except httpx2.HTTPError as error:
+                pause = tries.lost(error)
+            await asyncio.sleep(pause)
+        yield Ended(cursor or "", await self.refresh())
+
+    async def wait(self, timeout: float | None = None) -> JobView:
+        """Wait until it is over; TimeoutError after `timeout` seconds."""
+        if not self.view.final:
+            async with asyncio.timeout(timeout), aclosing(self.events()) as events:
+                async for _ in events:
+                    pass
+        return self.view
+
+    async def pictures(self, timeout: float | None = None) -> list[DrawnPicture]:
+        """Wait for the pictures and fetch them; JobFailed, or Cancelled, where there are none."""
+        done = succeeded(await self.wait(timeout))
+        return [DrawnPicture(link, await self._client.picture(link.id)) for link in done.images]

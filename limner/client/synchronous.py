@@ -1,0 +1,215 @@
+"""The client for code that waits."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+import httpx2
+
+from ..answers import JobPage, JobView, ModelList, ModelView, Uploaded
+from ..errors import LimnerError
+from . import requests
+from .connection import DEFAULT_URL, Connection
+from .events import Ended, JobEvent, read_event
+from .requests import Asked, Call
+from .results import DrawnPicture, file_of, succeeded
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+POLL = 0.05, 1.0
+"""Seconds between two looks at a job that is waited for with a time limit: first and longest."""
+
+
+class Client:
+    """A service at `url`; may be used from several threads, and as a context manager.
+
+    `api_key` else LIMNER_API_KEY. Where the service is busy or away, calls are sent again for up to `patience` seconds,
+    as Retry-After says; one answer may take `timeout` seconds. `verify` is what certificates are checked against.
+
+    Every method raises what limner.client.errors shows.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        api_key: str | None = None,
+        *,
+        patience: float = 60.0,
+        timeout: float = 30.0,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
+        self._connection = Connection(url, api_key, patience, timeout, verify)
+        self._http = httpx2.Client(**self._connection.options())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def draw(
+        self,
+        prompt: str,
+        *,
+        on_event: Callable[[JobEvent], object] | None = None,
+        **settings: Unpack[Asked],
+    ) -> list[DrawnPicture]:
+        """Draw and wait for the pictures, telling `on_event` what happens; JobFailed where it fails.
+
+        The job is cancelled where the caller does not stay to its end, as with Ctrl-C.
+        """
+        job = self.submit(prompt, **settings)
+        try:
+            for event in job.events():
+                if on_event is not None:
+                    on_event(event)
+            return job.pictures()
+        except BaseException:
+            with suppress(LimnerError):
+                if not job.view.final:
+                    job.cancel()
+            raise
+
+    def submit(self, prompt: str, **settings: Unpack[Asked]) -> Job:
+        """Queue a job; when this returns it is on the service's disk."""
+        body: dict[str, Any] = dict(settings)
+        for name in ("image", "mask"):
+            if body.get(name) is not None and not isinstance(body[name], str):
+                body[name] = self.upload(body[name]).id
+        return Job(self, JobView.model_validate_json(self._send(requests.make_job(prompt, body)).content))
+
+    def job(self, job: str) -> Job:
+        """The job with that id."""
+        return Job(self, JobView.model_validate_json(self._send(requests.get_job(job)).content))
+
+    def jobs(self) -> Iterator[Job]:
+        """All jobs, newest first, fetched as they are asked for."""
+        before: str | None = None
+        while True:
+            page = JobPage.model_validate_json(self._send(requests.list_jobs(before)).content)
+            yield from (Job(self, view) for view in page.jobs)
+            before = page.next
+            if before is None:
+                return
+
+    def models(self) -> list[ModelView]:
+        """The models, the served one first."""
+        return ModelList.model_validate_json(self._send(requests.list_models()).content).models
+
+    def upload(self, picture: Path | bytes | Image.Image) -> Uploaded:
+        """Send a picture to work from; its `id` is for `image` and `mask`."""
+        return Uploaded.model_validate_json(self._send(requests.upload(file_of(picture))).content)
+
+    def picture(self, image: str) -> bytes:
+        """The PNG file of a picture."""
+        return self._send(requests.get_picture(image)).content
+
+    def _send(self, call: Call) -> httpx2.Response:
+        tries = self._connection.tries(call)
+        while True:
+            try:
+                answer = self._http.request(
+                    call.method, call.path, json=call.json, content=call.content, params=call.params,
+                    headers=call.headers,
+                )  # fmt: skip
+            except httpx2.HTTPError as error:
+                pause: float | None = tries.lost(error)
+            else:
+                self._connection.known = True
+                pause = tries.answered(answer)
+                if pause is None:
+                    return answer
+            time.sleep(pause or 0)
+
+
+class Job:
+    """A job of a Client; `view` is what was last heard of it."""
+
+    def __init__(self, client: Client, view: JobView) -> None:
+        self._client, self.view = client, view
+
+    @property
+    def id(self) -> str:
+        """Its id, which `Client.job` takes."""
+        return self.view.id
+
+    def refresh(self) -> JobView:
+        """Ask how it is now."""
+        self.view = self._client.job(self.id).view
+        return self.view
+
+    def cancel(self) -> JobView:
+        """Stop drawing; a job that is over stays as it is."""
+        answer = self._client._send(requests.cancel_job(self.id))
+        self.view = JobView.model_validate_json(answer.content)
+        return self.view
+
+    def events(self, after: str | None = None) -> Iterator[JobEvent]:
+        """What happens, to the end, which is an Ended; where the connection is cut it goes on by itself.
+
+        `after` is the id of the last event that was seen.
+        """
+        cursor, client = after, self._client
+        tries = client._connection.tries(requests.follow(self.id, cursor))
+        while True:
+            call = requests.follow(self.id, cursor)
+            try:
+                with client._http.sse(
+                    call.path, headers=call.headers, timeout=client._connection.stream_timeout
+                ) as source:
+                    client._connection.known = True
+                    if source.response.status_code == 200:
+                        for raw in source:
+                            tries.restart()
+                            cursor = raw.id or cursor
+                            event = read_event(raw)
+                            if isinstance(event, Ended):
+                                self.view = event.job
+                            if event is not None:
+                                yield event
+                            if isinstance(event, Ended):
+                                return
+                        pause = tries.cut()
+                    else:
+                        source.response.read()
+                        again = tries.answered(source.response)
+                        if again is None:  # 204: the end has been told
+                            break
+                        pause = again
+            except httpx2.HTTPError as error:
+                pause = tries.lost(error)
+            time.sleep(pause)
+        yield Ended(cursor or "", self.refresh())
+
+    def wait(self, timeout: float | None = None) -> JobView:
+        """Wait until it is over; TimeoutError after `timeout` seconds."""
+        if timeout is None:
+            for _ in self.events() if not self.view.final else ():
+                pass
+            return self.view
+        deadline, (pause, longest) = time.monotonic() + timeout, POLL
+        while not self.refresh().final:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"job {self.id} is {self.view.state} after {timeout:g} seconds")
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, longest)
+        return self.view
+
+    def pictures(self, timeout: float | None = None) -> list[DrawnPicture]:
+        """Wait for the pictures and fetch them; JobFailed, or Cancelled, where there are none."""
+        done = succeeded(self.wait(timeout))
+        return [DrawnPicture(link, self._client.picture(link.id)) for link in done.images]

@@ -1,0 +1,96 @@
+"""When a call is sent again, without anything being sent."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx2
+import pytest
+
+from limner.client.errors import RequestRefused, ServiceBusy, ServiceDown, ServiceError, error_of
+from limner.client.requests import get_job, make_job
+from limner.client.tries import LONGEST_PAUSE, Tries, retry_after
+from limner.errors import Unavailable
+
+GET, POST = get_job("a"), make_job("a red apple", {})
+
+
+def answer(status: int, **headers: str) -> httpx2.Response:
+    return httpx2.Response(status, headers={key.replace("_", "-"): value for key, value in headers.items()})
+
+
+def tries(call: object = GET, patience: float = 60, known: bool = True) -> Tries:
+    return Tries(call, "http://here", patience, known)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_what_is_good_is_not_sent_again(status: int) -> None:
+    assert tries().answered(answer(status)) is None
+
+
+def test_pauses_grow_and_are_bounded() -> None:
+    counted = tries(patience=1e9)
+    pauses = [counted.answered(answer(503)) or 0 for _ in range(12)]
+    assert 0 < pauses[0] <= 0.25
+    assert all(LONGEST_PAUSE / 2 <= pause <= LONGEST_PAUSE for pause in pauses[6:])
+
+
+def test_the_service_says_how_long_to_wait() -> None:
+    pause = tries(POST).answered(answer(429, retry_after="7"))
+    assert pause is not None and 7 <= pause < 8
+    with pytest.raises(ServiceBusy) as caught:
+        tries(POST).answered(answer(429, retry_after="3600"))
+    assert caught.value.retry_after == 3600
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 500])
+def test_a_refusal_is_final(status: int) -> None:
+    with pytest.raises(ServiceError):
+        tries().answered(answer(status))
+
+
+def test_what_a_proxy_lost_is_sent_again_only_where_that_does_no_harm() -> None:
+    assert tries(GET).answered(answer(502)) is not None
+    with pytest.raises(ServiceDown):
+        tries(POST).answered(answer(502))
+
+
+def test_a_lost_connection() -> None:
+    cut, refused = httpx2.ReadError("cut"), httpx2.ConnectError("refused")
+    assert tries(GET).lost(cut) > 0
+    assert tries(POST).lost(refused) > 0
+    with pytest.raises(Unavailable, match="cut"):
+        tries(POST).lost(cut)
+    with pytest.raises(Unavailable, match="is the service running"):
+        tries(GET, known=False).lost(refused)
+    with pytest.raises(Unavailable, match="cutting off"):
+        tries(GET, patience=0).cut()
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(None, None), ("5", 5), ("0", 0), ("-3", 0), ("1.5", 1.5), ("soon", None), ("inf", None), ("nan", None)],
+)
+def test_retry_after(value: str | None, seconds: float | None) -> None:
+    assert retry_after(value) == seconds
+
+
+def test_retry_after_may_be_a_date() -> None:
+    later = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True))
+    assert later is not None and 90 < later <= 100
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+def test_an_answer_that_is_no_problem_document_is_still_an_error() -> None:
+    error = error_of(503, b"<html>", None)
+    assert isinstance(error, ServiceDown) and "503" in str(error)
+
+
+@pytest.mark.parametrize("status", [422, 429, 404, 503, 500])
+def test_errors_survive_the_way_between_processes(status: int) -> None:
+    error = error_of(status, b"{}", 4.0)
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and str(again) == str(error) and again.problem == error.problem
+    assert isinstance(error, RequestRefused) == (status == 422)
