@@ -20,6 +20,7 @@ from . import (
     distill,
     draw,
     evaluate,
+    keys,
     models_import,
     models_list,
     models_show,
@@ -77,6 +78,7 @@ def limner(
 
 _data = typer.Typer(no_args_is_help=True, help="Captioned sets: draw one, check one.")
 _models = typer.Typer(no_args_is_help=True, help="The models that are here.")
+_keys = typer.Typer(no_args_is_help=True, help="Who may use a service: make a key, list, revoke, rotate.")
 _import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that others have made.")
 app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
@@ -87,10 +89,15 @@ app.command("compare")(compare.compare)
 app.command("optimize")(optimize.optimize)
 app.add_typer(_data, name="data")
 app.add_typer(_models, name="models")
+app.add_typer(_keys, name="keys")
 _data.command("storybook")(data_storybook.storybook)
 _data.command("check")(data_check.check)
 _models.command("list")(models_list.list_models)
 _models.command("show")(models_show.show)
+_keys.command("create")(keys.create)
+_keys.command("list")(keys.list_keys)
+_keys.command("revoke")(keys.revoke)
+_keys.command("rotate")(keys.rotate)
 _models.add_typer(_import, name="import")
 _import.command("sd")(models_import.sd)
 _import.command("attngan")(models_import.attngan)

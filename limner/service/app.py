@@ -14,8 +14,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from ..engine.studio import Studio
+from .access.gate import Gate, Keyring, is_open
 from .bird import router as bird
-from .host import LocalOnly, SafeHeaders, SmallBodies
+from .host import THIS_MACHINE, LocalOnly, Reach, SafeHeaders, SmallBodies
 from .problems import describe, install
 from .routes import router
 from .service import Service
@@ -32,13 +33,15 @@ def create_app(
     parallel: int = 8,
     drain_seconds: float = 30.0,
     model: str = "storybook",
+    reach: Reach = THIS_MACHINE,
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
     The parameters are those of Service, which is `app.state.service`; it starts and stops with the
-    application's lifespan, and closes the studio.
+    application's lifespan, and closes the studio. `reach` says from where it is reached.
     """
-    service = Service(data_dir, studio, preload, queue_limit, parallel, drain_seconds, model)
+    keyring = Keyring(forced=reach.beyond)
+    service = Service(data_dir, studio, preload, queue_limit, parallel, drain_seconds, model, keyring)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,9 +85,10 @@ def create_app(
 
     install(app, allowed)
     plain_openapi = app.openapi
-    app.openapi = lambda: describe(plain_openapi())  # type: ignore[method-assign]
+    app.openapi = lambda: describe(plain_openapi(), is_open)  # type: ignore[method-assign]
     app.add_middleware(SmallBodies)
-    app.add_middleware(LocalOnly)
+    app.add_middleware(Gate, keyring=keyring)
+    app.add_middleware(LocalOnly, reach=reach)
     app.add_middleware(SafeHeaders)
     return app
 

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from ..engine.heat import word_sheet
 from ..engine.request import DrawRequest, Prompt, WordMaps
 from ..errors import InvalidInput, Unavailable
+from .access import Caller, Calling
 from .jobs import Image
 from .problems import documented
 from .service import Service
@@ -62,13 +63,13 @@ class BirdAnswer(BaseModel):
     responses=documented(400, 403, 413, 415, 421, 422, 429, 503),
     summary="A bird, as the original AttnGAN's service answers",
 )
-async def draw_bird(request: Request, asked: BirdRequest) -> BirdAnswer:
+async def draw_bird(request: Request, caller: Calling, asked: BirdRequest) -> BirdAnswer:
     """Draw a caption by an AttnGAN and wait for it: the model that is served, or the first that there is."""
     service: Service = request.app.state.service
     wanted = DrawRequest(prompt=asked.caption, model=_model(service), attention=True)
-    image = await _drawn(service, wanted)
+    image = await _drawn(service, wanted, caller)
     base = str(request.base_url).rstrip("/")
-    pages = await run_in_threadpool(_pages, service, image)
+    pages = await run_in_threadpool(_pages, service, image, caller)
     sizes = [stored.id for stored in image.beside.sizes] + [image.id]
     small, medium, large = (base + image_url(_third(sizes, k)) for k in range(3))
     map1, map2 = (base + image_url(pages[k]) for k in (0, -1))
@@ -97,10 +98,10 @@ def _model(service: Service) -> str:
     return f"{found[0].name}@{found[0].version}"
 
 
-async def _drawn(service: Service, wanted: DrawRequest) -> Image:
+async def _drawn(service: Service, wanted: DrawRequest, caller: Caller) -> Image:
     """The picture of a job that is made for it; Unavailable where it does not come in time."""
     try:
-        job = await run_in_threadpool(service.accept, wanted, 1)
+        job = await run_in_threadpool(service.accept, wanted, 1, caller)
     except InvalidInput as error:
         raise InvalidInput(str(error), field="caption" if error.field == "prompt" else error.field) from None
     feed = service.feeds.of(job.id)
@@ -123,7 +124,7 @@ def _third(ids: list[str], k: int) -> str:
     return ids[round(k * (len(ids) - 1) / 2)]
 
 
-def _pages(service: Service, image: Image) -> list[str]:
+def _pages(service: Service, image: Image, caller: Caller) -> list[str]:
     """A page of each map: the picture, and where each word drew."""
 
     def read(stored: str) -> Pillow.Image:
@@ -142,5 +143,5 @@ def _pages(service: Service, image: Image) -> list[str]:
         )
         file = io.BytesIO()
         word_sheet(pixels, WordMaps(beside.words, (stacked,))).save(file, "PNG")
-        made.append(service.images.put(file.getvalue()))
+        made.append(service.keep(file.getvalue(), caller))
     return made

@@ -56,6 +56,18 @@ class DataLock:
         self._held.close()
 
 
+@contextmanager
+def beside_service(data_dir: Path) -> Iterator[Engine]:
+    """The database under `data_dir` for a command that may run beside a service. Unavailable where there is none to be
+    had."""
+    with usable(data_dir):
+        engine = open_database(data_dir / "limner.db")
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def open_database(file: Path) -> Engine:
     """Open and migrate the database at `file`, made where it does not exist.
 

@@ -1,4 +1,4 @@
-"""Who may speak to the service: programs and pages of this machine only.
+"""From where the service may be spoken to: from this machine only, unless it has keys and is told otherwise.
 
 A name that points at 127.0.0.1 (DNS rebinding) fails the Host check; a page of another site or port
 fails the Origin check, whatever the method, so a form or a script elsewhere cannot start or read work.
@@ -7,6 +7,7 @@ fails the Origin check, whatever the method, so a form or a script elsewhere can
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,15 +34,29 @@ HEADERS = {
 }
 
 
-def require_loopback(host: str) -> None:
-    """InvalidInput where `host` is not localhost, 127.0.0.1 or ::1."""
-    if host in {"localhost", "127.0.0.1", "::1"}:
-        return
-    raise InvalidInput(
-        f"host '{host}' can be reached from other machines, and access keys must come first: "
-        "use 127.0.0.1 (over the network, an SSH tunnel: ssh -L 8400:127.0.0.1:8400 this-machine)",
-        field="host",
-    )
+@dataclass(frozen=True)
+class Reach:
+    """From where the service is reached. `beyond` this machine it has other names and never does without keys."""
+
+    beyond: bool = False
+
+
+THIS_MACHINE = Reach()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    return host in {"localhost", "127.0.0.1", "::1"}
+
+
+def require_keys(host: str, some: bool) -> None:
+    """InvalidInput where `host` can be reached from other machines and there is not `some` key."""
+    if not is_loopback(host) and not some:
+        raise InvalidInput(
+            f"host '{host}' can be reached from other machines, and there is no key yet: "
+            "make one with `limner keys create NAME`, or use 127.0.0.1",
+            field="host",
+        )
 
 
 class SafeHeaders:
@@ -64,10 +79,14 @@ class SafeHeaders:
 
 
 class LocalOnly:
-    """Refuses requests by a foreign Host (421) or from a foreign Origin (403)."""
+    """Refuses requests by a foreign Host (421) or from a foreign Origin (403).
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Beyond this machine a name is none of the service's business: a page that has its own name point here gets nothing
+    without a key, and no browser sends it the cookie of another name.
+    """
+
+    def __init__(self, app: ASGIApp, reach: Reach) -> None:
+        self._app, self._reach = app, reach
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, then pass on."""
@@ -76,7 +95,7 @@ class LocalOnly:
             return
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or _name(hosts[0]) not in LOOPBACK_NAMES:
+        if len(hosts) != 1 or not (self._reach.beyond or _name(hosts[0]) in LOOPBACK_NAMES):
             shown = ", ".join(hosts)[:80]
             answer = problem(
                 421,

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from ..answers import FINAL, State
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
+from .access.holdings import hold
 from .schema import ImageRow, JobRow
 
 MAX_ATTEMPTS = 3
@@ -45,6 +46,11 @@ class Beside(BaseModel):
     words: tuple[str, ...] = ()
     maps: tuple[Stored, ...] = ()
 
+    @property
+    def ids(self) -> list[str]:
+        """Of all pictures that came with it."""
+        return [stored.id for stored in self.sizes + self.maps]
+
 
 @dataclass(frozen=True)
 class Image:
@@ -61,7 +67,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the database has it; `position` in the queue counts from 1; times are seconds since 1970."""
+    """A job of `owner` as the database has it; `position` in the queue counts from 1; times are seconds since 1970."""
 
     id: str
     state: State
@@ -74,6 +80,7 @@ class Job:
     created_at: float
     started_at: float | None
     finished_at: float | None
+    owner: str = ""
 
     @property
     def final(self) -> bool:
@@ -89,12 +96,13 @@ class JobStore:
         self._writes = sessionmaker(engine.execution_options(write=True))
         self.limit = limit
 
-    def add(self, request: DrawRequest, n: int, retry_after: float = 1.0) -> Job:
-        """Queue a job; it is on the disk when this returns. Busy when `limit` jobs wait."""
+    def add(self, request: DrawRequest, n: int, retry_after: float = 1.0, owner: str = "") -> Job:
+        """Queue a job of `owner`; it is on the disk when this returns. Busy when `limit` jobs wait."""
         with self._writes.begin() as session:
             self._check_room(session, retry_after)
             row = JobRow(
                 id=secrets.token_hex(12),
+                owner=owner,
                 state="queued",
                 request=request.model_dump_json(),
                 n=n,
@@ -114,17 +122,20 @@ class JobStore:
         if waiting >= self.limit:
             raise Busy(f"{waiting} jobs are waiting, which is all the queue takes", retry_after)
 
-    def get(self, job: str) -> Job:
-        """The job with that id; NotFound where there is none."""
+    def get(self, job: str, owner: str | None = None) -> Job:
+        """The job with that id, with `owner` only one of theirs; NotFound where there is none."""
         with self._reads.begin() as session:
-            return _job(session, _row(session, job))
+            return _job(session, _row(session, job, owner))
 
-    def page(self, limit: int, before: str | None = None) -> list[Job]:
-        """Up to `limit` jobs, newest first, from the one made before job `before`; NotFound without it."""
+    def page(self, limit: int, before: str | None = None, owner: str | None = None) -> list[Job]:
+        """Up to `limit` jobs, newest first, with `owner` only theirs, from the one made before job `before`;
+        NotFound without it."""
         with self._reads.begin() as session:
             query = select(JobRow).order_by(JobRow.number.desc()).limit(limit)
+            if owner is not None:
+                query = query.where(JobRow.owner == owner)
             if before is not None:
-                query = query.where(JobRow.number < _row(session, before).number)
+                query = query.where(JobRow.number < _row(session, before, owner).number)
             return [_job(session, row) for row in session.scalars(query)]
 
     def waiting(self) -> list[str]:
@@ -138,10 +149,11 @@ class JobStore:
         with self._reads.begin() as session:
             return session.scalar(select(func.count()).select_from(JobRow)) is not None
 
-    def cancel(self, job: str) -> Job:
-        """Cancel a job that is queued or running; one that is done stays as it is. NotFound without it."""
+    def cancel(self, job: str, owner: str | None = None) -> Job:
+        """Cancel a job, with `owner` only one of theirs, that is queued or running; one that is done stays as it is.
+        NotFound without it."""
         with self._writes.begin() as session:
-            row = _row(session, job)
+            row = _row(session, job, owner)
             if row.state not in FINAL:
                 _end(row, "cancelled", None)
             return _job(session, row)
@@ -183,6 +195,7 @@ class JobStore:
                     beside=None if image.beside == Beside() else image.beside.model_dump_json(),
                 )
             )
+            hold(session, row.owner, [image.id, *image.beside.ids])
             return True
 
     def finish(self, worker: str, job: str, error: str | None = None) -> Job:
@@ -232,9 +245,9 @@ class JobStore:
             return [_job(session, row) for row in rows]
 
 
-def _row(session: Session, job: str) -> JobRow:
+def _row(session: Session, job: str, owner: str | None = None) -> JobRow:
     row = session.scalar(select(JobRow).where(JobRow.id == job))
-    if row is None:
+    if row is None or owner not in (None, row.owner):
         raise NotFound(f"no job {job[:80]!r}")
     return row
 
@@ -273,6 +286,7 @@ def _job(session: Session, row: JobRow) -> Job:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        owner=row.owner,
     )
 
 

@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, JSONResponse
 from ..answers import Health, Ideas, JobPage, JobView, ModelList, Uploaded
 from ..errors import NotFound
 from ..storybook.captions import idea
+from .access import Calling
 from .events import EventStream, Feed
 from .jobs import Job
 from .problems import documented
@@ -37,11 +38,11 @@ def _service(request: Request) -> Service:
     responses=documented(400, 403, 413, 415, 421, 422, 429, 503),
     summary="Ask for pictures",
 )
-def make_job(request: Request, response: Response, asked: JobRequest) -> JobView:
+def make_job(request: Request, response: Response, caller: Calling, asked: JobRequest) -> JobView:
     """Queue a job. When the answer comes, the job is on the disk: it is drawn even after a crash."""
     service = _service(request)
     request.state.model = asked.model or service.model
-    job = service.accept(asked.draw_request(service.model), asked.n)
+    job = service.accept(asked.draw_request(service.model), asked.n, caller)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 
@@ -54,12 +55,13 @@ def make_job(request: Request, response: Response, asked: JobRequest) -> JobView
 )
 def list_jobs(
     request: Request,
+    caller: Calling,
     limit: Annotated[int, Query(ge=1, le=100)] = 24,
     before: Annotated[str | None, Query(max_length=64, description="A job's id: older ones follow.")] = None,
 ) -> JobPage:
-    """Jobs in any state, newest first."""
+    """The caller's jobs in any state, newest first."""
     service = _service(request)
-    found = service.store.page(limit + 1, before)
+    found = service.store.page(limit + 1, before, caller.sees)
     shown = found[:limit]
     more = shown[-1].id if len(found) > limit else None
     return JobPage(jobs=[job_view(job, service.feeds.step(job.id)) for job in shown], next=more)
@@ -71,10 +73,10 @@ def list_jobs(
     responses=documented(404, 422),
     summary="One job",
 )
-def get_job(request: Request, job_id: str) -> JobView:
+def get_job(request: Request, caller: Calling, job_id: str) -> JobView:
     """A job as it is now."""
     service = _service(request)
-    return job_view(service.store.get(job_id), service.feeds.step(job_id))
+    return job_view(service.store.get(job_id, caller.sees), service.feeds.step(job_id))
 
 
 @router.delete(
@@ -83,10 +85,10 @@ def get_job(request: Request, job_id: str) -> JobView:
     responses=documented(403, 404, 422),
     summary="Cancel a job",
 )
-def cancel_job(request: Request, job_id: str) -> JobView:
+def cancel_job(request: Request, caller: Calling, job_id: str) -> JobView:
     """Cancel a job; drawing stops at the next step. A job that is done is answered unchanged."""
     service = _service(request)
-    job = service.store.cancel(job_id)
+    job = service.store.cancel(job_id, caller.sees)
     if job.state == "cancelled":
         service.runner.cancelled(job.id)
     return job_view(job, service.feeds.step(job_id))
@@ -111,12 +113,13 @@ def cancel_job(request: Request, job_id: str) -> JobView:
 )
 def follow_job(
     request: Request,
+    caller: Calling,
     job_id: str,
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
 ) -> Response:
     """Follow a job to its end; with Last-Event-ID only what came after. A slow client misses steps."""
     service = _service(request)
-    service.store.get(job_id)
+    service.store.get(job_id, caller.sees)
     feed = service.feeds.of(job_id)
     job = service.store.get(job_id)
     if job.final:
@@ -148,11 +151,14 @@ def _told_again(job: Job) -> Feed:
     summary="A picture to work from",
 )
 def upload_image(
-    request: Request, response: Response, picture: Annotated[bytes, Body(media_type="image/png")]
+    request: Request,
+    response: Response,
+    caller: Calling,
+    picture: Annotated[bytes, Body(media_type="image/png")],
 ) -> Uploaded:
     """Send the file as it is: PNG, JPEG, WebP, BMP, GIF or TIFF. Its id is for `image` and `mask` of jobs; a picture
     that no job has taken up goes when others need the room."""
-    image, width, height = _service(request).upload(picture)
+    image, width, height = _service(request).upload(picture, caller)
     response.headers["Location"] = f"/v1/images/{image}"
     return Uploaded(id=image, url=image_url(image), width=width, height=height)
 
@@ -163,9 +169,9 @@ def upload_image(
     responses={200: {"content": {"image/png": {}}}, **documented(404, 422)},
     summary="A picture",
 )
-def get_image(request: Request, image_id: str) -> FileResponse:
+def get_image(request: Request, caller: Calling, image_id: str) -> FileResponse:
     """The PNG file. An id never means another picture, so it may be kept for ever."""
-    path = _service(request).picture(image_id)
+    path = _service(request).picture(image_id, caller)
     headers = {
         "Cache-Control": f"private, max-age={YEAR}, immutable",
         "ETag": f'"{image_id}"',

@@ -1,4 +1,4 @@
-"""The tables: jobs and their pictures. Times are seconds since 1970, UTC."""
+"""The tables: jobs and their pictures, keys, and whose things are. Times are seconds since 1970, UTC."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ class Base(DeclarativeBase):
 
 
 class JobRow(Base):
-    """One job: `request` is the resolved DrawRequest as JSON, `n` the number of pictures.
+    """One job of `owner`: `request` is the resolved DrawRequest as JSON, `n` the number of pictures.
 
     `number` gives the order of the queue and of the history. While a job runs, `worker` holds it until
     `leased_until`; `attempts` counts how often it was taken, `losses` how often its worker died holding it.
     """
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("jobs_by_state", "state", "number"),)
+    __table_args__ = (Index("jobs_by_state", "state", "number"), Index("jobs_by_owner", "owner", "number"))
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(unique=True)
+    owner: Mapped[str] = mapped_column(default="", server_default="")
     state: Mapped[str]
     request: Mapped[str] = mapped_column(Text)
     n: Mapped[int]
@@ -49,3 +50,32 @@ class ImageRow(Base):
     height: Mapped[int]
     seconds: Mapped[float]
     beside: Mapped[str | None] = mapped_column(Text)
+
+
+class HoldingRow(Base):
+    """`owner` holds picture `image`: drawn for them, or sent by them."""
+
+    __tablename__ = "holdings"
+    __table_args__ = (Index("holdings_by_image", "image"),)
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    image: Mapped[str] = mapped_column(primary_key=True)
+
+
+class KeyRow(Base):
+    """An API key: the SHA-256 of its secret as `digest`, `scopes` with blanks between them.
+
+    `quota` is compute units a day, `rate` requests a minute.
+    """
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    owner: Mapped[str]
+    digest: Mapped[str]
+    scopes: Mapped[str]
+    quota: Mapped[int | None] = mapped_column(BigInteger)
+    rate: Mapped[float | None]
+    created_at: Mapped[float]
+    revoked_at: Mapped[float | None]

@@ -17,8 +17,10 @@ from ..engine.studio import LocalStudio
 from ..errors import InvalidInput, Unavailable
 from ..registry.models import Registry
 from ..registry.places import data_dir as place
+from .access import KeyStore
 from .app import create_app
-from .host import require_loopback
+from .database import beside_service
+from .host import Reach, is_loopback, require_keys
 from .service import Service
 
 
@@ -34,11 +36,13 @@ def serve(
 
     `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
     draws what names no model, in exactly the version that it means now. `announce` is told where the page is.
-    InvalidInput beyond loopback, NotFound without the model, Unavailable where the port is taken or
-    another service uses `data_dir`.
+    InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
+    taken or another service uses `data_dir`.
     """
-    require_loopback(host)
     directory = place(data_dir)
+    if not is_loopback(host):
+        with beside_service(directory) as engine:
+            require_keys(host, KeyStore(engine).required())
     registry = Registry(directory)
     served = registry.find(model)
     if served not in registry.models():
@@ -47,7 +51,9 @@ def serve(
     exact = f"{served.name}@{served.version}"
     with bind(host, port) as listening:
         studio = LocalStudio(registry, backend=backend)
-        app = create_app(directory, studio, lambda: studio.preload(exact), model=exact)
+        app = create_app(
+            directory, studio, lambda: studio.preload(exact), model=exact, reach=Reach(not is_loopback(host))
+        )
         run_app(app, listening, announce)
 
 

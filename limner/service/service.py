@@ -19,6 +19,8 @@ from ..engine.request import DrawRequest
 from ..engine.source import Source, opened, read_source
 from ..engine.studio import Studio
 from ..errors import InvalidInput, LimnerError, NotFound, Unavailable
+from .access import Caller, Holdings, KeyStore
+from .access.gate import Keyring
 from .database import DataLock, open_database, usable
 from .events import Feeds
 from .images import ImageStore
@@ -36,11 +38,13 @@ class Service:
 
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
-    what names no model. `start` makes `store`,
+    what names no model; `keyring` is told of the keys. `start` makes `store`, `keys`, `holdings`,
     `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir` or it cannot be used.
     """
 
     store: JobStore
+    keys: KeyStore
+    holdings: Holdings
     images: ImageStore
     uploads: ImageStore
     feeds: Feeds
@@ -57,8 +61,10 @@ class Service:
         parallel: int = 8,
         drain_seconds: float = 30.0,
         model: str = "storybook",
+        keyring: Keyring | None = None,
     ) -> None:
         self.model = model
+        self.keyring = keyring or Keyring()
         self.studio = studio
         self.drain_seconds = drain_seconds
         self._data_dir, self._preload = data_dir, preload
@@ -84,6 +90,8 @@ class Service:
         try:
             self._engine = open_database(self._data_dir / "limner.db")
             self.store = JobStore(self._engine, self._queue_limit)
+            self.keys = self.keyring.keys = KeyStore(self._engine)
+            self.holdings = Holdings(self._engine)
             self.images = ImageStore(self._data_dir / "images")
             self.uploads = ImageStore(self._data_dir / "uploads", _UPLOADED_BYTES)
             self.feeds = Feeds()
@@ -103,7 +111,7 @@ class Service:
             self._lock.release()
             raise
 
-    def upload(self, data: bytes) -> tuple[str, int, int]:
+    def upload(self, data: bytes, caller: Caller) -> tuple[str, int, int]:
         """Keep a picture to work from, upright, as an RGB PNG of at most 2048 px a side; gives id, width and height.
 
         InvalidInput where it cannot be decoded or is too large. One at a time, so that many do not fill the memory.
@@ -115,7 +123,9 @@ class Service:
                 raise InvalidInput(str(error)) from None  # the body itself, no field of it
             file = io.BytesIO()
             picture.save(file, "PNG")
-            return self.uploads.put(file.getvalue()), picture.width, picture.height
+            image = self.uploads.put(file.getvalue())
+        self.holdings.hold(caller.owner, [image])
+        return image, picture.width, picture.height
 
     def source(self, request: DrawRequest) -> Source | None:
         """What a request is to be made from; InvalidInput names the id that is not known, or what does not fit."""
@@ -124,20 +134,24 @@ class Service:
         image, mask = self._bytes("image", request.image), request.mask
         return read_source(image, None if mask is None else self._bytes("mask", mask))
 
-    def accept(self, request: DrawRequest, n: int) -> Job:
-        """Queue a job of `n` pictures; it is on the disk when this returns.
+    def accept(self, request: DrawRequest, n: int, caller: Caller) -> Job:
+        """Queue a job of `n` pictures for `caller`; it is on the disk when this returns.
 
         InvalidInput names a wrong field, an unknown model too; Busy where too many wait, Unavailable while it stops.
         """
         if self.draining:
             raise Unavailable("the service is stopping; send the job again when it is back")
+        for field in ("image", "mask"):
+            name = getattr(request, field)
+            if name is not None and not self.holdings.visible(caller, name):
+                raise _unknown(field, name)
         try:
             resolved = self.studio.resolve(request, self.source(request))
         except NotFound as error:
             raise InvalidInput(str(error), field="model") from None
         self.store.check_room(self.runner.retry_after)
         self._keep(resolved)
-        job = self.store.add(resolved, n, self.runner.retry_after)
+        job = self.store.add(resolved, n, self.runner.retry_after, caller.owner)
         self.runner.look()
         return job
 
@@ -148,17 +162,26 @@ class Service:
             if name is not None and not self.images.has(name):
                 self.images.put(self._bytes(field, name))
 
-    def picture(self, image: str) -> Path:
-        """The file of a picture that was drawn or uploaded; NotFound where there is none."""
+    def keep(self, png: bytes, caller: Caller) -> str:
+        """Keep a picture that was made for `caller` beside what was drawn; gives its id."""
+        image = self.images.put(png)
+        self.holdings.hold(caller.owner, [image])
+        return image
+
+    def picture(self, image: str, caller: Caller) -> Path:
+        """The file of a picture that was drawn for or uploaded by `caller`; NotFound where there is none."""
+        if not self.holdings.visible(caller, image):
+            raise NotFound(f"no picture {image[:80]!r}")
+        return self._path(image)
+
+    def _path(self, image: str) -> Path:
         return (self.uploads if self.uploads.has(image) else self.images).path(image)
 
     def _bytes(self, field: str, image: str) -> bytes:
         try:
-            return self.picture(image).read_bytes()
+            return self._path(image).read_bytes()
         except (NotFound, FileNotFoundError):
-            raise InvalidInput(
-                f"no picture {image[:80]!r}; upload it with POST /v1/images", field=field
-            ) from None
+            raise _unknown(field, image) from None
 
     @property
     def draining(self) -> bool:
@@ -199,3 +222,7 @@ class Service:
         except Exception as error:
             self._model = f"cannot be loaded: {type(error).__name__}"
             log.exception("the model cannot be loaded")
+
+
+def _unknown(field: str, image: str) -> InvalidInput:
+    return InvalidInput(f"no picture {image[:80]!r}; upload it with POST /v1/images", field=field)

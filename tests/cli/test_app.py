@@ -25,6 +25,10 @@ VERBS = [
     ["data", "check"],
     ["models", "list"],
     ["models", "show"],
+    ["keys", "create"],
+    ["keys", "list"],
+    ["keys", "revoke"],
+    ["keys", "rotate"],
 ]
 
 

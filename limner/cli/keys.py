@@ -1,0 +1,99 @@
+"""`limner keys`: who may use a service. They work while the service runs, from its next request on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from ..service.access import KeyStore
+
+Named = Annotated[str, typer.Argument(metavar="KEY", help="Its name, or what its secret begins with.")]
+
+
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for, such as phone-app.")],
+    scopes: Annotated[str, typer.Option(help="What it may do: draw, read, admin.")] = "draw,read",
+    of: Annotated[
+        str | None, typer.Option(metavar="KEY", help="A key whose jobs and pictures it shares.")
+    ] = None,
+    quota: Annotated[
+        int | None, typer.Option(help="Compute units a day. [default: no limit]", metavar="UNITS")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests a minute. [default: no limit]")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key and print its secret, once. With the first one, the service asks everybody for a key."""
+    with _keys(data_dir) as keys:
+        key, secret = keys.create(name, [one.strip() for one in scopes.split(",")], of, quota, rate)
+    typer.echo(
+        f"key '{key.name}' may {', '.join(sorted(key.scopes))}; keep its secret, it is not shown again:",
+        err=True,
+    )
+    typer.echo(secret)
+
+
+def list_keys(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the keys, revoked ones too; never a secret."""
+    with _keys(data_dir) as keys:
+        found = keys.all()
+    if as_json:
+        import json
+
+        rows = [
+            {
+                "name": key.name, "prefix": key.prefix, "owner": key.owner, "scopes": sorted(key.scopes),
+                "quota": key.quota, "rate": key.rate, "created_at": key.created_at, "revoked_at": key.revoked_at,
+            }
+            for key in found
+        ]  # fmt: skip
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    from datetime import datetime
+
+    from rich.console import Console
+    from rich.table import Table
+
+    if not found:
+        typer.echo("no keys; make one with `limner keys create NAME`")
+        return
+    table = Table(
+        "key", "begins with", "owner", "scopes", "units a day", "requests a minute", "made", "state"
+    )
+    for key in found:
+        made = datetime.fromtimestamp(key.created_at).astimezone().strftime("%Y-%m-%d")
+        table.add_row(
+            key.name, key.prefix, key.owner, ", ".join(sorted(key.scopes)),
+            "no limit" if key.quota is None else f"{key.quota}", "no limit" if key.rate is None else f"{key.rate:g}",
+            made, "in force" if key.revoked_at is None else "revoked",
+        )  # fmt: skip
+    Console().print(table)
+
+
+def revoke(key: Named, data_dir: DataDir = None) -> None:
+    """Let a key in no more. What it made stays, for the keys that share it and for admins."""
+    with _keys(data_dir) as keys:
+        typer.echo(f"key '{keys.revoke(key).name}' is revoked")
+
+
+def rotate(key: Named, data_dir: DataDir = None) -> None:
+    """Give a key a new secret and print it, once; the old one is let in no more."""
+    with _keys(data_dir) as keys:
+        found, secret = keys.rotate(key)
+    typer.echo(f"key '{found.name}' has a new secret; keep it, it is not shown again:", err=True)
+    typer.echo(secret)
+
+
+@contextmanager
+def _keys(data_dir: DataDir) -> Iterator[KeyStore]:
+    from ..registry.places import data_dir as place
+    from ..service.access import KeyStore
+    from ..service.database import beside_service
+
+    with beside_service(place(data_dir)) as engine:
+        yield KeyStore(engine)

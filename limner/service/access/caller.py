@@ -1,0 +1,48 @@
+"""Who sent a request, and what that lets them do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from fastapi import Depends, Request
+
+Scope = Literal["draw", "read", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+NOBODY = ""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the id of their `key`, None on a service without keys; `owner` is whose what they make will be.
+
+    Several keys may have one owner. On a service without keys everybody is the same owner, NOBODY, and may do all.
+    `name` is for people and for logs.
+    """
+
+    key: str | None
+    owner: str
+    scopes: frozenset[Scope]
+    name: str = ""
+
+    def may(self, scope: Scope) -> bool:
+        """Whether a call that needs `scope` is let through; admin may do all."""
+        return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def sees(self) -> str | None:
+        """The owner whose jobs and pictures they see; None where they see everybody's."""
+        return None if "admin" in self.scopes else self.owner
+
+
+EVERYBODY = Caller(None, NOBODY, frozenset(SCOPES))
+"""Whoever reaches a service that has no keys."""
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+Calling = Annotated[Caller, Depends(_caller)]
+"""A route's parameter: who asks. A request that the gate has not seen has none and fails."""

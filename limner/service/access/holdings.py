@@ -1,0 +1,45 @@
+"""Which owner holds which picture. Pictures are named by their content, so several owners may hold the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from ..schema import HoldingRow
+from .caller import Caller
+
+
+class Holdings:
+    """The holdings of one database. Safe to use from many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._reads = sessionmaker(engine)
+        self._writes = sessionmaker(engine.execution_options(write=True))
+
+    def hold(self, owner: str, images: Iterable[str]) -> None:
+        """Note that `owner` holds `images`."""
+        with self._writes.begin() as session:
+            hold(session, owner, images)
+
+    def visible(self, caller: Caller, image: str) -> bool:
+        """Whether `caller` may see a picture, whether or not it is there."""
+        if caller.sees is None:
+            return True
+        with self._reads.begin() as session:
+            return session.get(HoldingRow, (caller.sees, image)) is not None
+
+    def let_go(self, owner: str, images: Iterable[str]) -> set[str]:
+        """Note that `owner` no longer holds `images`; tells which of them nobody holds any more."""
+        names = set(images)
+        with self._writes.begin() as session:
+            session.execute(delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(names)))
+            left = session.scalars(select(HoldingRow.image).where(HoldingRow.image.in_(names)))
+            return names - set(left)
+
+
+def hold(session: Session, owner: str, images: Iterable[str]) -> None:
+    """Note within a transaction that `owner` holds `images`."""
+    for image in images:
+        session.merge(HoldingRow(owner=owner, image=image))
