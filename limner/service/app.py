@@ -20,6 +20,8 @@ from .host import THIS_MACHINE, LocalOnly, Reach, SafeHeaders, SmallBodies
 from .problems import describe, install
 from .routes import router
 from .service import Service
+from .watching import Gauges, Metrics, Recently, Seen, Watching
+from .watching import router as watched
 from .wire import ALLOWED
 
 PAGES = Path(__file__).resolve().parent / "pages"
@@ -34,14 +36,22 @@ def create_app(
     drain_seconds: float = 30.0,
     model: str = "storybook",
     reach: Reach = THIS_MACHINE,
+    watching: Watching | None = None,
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
     The parameters are those of Service, which is `app.state.service`; it starts and stops with the
-    application's lifespan, and closes the studio. `reach` says from where it is reached.
+    application's lifespan, and closes the studio. `reach` says from where it is reached; `watching` should be the
+    watcher of `studio`, too.
     """
-    keyring = Keyring(forced=reach.beyond)
-    service = Service(data_dir, studio, preload, queue_limit, parallel, drain_seconds, model, keyring)
+    keyring, watching = Keyring(forced=reach.beyond), watching or Watching()
+    service = Service(
+        data_dir, studio, preload, queue_limit, parallel, drain_seconds, model, keyring, watching
+    )
+    metrics, recently = Metrics(), Recently()
+    watching.add(metrics)
+    watching.add(recently)
+    Gauges(service, metrics.registry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,9 +69,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = service
+    app.state.service, app.state.metrics, app.state.recently = service, metrics, recently
     app.include_router(router)
     app.include_router(bird)
+    app.include_router(watched)
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
@@ -90,6 +101,7 @@ def create_app(
     app.add_middleware(Gate, keyring=keyring)
     app.add_middleware(LocalOnly, reach=reach)
     app.add_middleware(SafeHeaders)
+    app.add_middleware(Seen, watching=watching)
     return app
 
 

@@ -27,6 +27,15 @@ from .beside import keep_beside, png_of
 from .events import Feeds
 from .images import ImageStore
 from .jobs import Image, Job, JobStore
+from .watching.sights import (
+    JobEnded,
+    JobReturned,
+    JobTaken,
+    PictureFailed,
+    PictureKept,
+    PictureStepped,
+    Watching,
+)
 from .wire import image_link, job_view
 
 LEASE = 30.0
@@ -83,6 +92,7 @@ class Runner:
         encode: Callable[[Picture], bytes],
         worker: str,
         parallel: int = 8,
+        watching: Watching | None = None,
     ) -> None:
         self._store, self._images, self._feeds, self._studio = (
             store,
@@ -91,6 +101,7 @@ class Runner:
             studio,
         )
         self._source, self._encode, self._worker, self._parallel = source, encode, worker, parallel
+        self._tell = watching or Watching()
         self._inbox: queue.SimpleQueue[_Happened | _Cancelled | _Look | _Drain] = queue.SimpleQueue()
         self._running: dict[str, _Running] = {}
         self._look, self._renewed = True, 0.0
@@ -201,6 +212,7 @@ class Runner:
 
     def _begin(self, job: Job) -> None:
         running = self._running[job.id] = _Running(job)
+        self._tell(JobTaken(job))
         done = {image.index for image in job.images}
         try:
             source = self._source(job.request)
@@ -239,6 +251,7 @@ class Runner:
     def _stepped(self, running: _Running, index: int, event: Stepped) -> None:
         job = running.job
         running.steps[index] = event.step
+        self._tell(PictureStepped(job, index, event.step, event.steps))
         feed = self._feeds.of(job.id)
         if len(running.steps) + len(job.images) >= job.n:
             feed.step = min(running.steps.values())
@@ -249,14 +262,20 @@ class Runner:
     def _keep(self, running: _Running, index: int, picture: Picture) -> None:
         height, width = picture.pixels.shape[:2]
         beside = keep_beside(self._images, picture)
-        image = self._images.put(self._encode(picture))
+        clock = time.perf_counter()
+        png = self._encode(picture)
+        encoded = time.perf_counter()
+        image = self._images.put(png)
+        stored = time.perf_counter()
         entry = Image(index, image, picture.request.own_seed, width, height, picture.seconds, beside)
         if self._store.record(self._worker, running.job.id, entry):
+            self._tell(PictureKept(running.job, entry, encoded - clock, stored - encoded))
             self._feeds.of(running.job.id).publish("image", image_link(entry), picture=index)
 
     def _failed(self, running: _Running, error: Exception) -> None:
         if running.error is None:
             running.error = error
+            self._tell(PictureFailed(running.job, type(error).__name__))
             log.warning("job %s: a picture failed: %s", running.job.id, error, exc_info=error)
             self._stop(running)
 
@@ -293,8 +312,10 @@ class Runner:
             self._seconds += 0.2 * (now.finished_at - now.started_at - self._seconds)
         if now.final:
             self._end(now)
-        elif self._deadline is not None:
-            self._feeds.of(job.id).close()
+        else:
+            self._tell(JobReturned(now, None if error is None else _sentence(error)))
+            if self._deadline is not None:
+                self._feeds.of(job.id).close()
 
     def _unfinished(self, job: Job) -> bool:
         return len(self._store.get(job.id).images) < job.n
@@ -303,6 +324,7 @@ class Runner:
         feed = self._feeds.of(job.id)
         feed.publish(job.state, job_view(job, feed.step))
         self._feeds.drop(job.id)
+        self._tell(JobEnded(job))
 
 
 def _sentence(error: Exception) -> str:

@@ -22,6 +22,7 @@ from .app import create_app
 from .database import beside_service
 from .host import Reach, is_loopback, require_keys
 from .service import Service
+from .watching import Watching
 
 
 def serve(
@@ -50,9 +51,15 @@ def serve(
     # A path cannot be asked for, and what a bare name or an alias means may change while this runs.
     exact = f"{served.name}@{served.version}"
     with bind(host, port) as listening:
-        studio = LocalStudio(registry, backend=backend)
+        watching = Watching()
+        studio = LocalStudio(registry, backend=backend, watcher=watching)
         app = create_app(
-            directory, studio, lambda: studio.preload(exact), model=exact, reach=Reach(not is_loopback(host))
+            directory,
+            studio,
+            lambda: studio.preload(exact),
+            model=exact,
+            reach=Reach(not is_loopback(host)),
+            watching=watching,
         )
         run_app(app, listening, announce)
 

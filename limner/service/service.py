@@ -25,7 +25,10 @@ from .database import DataLock, open_database, usable
 from .events import Feeds
 from .images import ImageStore
 from .jobs import Job, JobStore
+from .queue import QueueState, look_at_queue
 from .runner import Runner
+from .watching.requests import request_id
+from .watching.sights import JobAccepted, Watching
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +41,8 @@ class Service:
 
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
-    what names no model; `keyring` is told of the keys. `start` makes `store`, `keys`, `holdings`,
-    `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir` or it cannot be used.
+    what names no model; `keyring` is told of the keys, `watching` of what happens. `start` makes `store`, `keys`,
+    `holdings`, `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir` or it cannot be used.
     """
 
     store: JobStore
@@ -62,12 +65,14 @@ class Service:
         drain_seconds: float = 30.0,
         model: str = "storybook",
         keyring: Keyring | None = None,
+        watching: Watching | None = None,
     ) -> None:
         self.model = model
         self.keyring = keyring or Keyring()
         self.studio = studio
         self.drain_seconds = drain_seconds
-        self._data_dir, self._preload = data_dir, preload
+        self.watching = watching or Watching()
+        self.data_dir, self._preload = data_dir, preload
         self._queue_limit, self._parallel = queue_limit, parallel
         self._model = "loading" if preload else "ok"
         self._draining = False
@@ -78,22 +83,22 @@ class Service:
         """Open the data, begin to draw, load the model in the background. Does nothing a second time."""
         if self._started:
             return
-        with usable(self._data_dir):
+        with usable(self.data_dir):
             self._open()
         self._started = True
         if self._preload is not None:
             threading.Thread(target=self._load, name="preload", daemon=True).start()
 
     def _open(self) -> None:
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = DataLock(self._data_dir)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = DataLock(self.data_dir)
         try:
-            self._engine = open_database(self._data_dir / "limner.db")
+            self._engine = open_database(self.data_dir / "limner.db")
             self.store = JobStore(self._engine, self._queue_limit)
             self.keys = self.keyring.keys = KeyStore(self._engine)
             self.holdings = Holdings(self._engine)
-            self.images = ImageStore(self._data_dir / "images")
-            self.uploads = ImageStore(self._data_dir / "uploads", _UPLOADED_BYTES)
+            self.images = ImageStore(self.data_dir / "images")
+            self.uploads = ImageStore(self.data_dir / "uploads", _UPLOADED_BYTES)
             self.feeds = Feeds()
             worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
             self.runner = Runner(
@@ -105,6 +110,7 @@ class Service:
                 encode,
                 worker,
                 self._parallel,
+                self.watching,
             )
             self.runner.start()
         except BaseException:
@@ -152,6 +158,7 @@ class Service:
         self.store.check_room(self.runner.retry_after)
         self._keep(resolved)
         job = self.store.add(resolved, n, self.runner.retry_after, caller.owner)
+        self.watching(JobAccepted(job, request_id.get()))
         self.runner.look()
         return job
 
@@ -201,6 +208,10 @@ class Service:
         self.studio.close()
         self._engine.dispose()
         self._lock.release()
+
+    def queue(self) -> QueueState:
+        """How full the queue is."""
+        return look_at_queue(self._engine)
 
     def readiness(self) -> dict[str, str]:
         """Per part `ok` or what is wrong."""

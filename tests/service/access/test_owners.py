@@ -42,6 +42,8 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("GET", "/openapi.json"): (NOBODYS,),
     ("GET", "/healthz"): (NOBODYS,),
     ("GET", "/readyz"): (NOBODYS,),
+    ("GET", "/metrics"): (Attack(refused=(403,)),),
+    ("GET", "/v1/admin/status"): (Attack(refused=(403,)),),
     ("GET", "/v1/models"): (NOBODYS,),
     ("GET", "/v1/models/{name}/{version}/card"): (Attack(refused=(404,)),),
     ("GET", "/v1/ideas"): (NOBODYS,),
