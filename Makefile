@@ -8,14 +8,14 @@ JOBS ?= auto
 
 BASE := .venv
 FULL := .venv-test
-PAGES := tests/service/pages
+NODE := tests/service/pages tests/service/openai/js
 
 # The first name is for pip before 25.3; the second keeps the build's own packages to the same versions.
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench bench-sd bench-tuning format lint types unit chromium typescript clean
+.PHONY: help serve test bench bench-sd bench-tuning format lint types unit chromium npm clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -49,20 +49,23 @@ types: $(FULL)/installed ## Check the types of the Python code.
 	@echo "Checking types"
 	@$(FULL)/bin/mypy
 
-typescript:
+npm:
 	@command -v npm >/dev/null || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		echo "Installing Debian's npm, for the types of the page"; \
+		echo "Installing Debian's npm, for the types of the page and OpenAI's client"; \
 		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends npm; } \
 			>/dev/null || { echo "Could not install npm: see apt-get's message above" >&2; exit 1; }; \
 	else \
-		echo "The types of the page need npm: sudo apt-get install npm, or its like, then again" >&2; \
+		echo "The tests of the page and of OpenAI's client need npm: sudo apt-get install npm, or its like, then again" >&2; \
 		exit 1; \
 	fi
-	@cmp -s $(PAGES)/package-lock.json $(PAGES)/node_modules/.installed || { \
-		echo "Installing TypeScript, for the types of the page"; \
-		cd $(PAGES) && npm ci --loglevel error --no-audit --no-fund >/dev/null && cp package-lock.json node_modules/.installed; }
+	@for folder in $(NODE); do \
+		cmp -s $$folder/package-lock.json $$folder/node_modules/.installed || { \
+			echo "Installing what $$folder needs of npm"; \
+			(cd $$folder && npm ci --loglevel error --no-audit --no-fund >/dev/null && \
+				cp package-lock.json node_modules/.installed) || exit 1; }; \
+	done
 
-unit: $(FULL)/installed chromium typescript ## Run the tests (JOBS=auto, ARGS=options of pytest).
+unit: $(FULL)/installed chromium npm ## Run the tests (JOBS=auto, ARGS=options of pytest).
 	@echo "Running the tests"
 	@OMP_NUM_THREADS=1 $(FULL)/bin/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
@@ -78,7 +81,7 @@ chromium:
 	fi
 
 clean: ## Remove what these commands made, but no models, jobs or pictures.
-	rm -rf $(BASE) $(FULL) $(PAGES)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(BASE) $(FULL) $(addsuffix /node_modules,$(NODE)) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find limner tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 define make-venv

@@ -191,10 +191,21 @@ class ModelView(BaseModel):
     card: str | None
 
 
+class ModelCard(BaseModel):
+    """A model as OpenAI's clients list it: `id` is what requests name; `created` is in seconds since 1970."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "limner"
+
+
 class ModelList(BaseModel):
-    """The models that jobs may name."""
+    """The models that jobs may name; `object` and `data` say the same to OpenAI's clients."""
 
     models: list[ModelView]
+    object: Literal["list"] = "list"
+    data: list[ModelCard] = []
 
 
 class Ideas(BaseModel):

@@ -17,6 +17,7 @@ from ..engine.studio import Studio
 from .access.gate import Gate, Keyring, is_open
 from .bird import router as bird
 from .host import THIS_MACHINE, LocalOnly, Reach, SafeHeaders, SmallBodies
+from .openai.routes import router as openai
 from .problems import describe, install
 from .routes import router
 from .service import Service
@@ -73,6 +74,7 @@ def create_app(
     app.include_router(router)
     app.include_router(bird)
     app.include_router(watched)
+    app.include_router(openai)
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

@@ -6,7 +6,6 @@ by its URL. Whatever draws is a job like any other.
 
 from __future__ import annotations
 
-import asyncio
 import io
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..engine.heat import word_sheet
 from ..engine.request import DrawRequest, Prompt, WordMaps
 from ..errors import InvalidInput, Unavailable
 from .access import Caller, Calling
+from .following import ended
 from .jobs import Image
 from .problems import documented
 from .service import Service
@@ -104,16 +104,12 @@ async def _drawn(service: Service, wanted: DrawRequest, caller: Caller) -> Image
         job = await run_in_threadpool(service.accept, wanted, 1, caller)
     except InvalidInput as error:
         raise InvalidInput(str(error), field="caption" if error.field == "prompt" else error.field) from None
-    feed = service.feeds.of(job.id)
     try:
-        async with asyncio.timeout(PATIENCE):
-            while not (now := await run_in_threadpool(service.store.get, job.id)).final:
-                async for _ in feed.follow(0):
-                    pass
-                if feed.after(0)[1] and service.draining:
-                    raise Unavailable(f"the service is stopping; job {job.id} is drawn when it is back")
+        now = await ended(service, job.id, PATIENCE)
     except TimeoutError:
         raise Unavailable(f"the picture was not drawn in {PATIENCE:g} seconds; follow job {job.id}") from None
+    if not now.final:
+        raise Unavailable(f"the service is stopping; job {job.id} is drawn when it is back")
     if now.state != "succeeded":
         raise Unavailable(now.error or f"job {job.id} was {now.state}")
     return now.images[0]

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 HEARTBEAT = 15.0
 STALLED = 30.0
+STILL_HERE = b": still here\n\n"
 ENDS = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -89,6 +90,11 @@ class Feed:
 
     async def follow(self, cursor: int, heartbeat: float = HEARTBEAT) -> AsyncIterator[bytes]:
         """Events after `cursor` as bytes until the end, and a comment after `heartbeat` silent seconds."""
+        async for message in self.messages(cursor, heartbeat):
+            yield STILL_HERE if message is None else message.encode()
+
+    async def messages(self, cursor: int, heartbeat: float = HEARTBEAT) -> AsyncIterator[Message | None]:
+        """Events after `cursor` until the end, and None after `heartbeat` silent seconds."""
         waker = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._wakers.add(waker)
@@ -98,7 +104,7 @@ class Feed:
                 messages, closed = self.after(cursor)
                 for message in messages:
                     cursor = message.id
-                    yield message.encode()
+                    yield message
                 if closed:
                     return
                 if messages:
@@ -106,7 +112,7 @@ class Feed:
                 try:
                     await asyncio.wait_for(waker[1].wait(), heartbeat)
                 except TimeoutError:
-                    yield b": still here\n\n"
+                    yield None
         finally:
             with self._lock:
                 self._wakers.discard(waker)
@@ -160,17 +166,17 @@ class Feeds:
 
 
 class EventStream(Response):
-    """The answer that follows a feed. A client that takes nothing for STALLED seconds is let go."""
+    """The answer that sends events as they come. A client that takes nothing for STALLED seconds is let go."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, cursor: int, heartbeat: float = HEARTBEAT) -> None:
+    def __init__(self, events: AsyncIterator[bytes]) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._feed, self._cursor, self._heartbeat = feed, cursor, heartbeat
+        self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the feed ends, the client leaves or it stalls."""
+        """Send until the events end, the client leaves or it stalls."""
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
         try:
@@ -185,7 +191,7 @@ class EventStream(Response):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
-            async for part in self._feed.follow(self._cursor, self._heartbeat):
+            async for part in self._events:
                 message = {
                     "type": "http.response.body",
                     "body": part,

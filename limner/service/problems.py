@@ -12,16 +12,34 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from ..answers import FieldProblem, Problem
 from ..errors import Busy, InvalidInput, NotFound, Unavailable
+from .openai.refusals import in_openai_form, refusal
 from .wire import JobRequest
 
 log = logging.getLogger(__name__)
 
 
 class _ProblemResponse(JSONResponse):
+    """A problem document, or OpenAI's form of it where their clients asked."""
+
     media_type = "application/problem+json"
+
+    def __init__(self, document: Problem, headers: Mapping[str, str] | None) -> None:
+        super().__init__(document.model_dump(), document.status, headers=dict(headers or {}))
+        self._document = document
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if in_openai_form(scope):
+            document = self._document
+            param = document.errors[0].field if document.errors else None
+            self.status_code, content = refusal(document.status, document.detail, param)
+            self.body = self.render(content)
+            self.headers["content-type"] = "application/json"
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
 
 
 def problem(
@@ -32,7 +50,7 @@ def problem(
 ) -> Response:
     """The answer for one error."""
     document = Problem(title=_title(status), status=status, detail=detail, errors=list(errors))
-    return _ProblemResponse(document.model_dump(), status, headers=dict(headers or {}))
+    return _ProblemResponse(document, headers)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -12,11 +12,12 @@ from ..answers import Health, Ideas, JobPage, JobView, ModelList, Uploaded
 from ..errors import NotFound
 from ..storybook.captions import idea
 from .access import Calling
-from .events import EventStream, Feed
-from .jobs import Job
+from .events import EventStream
+from .following import feed_of
+from .openai.models import model_cards
 from .problems import documented
 from .service import Service
-from .wire import JobRequest, image_link, image_url, job_view, model_view
+from .wire import JobRequest, image_url, job_view, model_view
 
 router = APIRouter()
 YEAR = 31_536_000
@@ -118,29 +119,13 @@ def follow_job(
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
 ) -> Response:
     """Follow a job to its end; with Last-Event-ID only what came after. A slow client misses steps."""
-    service = _service(request)
-    service.store.get(job_id, caller.sees)
-    feed = service.feeds.of(job_id)
-    job = service.store.get(job_id)
+    job, feed = feed_of(_service(request), job_id, caller.sees)
     if job.final:
-        # The runner may be between the job's end and telling it: whoever follows this feed must still hear.
-        feed.publish(job.state, job_view(job, feed.step))
-        service.feeds.drop(job_id)
-        feed = _told_again(job)
         cursor = int(last_event_id[:18]) if last_event_id and last_event_id.isdecimal() else 0
         if not feed.after(cursor)[0]:
             return Response(status_code=204)
-        return EventStream(feed, cursor)
-    return EventStream(feed, feed.resume_from(last_event_id))
-
-
-def _told_again(job: Job) -> Feed:
-    # The end gets the time of the end, which is never after the id it had in the feed it first came in.
-    feed = Feed(start=int((job.finished_at or 0) * 1000) - len(job.images) - 1)
-    for image in job.images:
-        feed.publish("image", image_link(image), picture=image.index)
-    feed.publish(job.state, job_view(job))
-    return feed
+        return EventStream(feed.follow(cursor))
+    return EventStream(feed.follow(feed.resume_from(last_event_id)))
 
 
 @router.post(
@@ -186,7 +171,8 @@ def list_models(request: Request) -> ModelList:
     models = service.studio.models()
     first = [m for m in models if service.model in {m.name, f"{m.name}@{m.version}"}]
     rest = [m for m in models if m not in first]
-    return ModelList(models=[model_view(model) for model in first + rest])
+    views = [model_view(model) for model in first + rest]
+    return ModelList(models=views, data=model_cards(first + rest))
 
 
 @router.get(

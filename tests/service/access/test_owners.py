@@ -45,6 +45,7 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("GET", "/metrics"): (Attack(refused=(403,)),),
     ("GET", "/v1/admin/status"): (Attack(refused=(403,)),),
     ("GET", "/v1/models"): (NOBODYS,),
+    ("GET", "/v1/models/{model}"): (NOBODYS,),
     ("GET", "/v1/models/{name}/{version}/card"): (Attack(refused=(404,)),),
     ("GET", "/v1/ideas"): (NOBODYS,),
     ("POST", "/v1/jobs"): (
@@ -67,6 +68,10 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("GET", "/v1/jobs/{job_id}/events"): (NOT_THERE, Attack(refused=(404,), headers={"last-event-id": "1"})),
     ("POST", "/v1/images"): (OWN_ONLY,),
     ("GET", "/v1/images/{image_id}"): (NOT_THERE,),
+    ("GET", "/v1/images/{image_id}/copy"): (NOT_THERE, Attack("?size=32x32&format=webp", refused=(404,))),
+    ("POST", "/v1/images/generations"): (
+        Attack(bodies=({"prompt": "a cat", "image": "{image}"},), refused=(400,)),
+    ),
     ("POST", "/api/v1.0/bird"): (Attack(bodies=({"caption": "a bird"},), refused=(503,)),),
 }
 
@@ -107,7 +112,13 @@ def test_no_call_reaches_for_anothers_things(client: TestClient, known: As, stud
     studio.gate.clear()
     waiting = one.post("/v1/jobs", json={"prompt": "a secret"}).json()["id"]
     app: Any = client.app
-    names = {"{upload}": upload, "{own}": own, "{name}": "storybook", "{version}": "1"}
+    names = {
+        "{upload}": upload,
+        "{own}": own,
+        "{name}": "storybook",
+        "{version}": "1",
+        "{model}": "storybook",
+    }
     tried = successes = 0
     for method, path in routes(app):
         for attack in CALLS[method, path]:

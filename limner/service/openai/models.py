@@ -1,0 +1,59 @@
+"""Models as OpenAI's clients list them, and the one that a request means."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...answers import ModelCard
+from ...engine.request import DrawRequest
+from ...engine.studio import Studio
+from ...errors import InvalidInput, NotFound
+from ...registry.manifest import MANIFEST_NAME, Manifest
+from ...registry.models import Model
+
+
+@dataclass(frozen=True)
+class Meant:
+    """The model that a reference means, and what it draws when a request does not say."""
+
+    model: Model
+    defaults: DrawRequest
+
+    @property
+    def manifest(self) -> Manifest:
+        """The model's manifest."""
+        return self.model.manifest
+
+
+def meant(studio: Studio, reference: str) -> Meant:
+    """What a name, a name@version or a name@alias means; NotFound lists the models where it is none of them."""
+    models = studio.models()
+    try:
+        defaults = studio.resolve(DrawRequest(prompt="a picture", model=reference))
+    except NotFound:
+        known = ", ".join(card.id for card in model_cards(models))
+        raise NotFound(f"the model '{reference[:140]}' does not exist here; known: {known}") from None
+    for model in models:
+        if defaults.model in (model.name, f"{model.name}@{model.version}"):
+            return Meant(model, defaults)
+    raise InvalidInput(f"the model '{reference[:140]}' draws no pictures", field="model")
+
+
+def model_cards(models: Sequence[Model]) -> list[ModelCard]:
+    """The models in that order; one of several versions of a name is called by its version, too."""
+    names = Counter(model.name for model in models)
+    return [
+        model_card(model, f"{model.name}@{model.version}" if names[model.name] > 1 else model.name)
+        for model in models
+    ]
+
+
+def model_card(model: Model, name: str) -> ModelCard:
+    """A model under the name that a client uses."""
+    try:
+        created = int((model.path / MANIFEST_NAME).stat().st_mtime)
+    except OSError:
+        created = 0
+    return ModelCard(id=name, created=created)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+
+from limner.service.app import create_app
+from limner.service.service import Service
+
+from ..fake_studio import FakeStudio
+from ..running import running
+
+
+@dataclass(frozen=True)
+class Server:
+    """The service over the fake studio, behind a port of this machine."""
+
+    url: str
+    studio: FakeStudio
+    service: Service
+
+    def client(self, retries: int = 0) -> openai.OpenAI:
+        """The official client, which refuses answers that are not as its types say."""
+        return openai.OpenAI(
+            base_url=self.url, api_key="any", max_retries=retries, _strict_response_validation=True
+        )
+
+    def asynchronous(self) -> openai.AsyncOpenAI:
+        """The same for asyncio."""
+        return openai.AsyncOpenAI(
+            base_url=self.url, api_key="any", max_retries=0, _strict_response_validation=True
+        )
+
+    def fill(self) -> None:
+        """Fill the queue: one job is drawn and stays so, three wait."""
+        self.studio.gate.clear()
+        for k in range(4):
+            answer = httpx.post(f"{self.url}/jobs", json={"prompt": "a red apple"}).json()
+            while k == 0 and httpx.get(f"{self.url}/jobs/{answer['id']}").json()["state"] != "running":
+                pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Three jobs may wait, one is drawn at a time."""
+    studio = FakeStudio()
+    app = create_app(tmp_path, studio, queue_limit=3, parallel=1, drain_seconds=0.2)
+    with running(app) as address:
+        httpx.get(f"{address}/healthz")  # answered once the service has started
+        yield Server(f"{address}/v1", studio, app.state.service)
+        studio.gate.set()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[openai.OpenAI]:
+    with server.client() as made:
+        yield made

@@ -1,0 +1,166 @@
+"""Errors as the official Python client raises them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from limner.service.openai import routes
+
+from .conftest import Server
+from .test_generations import PROMPT
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "said"),
+    [
+        ({"prompt": ""}, "prompt", "at least 1 character"),
+        ({"prompt": "a\x00b"}, "prompt", "control characters"),
+        ({"prompt": "a" * 1001}, "prompt", "at most 1000"),
+        ({"n": 0}, "n", "greater than or equal to 1"),
+        ({"n": 11}, "n", "less than or equal to 10"),
+        ({"n": True}, "n", "integer"),
+        ({"size": "big"}, "size", "WIDTHxHEIGHT"),
+        ({"size": "15x64"}, "size", "16 to 1792"),
+        ({"size": "1793x64"}, "size", "16 to 1792"),
+        ({"size": "1792x1792"}, "size", "1,835,008"),
+        ({"size": "1024x1024x3"}, "size", "WIDTHxHEIGHT"),
+        ({"size": "\u0661\u0660\u0660x100"}, "size", "WIDTHxHEIGHT"),
+        ({"quality": "max"}, "quality", "'max'"),
+        ({"background": "transparent"}, "background", "'transparent'"),
+        ({"output_format": "svg"}, "output_format", "'svg'"),
+        ({"output_compression": 50}, "output_compression", "jpeg or webp"),
+        ({"output_compression": 101, "output_format": "webp"}, "output_compression", "100"),
+        ({"response_format": "file"}, "response_format", "'file'"),
+        ({"response_format": "url", "stream": True}, "response_format", "b64_json"),
+        ({"partial_images": 2}, "partial_images", "stream"),
+        ({"partial_images": 4, "stream": True}, "partial_images", "3"),
+        ({"moderation": "low"}, "moderation", "'low'"),
+        ({"style": "vivid"}, "style", "cannot be honoured"),
+        ({"frame_count": 3}, "frame_count", "cannot be honoured"),
+        ({"extra_body": {"seed": 2**32}}, "seed", "4294967295"),
+        ({"extra_body": {"seed": "7"}}, "seed", "integer"),
+        ({"extra_body": {"colour": "red"}}, "colour", "unknown parameter"),
+    ],
+)
+def test_what_cannot_be_honoured_is_named(
+    client: openai.OpenAI, server: Server, fields: dict[str, Any], param: str, said: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.images.generate(**{"prompt": PROMPT, **fields})
+    error = refused.value
+    assert (error.param, error.type, error.code) == (param, "invalid_request_error", "invalid_value")
+    assert said in error.message
+    assert not server.studio.started
+
+
+@pytest.mark.parametrize("model", ["gpt-image-2", "storybook@9"])
+def test_an_unknown_model_is_not_found(client: openai.OpenAI, model: str) -> None:
+    with pytest.raises(openai.NotFoundError) as refused:
+        client.images.generate(prompt=PROMPT, model=model)
+    assert (refused.value.param, refused.value.code) == ("model", "model_not_found")
+    assert model in refused.value.message and "known: storybook" in refused.value.message
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"[" * 60_000, b"\xff"])
+def test_a_body_that_is_no_object(server: Server, body: bytes) -> None:
+    answer = httpx.post(
+        f"{server.url}/images/generations", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert (
+        answer.json()["error"]["type"] == "invalid_request_error"
+        and "JSON" in answer.json()["error"]["message"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status"),
+    [
+        ({"Content-Type": "text/plain"}, b"{}", 415),
+        ({"Content-Type": "application/json"}, b" " * 70_000, 413),
+        ({"Content-Type": "application/json", "Host": "example.org"}, b"{}", 421),
+        ({"Content-Type": "application/json", "Origin": "https://example.org"}, b"{}", 403),
+    ],
+)
+def test_what_the_service_refuses_itself_has_the_same_form(
+    server: Server, headers: dict[str, str], content: bytes, status: int
+) -> None:
+    answer = httpx.post(f"{server.url}/images/generations", content=content, headers=headers)
+    assert answer.status_code == status and answer.headers["content-type"] == "application/json"
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_other_calls_keep_problem_documents(server: Server) -> None:
+    for path in ("images/generations", "images/edits"):
+        answer = httpx.get(f"{server.url}/{path}")
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_full_queue_says_when_to_come_back(client: openai.OpenAI, server: Server) -> None:
+    server.fill()
+    with pytest.raises(openai.RateLimitError) as refused:
+        client.images.generate(prompt=PROMPT)
+    assert float(refused.value.response.headers["retry-after"]) >= 1
+    assert (refused.value.code, refused.value.type) == ("rate_limit_exceeded", "rate_limit_error")
+
+
+def test_a_failed_job_is_not_drawn_again_by_the_client(server: Server) -> None:
+    server.studio.failures = 3
+    with server.client(retries=2) as client, pytest.raises(openai.InternalServerError) as failed:
+        client.images.generate(prompt=PROMPT)
+    assert failed.value.code == "drawing_failed" and "the paint ran out" in failed.value.message
+    assert len(server.studio.started) == 3, "one job, tried three times"
+
+
+def test_a_cancelled_job_says_so(server: Server) -> None:
+    server.studio.gate.clear()
+    raised: list[openai.APIError] = []
+
+    def draw() -> None:
+        with server.client() as client:
+            try:
+                client.images.generate(prompt=PROMPT)
+            except openai.APIError as error:
+                raised.append(error)
+
+    drawing = threading.Thread(target=draw)
+    drawing.start()
+    job = _first_job(server)
+    httpx.delete(f"{server.url}/jobs/{job}")
+    drawing.join(30)
+    assert isinstance(raised[0], openai.ConflictError) and raised[0].code == "cancelled"
+    assert job in raised[0].message
+
+
+def test_a_job_that_takes_too_long_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "PATIENCE", 0.2)
+    server.studio.gate.clear()
+    with server.client(retries=2) as client, pytest.raises(openai.InternalServerError) as late:
+        client.images.generate(prompt=PROMPT)
+    assert (late.value.status_code, late.value.code) == (504, "timeout")
+    assert late.value.response.headers["limner-job"] == _first_job(server)
+    assert len(server.studio.started) == 1
+
+
+def test_a_client_that_leaves_does_not_end_its_job(server: Server) -> None:
+    server.studio.gate.clear()
+    with server.client() as client, pytest.raises(openai.APITimeoutError):
+        client.images.generate(prompt=PROMPT, timeout=0.5)
+    job = _first_job(server)
+    server.studio.gate.set()
+    with httpx.stream("GET", f"{server.url}/jobs/{job}/events", timeout=30) as events:
+        assert "event: succeeded" in "".join(events.iter_text())
+
+
+def _first_job(server: Server) -> str:
+    """The one job there is, as soon as it is there."""
+    while True:
+        jobs = httpx.get(f"{server.url}/jobs").json()["jobs"]
+        if jobs:
+            return str(jobs[0]["id"])
