@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from ..engine.studio import Studio
 from .access.gate import Gate, Keyring, is_open
+from .access.sessions import router as session
 from .bird import router as bird
 from .host import THIS_MACHINE, LocalOnly, Reach, SafeHeaders, SmallBodies
 from .openai.routes import router as openai
@@ -75,6 +76,7 @@ def create_app(
     app.include_router(bird)
     app.include_router(watched)
     app.include_router(openai)
+    app.include_router(session)
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

@@ -49,6 +49,11 @@ class ImageStore:
             self._forget(self._most, place)
         return image
 
+    def remove(self, image: str) -> None:
+        """Remove a picture, where it is there."""
+        if self.has(image):
+            self._place(image).unlink(missing_ok=True)
+
     def has(self, image: str) -> bool:
         """Whether it is there."""
         return _is_id(image) and self._place(image).is_file()

@@ -59,7 +59,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {s: {"description": _title(s), "content": content} for s in statuses}
 
 
-def describe(document: dict[str, Any], is_open: Callable[[str], bool]) -> dict[str, Any]:
+def describe(document: dict[str, Any], is_open: Callable[[str, str], bool]) -> dict[str, Any]:
     """Add to an OpenAPI document, in place, the schema of problems, and that what is not open may need a key."""
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
@@ -68,10 +68,18 @@ def describe(document: dict[str, Any], is_open: Callable[[str], bool]) -> dict[s
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     bearer = {"type": "http", "scheme": "bearer", "description": "A key, where the service has any."}
-    document["components"]["securitySchemes"] = {"key": bearer}
+    cookie = {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "limner_session",
+        "description": "Of POST /v1/session.",
+    }
+    document["components"]["securitySchemes"] = {"key": bearer, "session": cookie}
     for path, operations in document["paths"].items():
-        for operation in () if is_open(path) else operations.values():
-            operation["security"] = [{}, {"key": []}]
+        for method, operation in operations.items():
+            if is_open(method.upper(), path):
+                continue
+            operation["security"] = [{}, {"key": []}, {"session": []}]
             operation["responses"] |= {str(k): v for k, v in documented(401, 403).items()}
     return document
 

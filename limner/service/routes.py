@@ -86,9 +86,16 @@ def get_job(request: Request, caller: Calling, job_id: str) -> JobView:
     responses=documented(403, 404, 422),
     summary="Cancel a job",
 )
-def cancel_job(request: Request, caller: Calling, job_id: str) -> JobView:
+def cancel_job(
+    request: Request,
+    caller: Calling,
+    job_id: str,
+    forget: Annotated[bool, Query(description="Also forget the job and its pictures.")] = False,
+) -> JobView:
     """Cancel a job; drawing stops at the next step. A job that is done is answered unchanged."""
     service = _service(request)
+    if forget:
+        return job_view(service.forget(job_id, caller))
     job = service.store.cancel(job_id, caller.sees)
     if job.state == "cancelled":
         service.runner.cancelled(job.id)

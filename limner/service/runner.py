@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -269,6 +269,9 @@ class Runner:
         stored = time.perf_counter()
         entry = Image(index, image, picture.request.own_seed, width, height, picture.seconds, beside)
         if self._store.record(self._worker, running.job.id, entry):
+            if not self._images.has(image):  # somebody let the same picture go just before it was noted down
+                self._images.put(png)
+                keep_beside(self._images, picture)
             self._tell(PictureKept(running.job, entry, encoded - clock, stored - encoded))
             self._feeds.of(running.job.id).publish("image", image_link(entry), picture=index)
 
@@ -289,11 +292,33 @@ class Runner:
             running.cancelled = True
             self._stop(running)
         self._look = True  # those behind it in the queue have moved up
-        self._end(self._store.get(job))
+        try:
+            self._end(self._store.get(job))
+        except NotFound:  # it is forgotten, too
+            self._feeds.of(job).close()
+            self._feeds.drop(job)
 
     def _settle(self, running: _Running) -> None:
         if running.drawings:
             return
+        try:
+            now = self._settled(running)
+        except NotFound:  # it was forgotten meanwhile
+            now = replace(running.job, state="cancelled")
+        job = running.job
+        del self._running[job.id]
+        self._look = True
+        if now.state == "succeeded" and now.started_at is not None and now.finished_at is not None:
+            self._seconds += 0.2 * (now.finished_at - now.started_at - self._seconds)
+        if now.final:
+            self._end(now)
+        else:
+            self._tell(JobReturned(now, None if running.error is None else _sentence(running.error)))
+            if self._deadline is not None:
+                self._feeds.of(job.id).close()
+
+    def _settled(self, running: _Running) -> Job:
+        """The job, ended or given back; NotFound where it was forgotten meanwhile."""
         job, error = running.job, running.error
         if running.cancelled:
             now = self._store.get(job.id)
@@ -306,16 +331,7 @@ class Runner:
         else:
             reason = "drawing stopped before its end" if error is None else _sentence(error)
             now = self._store.give_back(self._worker, job.id, reason)
-        del self._running[job.id]
-        self._look = True
-        if now.state == "succeeded" and now.started_at is not None and now.finished_at is not None:
-            self._seconds += 0.2 * (now.finished_at - now.started_at - self._seconds)
-        if now.final:
-            self._end(now)
-        else:
-            self._tell(JobReturned(now, None if error is None else _sentence(error)))
-            if self._deadline is not None:
-                self._feeds.of(job.id).close()
+        return now
 
     def _unfinished(self, job: Job) -> bool:
         return len(self._store.get(job.id).images) < job.n

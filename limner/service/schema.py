@@ -79,3 +79,13 @@ class KeyRow(Base):
     rate: Mapped[float | None]
     created_at: Mapped[float]
     revoked_at: Mapped[float | None]
+
+
+class SessionRow(Base):
+    """A browser that is signed in with `key`: the SHA-256 of its cookie as `digest`."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    expires_at: Mapped[float]

@@ -21,8 +21,10 @@ from ..engine.studio import Studio
 from ..errors import InvalidInput, LimnerError, NotFound, Unavailable
 from .access import Caller, Holdings, KeyStore
 from .access.gate import Keyring
+from .access.sessions import Sessions
 from .database import DataLock, open_database, usable
 from .events import Feeds
+from .forgetting import forget
 from .images import ImageStore
 from .jobs import Job, JobStore
 from .queue import QueueState, look_at_queue
@@ -48,6 +50,7 @@ class Service:
     store: JobStore
     keys: KeyStore
     holdings: Holdings
+    sessions: Sessions
     images: ImageStore
     uploads: ImageStore
     feeds: Feeds
@@ -96,6 +99,7 @@ class Service:
             self._engine = open_database(self.data_dir / "limner.db")
             self.store = JobStore(self._engine, self._queue_limit)
             self.keys = self.keyring.keys = KeyStore(self._engine)
+            self.sessions = self.keyring.sessions = Sessions(self._engine)
             self.holdings = Holdings(self._engine)
             self.images = ImageStore(self.data_dir / "images")
             self.uploads = ImageStore(self.data_dir / "uploads", _UPLOADED_BYTES)
@@ -129,8 +133,7 @@ class Service:
                 raise InvalidInput(str(error)) from None  # the body itself, no field of it
             file = io.BytesIO()
             picture.save(file, "PNG")
-            image = self.uploads.put(file.getvalue())
-        self.holdings.hold(caller.owner, [image])
+            image = self._held(self.uploads, file.getvalue(), caller)
         return image, picture.width, picture.height
 
     def source(self, request: DrawRequest) -> Source | None:
@@ -171,9 +174,28 @@ class Service:
 
     def keep(self, png: bytes, caller: Caller) -> str:
         """Keep a picture that was made for `caller` beside what was drawn; gives its id."""
-        image = self.images.put(png)
+        return self._held(self.images, png, caller)
+
+    def _held(self, store: ImageStore, png: bytes, caller: Caller) -> str:
+        image = store.put(png)
         self.holdings.hold(caller.owner, [image])
+        if not store.has(image):  # somebody let it go just before it was noted down
+            store.put(png)
         return image
+
+    def forget(self, job: str, caller: Caller) -> Job:
+        """Forget one of the caller's jobs and its pictures, cancelled where it is not done; gives it as it was.
+
+        NotFound where there is none.
+        """
+        found = self.store.cancel(job, caller.sees)
+        self.runner.cancelled(job)
+        forget(self._engine, job, self._remove)
+        return found
+
+    def _remove(self, image: str) -> None:
+        self.images.remove(image)
+        self.uploads.remove(image)
 
     def picture(self, image: str, caller: Caller) -> Path:
         """The file of a picture that was drawn for or uploaded by `caller`; NotFound where there is none."""

@@ -1,7 +1,8 @@
 """The gate: recognises who sent a request, refuses whom nobody knows, and holds scopes.
 
 What is not named OPEN needs a key, so that a call that somebody adds is closed until it is thought about: GET needs
-`read`, anything else `draw`, what lies under an address of ADMIN needs `admin`.
+`read`, anything else `draw`, what lies under an address of ADMIN needs `admin`. A browser that is signed in sends its
+session's cookie in place of a key.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from starlette.types import Scope as Connection
 from ..problems import problem
 from .caller import EVERYBODY, Caller, Scope
 from .keys import KeyStore
+from .sessions import Sessions, cookie_of
 
 OPEN = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
 OPEN_FOLDER = "/pages/"
+SESSION = "/v1/session"
 ADMIN = ("/metrics", "/v1/admin")
 _BEARER = re.compile(r"bearer +(\S{1,200})", re.IGNORECASE)
 
@@ -30,15 +33,20 @@ class Keyring:
     def __init__(self, forced: bool = False) -> None:
         self.forced = forced
         self.keys: KeyStore | None = None
+        self.sessions: Sessions | None = None
 
     def recognised(self, headers: Headers) -> Caller | None:
         """Who sent a request with these headers; None where nobody is known by them. Reads the database."""
-        assert self.keys is not None, "the service has not started"
+        assert self.keys is not None and self.sessions is not None, "the service has not started"
         if not self.forced and not self.keys.required():
             return EVERYBODY
-        sent = headers.getlist("authorization")
-        found = _BEARER.fullmatch(sent[0].strip()) if len(sent) == 1 else None
-        key = None if found is None else self.keys.recognise(found.group(1))
+        sent, cookie = headers.getlist("authorization"), cookie_of(headers.get("cookie"))
+        if sent or cookie is None:
+            found = _BEARER.fullmatch(sent[0].strip()) if len(sent) == 1 else None
+            key = None if found is None else self.keys.recognise(found.group(1))
+        else:
+            begun_with = self.sessions.key(cookie)
+            key = None if begun_with is None else self.keys.get(begun_with)
         return None if key is None else key.caller
 
 
@@ -50,11 +58,12 @@ class Gate:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Recognise, then pass on."""
-        if scope["type"] != "http" or is_open(scope["path"]):
+        if scope["type"] != "http" or is_open(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
         try:
-            caller = await run_in_threadpool(self._keyring.recognised, Headers(scope=scope))
+            caller = await run_in_threadpool(self._keyring.recognised, headers)
         except SQLAlchemyError:
             answer = problem(503, "the database does not answer; try again", headers={"Retry-After": "5"})
             await answer(scope, receive, send)
@@ -63,7 +72,11 @@ class Gate:
         if caller is None:
             said = "send a key that is in force as Authorization: Bearer limner_..."
             answer = problem(401, f"this service needs a key: {said}", headers={"WWW-Authenticate": "Bearer"})
-        elif not caller.may(needed):
+        elif _hides_its_origin(scope["method"], headers) and caller.key is not None:
+            answer = problem(
+                403, "a browser that is signed in must say which page it asks for (Origin); use a key"
+            )
+        elif needed is not None and not caller.may(needed):
             has = ", ".join(sorted(caller.scopes))
             answer = problem(403, f"key '{caller.name}' may {has}; this needs the scope {needed}")
         else:
@@ -73,13 +86,23 @@ class Gate:
         await answer(scope, receive, send)
 
 
-def is_open(path: str) -> bool:
-    """Whether anybody may ask for what is at `path`."""
-    return path in OPEN or path.startswith(OPEN_FOLDER)
+def is_open(method: str, path: str) -> bool:
+    """Whether anybody may send `method` to `path`."""
+    return path in OPEN or path.startswith(OPEN_FOLDER) or (method, path) == ("POST", SESSION)
 
 
-def needs(method: str, path: str) -> Scope:
-    """The scope that a request needs."""
+def _hides_its_origin(method: str, headers: Headers) -> bool:
+    """Whether it comes with a cookie alone, changes something, and does not say from where. What it says is checked
+    before (`host.LocalOnly`)."""
+    if method in {"GET", "HEAD"} or "authorization" in headers or cookie_of(headers.get("cookie")) is None:
+        return False
+    return "origin" not in headers and headers.get("sec-fetch-site") != "same-origin"
+
+
+def needs(method: str, path: str) -> Scope | None:
+    """The scope that a request needs; None where any key will do."""
+    if path == SESSION:
+        return None
     if any(path == place or path.startswith(f"{place}/") for place in ADMIN):
         return "admin"
     return "read" if method in {"GET", "HEAD"} else "draw"

@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from ...errors import InvalidInput, NotFound
-from ..schema import KeyRow
+from ..schema import KeyRow, SessionRow
 from .caller import SCOPES, Caller, Scope
 
 PREFIX = "limner_"
@@ -128,7 +128,10 @@ class KeyStore:
             return _key(row)
 
     def rotate(self, name: str) -> tuple[Key, str]:
-        """A new secret in place of the old one, which is let in no more. NotFound without it, InvalidInput revoked."""
+        """A new secret in place of the old one, which is let in no more, nor are browsers signed in with it.
+
+        NotFound without it, InvalidInput where it is revoked.
+        """
         with self._writes.begin() as session:
             row = _row(session, name)
             if row.revoked_at is not None:
@@ -137,6 +140,7 @@ class KeyStore:
                 )
             secret = _secret(row.id)
             row.digest = _digest(secret)
+            session.execute(delete(SessionRow).where(SessionRow.key == row.id))
             return _key(row), secret
 
     def recognise(self, secret: str) -> Key | None:

@@ -5,6 +5,7 @@ import * as composer from "./composer.js";
 import * as drawing from "./drawing.js";
 import * as history from "./history.js";
 import * as settings from "./settings.js";
+import * as signin from "./signin.js";
 import { announce, button, element, remember } from "./page.js";
 import { Problem, getIdeas, getModels, reachable } from "./wire.js";
 
@@ -48,6 +49,7 @@ const told = (wrong) => wrong && (["image", "mask"].includes(wrong.field) ? wron
 function report(error) {
   if (!(error instanceof Problem)) throw error;
   if (error.status === 0) lost();
+  if (error.status === 401) return signin.ask();
   const named = error.errors.filter(({ field }) => field in FIELDS);
   for (const wrong of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (wrong.field)], sentence(wrong));
   const [first] = error.errors;
@@ -154,6 +156,7 @@ async function meet() {
     report(error);
     return;
   }
+  signin.greet();
   const idle = () => !drawing.isDrawing() && drawing.onStage().length === 0;
   if (await drawing.resume(await history.load())) return;
   if (!idle()) return;
@@ -197,6 +200,7 @@ function startTheme() {
 }
 
 startTheme();
+signin.start(meet);
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 composer.start({ changed: clearErrors, submit });
 bench.start();

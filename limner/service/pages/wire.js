@@ -64,6 +64,20 @@ async function call(path, options) {
   return /** @type {Promise<T>} */ (response.status === 204 ? undefined : response.json());
 }
 
+/** @typedef {{name: string, scopes: string[], open: boolean}} Session */
+
+/** @returns {Promise<Session>} who is signed in */
+export const getSession = () => call("/v1/session");
+
+/** Sign in with a key. @param {string} key @returns {Promise<Session>} */
+export function signIn(key) {
+  const headers = { "Content-Type": "application/json" };
+  return call("/v1/session", { method: "POST", headers, body: JSON.stringify({ key }) });
+}
+
+/** @returns {Promise<unknown>} */
+export const signOut = () => call("/v1/session", { method: "DELETE" });
+
 /** @returns {Promise<Model[]>} the default model first */
 export async function getModels() {
   return (await /** @type {Promise<{models: Model[]}>} */ (call("/v1/models"))).models;

@@ -64,7 +64,7 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ),
     ("GET", "/v1/jobs"): (OWN_ONLY, Attack("?before={job}", refused=(404,))),
     ("GET", "/v1/jobs/{job_id}"): (NOT_THERE,),
-    ("DELETE", "/v1/jobs/{job_id}"): (NOT_THERE,),
+    ("DELETE", "/v1/jobs/{job_id}"): (NOT_THERE, Attack("?forget=true", refused=(404,))),
     ("GET", "/v1/jobs/{job_id}/events"): (NOT_THERE, Attack(refused=(404,), headers={"last-event-id": "1"})),
     ("POST", "/v1/images"): (OWN_ONLY,),
     ("GET", "/v1/images/{image_id}"): (NOT_THERE,),
@@ -72,6 +72,9 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("POST", "/v1/images/generations"): (
         Attack(bodies=({"prompt": "a cat", "image": "{image}"},), refused=(400,)),
     ),
+    ("POST", "/v1/session"): (Attack(bodies=({"key": "{job}"}, {"key": "limner_{job}"}), refused=(401,)),),
+    ("GET", "/v1/session"): (OWN_ONLY,),
+    ("DELETE", "/v1/session"): (OWN_ONLY,),
     ("POST", "/api/v1.0/bird"): (Attack(bodies=({"caption": "a bird"},), refused=(503,)),),
 }
 

@@ -289,6 +289,9 @@ def stub_app(stub: Stub) -> Starlette:
             {"id": name, "url": f"/v1/images/{name}", "width": picture.width, "height": picture.height}, 201
         )
 
+    async def session(_: Request) -> Response:
+        return JSONResponse({"name": "", "scopes": ["admin", "draw", "read"], "open": True})
+
     async def health(_: Request) -> Response:
         return problem(503, "Away") if stub.away else JSONResponse({"status": "ok", "parts": {}})
 
@@ -297,6 +300,7 @@ def stub_app(stub: Stub) -> Starlette:
             Route("/", page),
             Route("/pages/{file}", page),
             Route("/healthz", health),
+            Route("/v1/session", session),
             Route("/v1/models", models),
             Route("/v1/ideas", ideas),
             Route("/v1/jobs", create, methods=["POST"]),

@@ -1,0 +1,47 @@
+/** Signing in with a key, where the service asks for one, and out again. */
+
+import { element } from "./page.js";
+import { Problem, getSession, signIn, signOut } from "./wire.js";
+
+const dialog = element("signin", HTMLDialogElement);
+const form = element("signin-form", HTMLFormElement);
+const key = element("signin-key", HTMLInputElement);
+const wrong = element("signin-error", HTMLElement);
+const leave = element("signout", HTMLButtonElement);
+
+/** Ask for a key. */
+export function ask() {
+  leave.hidden = true;
+  if (!dialog.open) dialog.showModal();
+}
+
+/** Offer to sign out, where somebody is signed in. */
+export async function greet() {
+  const session = await getSession().catch(() => null);
+  leave.hidden = session === null || session.open;
+  if (session && !session.open) leave.title = `Signed in with the key ${session.name}`;
+}
+
+/** @param {() => void} done what to do once somebody is signed in */
+export function start(done) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    wrong.hidden = true;
+    try {
+      await signIn(key.value.trim());
+      key.value = "";
+      dialog.close();
+      done();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      wrong.textContent = error.status === 401 ? "No key in force has this secret." : error.message;
+      wrong.hidden = false;
+    }
+  });
+  // Without a key there is nothing to go back to.
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  leave.addEventListener("click", async () => {
+    await signOut().catch(() => undefined);
+    location.reload();
+  });
+}

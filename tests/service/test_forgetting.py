@@ -1,0 +1,78 @@
+"""Forgetting a job and its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from .access.conftest import As, drawn, keys, known
+from .conftest import Await
+from .fake_studio import FakeStudio
+from .test_pictures import uploaded
+
+__all__ = ["keys", "known"]
+
+
+def files(folder: Path) -> set[str]:
+    return {file.stem for place in ("images", "uploads") for file in (folder / place).glob("??/*.png")}
+
+
+def test_job_and_pictures_are_gone_from_calls_and_disk(client: TestClient, tmp_path: Path) -> None:
+    done, other = drawn(client, seed=1, attention=True), drawn(client, seed=2)
+    assert client.delete(f"/v1/jobs/{done['id']}?forget=true").json() == done
+    assert client.get(f"/v1/jobs/{done['id']}").status_code == 404
+    assert client.get(done["images"][0]["url"]).status_code == 404
+    assert files(tmp_path) == {other["images"][0]["id"]}
+    assert client.delete(f"/v1/jobs/{done['id']}?forget=true").status_code == 404
+
+
+def test_what_another_job_shows_or_was_made_from_stays(client: TestClient, tmp_path: Path) -> None:
+    first, same = drawn(client, seed=1), drawn(client, seed=1)
+    made = drawn(client, seed=2, image=first["images"][0]["id"])
+    client.delete(f"/v1/jobs/{first['id']}?forget=true")
+    client.delete(f"/v1/jobs/{same['id']}?forget=true")
+    assert client.get(first["images"][0]["url"]).status_code == 200
+    client.delete(f"/v1/jobs/{made['id']}?forget=true")
+    assert files(tmp_path) == set()
+
+
+def test_what_it_was_made_from_goes_with_the_last_job(client: TestClient, tmp_path: Path) -> None:
+    image = uploaded(client)
+    made = [drawn(client, seed=seed, image=image)["id"] for seed in (1, 2)]
+    client.delete(f"/v1/jobs/{made[0]}?forget=true")
+    assert client.get(f"/v1/images/{image}").status_code == 200
+    client.delete(f"/v1/jobs/{made[1]}?forget=true")
+    assert client.get(f"/v1/images/{image}").status_code == 404 and files(tmp_path) == set()
+
+
+def test_a_picture_that_another_key_made_too_stays_theirs(client: TestClient, known: As) -> None:
+    mine, theirs = drawn(known("one"), seed=1), drawn(known("other"), seed=1)
+    url = theirs["images"][0]["url"]
+    known("one").delete(f"/v1/jobs/{mine['id']}?forget=true")
+    assert known("one").get(url).status_code == 404
+    assert known("other").get(url).status_code == 200
+    known("other").delete(f"/v1/jobs/{theirs['id']}?forget=true")
+    assert known("admin").get(url).status_code == 404
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_one_that_is_not_done_is_cancelled_and_the_next_is_drawn(
+    client: TestClient, studio: FakeStudio, until: Await, waits: bool
+) -> None:
+    def ask(seed: int) -> Any:
+        return client.post("/v1/jobs", json={"prompt": "a cat", "seed": seed}).json()["id"]
+
+    studio.gate.clear()
+    running = ask(1)
+    until(running, "running")
+    waiting, last = ask(2), ask(3)
+    forgotten = waiting if waits else running
+    assert client.delete(f"/v1/jobs/{forgotten}?forget=true").json()["state"] == "cancelled"
+    studio.gate.set()
+    assert until(last, "succeeded", "failed")["state"] == "succeeded"
+    assert client.get(f"/v1/jobs/{forgotten}").status_code == 404
+    kept = {found["id"] for found in client.get("/v1/jobs").json()["jobs"]}
+    assert kept == {running, waiting, last} - {forgotten}
