@@ -15,7 +15,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench bench-sd bench-tuning format lint types unit chromium npm clean
+.PHONY: help serve test bench bench-sd bench-tuning format lint types unit chromium npm prometheus clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -65,7 +65,7 @@ npm:
 				cp package-lock.json node_modules/.installed) || exit 1; }; \
 	done
 
-unit: $(FULL)/installed chromium npm ## Run the tests (JOBS=auto, ARGS=options of pytest).
+unit: $(FULL)/installed chromium npm prometheus ## Run the tests (JOBS=auto, ARGS=options of pytest).
 	@echo "Running the tests"
 	@OMP_NUM_THREADS=1 $(FULL)/bin/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
@@ -80,9 +80,19 @@ chromium:
 		exit 1; \
 	fi
 
+prometheus:
+	@if command -v prometheus >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing Debian's prometheus, for the tests of metrics, dashboard and alerts"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus; } \
+			>/dev/null || { echo "Could not install prometheus: see apt-get's message above" >&2; exit 1; }; \
+	else \
+		echo "Without prometheus (apt-get install prometheus, or its like) its tests are left out"; \
+	fi
+
 clean: ## Remove what these commands made, but no models, jobs or pictures.
 	rm -rf $(BASE) $(FULL) $(addsuffix /node_modules,$(NODE)) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
-	find limner tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find limner tests benchmarks deploy -name __pycache__ -prune -exec rm -rf {} +
 
 define make-venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \

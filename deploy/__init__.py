@@ -1,0 +1,1 @@
+"""What an operator puts around a service: Prometheus, Grafana."""

@@ -1,0 +1,1 @@
+"""Limner's dashboard for Grafana, and the program that writes it."""
