@@ -15,7 +15,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench bench-sd bench-tuning format lint types unit chromium npm prometheus clean
+.PHONY: help serve test bench bench-sd bench-tuning format lint types unit chromium npm prometheus postgres clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -65,7 +65,7 @@ npm:
 				cp package-lock.json node_modules/.installed) || exit 1; }; \
 	done
 
-unit: $(FULL)/installed chromium npm prometheus ## Run the tests (JOBS=auto, ARGS=options of pytest).
+unit: $(FULL)/installed chromium npm prometheus postgres ## Run the tests (JOBS=auto, ARGS=options of pytest).
 	@echo "Running the tests"
 	@OMP_NUM_THREADS=1 $(FULL)/bin/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
@@ -90,6 +90,16 @@ prometheus:
 		echo "Without prometheus (apt-get install prometheus, or its like) its tests are left out"; \
 	fi
 
+postgres:
+	@if command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing Debian's PostgreSQL, for the tests of the database"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql; } \
+			>/dev/null || { echo "Could not install PostgreSQL: see apt-get's message above" >&2; exit 1; }; \
+	else \
+		echo "The tests of the database skip PostgreSQL, which is not here: sudo apt-get install postgresql, or its like" >&2; \
+	fi
+
 clean: ## Remove what these commands made, but no models, jobs or pictures.
 	rm -rf $(BASE) $(FULL) $(addsuffix /node_modules,$(NODE)) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find limner tests benchmarks deploy -name __pycache__ -prune -exec rm -rf {} +
@@ -112,5 +122,5 @@ $(BASE)/installed: pyproject.toml constraints.txt
 $(FULL)/installed: pyproject.toml constraints.txt
 	$(make-venv)
 	@echo "Installing Limner with all that training and tests need into $(@D) (some minutes, once)"
-	@$(PIP) $(@D)/bin/python -m pip install -qq --editable '.[train,onnx,optimize,dev]'
+	@$(PIP) $(@D)/bin/python -m pip install -qq --editable '.[train,onnx,optimize,scale,dev]'
 	@touch $@

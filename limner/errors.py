@@ -4,6 +4,7 @@ LimnerError
 ├── InvalidInput      a value from outside cannot be used (its `field` says which)
 ├── NotFound          a named thing does not exist; the message lists what does
 ├── Unavailable       a needed part (an extra, a device, a service) is not here
+│   └── StorageDown   the database or the picture store takes or gives nothing for now; it may be back soon
 ├── Busy              a bounded queue is full; try again after `retry_after` seconds
 └── Cancelled         the caller asked to stop
 """
@@ -35,6 +36,13 @@ class NotFound(LimnerError):
 
 class Unavailable(LimnerError):
     """Something this call needs is not installed or cannot be reached."""
+
+
+class StorageDown(Unavailable):
+    """The database or the picture store takes or gives nothing for now: not there, or full.
+
+    What was accepted before is kept; the same call may work again soon.
+    """
 
 
 class Busy(LimnerError):

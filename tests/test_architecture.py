@@ -41,7 +41,8 @@ ARROWS = {
 half of families, "families" the rest."""
 
 HEAVY = frozenset({"torch", "torchvision", "diffusers", "transformers", "accelerate"})
-EXTRAS = HEAVY | {"onnxruntime", "onnxscript", "peft", "safetensors", "scipy", "tensorboard"}
+SCALE = frozenset({"obstore", "psycopg"})
+EXTRAS = HEAVY | SCALE | {"onnxruntime", "onnxscript", "peft", "safetensors", "scipy", "tensorboard"}
 NEEDS_EXTRAS = (
     "limner.training",
     "limner.evaluation",

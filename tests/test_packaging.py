@@ -20,7 +20,7 @@ from tests.test_architecture import EXTRAS, imports, modules
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTED_AS = {"pillow": "PIL"}
-BY_NAME_ONLY = {"tensorboard", "safetensors"}
+BY_NAME_ONLY = {"psycopg", "tensorboard", "safetensors"}
 """Needed by what Limner calls, not by an import of its own."""
 WHERE_INSTALLED = {"torchvision", "torchmetrics"}
 """Used where it is there; nothing may need it, for it (or what it needs) has no CPU build everywhere."""
@@ -97,7 +97,7 @@ def _third_party() -> dict[str, set[str]]:
 
 def test_every_import_is_declared_and_every_dependency_imported() -> None:
     base = {IMPORTED_AS.get(r.name, r.name) for r in requirements()}
-    extra = {IMPORTED_AS.get(r.name, r.name) for r in requirements("train", "onnx")}
+    extra = {IMPORTED_AS.get(r.name, r.name) for r in requirements("train", "onnx", "scale")}
     used = _third_party()
     undeclared = {name: where for name, where in used.items() if name not in base | extra | WHERE_INSTALLED}
     assert not undeclared

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, DataDir
+from .options import AsJson, DatabaseUrl, DataDir
 
 if TYPE_CHECKING:
     from ..service.access import KeyStore
@@ -27,9 +27,10 @@ def create(
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Requests a minute. [default: no limit]")] = None,
     data_dir: DataDir = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """Make a key and print its secret, once. With the first one, the service asks everybody for a key."""
-    with _keys(data_dir) as keys:
+    with _keys(data_dir, database) as keys:
         key, secret = keys.create(name, [one.strip() for one in scopes.split(",")], of, quota, rate)
     typer.echo(
         f"key '{key.name}' may {', '.join(sorted(key.scopes))}; keep its secret, it is not shown again:",
@@ -38,9 +39,9 @@ def create(
     typer.echo(secret)
 
 
-def list_keys(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def list_keys(data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the keys, revoked ones too; never a secret."""
-    with _keys(data_dir) as keys:
+    with _keys(data_dir, database) as keys:
         found = keys.all()
     if as_json:
         import json
@@ -75,25 +76,25 @@ def list_keys(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     Console().print(table)
 
 
-def revoke(key: Named, data_dir: DataDir = None) -> None:
+def revoke(key: Named, data_dir: DataDir = None, database: DatabaseUrl = None) -> None:
     """Let a key in no more. What it made stays, for the keys that share it and for admins."""
-    with _keys(data_dir) as keys:
+    with _keys(data_dir, database) as keys:
         typer.echo(f"key '{keys.revoke(key).name}' is revoked")
 
 
-def rotate(key: Named, data_dir: DataDir = None) -> None:
+def rotate(key: Named, data_dir: DataDir = None, database: DatabaseUrl = None) -> None:
     """Give a key a new secret and print it, once; the old one is let in no more."""
-    with _keys(data_dir) as keys:
+    with _keys(data_dir, database) as keys:
         found, secret = keys.rotate(key)
     typer.echo(f"key '{found.name}' has a new secret; keep it, it is not shown again:", err=True)
     typer.echo(secret)
 
 
 @contextmanager
-def _keys(data_dir: DataDir) -> Iterator[KeyStore]:
+def _keys(data_dir: DataDir, database: DatabaseUrl) -> Iterator[KeyStore]:
     from ..registry.places import data_dir as place
     from ..service.access import KeyStore
     from ..service.database import beside_service
 
-    with beside_service(place(data_dir)) as engine:
+    with beside_service(place(data_dir), database) as engine:
         yield KeyStore(engine)

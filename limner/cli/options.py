@@ -23,5 +23,22 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Where models, jobs and pictures live (else LIMNER_DATA_DIR)."),
 ]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="LIMNER_DATABASE",
+        help="postgresql://user@host/name; without it jobs are in a file of the data directory.",
+    ),
+]
+ImagesPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--images",
+        envvar="LIMNER_IMAGES",
+        help="s3://bucket/prefix, with ?endpoint=https://... beyond AWS, or a folder; without it pictures are in the "
+        "data directory.",
+    ),
+]
 BackendOption = Annotated[Backend, typer.Option("--backend", help="What runs the networks.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import DEFAULT_PORT, Backend, BackendOption, DataDir
+from .options import DEFAULT_PORT, Backend, BackendOption, DatabaseUrl, DataDir, ImagesPlace
 
 
 def serve(
@@ -15,8 +15,11 @@ def serve(
     model: Annotated[str, typer.Option(help="The model that is loaded at the start.")] = "storybook",
     data_dir: DataDir = None,
     backend: BackendOption = Backend.AUTO,
+    database: DatabaseUrl = None,
+    images: ImagesPlace = None,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
+    from ..service import StorageOptions
     from ..service import serve as run
 
-    run(port, data_dir, model, host, backend.value, typer.echo)
+    run(port, data_dir, model, host, backend.value, typer.echo, StorageOptions(database, images))

@@ -22,6 +22,7 @@ from .openai.routes import router as openai
 from .problems import describe, install
 from .routes import router
 from .service import Service
+from .storage import StorageOptions
 from .watching import Gauges, Metrics, Recently, Seen, Watching
 from .watching import router as watched
 from .wire import ALLOWED
@@ -39,6 +40,7 @@ def create_app(
     model: str = "storybook",
     reach: Reach = THIS_MACHINE,
     watching: Watching | None = None,
+    storage: StorageOptions | None = None,
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
@@ -48,7 +50,7 @@ def create_app(
     """
     keyring, watching = Keyring(forced=reach.beyond), watching or Watching()
     service = Service(
-        data_dir, studio, preload, queue_limit, parallel, drain_seconds, model, keyring, watching
+        data_dir, studio, preload, queue_limit, parallel, drain_seconds, model, keyring, watching, storage
     )
     metrics, recently = Metrics(), Recently()
     watching.add(metrics)

@@ -124,7 +124,7 @@ def _pages(service: Service, image: Image, caller: Caller) -> list[str]:
     """A page of each map: the picture, and where each word drew."""
 
     def read(stored: str) -> Pillow.Image:
-        with Pillow.open(service.images.path(stored)) as opened:
+        with Pillow.open(io.BytesIO(service.images.get(stored))) as opened:
             opened.load()
         return opened
 

@@ -1,4 +1,8 @@
-"""Opening the database: SQLite in WAL mode, migrated at start, held by one service at a time."""
+"""Opening the database: a SQLite file in WAL mode, or PostgreSQL by URL; migrated at start.
+
+A data directory is held by one service at a time (`DataLock`); a PostgreSQL database may serve several, whose
+runners keep out of each other's way by the leases in the job table.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,18 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
-from ..errors import Unavailable
+from ..errors import InvalidInput, StorageDown, Unavailable
+from .extra import needs_scale
+
+DATABASE_NAME = "limner.db"
+HEAD = "head"
+_POSTGRES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+_PATIENCE = 5  # seconds until a PostgreSQL that does not answer counts as away
+_SAME_TURN = 0x11_4E  # the advisory lock under which one transaction of all goes on
 
 
 @contextmanager
@@ -57,26 +69,107 @@ class DataLock:
 
 
 @contextmanager
-def beside_service(data_dir: Path) -> Iterator[Engine]:
-    """The database under `data_dir` for a command that may run beside a service. Unavailable where there is none to be
-    had."""
+def beside_service(data_dir: Path, database: str | None = None) -> Iterator[Engine]:
+    """The database at the URL `database`, else that under `data_dir`, for a command that may run beside a service.
+    Unavailable where there is none to be had."""
     with usable(data_dir):
-        engine = open_database(data_dir / "limner.db")
+        engine = open_database(database or data_dir / DATABASE_NAME)
     try:
         yield engine
     finally:
         engine.dispose()
 
 
-def open_database(file: Path) -> Engine:
-    """Open and migrate the database at `file`, made where it does not exist.
+def postgres_url(database: str) -> URL:
+    """The address of a PostgreSQL database; InvalidInput where it is none."""
+    try:
+        url = make_url(database)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in _POSTGRES:
+        shown = database.partition("://")[0][:40]
+        raise InvalidInput(
+            f"'{shown}' does not begin the address of a PostgreSQL database: "
+            "use postgresql://user@host/name, or leave it out for a file in the data directory",
+            field="database",
+        )
+    return url.set(drivername="postgresql+psycopg")
 
-    A commit is on the disk when it returns (synchronous=FULL). Transactions of
-    `engine.execution_options(write=True)` take the write lock at their start, so that what they read
-    still holds when they write. Unavailable where a newer Limner made the database; sqlite3.Error or
-    DBAPIError where it is damaged.
+
+def open_database(where: Path | str, revision: str = HEAD) -> Engine:
+    """Open and migrate a database: a SQLite file, made where it does not exist, or PostgreSQL by its URL.
+
+    A commit is on the disk when it returns. Transactions of `engine.execution_options(write=True)` take SQLite's
+    write lock at their start, so that what they read still holds when they write; with PostgreSQL they lock the rows
+    that they read (`for update`). Once it is open, a database that goes away, or has no room, raises StorageDown.
+
+    Unavailable where a newer Limner made the database, or PostgreSQL cannot be reached; of a file that is damaged
+    sqlite3.Error or DBAPIError. InvalidInput where the URL is none of PostgreSQL.
     """
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 10, "check_same_thread": False})
+    engine = _sqlite(where) if isinstance(where, Path) else _postgres(postgres_url(where))
+    try:
+        migrate(engine, revision)
+    except OperationalError as error:
+        engine.dispose()
+        if isinstance(where, Path):
+            raise
+        raise Unavailable(
+            f"the database {named(engine)} cannot be used ({first_line(error.orig)}): "
+            "start it, or correct --database"
+        ) from None
+    except BaseException:
+        engine.dispose()
+        raise
+    event.listen(engine, "handle_error", _translate)
+    return engine
+
+
+def named(engine: Engine) -> str:
+    """How to name a database to a person: a file, or an address without its password."""
+    url = engine.url
+    return url.database or "" if url.drivername == "sqlite" else url.render_as_string(hide_password=True)
+
+
+def first_line(error: object) -> str:
+    """What a driver says, in one line."""
+    return str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
+
+
+def is_shared(engine: Engine) -> bool:
+    """Whether other services may use the database at the same time."""
+    return engine.dialect.name != "sqlite"
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Let the others that call this wait until the transaction of `connection` has ended.
+
+    A write transaction of SQLite has kept them waiting since its start.
+    """
+    if is_shared(connection.engine):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SAME_TURN})
+
+
+def migrate(engine: Engine, revision: str = HEAD) -> None:
+    """Bring a database to a revision; Unavailable where a newer Limner made it."""
+    config = Config()
+    config.set_main_option("script_location", "limner.service:migrations")
+    with engine.execution_options(write=True).begin() as connection:
+        one_at_a_time(connection)
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, revision)
+        except CommandError as error:
+            other = "another --database" if is_shared(engine) else "another folder with --data-dir"
+            raise Unavailable(
+                f"the database {named(engine)} was made by a newer Limner ({error}): update Limner, "
+                f"or choose {other}"
+            ) from None
+
+
+def _sqlite(file: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(file)), connect_args={"timeout": 10, "check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -90,23 +183,28 @@ def open_database(file: Path) -> Engine:
         write = connection.get_execution_options().get("write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
-    try:
-        _migrate(engine, file)
-    except BaseException:
-        engine.dispose()
-        raise
     return engine
 
 
-def _migrate(engine: Engine, file: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", "limner.service:migrations")
-    with engine.execution_options(write=True).begin() as connection:
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise Unavailable(
-                f"the database {file} was made by a newer Limner ({error}): update Limner, "
-                "or choose another folder with --data-dir"
-            ) from None
+def _postgres(url: URL) -> Engine:
+    with needs_scale("a PostgreSQL database"):
+        return create_engine(
+            url,
+            connect_args={"connect_timeout": _PATIENCE, "application_name": "limner"},
+            pool_pre_ping=True,  # connections that died with the server are made anew without an error
+            pool_size=8,
+            max_overflow=32,
+            pool_timeout=_PATIENCE,
+        )
+
+
+def _translate(context: ExceptionContext) -> None:
+    error = context.sqlalchemy_exception
+    if context.is_pre_ping or not (
+        context.is_disconnect or isinstance(error, (OperationalError, InterfaceError))
+    ):
+        return
+    raise StorageDown(
+        f"the database takes no call for now ({first_line(context.original_exception)}); "
+        "what was accepted is kept: try again soon"
+    ) from context.original_exception

@@ -145,6 +145,11 @@ class Feeds:
                     feed.close()
             return feed
 
+    def jobs(self) -> frozenset[str]:
+        """Ids of the jobs that have a feed."""
+        with self._lock:
+            return frozenset(self._feeds)
+
     def step(self, job: str) -> int:
         """The step that a job has reached, 0 where nothing is known."""
         with self._lock:

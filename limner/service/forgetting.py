@@ -8,6 +8,7 @@ from sqlalchemy import Engine, delete, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..engine.request import DrawRequest
+from .database import one_at_a_time
 from .jobs import Beside
 from .schema import HoldingRow, ImageRow, JobRow
 
@@ -19,7 +20,8 @@ def forget(engine: Engine, job: str, remove: Callable[[str], None]) -> None:
     after, and finds it gone.
     """
     with sessionmaker(engine.execution_options(write=True)).begin() as session:
-        row = session.scalar(select(JobRow).where(JobRow.id == job))
+        one_at_a_time(session.connection())
+        row = session.scalar(select(JobRow).where(JobRow.id == job).with_for_update())
         if row is None:
             return
         owner, images = row.owner, _images(row)

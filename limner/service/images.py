@@ -1,92 +1,67 @@
-"""The picture store: a folder of PNG files, each named by the SHA-256 of its bytes."""
+"""The picture store: PNG files by the SHA-256 of their bytes, in whatever keeps blobs."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import NotFound
+from ..errors import NotFound, StorageDown
+from .storage import Blobs, FolderBlobs, Kept, is_id
 
 
 class ImageStore:
-    """Pictures under `root`, spread over 256 folders. One service at a time owns the folder.
+    """Pictures in `blobs`, or in the folder of that path. Every method raises StorageDown where the store is away.
 
     With `most` bytes, those that came first go when there are more.
     """
 
-    def __init__(self, root: Path, most: int | None = None) -> None:
-        self._root, self._most = root, most
-        self._unfinished = root / "unfinished"
-        self._unfinished.mkdir(parents=True, exist_ok=True)
-        for left_over in self._unfinished.iterdir():
-            left_over.unlink()
+    def __init__(self, blobs: Blobs | Path, most: int | None = None) -> None:
+        self._blobs: Blobs = FolderBlobs(blobs) if isinstance(blobs, Path) else blobs
+        self._most = most
 
     def put(self, png: bytes) -> str:
-        """Keep `png` and return its id; when this returns, the file is whole and on the disk."""
+        """Keep `png` and return its id; when this returns, it is whole and on the disk."""
         image = hashlib.sha256(png).hexdigest()
-        place = self._place(image)
-        if place.exists():
-            os.utime(place)
-            return image
-        made = not place.parent.exists()
-        place.parent.mkdir(exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self._unfinished)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(png)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, place)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _sync_folder(place.parent)
-        if made:
-            _sync_folder(self._root)
+        self._blobs.put(image, png)
         if self._most is not None:
-            self._forget(self._most, place)
+            self._forget(self._most, image)
         return image
-
-    def remove(self, image: str) -> None:
-        """Remove a picture, where it is there."""
-        if self.has(image):
-            self._place(image).unlink(missing_ok=True)
 
     def has(self, image: str) -> bool:
         """Whether it is there."""
-        return _is_id(image) and self._place(image).is_file()
+        return is_id(image) and self._blobs.has(image)
 
-    def _forget(self, most: int, but: Path) -> None:
-        found = [(file.stat(), file) for file in self._root.glob("??/*.png")]
-        total = sum(stat.st_size for stat, _ in found)
-        for stat, file in sorted(found, key=lambda each: each[0].st_mtime):
+    def get(self, image: str) -> bytes:
+        """The bytes of a picture; NotFound where there is none, StorageDown where they are not what was put."""
+        png = b"".join(self.pieces(image)[1])
+        if hashlib.sha256(png).hexdigest() != image:
+            raise StorageDown(f"picture {image} is damaged where it is kept: restore it from a backup")
+        return png
+
+    def pieces(self, image: str) -> tuple[int, Iterator[bytes]]:
+        """Length and bytes of a picture, piece by piece; NotFound where there is none."""
+        if not is_id(image):
+            raise NotFound(f"no picture {image[:80]!r}")
+        return self._blobs.pieces(image)
+
+    def delete(self, image: str, before: float | None = None) -> bool:
+        """Remove a picture, with `before` only one that was put last before that time; whether one was removed."""
+        return is_id(image) and self._blobs.delete(image, before)
+
+    def list(self) -> Iterator[Kept]:
+        """All pictures, in no order."""
+        return self._blobs.list()
+
+    def check(self) -> None:
+        """Raise StorageDown where no picture could be put now."""
+        self._blobs.check()
+
+    def _forget(self, most: int, but: str) -> None:
+        found = sorted(self._blobs.list(), key=lambda each: each.since)
+        total = sum(each.size for each in found)
+        for each in found:
             if total <= most:
                 return
-            if file != but:
-                file.unlink(missing_ok=True)
-                total -= stat.st_size
-
-    def path(self, image: str) -> Path:
-        """The file of a picture; NotFound where there is none."""
-        if not self.has(image):
-            raise NotFound(f"no picture {image[:80]!r}")
-        return self._place(image)
-
-    def _place(self, image: str) -> Path:
-        return self._root / image[:2] / f"{image}.png"
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 64 and all(c in "0123456789abcdef" for c in text)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            if each.name != but and self._blobs.delete(each.name):
+                total -= each.size

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -20,6 +21,7 @@ from ..answers import FINAL, State
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
 from .access.holdings import hold
+from .database import is_shared, one_at_a_time
 from .schema import ImageRow, JobRow
 
 MAX_ATTEMPTS = 3
@@ -89,16 +91,21 @@ class Job:
 
 
 class JobStore:
-    """The jobs of one database. `limit` bounds how many may wait. Safe to use from many threads."""
+    """The jobs of one database. `limit` bounds how many may wait. Safe to use from many threads.
+
+    `shared` says whether other services may draw them too.
+    """
 
     def __init__(self, engine: Engine, limit: int = 64) -> None:
         self._reads = sessionmaker(engine)
         self._writes = sessionmaker(engine.execution_options(write=True))
         self.limit = limit
+        self.shared = is_shared(engine)
 
     def add(self, request: DrawRequest, n: int, retry_after: float = 1.0, owner: str = "") -> Job:
         """Queue a job of `owner`; it is on the disk when this returns. Busy when `limit` jobs wait."""
         with self._writes.begin() as session:
+            one_at_a_time(session.connection())
             self._check_room(session, retry_after)
             row = JobRow(
                 id=secrets.token_hex(12),
@@ -153,7 +160,7 @@ class JobStore:
         """Cancel a job, with `owner` only one of theirs, that is queued or running; one that is done stays as it is.
         NotFound without it."""
         with self._writes.begin() as session:
-            row = _row(session, job, owner)
+            row = _row(session, job, owner, locked=True)
             if row.state not in FINAL:
                 _end(row, "cancelled", None)
             return _job(session, row)
@@ -162,7 +169,7 @@ class JobStore:
         """Hand the next queued job to `worker` for `lease` seconds; None when none waits."""
         with self._writes.begin() as session:
             query = select(JobRow).where(JobRow.state == "queued").order_by(JobRow.number).limit(1)
-            row = session.scalar(query)
+            row = session.scalar(query.with_for_update(skip_locked=True))
             if row is None:
                 return None
             now = time.time()
@@ -176,6 +183,17 @@ class JobStore:
         with self._writes.begin() as session:
             mine = update(JobRow).where(JobRow.state == "running", JobRow.worker == worker)
             session.execute(mine.values(leased_until=time.time() + lease))
+
+    def held(self, worker: str) -> frozenset[str]:
+        """Ids of the jobs that `worker` holds."""
+        with self._reads.begin() as session:
+            query = select(JobRow.id).where(JobRow.state == "running", JobRow.worker == worker)
+            return frozenset(session.scalars(query))
+
+    def several(self, jobs: Collection[str]) -> list[Job]:
+        """Those of the jobs that there are."""
+        with self._reads.begin() as session:
+            return [_job(session, row) for row in session.scalars(select(JobRow).where(JobRow.id.in_(jobs)))]
 
     def record(self, worker: str, job: str, image: Image) -> bool:
         """Add a picture to a job that `worker` holds; False when it no longer does."""
@@ -234,7 +252,8 @@ class JobStore:
         if not lost:
             held.append(or_(JobRow.leased_until.is_(None), JobRow.leased_until < time.time()))
         with self._writes.begin() as session:
-            rows = list(session.scalars(select(JobRow).where(*held)))
+            # Two services look at once: each takes up what the other has not.
+            rows = list(session.scalars(select(JobRow).where(*held).with_for_update(skip_locked=True)))
             for row in rows:
                 row.losses += 1
                 if row.losses >= MAX_LOSSES:
@@ -245,8 +264,9 @@ class JobStore:
             return [_job(session, row) for row in rows]
 
 
-def _row(session: Session, job: str, owner: str | None = None) -> JobRow:
-    row = session.scalar(select(JobRow).where(JobRow.id == job))
+def _row(session: Session, job: str, owner: str | None = None, locked: bool = False) -> JobRow:
+    query = select(JobRow).where(JobRow.id == job)
+    row = session.scalar(query.with_for_update() if locked else query)
     if row is None or owner not in (None, row.owner):
         raise NotFound(f"no job {job[:80]!r}")
     return row
@@ -254,7 +274,7 @@ def _row(session: Session, job: str, owner: str | None = None) -> JobRow:
 
 def _held(session: Session, worker: str, job: str) -> JobRow | None:
     query = select(JobRow).where(JobRow.id == job, JobRow.state == "running", JobRow.worker == worker)
-    return session.scalar(query)
+    return session.scalar(query.with_for_update())
 
 
 def _end(row: JobRow, state: State, error: str | None) -> None:

@@ -6,7 +6,7 @@ import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
-from starlette.responses import FileResponse, JSONResponse
+from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 
 from ..answers import Health, Ideas, JobPage, JobView, ModelList, Uploaded
 from ..errors import NotFound
@@ -17,6 +17,7 @@ from .following import feed_of
 from .openai.models import model_cards
 from .problems import documented
 from .service import Service
+from .storage import is_id
 from .wire import JobRequest, image_url, job_view, model_view
 
 router = APIRouter()
@@ -157,18 +158,35 @@ def upload_image(
 
 @router.get(
     "/v1/images/{image_id}",
-    response_class=FileResponse,
-    responses={200: {"content": {"image/png": {}}}, **documented(404, 422)},
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"image/png": {}}},
+        304: {"description": "The client has it."},
+        **documented(404, 422, 503),
+    },
     summary="A picture",
 )
-def get_image(request: Request, caller: Calling, image_id: str) -> FileResponse:
+def get_image(
+    request: Request,
+    caller: Calling,
+    image_id: str,
+    if_none_match: Annotated[str, Header(max_length=1000)] = "",
+) -> Response:
     """The PNG file. An id never means another picture, so it may be kept for ever."""
-    path = _service(request).picture(image_id, caller)
+    service = _service(request)
     headers = {
         "Cache-Control": f"private, max-age={YEAR}, immutable",
         "ETag": f'"{image_id}"',
     }
-    return FileResponse(path, media_type="image/png", headers=headers)
+    if is_id(image_id) and _names(if_none_match, image_id) and service.has_picture(image_id, caller):
+        return Response(status_code=304, headers=headers)
+    size, pieces = service.picture(image_id, caller)
+    return StreamingResponse(pieces, media_type="image/png", headers={**headers, "Content-Length": str(size)})
+
+
+def _names(if_none_match: str, image: str) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return bool(tags & {"*", f'"{image}"'})
 
 
 @router.get("/v1/models", response_model=ModelList, summary="The models")

@@ -2,7 +2,10 @@
 
 One thread owns everything; the web's threads and the engine only put notes into its inbox. A job's
 pictures are started in the studio at once, and up to `parallel` jobs run side by side, so that the
-engine can batch their steps. The thread also renews the leases of what it holds.
+engine can batch their steps. The thread also renews the leases of what it holds, and lets go of what it holds no more.
+
+While the database or the picture store is away, finished pictures wait in memory until they can be kept, and no job
+is blamed for it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +24,14 @@ from numpy.typing import NDArray
 from ..answers import QueuedNote, StepNote
 from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped
 from ..engine.source import Source
-from ..engine.studio import Drawing, Studio
-from ..errors import InvalidInput, NotFound
+from ..engine.studio import Studio
+from ..errors import InvalidInput, NotFound, StorageDown
 from .beside import keep_beside, png_of
+from .elsewhere import Elsewhere
 from .events import Feeds
 from .images import ImageStore
 from .jobs import Image, Job, JobStore
+from .notes import Cancelled, Drain, Happened, Look, Running
 from .watching.sights import (
     JobEnded,
     JobReturned,
@@ -40,39 +45,8 @@ from .wire import image_link, job_view
 
 LEASE = 30.0
 LETTING_GO = 5.0
+LOOK = 1.0  # seconds between looks at what other services do, and at a store that was away
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Running:
-    job: Job
-    drawings: dict[int, Drawing] = field(default_factory=dict)
-    steps: dict[int, int] = field(default_factory=dict)
-    error: Exception | None = None
-    leaving: bool = False
-    cancelled: bool = False
-
-
-@dataclass(frozen=True)
-class _Happened:
-    job: str
-    index: int
-    event: Event
-
-
-@dataclass(frozen=True)
-class _Cancelled:
-    job: str
-
-
-@dataclass(frozen=True)
-class _Look:
-    pass
-
-
-@dataclass(frozen=True)
-class _Drain:
-    deadline: float
 
 
 class Runner:
@@ -102,30 +76,35 @@ class Runner:
         )
         self._source, self._encode, self._worker, self._parallel = source, encode, worker, parallel
         self._tell = watching or Watching()
-        self._inbox: queue.SimpleQueue[_Happened | _Cancelled | _Look | _Drain] = queue.SimpleQueue()
-        self._running: dict[str, _Running] = {}
-        self._look, self._renewed = True, 0.0
+        self._inbox: queue.SimpleQueue[Happened | Cancelled | Look | Drain] = queue.SimpleQueue()
+        self._running: dict[str, Running] = {}
+        self._look, self._renewed, self._looked = True, 0.0, 0.0
+        self._unkept: list[Happened] = []
+        self._elsewhere = Elsewhere(store, feeds)
         self._deadline: float | None = None
         self._seconds = 2.0
         self._thread = threading.Thread(target=self._work, name="runner", daemon=True)
 
     def start(self) -> None:
-        """Queue again what a dead process left running, then begin."""
-        for job in self._store.recover(self._worker, lost=True):
+        """Queue again what a dead process left running, then begin.
+
+        Of a shared database only what no living process holds: what another one left waits for its lease to run out.
+        """
+        for job in self._store.recover(self._worker, lost=not self._store.shared):
             log.warning("job %s was interrupted; it is %s", job.id, job.state)
         self._thread.start()
 
     def look(self) -> None:
         """Say that the queue has changed."""
-        self._inbox.put(_Look())
+        self._inbox.put(Look())
 
     def cancelled(self, job: str) -> None:
         """Say that a job was cancelled in the store, so that drawing stops."""
-        self._inbox.put(_Cancelled(job))
+        self._inbox.put(Cancelled(job))
 
     def drain(self, limit: float) -> None:
         """Take no more jobs; give back what still runs after `limit` seconds. May be called in a signal."""
-        self._inbox.put(_Drain(time.monotonic() + limit))
+        self._inbox.put(Drain(time.monotonic() + limit))
 
     def join(self) -> None:
         """Wait until a drained runner has ended."""
@@ -146,8 +125,12 @@ class Runner:
             try:
                 if self._turn():
                     break
-            except Exception:
-                log.exception("the runner met an error and goes on")
+            except Exception as error:
+                if isinstance(error, StorageDown):
+                    log.warning("the runner waits: %s", error)
+                else:
+                    log.exception("the runner met an error and goes on")
+                self._renewed, self._look = 0.0, True  # what was cut short is taken up again
                 if self._deadline is not None and time.monotonic() > self._deadline + 2 * LETTING_GO:
                     break
                 time.sleep(0.5)
@@ -158,16 +141,17 @@ class Runner:
             note = self._inbox.get(timeout=0.25 if self._deadline is not None else 1.0)
         except queue.Empty:
             note = None
-        if isinstance(note, _Happened):
+        if isinstance(note, Happened):
             self._happened(note)
-        elif isinstance(note, _Cancelled):
+        elif isinstance(note, Cancelled):
             self._cancel(note.job)
-        elif isinstance(note, _Look):
+        elif isinstance(note, Look):
             self._look = True
-        elif isinstance(note, _Drain):
+        elif isinstance(note, Drain):
             self._deadline = min(note.deadline, self._deadline or note.deadline)
             self._feeds.close(but=frozenset(self._running))
         self._keep_leases()
+        self._look_around()
         if self._deadline is not None:
             return self._drained(self._deadline)
         if self._look:
@@ -179,13 +163,43 @@ class Runner:
         now = time.monotonic()
         if now - self._renewed < LEASE / 3:
             return
-        self._renewed = now
-        self._look = True
         if self._running:
             self._store.renew(self._worker, LEASE)
+            self._let_go()
         self._store.recover(self._worker)
         for running in list(self._running.values()):
             self._settle(running)
+        self._renewed = now
+        self._look = True
+
+    def _look_around(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        self._keep_what_waits()
+        if self._store.shared:
+            self._look = True
+            if self._running:
+                self._let_go()
+            self._elsewhere.look(frozenset(self._running))
+
+    def _keep_what_waits(self) -> None:
+        waiting, self._unkept = self._unkept, []
+        try:
+            while waiting and not self._unkept:
+                self._happened(waiting.pop(0))
+        finally:
+            self._unkept += waiting
+
+    def _let_go(self) -> None:
+        """Stop what was cancelled by another service, or taken over by it because this one was not heard of."""
+        held = self._store.held(self._worker)
+        for job, running in list(self._running.items()):
+            if job not in held and not running.cancelled:
+                running.cancelled = True
+                self._stop(running)
+                self._settle(running)
 
     def _drained(self, deadline: float) -> bool:
         now = time.monotonic()
@@ -211,7 +225,7 @@ class Runner:
             self._feeds.of(waiting).publish("queued", QueuedNote(position=position))
 
     def _begin(self, job: Job) -> None:
-        running = self._running[job.id] = _Running(job)
+        running = self._running[job.id] = Running(job)
         self._tell(JobTaken(job))
         done = {image.index for image in job.images}
         try:
@@ -222,14 +236,20 @@ class Runner:
                     running.drawings[index] = self._studio.start(
                         job.request.nth(index), heard, source, name=f"{job.id}/{index}"
                     )
+        except StorageDown:
+            # What it is made from cannot be had now: it goes back into the queue, at no cost.
+            running.leaving = True
+            self._stop(running)
+            self._settle(running)
+            raise
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the job's error
             self._failed(running, error)
         self._settle(running)
 
     def _listener(self, job: str, index: int) -> Callable[[Event], None]:
-        return lambda event: self._inbox.put(_Happened(job, index, event))
+        return lambda event: self._inbox.put(Happened(job, index, event))
 
-    def _happened(self, note: _Happened) -> None:
+    def _happened(self, note: Happened) -> None:
         running = self._running.get(note.job)
         if running is None:
             return
@@ -238,17 +258,25 @@ class Runner:
             if not running.cancelled:
                 self._stepped(running, note.index, event)
             return
-        running.drawings.pop(note.index, None)
         if isinstance(event, Finished) and not running.cancelled:
             try:
                 self._keep(running, note.index, event.picture)
+            except StorageDown as error:
+                self._wait_for_storage(note, error)
+                return
             except Exception as error:  # noqa: BLE001 - whatever went wrong is the job's error
                 self._failed(running, error)
         elif isinstance(event, Failed) and not running.cancelled:
             self._failed(running, event.error)
+        running.drawings.pop(note.index, None)
         self._settle(running)
 
-    def _stepped(self, running: _Running, index: int, event: Stepped) -> None:
+    def _wait_for_storage(self, note: Happened, error: StorageDown) -> None:
+        if not self._unkept:
+            log.warning("job %s: a picture waits to be kept: %s", note.job, error)
+        self._unkept.append(note)
+
+    def _stepped(self, running: Running, index: int, event: Stepped) -> None:
         job = running.job
         running.steps[index] = event.step
         self._tell(PictureStepped(job, index, event.step, event.steps))
@@ -259,7 +287,7 @@ class Runner:
         note = StepNote(step=event.step, steps=event.steps, image=index, preview=preview)
         feed.publish("step", note, picture=index)
 
-    def _keep(self, running: _Running, index: int, picture: Picture) -> None:
+    def _keep(self, running: Running, index: int, picture: Picture) -> None:
         height, width = picture.pixels.shape[:2]
         beside = keep_beside(self._images, picture)
         clock = time.perf_counter()
@@ -275,14 +303,14 @@ class Runner:
             self._tell(PictureKept(running.job, entry, encoded - clock, stored - encoded))
             self._feeds.of(running.job.id).publish("image", image_link(entry), picture=index)
 
-    def _failed(self, running: _Running, error: Exception) -> None:
+    def _failed(self, running: Running, error: Exception) -> None:
         if running.error is None:
             running.error = error
             self._tell(PictureFailed(running.job, type(error).__name__))
             log.warning("job %s: a picture failed: %s", running.job.id, error, exc_info=error)
             self._stop(running)
 
-    def _stop(self, running: _Running) -> None:
+    def _stop(self, running: Running) -> None:
         for drawing in list(running.drawings.values()):
             drawing.cancel()
 
@@ -297,8 +325,11 @@ class Runner:
         except NotFound:  # it is forgotten, too
             self._feeds.of(job).close()
             self._feeds.drop(job)
+        except StorageDown:
+            self._inbox.put(Cancelled(job))
+            raise
 
-    def _settle(self, running: _Running) -> None:
+    def _settle(self, running: Running) -> None:
         if running.drawings:
             return
         try:
@@ -317,7 +348,7 @@ class Runner:
             if self._deadline is not None:
                 self._feeds.of(job.id).close()
 
-    def _settled(self, running: _Running) -> Job:
+    def _settled(self, running: Running) -> Job:
         """The job, ended or given back; NotFound where it was forgotten meanwhile."""
         job, error = running.job, running.error
         if running.cancelled:

@@ -22,6 +22,7 @@ from .app import create_app
 from .database import beside_service
 from .host import Reach, is_loopback, require_keys
 from .service import Service
+from .storage import StorageOptions
 from .watching import Watching
 
 
@@ -32,17 +33,19 @@ def serve(
     host: str = "127.0.0.1",
     backend: str = "auto",
     announce: Callable[[str], None] = print,
+    storage: StorageOptions | None = None,
 ) -> None:
     """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
 
     `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
-    draws what names no model, in exactly the version that it means now. `announce` is told where the page is.
+    draws what names no model, in exactly the version that it means now. `announce` is told where the page is;
+    `storage` says where jobs and pictures are kept, where not in `data_dir`.
     InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
     taken or another service uses `data_dir`.
     """
     directory = place(data_dir)
     if not is_loopback(host):
-        with beside_service(directory) as engine:
+        with beside_service(directory, storage.database if storage else None) as engine:
             require_keys(host, KeyStore(engine).required())
     registry = Registry(directory)
     served = registry.find(model)
@@ -60,6 +63,7 @@ def serve(
             model=exact,
             reach=Reach(not is_loopback(host)),
             watching=watching,
+            storage=storage,
         )
         run_app(app, listening, announce)
 

@@ -8,27 +8,27 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..engine.png import encode
 from ..engine.request import DrawRequest
 from ..engine.source import Source, opened, read_source
 from ..engine.studio import Studio
-from ..errors import InvalidInput, LimnerError, NotFound, Unavailable
+from ..errors import InvalidInput, LimnerError, NotFound, StorageDown, Unavailable
 from .access import Caller, Holdings, KeyStore
 from .access.gate import Keyring
 from .access.sessions import Sessions
-from .database import DataLock, open_database, usable
+from .database import DATABASE_NAME, DataLock, open_database, usable
 from .events import Feeds
 from .forgetting import forget
 from .images import ImageStore
 from .jobs import Job, JobStore
 from .queue import QueueState, look_at_queue
 from .runner import Runner
+from .storage import StorageOptions, blobs_at
 from .watching.requests import request_id
 from .watching.sights import JobAccepted, Watching
 
@@ -43,8 +43,9 @@ class Service:
 
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
-    what names no model; `keyring` is told of the keys, `watching` of what happens. `start` makes `store`, `keys`,
-    `holdings`, `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir` or it cannot be used.
+    what names no model; `keyring` is told of the keys, `watching` of what happens; `storage` says where things are
+    kept. `start` makes `store`, `keys`, `holdings`, `images`, `feeds` and `runner`; Unavailable when another service
+    uses `data_dir` or it cannot be used.
     """
 
     store: JobStore
@@ -69,9 +70,11 @@ class Service:
         model: str = "storybook",
         keyring: Keyring | None = None,
         watching: Watching | None = None,
+        storage: StorageOptions | None = None,
     ) -> None:
         self.model = model
         self.keyring = keyring or Keyring()
+        self.storage = storage or StorageOptions()
         self.studio = studio
         self.drain_seconds = drain_seconds
         self.watching = watching or Watching()
@@ -96,13 +99,14 @@ class Service:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = DataLock(self.data_dir)
         try:
-            self._engine = open_database(self.data_dir / "limner.db")
+            place = self.storage.images
+            self.images = ImageStore(blobs_at(place, "images", self.data_dir))
+            self.uploads = ImageStore(blobs_at(place, "uploads", self.data_dir), _UPLOADED_BYTES)
+            self._engine = open_database(self.storage.database or self.data_dir / DATABASE_NAME)
             self.store = JobStore(self._engine, self._queue_limit)
             self.keys = self.keyring.keys = KeyStore(self._engine)
             self.sessions = self.keyring.sessions = Sessions(self._engine)
             self.holdings = Holdings(self._engine)
-            self.images = ImageStore(self.data_dir / "images")
-            self.uploads = ImageStore(self.data_dir / "uploads", _UPLOADED_BYTES)
             self.feeds = Feeds()
             worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
             self.runner = Runner(
@@ -146,7 +150,8 @@ class Service:
     def accept(self, request: DrawRequest, n: int, caller: Caller) -> Job:
         """Queue a job of `n` pictures for `caller`; it is on the disk when this returns.
 
-        InvalidInput names a wrong field, an unknown model too; Busy where too many wait, Unavailable while it stops.
+        InvalidInput names a wrong field, an unknown model too; Busy where too many wait, Unavailable while it stops,
+        StorageDown while the database or the picture store takes nothing.
         """
         if self.draining:
             raise Unavailable("the service is stopping; send the job again when it is back")
@@ -159,6 +164,7 @@ class Service:
         except NotFound as error:
             raise InvalidInput(str(error), field="model") from None
         self.store.check_room(self.runner.retry_after)
+        self.images.check()
         self._keep(resolved)
         job = self.store.add(resolved, n, self.runner.retry_after, caller.owner)
         self.watching(JobAccepted(job, request_id.get()))
@@ -169,7 +175,7 @@ class Service:
         """Keep what a request is made from as long as what it makes."""
         for field in ("image", "mask"):
             name = getattr(request, field)
-            if name is not None and not self.images.has(name):
+            if name is not None:  # one that is there counts as put now, so that no sweep takes it
                 self.images.put(self._bytes(field, name))
 
     def keep(self, png: bytes, caller: Caller) -> str:
@@ -194,23 +200,33 @@ class Service:
         return found
 
     def _remove(self, image: str) -> None:
-        self.images.remove(image)
-        self.uploads.remove(image)
+        self.images.delete(image)
+        self.uploads.delete(image)
 
-    def picture(self, image: str, caller: Caller) -> Path:
-        """The file of a picture that was drawn for or uploaded by `caller`; NotFound where there is none."""
+    def picture(self, image: str, caller: Caller) -> tuple[int, Iterator[bytes]]:
+        """Length and bytes of a picture that was drawn for or uploaded by `caller`; NotFound where there is none."""
         if not self.holdings.visible(caller, image):
             raise NotFound(f"no picture {image[:80]!r}")
-        return self._path(image)
+        try:
+            return self.images.pieces(image)
+        except NotFound:
+            return self.uploads.pieces(image)
 
-    def _path(self, image: str) -> Path:
-        return (self.uploads if self.uploads.has(image) else self.images).path(image)
+    def whole_picture(self, image: str, caller: Caller) -> bytes:
+        """The bytes of a picture, as `picture` finds it."""
+        return b"".join(self.picture(image, caller)[1])
+
+    def has_picture(self, image: str, caller: Caller) -> bool:
+        """Whether a picture is there that `caller` may see."""
+        return self.holdings.visible(caller, image) and (self.images.has(image) or self.uploads.has(image))
 
     def _bytes(self, field: str, image: str) -> bytes:
-        try:
-            return self._path(image).read_bytes()
-        except (NotFound, FileNotFoundError):
-            raise _unknown(field, image) from None
+        for store in (self.images, self.uploads):
+            try:
+                return store.get(image)
+            except NotFound:
+                continue
+        raise _unknown(field, image)
 
     @property
     def draining(self) -> bool:
@@ -239,10 +255,15 @@ class Service:
         """Per part `ok` or what is wrong."""
         try:
             database = "ok" if self.store.ready() else "no answer"
-        except SQLAlchemyError as error:
-            database = f"no answer: {type(error).__name__}"
+        except StorageDown as error:
+            database = f"no answer: {error}"
+        try:
+            self.images.check()
+            pictures = "ok"
+        except StorageDown as error:
+            pictures = str(error)
         drawing = "ok" if self.runner.alive and not self._draining else "stopping"
-        return {"database": database, "model": self._model, "drawing": drawing}
+        return {"database": database, "pictures": pictures, "model": self._model, "drawing": drawing}
 
     def _load(self) -> None:
         assert self._preload is not None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from fastapi.testclient import TestClient
 from limner.service.app import create_app
 
 from .fake_studio import FakeStudio
+from .storage.servers import ObjectStore, Postgres
 
 Await = Callable[..., dict[str, Any]]
 
@@ -38,3 +40,32 @@ def until(client: TestClient) -> Await:
         raise AssertionError(f"job stayed {found['state']}")
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for the whole session; its own account must reach its folder, as pytest's it may not."""
+    with tempfile.TemporaryDirectory(prefix="limner-postgres-") as folder:
+        made = Postgres(Path(folder))
+        yield made
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[ObjectStore]:
+    """An object store for the whole session."""
+    made = ObjectStore()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """An empty database, of each kind once."""
+    if request.param == "sqlite":
+        return tmp_path / "limner.db"
+    running: Postgres = request.getfixturevalue("postgres")
+    return running.database()

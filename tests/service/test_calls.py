@@ -54,6 +54,19 @@ def test_a_picture_is_named_by_its_content_and_kept_for_ever(client: TestClient,
     assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
 
 
+def test_a_client_that_has_a_picture_is_told_so(client: TestClient, until: Await) -> None:
+    image = until(ask(client, seed=7)["id"], "succeeded")["images"][0]
+    first = client.get(image["url"])
+    tag = first.headers["etag"]
+    assert tag == f'"{image["id"]}"' and int(first.headers["content-length"]) == len(first.content)
+    for sent in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = client.get(image["url"], headers={"if-none-match": sent})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == tag and "immutable" in again.headers["cache-control"]
+    assert client.get(image["url"], headers={"if-none-match": '"other"'}).content == first.content
+    assert client.get(f"/v1/images/{'0' * 64}", headers={"if-none-match": "*"}).status_code == 404
+
+
 @pytest.mark.parametrize("name", ["0" * 64, "..%2f..%2flimner.db", "x"])
 def test_a_picture_that_is_not_there(client: TestClient, name: str) -> None:
     answer = client.get(f"/v1/images/{name}")
@@ -166,6 +179,7 @@ def test_models_ideas_health(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
     assert client.get("/readyz").json()["parts"] == {
         "database": "ok",
+        "pictures": "ok",
         "model": "ok",
         "drawing": "ok",
     }

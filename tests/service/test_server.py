@@ -91,7 +91,7 @@ def test_a_job_accepted_is_a_job_kept(tmp_path: Path, processes: list[Process]) 
 def test_sigterm_finishes_what_runs_and_keeps_the_rest(tmp_path: Path, processes: list[Process]) -> None:
     first = Process(tmp_path, 0.2)
     processes.append(first)
-    running = [first.ask(steps=5) for _ in range(8)]
+    running = [first.ask(steps=50) for _ in range(8)]
     waiting = first.ask(steps=5)
     for job in running:
         first.until(job, "running")

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from ...errors import StorageDown
 from ..problems import problem
 from .caller import EVERYBODY, Caller, Scope
 from .keys import KeyStore
@@ -64,7 +65,7 @@ class Gate:
         headers = Headers(scope=scope)
         try:
             caller = await run_in_threadpool(self._keyring.recognised, headers)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, StorageDown):
             answer = problem(503, "the database does not answer; try again", headers={"Retry-After": "5"})
             await answer(scope, receive, send)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..schema import HoldingRow
@@ -40,6 +41,8 @@ class Holdings:
 
 
 def hold(session: Session, owner: str, images: Iterable[str]) -> None:
-    """Note within a transaction that `owner` holds `images`."""
-    for image in images:
-        session.merge(HoldingRow(owner=owner, image=image))
+    """Note within a transaction that `owner` holds `images`, whoever notes it at the same time."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    rows = [{"owner": owner, "image": image} for image in images]
+    if rows:
+        session.execute(insert(HoldingRow).values(rows).on_conflict_do_nothing())

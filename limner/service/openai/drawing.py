@@ -127,7 +127,7 @@ def _resized(drawn: Size, size: Size) -> Literal["enlarged", "reduced"] | None:
 
 def file_of(service: Service, order: Order, image: str) -> bytes:
     """The file of a picture of an order, as it is handed out."""
-    return shaped(service.picture(image, order.caller).read_bytes(), order.look)
+    return shaped(service.whole_picture(image, order.caller), order.look)
 
 
 def answer(service: Service, order: Order, job: Job, response_format: str | None) -> ImagesAnswer:

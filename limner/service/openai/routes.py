@@ -112,7 +112,7 @@ def copy_image(
     """The middle of the picture in that shape, resized. The same address never means other bytes."""
     service: Service = request.app.state.service
     look = Look(size_of(size), format, compression)
-    file = shaped(service.picture(image_id, caller).read_bytes(), look)
+    file = shaped(service.whole_picture(image_id, caller), look)
     headers = {"Cache-Control": f"private, max-age={YEAR}, immutable"}
     return Response(file, media_type=f"image/{format}", headers=headers)
 

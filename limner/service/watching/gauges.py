@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
+from ...errors import StorageDown
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -46,7 +47,7 @@ class Gauges(Collector):
     def _queue(self) -> Iterator[Metric]:
         try:
             queue = self._service.queue()
-        except SQLAlchemyError:
+        except (SQLAlchemyError, StorageDown):
             return
         yield GaugeMetricFamily("limner_queue_jobs", "Jobs that wait.", queue.waiting)
         yield GaugeMetricFamily("limner_queue_limit", "Jobs that may wait.", self._service.store.limit)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
 from ...answers import LastMinute, MemoryNow, Mishap, ModelNow, QueueNow, RunningNow, Status
+from ...errors import StorageDown
 from .memory import resident
 from .recently import Progress, Recently
 
@@ -38,7 +39,7 @@ def status_of(service: Service, recently: Recently) -> Status:
 def _queue(service: Service) -> QueueNow | None:
     try:
         queue = service.queue()
-    except SQLAlchemyError:
+    except (SQLAlchemyError, StorageDown):
         return None
     return QueueNow(
         waiting=queue.waiting, limit=service.store.limit, oldest_seconds=queue.oldest, running=queue.running

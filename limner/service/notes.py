@@ -1,0 +1,52 @@
+"""What the runner holds of a job that is drawn, and the notes that others put into its inbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..engine.request import Event
+from ..engine.studio import Drawing
+from .jobs import Job
+
+
+@dataclass
+class Running:
+    """A job that is drawn: by the index of a picture its drawing and the step that it has reached.
+
+    `leaving`: it is to go back into the queue; `cancelled`: it is no longer this runner's.
+    """
+
+    job: Job
+    drawings: dict[int, Drawing] = field(default_factory=dict)
+    steps: dict[int, int] = field(default_factory=dict)
+    error: Exception | None = None
+    leaving: bool = False
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class Happened:
+    """The engine tells an event of picture `index` of a job."""
+
+    job: str
+    index: int
+    event: Event
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """A job was cancelled in the store."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """The queue has changed."""
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Take no more jobs, and be done at `deadline` of the monotonic clock."""
+
+    deadline: float
