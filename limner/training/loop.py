@@ -38,6 +38,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ..errors import Cancelled, InvalidInput, LimnerError
 from . import checkpoints
 from .average import MovingAverage
+from .precision import autocast
 from .recipe import Optimisation
 
 _STEP_SEED = 1_000_003
@@ -196,9 +197,7 @@ class Loop:
         return bool(self.accelerator.reduce(flag, "sum") > 0)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self.accelerator.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"
-        )
+        return autocast(self.accelerator.device.type, self.recipe.precision)
 
     def _one_step(self) -> dict[str, float]:
         """One step of every optimiser, in turns."""

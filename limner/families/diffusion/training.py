@@ -27,6 +27,7 @@ from ...training.pictures import (
     subject_names,
     to_tensor,
 )
+from ...training.precision import autocast
 from ...training.run import Prepared
 from ..vocabulary import known_words
 from . import layout
@@ -150,7 +151,7 @@ def _encode(vae: AutoencoderKL, pictures: NDArray[np.uint8]) -> NDArray[np.float
     found = []
     for at in track(range(0, len(pictures), _ENCODED_AT_ONCE), "encoding pictures"):
         part = to_tensor(pictures[at : at + _ENCODED_AT_ONCE]).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device.type, "bfloat16"):
             mean = vae.encode(part).latent_dist.mean
         found.append(mean.float().cpu().numpy().astype(np.float16))
     return np.concatenate(found)

@@ -16,6 +16,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from ...errors import InvalidInput
 from ...registry.json_files import read_object
 from ...registry.models import Model
+from ...training.precision import computes_bfloat16
 from .attention import choose_attention
 from .recipe import Tuning
 
@@ -95,8 +96,8 @@ def load_tunable(parent: Model, recipe: Tuning, seed: int, size: int) -> Tunable
             f"undo; tune the model that it comes from ({parent.manifest.lineage.parent or 'not known'}) and distil that"
         )
     directory = parent.path
-    base = torch.float32
-    if recipe.method == "lora" and recipe.precision == "bfloat16":
+    base, kind = torch.float32, "cuda" if torch.cuda.is_available() else "cpu"
+    if recipe.method == "lora" and recipe.precision == "bfloat16" and computes_bfloat16(kind):
         base = torch.bfloat16
     unet = UNet2DConditionModel.from_pretrained(directory / "unet", torch_dtype=base, use_safetensors=True)
     autoencoder = read_object(directory / "vae" / "config.json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from accelerate import PartialState
 from rich.console import Console
 
@@ -36,8 +35,7 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
     recipe.check_size(model.step if recipe.data.buckets else model.factor)
     if processes.is_main_process:
         _tell(model, tuning.method, parent, data)
-    precision = torch.bfloat16 if tuning.precision == "bfloat16" else torch.float32
-    encoders = Encoders(parent.path, model.tokenizer, ArrayCache(data.cache), precision)
+    encoders = Encoders(parent.path, model.tokenizer, ArrayCache(data.cache), tuning.precision)
     with processes.main_process_first():
         parts = [
             encoders.examples(

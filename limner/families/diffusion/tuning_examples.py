@@ -20,6 +20,7 @@ from ...registry.manifest import Layout
 from ...training.buckets import Size, bucket_sizes, nearest
 from ...training.cache import ArrayCache, file_hash, key_of
 from ...training.pictures import cell_shares, shown_subjects, to_tensor
+from ...training.precision import autocast
 from . import layout
 from .checkpoint.reading import WEIGHTS
 from .model import latent_factor
@@ -86,7 +87,7 @@ class Encoders:
     """The autoencoder and the text encoder of a model directory, loaded when something is missing from the cache."""
 
     def __init__(
-        self, directory: Path, tokenizer: PreTrainedTokenizerBase, cache: ArrayCache, precision: torch.dtype
+        self, directory: Path, tokenizer: PreTrainedTokenizerBase, cache: ArrayCache, precision: str
     ) -> None:
         self._directory, self._tokenizer, self._cache = directory, tokenizer, cache
         self._precision = precision
@@ -158,7 +159,7 @@ class Encoders:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         boxed = [item.box] if item.box else []
-        return key_of("latent", self._marks["vae"], str(self._precision), stamps, size, mirrored, *boxed)
+        return key_of("latent", self._marks["vae"], self._precision, stamps, size, mirrored, *boxed)
 
     def _fill_latents(
         self, items: Sequence[Item], sizes: Sequence[Size], turns: Sequence[bool], keys: Sequence[str]
@@ -185,8 +186,7 @@ class Encoders:
             self._cache.put(f"{key}l", moments.float().cpu().numpy().astype(np.float16))
 
     def _autocast(self) -> torch.autocast:
-        whole = self._precision == torch.float32
-        return torch.autocast(self._device.type, None if whole else self._precision, enabled=not whole)
+        return autocast(self._device.type, self._precision)
 
 
 def load_autoencoder(directory: Path) -> AutoencoderKL:

@@ -26,6 +26,7 @@ from ...training.pictures import (
     subject_names,
     to_tensor,
 )
+from ...training.precision import autocast
 from ...training.run import Prepared
 from ..vocabulary import known_words
 from .export import export
@@ -141,7 +142,7 @@ def _encoded(tokenizer: ImageTokenizer, pictures: NDArray[np.uint8], half: bool)
     device, found = tokenizer.quantizer.used.device, []
     for at in track(range(0, len(pictures), _ENCODED_AT_ONCE), "encoding pictures"):
         part = to_tensor(pictures[at : at + _ENCODED_AT_ONCE]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        with autocast(device.type, "bfloat16" if half else "float32"):
             tokens = tokenizer.encode(part).tokens
         found.append(tokens.cpu().numpy().astype(np.uint16))
     return np.concatenate(found)

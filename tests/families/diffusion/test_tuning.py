@@ -170,7 +170,7 @@ def test_frozen_encodings_are_those_of_the_text_encoder(full: Path, tiny_model: 
 
     pipeline = _pipeline(tiny_model)
     cache = ArrayCache(full / "out" / "cache")
-    encoders = Encoders(tiny_model, pipeline.tokenizer, cache, torch.float32)
+    encoders = Encoders(tiny_model, pipeline.tokenizer, cache, "float32")
     (key,) = encoders.texts(["a thing called 3"])
     ids = pipeline.tokenizer(
         ["a thing called 3"], padding="max_length", truncation=True, max_length=16, return_tensors="pt"
