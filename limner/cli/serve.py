@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from ..errors import InvalidInput
 from .options import DEFAULT_PORT, Backend, BackendOption, DatabaseUrl, DataDir, ImagesPlace
+
+
+class LogForm(StrEnum):
+    """How the service logs."""
+
+    HUMAN = "human"
+    JSON = "json"
 
 
 def serve(
@@ -17,9 +26,19 @@ def serve(
     backend: BackendOption = Backend.AUTO,
     database: DatabaseUrl = None,
     images: ImagesPlace = None,
+    log_format: Annotated[
+        LogForm, typer.Option(help="Warnings in words, or every event as JSON.")
+    ] = LogForm.HUMAN,
+    log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Log prompts, too, as JSON.")] = False,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
     from ..service import StorageOptions
     from ..service import serve as run
+    from ..service.watching import LogSettings
 
-    run(port, data_dir, model, host, backend.value, typer.echo, StorageOptions(database, images))
+    if log_prompts and log_format is not LogForm.JSON:
+        raise InvalidInput(
+            "--log-prompts needs --log-format json: people's form logs warnings alone", "log_prompts"
+        )
+    logs = LogSettings(log_format.value, log_prompts)
+    run(port, data_dir, model, host, backend.value, typer.echo, StorageOptions(database, images), logs)

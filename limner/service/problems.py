@@ -131,7 +131,8 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
         return problem(error.status_code, detail, headers=error.headers)
 
     async def crashed(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        own = getattr(request.state, "request_id", "")
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error, extra={"request": own})
         return problem(500, "something in the service went wrong; its log says what")
 
     app.add_exception_handler(RequestValidationError, invalid)

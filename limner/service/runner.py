@@ -91,7 +91,7 @@ class Runner:
         Of a shared database only what no living process holds: what another one left waits for its lease to run out.
         """
         for job in self._store.recover(self._worker, lost=not self._store.shared):
-            log.warning("job %s was interrupted; it is %s", job.id, job.state)
+            log.warning("job %s was interrupted; it is %s", job.id, job.state, extra={"job": job.id})
         self._thread.start()
 
     def look(self) -> None:
@@ -307,7 +307,8 @@ class Runner:
         if running.error is None:
             running.error = error
             self._tell(PictureFailed(running.job, type(error).__name__))
-            log.warning("job %s: a picture failed: %s", running.job.id, error, exc_info=error)
+            job = running.job.id
+            log.warning("job %s: a picture failed: %s", job, error, exc_info=error, extra={"job": job})
             self._stop(running)
 
     def _stop(self, running: Running) -> None:

@@ -12,6 +12,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 
 from ..engine.studio import LocalStudio
 from ..errors import InvalidInput, Unavailable
@@ -23,7 +24,7 @@ from .database import beside_service
 from .host import Reach, is_loopback, require_keys
 from .service import Service
 from .storage import StorageOptions
-from .watching import Watching
+from .watching import FOR_PEOPLE, EventLog, LogSettings, Watching, log_as_json
 
 
 def serve(
@@ -34,15 +35,18 @@ def serve(
     backend: str = "auto",
     announce: Callable[[str], None] = print,
     storage: StorageOptions | None = None,
+    logs: LogSettings = FOR_PEOPLE,
 ) -> None:
     """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
 
     `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
     draws what names no model, in exactly the version that it means now. `announce` is told where the page is;
-    `storage` says where jobs and pictures are kept, where not in `data_dir`.
+    `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs.
     InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
     taken or another service uses `data_dir`.
     """
+    if logs.form == "json":
+        log_as_json()
     directory = place(data_dir)
     if not is_loopback(host):
         with beside_service(directory, storage.database if storage else None) as engine:
@@ -55,6 +59,8 @@ def serve(
     exact = f"{served.name}@{served.version}"
     with bind(host, port) as listening:
         watching = Watching()
+        if logs.form == "json":
+            watching.add(EventLog(logs.prompts))
         studio = LocalStudio(registry, backend=backend, watcher=watching)
         app = create_app(
             directory,
@@ -65,7 +71,7 @@ def serve(
             watching=watching,
             storage=storage,
         )
-        run_app(app, listening, announce)
+        run_app(app, listening, announce, logs)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -90,12 +96,18 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def run_app(app: FastAPI, listening: socket.socket, announce: Callable[[str], None] = print) -> None:
+def run_app(
+    app: FastAPI,
+    listening: socket.socket,
+    announce: Callable[[str], None] = print,
+    logs: LogSettings = FOR_PEOPLE,
+) -> None:
     """Run `app` on a bound socket until a signal. Unavailable when the service could not start."""
     service: Service = app.state.service
     service.start()
     config = uvicorn.Config(
         app,
+        log_config=None if logs.form == "json" else LOGGING_CONFIG,
         log_level="warning",
         access_log=False,
         server_header=False,

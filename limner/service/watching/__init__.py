@@ -1,11 +1,23 @@
 """The service seen from outside: what happens (`sights`), counted for Prometheus (`metrics`, `gauges`), of the last
-minute (`recently`, `status`); every request's id (`requests`); the calls that tell it (`routes`)."""
+minute (`recently`, `status`), logged (`logs`); every request's id (`requests`); the calls that tell it (`routes`)."""
 
 from .gauges import Gauges
+from .logs import FOR_PEOPLE, EventLog, LogSettings, log_as_json
 from .metrics import Metrics
 from .recently import Recently
 from .requests import Seen
 from .routes import router
 from .sights import Watching
 
-__all__ = ["Gauges", "Metrics", "Recently", "Seen", "Watching", "router"]
+__all__ = [
+    "FOR_PEOPLE",
+    "EventLog",
+    "Gauges",
+    "LogSettings",
+    "Metrics",
+    "Recently",
+    "Seen",
+    "Watching",
+    "log_as_json",
+    "router",
+]

@@ -49,6 +49,7 @@ class Seen:
                 tell(int(message["status"]))
             await send(message)
 
+        scope.setdefault("state", {})["request_id"] = own
         before = request_id.set(own)
         try:
             await self._app(scope, receive, told)
