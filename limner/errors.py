@@ -6,6 +6,7 @@ LimnerError
 ├── Unavailable       a needed part (an extra, a device, a service) is not here
 │   └── StorageDown   the database or the picture store takes or gives nothing for now; it may be back soon
 ├── Busy              a bounded queue is full; try again after `retry_after` seconds
+├── Lost              what was at work ended before it was done; asking again may succeed
 └── Cancelled         the caller asked to stop
 """
 
@@ -54,6 +55,10 @@ class Busy(LimnerError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class Lost(LimnerError):
+    """What was at work ended before it was done, and nobody knows at whose fault; asking again may succeed."""
 
 
 class Cancelled(LimnerError):

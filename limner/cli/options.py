@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ByteSize, TypeAdapter, ValidationError
 
 DEFAULT_PORT = 8400
 
@@ -41,4 +42,17 @@ ImagesPlace = Annotated[
     ),
 ]
 BackendOption = Annotated[Backend, typer.Option("--backend", help="What runs the networks.")]
+
+
+def memory_size(text: str) -> int:
+    """Bytes of "2GB" or "512 MiB"; at least 64 MB, for less holds no engine."""
+    try:
+        size = TypeAdapter(ByteSize).validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter(f"{text!r} is no amount of memory; write it like 512MB or 2GB") from None
+    if size < 64_000_000:
+        raise typer.BadParameter(f"{text!r} is too little memory for an engine; at least 64MB")
+    return int(size)
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

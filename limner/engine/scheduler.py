@@ -96,6 +96,9 @@ class StepScheduler:
         self._arrived: deque[Ticket] = deque()
         self._in_flight = 0
         self._closed = False
+        self._moved: float | None = (
+            None  # when a call was last begun or ended, None where there is nothing to do
+        )
         self._active: list[Ticket] = []  # of the thread alone; who was served longest ago comes first
         self._thread = threading.Thread(target=self._work, name=f"engine {model}", daemon=True)
         self._thread.start()
@@ -104,6 +107,12 @@ class StepScheduler:
     def in_flight(self) -> int:
         """How many programs have not ended."""
         return self._in_flight
+
+    @property
+    def still_for(self) -> float:
+        """Seconds since anything last moved; 0 where there is nothing to do."""
+        moved = self._moved
+        return 0.0 if moved is None else time.monotonic() - moved
 
     def submit(self, program: Program, on_event: OnEvent, name: str = "") -> Ticket:
         """Start a program at the next round; returns at once. Who watches knows it by `name`.
@@ -153,12 +162,14 @@ class StepScheduler:
         """Wait for something to do and start who has come; False when the scheduler is closed."""
         with self._changed:
             rested = False
+            self._moved = None
             while not (self._closed or self._active or self._arrived):
                 if not self._changed.wait(None if rested else self._rest_after) and not rested:
                     rested = True
                     self._rest()
             if self._closed:
                 return False
+            self._moved = time.monotonic()
             arrived = list(self._arrived)
             # In both lists never, in one always: an error between here and there must not lose anyone.
             self._active += arrived
@@ -184,6 +195,7 @@ class StepScheduler:
         calls = [ticket.call for ticket in group if ticket.call is not None]
         if not calls:
             return
+        self._moved = time.monotonic()
         try:
             shares = split(self._watched(group, calls), calls)
         except Exception as error:  # noqa: BLE001 - whatever a network raises is its callers' failure alone
@@ -197,6 +209,7 @@ class StepScheduler:
                 self._serve([ticket])
             return
         for ticket, share in zip(group, shares, strict=True):
+            self._moved = time.monotonic()
             self._active.remove(ticket)
             self._active.append(ticket)
             self._advance(ticket, share)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
-from ..errors import Cancelled, InvalidInput, Unavailable
-from ..families import family
+from ..errors import Cancelled, Unavailable
 from .backends import Backend, Network
 from .backends import backend as backend_of
 from .request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
+from .resolving import OpenedModel, Resolver, key_of
 from .scheduler import Drawn, Happening, StepScheduler, Ticket
-from .source import Source, size_like
+from .source import Source
 from .variants import attentive, full, shallow
 from .watching import Loaded, TextsLookedUp, Watcher, tell, unwatched
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..registry.models import Model, Registry
 
 _log = logging.getLogger(__name__)
+_CLOSED = "the studio is closed; it takes no more requests"
 
 # Models that stay in memory while none of their pictures is being drawn.
 _MODELS_KEPT = 2
@@ -74,6 +75,15 @@ class Studio(Protocol):
         """
         ...
 
+    def state(self) -> str:
+        """`ok`, or why nothing is drawn at the moment, in a few words."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """The process that draws on this machine; None where it is this one, or none at the moment."""
+        ...
+
     def close(self) -> None:
         """Stop everything and free the models."""
         ...
@@ -96,6 +106,7 @@ class LocalStudio:
         what is done.
         """
         self._registry, self._max_rows, self._watcher = registry, max_rows, watcher
+        self._resolver = Resolver(registry)
         self._backend = backend_of(backend, threads=threads, cache=registry.data_dir / "cache")
         self._loaded: OrderedDict[tuple[str, str], _LoadedModel] = OrderedDict()
         self._lock = Lock()
@@ -103,7 +114,23 @@ class LocalStudio:
 
     def models(self) -> list[Model]:
         """Give the registry's models that draw."""
-        return [model for model in self._registry.models() if model.manifest.draws]
+        return self._resolver.models()
+
+    def state(self) -> str:
+        """Draws at any time until it is closed."""
+        return "closed" if self._closed else "ok"
+
+    @property
+    def pid(self) -> int | None:
+        """This process draws."""
+        return None
+
+    @property
+    def still_for(self) -> float:
+        """For how many seconds nothing has moved where something is being drawn, of all models the longest."""
+        with self._lock:
+            loaded = list(self._loaded.values())
+        return max((each.scheduler.still_for for each in loaded), default=0.0)
 
     def preload(self, name: str) -> None:
         """Load a model now, and draw a step of each kind to be warm; raises what `draw` would."""
@@ -113,12 +140,9 @@ class LocalStudio:
 
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill every None of a request, as `Studio` says; a name gets its version, so that it stays the same model."""
-        model = self._registry.find(request.model)
-        with self._lock:
-            loaded = self._open(model)
-        named = request.model.partition("@")[0] == model.name
-        pinned = {"model": f"{model.name}@{model.version}"} if named else {}
-        return loaded.resolve(request, source).model_copy(update=pinned)
+        if self._closed:
+            raise Unavailable(_CLOSED)
+        return self._resolver.resolve(request, source)
 
     def start(
         self,
@@ -133,7 +157,7 @@ class LocalStudio:
         # Locked until it is submitted, so that the model cannot be let go in between.
         with self._lock:
             loaded = self._open(model)
-            resolved = loaded.resolve(request, source)
+            resolved = loaded.opened.resolve(request, source)
             last = Stepped(0, 0, None)
 
             def pass_on(happening: Happening) -> None:
@@ -157,7 +181,8 @@ class LocalStudio:
                     last = happening
                 on_event(happening)
 
-            return loaded.scheduler.submit(loaded.family.program(resolved, source), pass_on, name)
+            program = loaded.opened.family.program(resolved, source)
+            return loaded.scheduler.submit(program, pass_on, name)
 
     def draw(self, request: DrawRequest, source: Source | None = None) -> Picture:
         """Draw one picture and wait for it; raises what went wrong, Cancelled when the studio is closed."""
@@ -186,8 +211,8 @@ class LocalStudio:
 
     def _open(self, model: Model) -> _LoadedModel:
         if self._closed:
-            raise Unavailable("the studio is closed; it takes no more requests")
-        key = (str(model.path), model.manifest.model_dump_json())
+            raise Unavailable(_CLOSED)
+        key = key_of(model)
         if key not in self._loaded:
             self._loaded[key] = _LoadedModel(model, self._backend, self._max_rows, self._watcher)
         self._loaded.move_to_end(key)
@@ -204,8 +229,7 @@ class _LoadedModel:
 
     def __init__(self, model: Model, backend: Backend, max_rows: int, watcher: Watcher) -> None:
         self._name, self._watcher, self._told = f"{model.name}@{model.version}", watcher, (0, 0)
-        self.family = family(model.manifest.family)(model)
-        self.sizes = model.manifest.sizes
+        self.opened = OpenedModel(model)
         self.networks = _Networks(model, backend, watcher)
         graphs = model.manifest.graphs.items()
         large = [name for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES]
@@ -221,23 +245,10 @@ class _LoadedModel:
 
     def tell_texts(self) -> None:
         """Let be seen how many texts were looked up since it was last told; of the engine's thread alone."""
-        found, missed = self.family.texts_looked_up
+        found, missed = self.opened.family.texts_looked_up
         if (found, missed) != self._told:
             before, self._told = self._told, (found, missed)
             tell(self._watcher, TextsLookedUp(self._name, found - before[0], missed - before[1]))
-
-    def resolve(self, request: DrawRequest, source: Source | None) -> DrawRequest:
-        """Fill every None of a request that comes with `source`."""
-        if (request.image is None) != (source is None):
-            raise InvalidInput("a picture to work from and its name go together", field="image")
-        if source is not None and request.width is None and request.height is None:
-            height, width = source.pixels.shape[:2]
-            size = size_like(self.sizes, width, height)
-            request = request.model_copy(update={"width": size.width, "height": size.height})
-        resolved = self.family.resolve(request)
-        if source is not None and resolved.width and resolved.height:
-            source.fitted(resolved.width, resolved.height)  # what is wrong with it is told before it is drawn
-        return resolved
 
     def close(self) -> None:
         """Stop all pictures within a step, and let go of the networks."""

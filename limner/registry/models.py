@@ -93,6 +93,11 @@ class Registry:
         self._own = data_dir / "models"
         self._extra = list(extra)
 
+    @property
+    def extra(self) -> tuple[Model, ...]:
+        """The models from elsewhere."""
+        return tuple(self._extra)
+
     def models(self) -> list[Model]:
         """Every readable model: built-in ones, own ones by name and age, extra ones.
 

@@ -3,6 +3,10 @@
 queued -> running -> succeeded | failed | cancelled; a running job goes back to queued when its worker
 stops or fails, until it failed MAX_ATTEMPTS times or lost its worker MAX_LOSSES times. Only the worker that
 holds a job may change it, apart from cancelling, which anyone may do.
+
+Where the engine ends while several jobs are drawn, one of them may be poison. From then on each of them is
+suspected, and a suspected job is drawn with none beside it. There the engine's end is a strike against that job,
+and MAX_STRIKES of them set it aside as failed, while the others are drawn.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from .schema import ImageRow, JobRow
 
 MAX_ATTEMPTS = 3
 MAX_LOSSES = 10
+MAX_STRIKES = 3
 
 
 class Stored(BaseModel):
@@ -83,6 +88,12 @@ class Job:
     started_at: float | None
     finished_at: float | None
     owner: str = ""
+    strikes: int | None = None
+
+    @property
+    def suspected(self) -> bool:
+        """Whether an engine ended while it was drawn, so that it is drawn alone."""
+        return self.strikes is not None
 
     @property
     def final(self) -> bool:
@@ -165,12 +176,15 @@ class JobStore:
                 _end(row, "cancelled", None)
             return _job(session, row)
 
-    def take(self, worker: str, lease: float) -> Job | None:
-        """Hand the next queued job to `worker` for `lease` seconds; None when none waits."""
+    def take(self, worker: str, lease: float, alone: bool = True) -> Job | None:
+        """Hand the next queued job to `worker` for `lease` seconds; None when none waits.
+
+        None, too, where the next one must be drawn alone, and `worker` is not `alone`: others are drawn beside it.
+        """
         with self._writes.begin() as session:
             query = select(JobRow).where(JobRow.state == "queued").order_by(JobRow.number).limit(1)
             row = session.scalar(query.with_for_update(skip_locked=True))
-            if row is None:
+            if row is None or (row.strikes is not None and not alone):
                 return None
             now = time.time()
             row.state, row.worker, row.leased_until = "running", worker, now + lease
@@ -236,6 +250,23 @@ class JobStore:
                     _end(row, "failed", f"{error} (tried {row.attempts} times)")
                 else:
                     row.attempts -= error is None
+                    _queue_again(row)
+            return _job(session, _row(session, job))
+
+    def lose(self, worker: str, job: str, error: str, alone: bool) -> Job:
+        """Queue a job again, at its old place, whose engine ended while it was drawn, for the reason `error`.
+
+        Where it was drawn `alone` that is a strike against it, and strike number MAX_STRIKES fails it; in company it
+        is suspected from now on, and no more.
+        """
+        with self._writes.begin() as session:
+            row = _held(session, worker, job)
+            if row is not None:
+                row.losses += 1
+                row.strikes = (row.strikes or 0) + alone
+                if row.strikes >= MAX_STRIKES:
+                    _end(row, "failed", f"set aside, for it ends the engine: {error} ({row.strikes} times)")
+                else:
                     _queue_again(row)
             return _job(session, _row(session, job))
 
@@ -307,6 +338,7 @@ def _job(session: Session, row: JobRow) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         owner=row.owner,
+        strikes=row.strikes,
     )
 
 

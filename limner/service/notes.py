@@ -13,7 +13,8 @@ from .jobs import Job
 class Running:
     """A job that is drawn: by the index of a picture its drawing and the step that it has reached.
 
-    `leaving`: it is to go back into the queue; `cancelled`: it is no longer this runner's.
+    `leaving`: it is to go back into the queue; `cancelled`: it is no longer this runner's; `alone`: no other
+    job was drawn beside it at any time.
     """
 
     job: Job
@@ -22,6 +23,7 @@ class Running:
     error: Exception | None = None
     leaving: bool = False
     cancelled: bool = False
+    alone: bool = True
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ..answers import QueuedNote, StepNote
 from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped
 from ..engine.source import Source
 from ..engine.studio import Studio
-from ..errors import InvalidInput, NotFound, StorageDown
+from ..errors import InvalidInput, Lost, NotFound, StorageDown
 from .beside import keep_beside, png_of
 from .elsewhere import Elsewhere
 from .events import Feeds
@@ -215,8 +215,10 @@ class Runner:
         return not self._running
 
     def _fill(self) -> None:
-        while len(self._running) < self._parallel:
-            job = self._store.take(self._worker, LEASE)
+        while len(self._running) < self._parallel and not any(
+            r.job.suspected for r in self._running.values()
+        ):
+            job = self._store.take(self._worker, LEASE, alone=not self._running)
             if job is None:
                 break
             self._feeds.of(job.id).publish("queued", QueuedNote(position=1))
@@ -227,6 +229,9 @@ class Runner:
     def _begin(self, job: Job) -> None:
         running = self._running[job.id] = Running(job)
         self._tell(JobTaken(job))
+        if len(self._running) > 1:
+            for each in self._running.values():
+                each.alone = False
         done = {image.index for image in job.images}
         try:
             source = self._source(job.request)
@@ -307,8 +312,13 @@ class Runner:
         if running.error is None:
             running.error = error
             self._tell(PictureFailed(running.job, type(error).__name__))
+<<<<<<< HEAD
             job = running.job.id
             log.warning("job %s: a picture failed: %s", job, error, exc_info=error, extra={"job": job})
+=======
+            if not isinstance(error, Lost):
+                log.warning("job %s: a picture failed: %s", running.job.id, error, exc_info=error)
+>>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)
             self._stop(running)
 
     def _stop(self, running: Running) -> None:
@@ -358,6 +368,9 @@ class Runner:
             now = self._store.finish(self._worker, job.id)
         elif error is None and running.leaving:
             now = self._store.give_back(self._worker, job.id)
+        elif isinstance(error, Lost):
+            now = self._store.lose(self._worker, job.id, _sentence(error), running.alone)
+            log.warning("job %s was lost with its engine; it is %s", job.id, now.state)
         elif isinstance(error, (InvalidInput, NotFound)):
             now = self._store.finish(self._worker, job.id, str(error))
         else:

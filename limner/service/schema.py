@@ -14,7 +14,8 @@ class JobRow(Base):
     """One job of `owner`: `request` is the resolved DrawRequest as JSON, `n` the number of pictures.
 
     `number` gives the order of the queue and of the history. While a job runs, `worker` holds it until
-    `leased_until`; `attempts` counts how often it was taken, `losses` how often its worker died holding it.
+    `leased_until`; `attempts` counts how often it was taken, `losses` how often its worker or its engine ended
+    meanwhile, `strikes` how often its engine ended while it was drawn alone; None where no engine ended at all.
     """
 
     __tablename__ = "jobs"
@@ -28,6 +29,7 @@ class JobRow(Base):
     n: Mapped[int]
     attempts: Mapped[int] = mapped_column(default=0)
     losses: Mapped[int] = mapped_column(default=0)
+    strikes: Mapped[int | None]
     worker: Mapped[str | None]
     leased_until: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(Text)

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 
-from ..engine.studio import LocalStudio
+from ..engine.apart import ApartStudio, Rules
 from ..errors import InvalidInput, Unavailable
 from ..registry.models import Registry
 from ..registry.places import data_dir as place
@@ -35,9 +35,15 @@ def serve(
     backend: str = "auto",
     announce: Callable[[str], None] = print,
     storage: StorageOptions | None = None,
+<<<<<<< HEAD
     logs: LogSettings = FOR_PEOPLE,
+=======
+    engine_memory: int | None = None,
+>>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)
 ) -> None:
     """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
+
+    The engine runs in a process of its own; past `engine_memory` bytes it is replaced between pictures.
 
     `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
     draws what names no model, in exactly the version that it means now. `announce` is told where the page is;
@@ -59,9 +65,13 @@ def serve(
     exact = f"{served.name}@{served.version}"
     with bind(host, port) as listening:
         watching = Watching()
+<<<<<<< HEAD
         if logs.form == "json":
             watching.add(EventLog(logs.prompts))
         studio = LocalStudio(registry, backend=backend, watcher=watching)
+=======
+        studio = ApartStudio(registry, backend=backend, watcher=watching, rules=Rules(memory=engine_memory))
+>>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)
         app = create_app(
             directory,
             studio,

@@ -263,7 +263,13 @@ class Service:
         except StorageDown as error:
             pictures = str(error)
         drawing = "ok" if self.runner.alive and not self._draining else "stopping"
-        return {"database": database, "pictures": pictures, "model": self._model, "drawing": drawing}
+        return {
+            "database": database,
+            "pictures": pictures,
+            "model": self._model,
+            "engine": self.studio.state(),
+            "drawing": drawing,
+        }
 
     def _load(self) -> None:
         assert self._preload is not None

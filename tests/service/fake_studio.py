@@ -154,6 +154,15 @@ class FakeStudio:
         self.sources.append(source)
         return FakeDrawing(self, request, on_event)
 
+    def state(self) -> str:
+        """Draws at any time."""
+        return "ok"
+
+    @property
+    def pid(self) -> int | None:
+        """This process."""
+        return None
+
     def close(self) -> None:
         """Say that it was closed."""
         self.closed = True

@@ -181,6 +181,7 @@ def test_models_ideas_health(client: TestClient) -> None:
         "database": "ok",
         "pictures": "ok",
         "model": "ok",
+        "engine": "ok",
         "drawing": "ok",
     }
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from limner.engine.studio import LocalStudio
+from limner.engine.apart import ApartStudio
 from limner.registry import models as module
 from limner.service import server
 
@@ -30,7 +30,7 @@ def served(data_dir: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> tuple
     """What `serve` lists, preloads, and takes for a job that names no model."""
     preloaded: list[str] = []
     apps: list[FastAPI] = []
-    monkeypatch.setattr(LocalStudio, "preload", lambda self, name: preloaded.append(name))
+    monkeypatch.setattr(ApartStudio, "preload", lambda self, name: preloaded.append(name))
     monkeypatch.setattr(server, "run_app", lambda app, listening, announce: apps.append(app))
     server.serve(0, data_dir, model, backend="onnxruntime")
     with TestClient(apps[0], base_url="http://127.0.0.1:8000") as client:

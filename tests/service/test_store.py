@@ -184,6 +184,32 @@ def test_losses_leave_all_attempts_to_errors(store: JobStore) -> None:
     assert states == ["queued", "queued", "failed"]
 
 
+def test_an_engine_that_ends_in_company_makes_suspects_which_are_drawn_alone(store: JobStore) -> None:
+    jobs = [store.add(REQUEST, 1).id for _ in range(3)]
+    taken = [store.take("a", 60), store.take("a", 60)]
+    for job in taken:
+        assert job is not None
+        store.lose("a", job.id, "the engine ended", alone=False)
+    assert store.take("a", 60, alone=False) is None
+    first = store.take("a", 60)
+    assert first is not None and first.id == jobs[0] and first.suspected
+    store.finish("a", jobs[0])
+    assert store.take("a", 60, alone=False) is None
+    assert [store.take("a", 60), store.take("a", 60, alone=False)] == [store.get(job) for job in jobs[1:]]
+
+
+def test_only_losses_alone_set_a_job_aside(store: JobStore) -> None:
+    job, other = store.add(REQUEST, 1).id, store.add(REQUEST, 1).id
+    states = []
+    for alone in (*[False] * 12, True, True, True):
+        store.take("a", 60)
+        states.append(store.lose("a", job, "the engine ended", alone).state)
+    assert states == ["queued"] * 14 + ["failed"]
+    said = store.get(job).error or ""
+    assert "set aside" in said and "the engine ended" in said and "3 times" in said
+    assert store.get(other).state == "queued" and not store.get(other).suspected
+
+
 def test_giving_back_without_an_error_costs_no_attempt(store: JobStore) -> None:
     job = store.add(REQUEST, 1)
     for _ in range(5):

@@ -62,15 +62,9 @@ def backend(name: str = "auto", *, threads: int | None = None, cache: Path | Non
     """Give the backend called `name`; "auto" is the first that is installed, OpenVINO before ONNX Runtime.
 
     `threads` limits the processor cores (None: all that the runtime sees fit); `cache` is a folder for
-    compiled graphs, which makes the next start faster. NotFound lists the backends there are; Unavailable
-    says what to install.
+    compiled graphs, which makes the next start faster. NotFound and Unavailable as of `installed`.
     """
-    if name == "auto":
-        name = next((known for known in _INSTALL if _installed(known)), "openvino")
-    if name not in _INSTALL:
-        raise NotFound(f"backend '{name}' not found; known: auto, {', '.join(_INSTALL)}")
-    if not _installed(name):
-        raise Unavailable(f"backend '{name}' is not installed; get it with: {_INSTALL[name]}")
+    name = installed(name)
     if name == "openvino":
         from .openvino import OpenVino
 
@@ -80,8 +74,22 @@ def backend(name: str = "auto", *, threads: int | None = None, cache: Path | Non
     return OnnxRuntime(threads)
 
 
+def installed(name: str = "auto") -> str:
+    """The backend that a name means, without importing it.
+
+    NotFound lists the backends there are; Unavailable says what to install.
+    """
+    if name == "auto":
+        name = next((known for known in _INSTALL if _installed(known)), "openvino")
+    if name not in _INSTALL:
+        raise NotFound(f"backend '{name}' not found; known: auto, {', '.join(_INSTALL)}")
+    if not _installed(name):
+        raise Unavailable(f"backend '{name}' is not installed; get it with: {_INSTALL[name]}")
+    return name
+
+
 def _installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-__all__ = ["Arrays", "Backend", "Network", "backend"]
+__all__ = ["Arrays", "Backend", "Network", "backend", "installed"]

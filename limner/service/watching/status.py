@@ -27,7 +27,11 @@ def status_of(service: Service, recently: Recently) -> Status:
         queue=_queue(service),
         running=[_running(progress, recently) for progress in recently.running()],
         last_minute=_last_minute(recently),
-        memory=MemoryNow(service=resident(), engine=None, data_free=shutil.disk_usage(service.data_dir).free),
+        memory=MemoryNow(
+            service=resident(),
+            engine=None if service.studio.pid is None else resident(service.studio.pid),
+            data_free=shutil.disk_usage(service.data_dir).free,
+        ),
         models=_models(service, set(recently.loaded())),
         mishaps=[
             Mishap(at=datetime.fromtimestamp(each.at, UTC), what=each.what, job=each.job)

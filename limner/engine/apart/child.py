@@ -1,0 +1,196 @@
+"""What runs in the engine's own process: a LocalStudio that is spoken to by frames on standard input and output.
+
+It ends when its input ends, so it never outlives the service. Signals that are meant for the service (Ctrl-C, or a
+SIGTERM to the whole group) are left to the service, which closes the input when it is done.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ...registry.manifest import Manifest
+from ...registry.models import Model, Registry
+from ..request import Event, Failed, Stepped
+from ..studio import Drawing, LocalStudio
+from ..watching import Sight, Watcher, unwatched
+from .framing import Frame, read, write
+from .messages import (
+    TO_ENGINE,
+    Beat,
+    Cancel,
+    Load,
+    Loaded,
+    Log,
+    Ready,
+    Seen,
+    Setup,
+    Start,
+    event_frame,
+    fault_of,
+    source_of,
+)
+
+BEAT = 1.0
+"""Seconds from one sign of life to the next."""
+
+_STATM, _OOM_SCORE = Path("/proc/self/statm"), Path("/proc/self/oom_score_adj")
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+MakeStudio = Callable[[Setup, Watcher], LocalStudio]
+
+
+def main(make: MakeStudio | None = None) -> None:
+    """Serve until the input ends; `make` makes the studio of a Setup, which lets a watcher see its work."""
+    spoken, heard = _own_descriptors()
+    _leave_signals_to_the_parent()
+    child = _Child(heard, spoken, make or local_studio)
+    child.serve()
+    # Threads of runtimes must not hold up an end that nobody waits for.
+    os._exit(0)
+
+
+def local_studio(setup: Setup, watcher: Watcher) -> LocalStudio:
+    """The studio that a Setup describes."""
+    extra = [
+        Model(Path(model.path), Manifest.model_validate_json(model.manifest), model.built_in)
+        for model in setup.extra
+    ]
+    registry = Registry(Path(setup.data_dir), extra)
+    return LocalStudio(registry, setup.backend, setup.max_rows, setup.threads, watcher)
+
+
+class _Child:
+    def __init__(self, heard: int, spoken: int, make: MakeStudio) -> None:
+        self._heard, self._spoken, self._make = heard, spoken, make
+        self._writing = threading.Lock()
+        self._drawings: dict[int, Drawing] = {}
+        self._studio: LocalStudio | None = None
+        self._handling: float | None = None  # since when a message is being handled
+
+    def serve(self) -> None:
+        threading.Thread(target=self._beat, name="beat", daemon=True).start()
+        while (frame := read(self._heard, TO_ENGINE)) is not None:
+            self._handling = time.monotonic()
+            self._handle(frame)
+            self._handling = None
+
+    def say(self, frame: Frame[Any]) -> None:
+        try:
+            with self._writing:
+                write(self._spoken, frame)
+        except OSError:
+            os._exit(0)  # the service is gone
+
+    def _handle(self, frame: Frame[Any]) -> None:
+        message = frame.message
+        if isinstance(message, Setup):
+            _log_to(self.say, message.log_level)
+            self._studio = self._make(message, self._seen if message.watched else unwatched)
+            self.say(Frame(Ready()))
+        elif isinstance(message, Load):
+            threading.Thread(target=self._load, args=(message.model,), name="load", daemon=True).start()
+        elif isinstance(message, Start):
+            self._start(message.picture, frame)
+        elif isinstance(message, Cancel):
+            drawing = self._drawings.get(message.picture)
+            if drawing is not None:
+                drawing.cancel()
+
+    def _seen(self, sight: Sight) -> None:
+        self.say(Frame(Seen(sight=sight)))
+
+    def _load(self, model: str) -> None:
+        fault = None
+        try:
+            assert self._studio is not None
+            self._studio.preload(model)
+        except Exception as error:  # noqa: BLE001 - it is told, and others may still be drawn
+            fault = fault_of(error)
+        self.say(Frame(Loaded(model=model, fault=fault)))
+
+    def _start(self, picture: int, frame: Frame[Start]) -> None:
+        def tell(event: Event) -> None:
+            if not isinstance(event, Stepped):
+                self._drawings.pop(picture, None)
+                ended.set()
+            self.say(event_frame(picture, event))
+
+        ended = threading.Event()
+        try:
+            assert self._studio is not None
+            drawing = self._studio.start(frame.message.request, tell, source_of(frame), frame.message.name)
+        except Exception as error:  # noqa: BLE001 - it is that picture's alone
+            self.say(event_frame(picture, Failed(error)))
+            return
+        self._drawings[picture] = drawing
+        if ended.is_set():
+            self._drawings.pop(picture, None)
+
+    def _beat(self) -> None:
+        while True:
+            handling, studio = self._handling, self._studio
+            still = 0.0 if handling is None else time.monotonic() - handling
+            if studio is not None:
+                still = max(still, studio.still_for)
+            self.say(Frame(Beat(memory=memory(), still=still)))
+            time.sleep(BEAT)
+
+
+class _LogTo(logging.Handler):
+    def __init__(self, say: Callable[[Frame[Any]], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(Frame(Log(logger=record.name, level=record.levelno, text=self.format(record))))
+
+
+def _log_to(say: Callable[[Frame[Any]], None], level: int) -> None:
+    root = logging.getLogger()
+    root.handlers = [_LogTo(say)]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("limner").setLevel(level)
+
+
+def memory() -> int:
+    """Bytes of memory that this process holds; 0 where the system is not Linux."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _own_descriptors() -> tuple[int, int]:
+    """Standard output and input for the frames alone: what anybody prints goes to standard error."""
+    spoken, heard = os.dup(sys.stdout.fileno()), os.dup(sys.stdin.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, sys.stdin.fileno())
+    os.close(nothing)
+    return spoken, heard
+
+
+def _leave_signals_to_the_parent() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if not sys.platform.startswith("linux"):
+        return
+    # Ended with the service even where this process no longer reads its input.
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    # Where memory runs out the system is to end the engine, not the service.
+    with suppress(OSError):
+        _OOM_SCORE.write_text("300")
+
+
+if __name__ == "__main__":
+    main()

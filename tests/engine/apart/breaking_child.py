@@ -1,0 +1,65 @@
+"""An engine's process that does what its prompts say: "die", "hang", "leak", or draw. Run as a script.
+
+With an argument it counts its lives in that file, and each life up to the number given as the second ends at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from limner.engine.apart.child import local_studio, main
+from limner.engine.apart.messages import Setup
+from limner.engine.request import DrawRequest, Event, Stepped
+from limner.engine.scheduler import Ticket
+from limner.engine.source import Source
+from limner.engine.studio import LocalStudio
+from limner.engine.watching import Watcher
+
+LEAK = 450 * 2**20
+leaked: list[bytes] = []
+
+
+def breaking(setup: Setup, watcher: Watcher) -> LocalStudio:
+    """The studio of a setup, whose pictures break it as their prompts say, at their second step."""
+    studio = local_studio(setup, watcher)
+    start = studio.start
+
+    def started(
+        request: DrawRequest,
+        on_event: Callable[[Event], None],
+        source: Source | None = None,
+        name: str = "",
+    ) -> Ticket:
+        def heard(event: Event) -> None:
+            if isinstance(event, Stepped) and event.step == 2:
+                _break(request.prompt)
+            on_event(event)
+
+        return start(request, heard, source, name)
+
+    studio.start = started  # type: ignore[method-assign]
+    return studio
+
+
+def _break(prompt: str) -> None:
+    if "die" in prompt:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "hang" in prompt:
+        time.sleep(10_000)
+    if "leak" in prompt:
+        leaked.append(b"x" * LEAK)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        lives = Path(sys.argv[1])
+        lived = int(lives.read_text()) if lives.exists() else 0
+        lives.write_text(str(lived + 1))
+        if lived < int(sys.argv[2]):
+            sys.exit(3)
+    main(breaking)

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import numpy as np
+import pytest
+
+from limner.engine.apart import ApartStudio, Rules
+from limner.engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
+from limner.engine.source import Source
+from limner.engine.studio import LocalStudio
+from limner.engine.watching import Batch, Loaded, Sight, TextsLookedUp
+from limner.errors import InvalidInput, Lost, NotFound, Unavailable
+from limner.registry.models import Registry
+
+ROOT = Path(__file__).resolve().parents[3]
+BREAKING = (sys.executable, str(Path(__file__).with_name("breaking_child.py")))
+FAST = Rules(first_pause=0.01, most_pause=0.05)
+
+Make = Callable[..., ApartStudio]
+
+
+@pytest.fixture
+def registry(tiny_model: Path, tmp_path: Path) -> Registry:
+    shutil.copytree(tiny_model, tmp_path / "models" / "tiny" / "1")
+    return Registry(tmp_path)
+
+
+@pytest.fixture
+def make(registry: Registry) -> Iterator[Make]:
+    made: list[ApartStudio] = []
+
+    def one(rules: Rules = FAST, **options: Any) -> ApartStudio:
+        options = {"command": BREAKING} | options
+        studio = ApartStudio(registry, threads=1, rules=rules, **options)
+        made.append(studio)
+        return studio
+
+    yield one
+    for studio in made:
+        studio.close()
+
+
+def ask(**changes: object) -> DrawRequest:
+    return DrawRequest.model_validate(
+        {"prompt": "a red apple", "model": "tiny@1", "seed": 3, "steps": 4} | changes
+    )
+
+
+def begin(studio: ApartStudio | LocalStudio, source: Source | None = None, **changes: object) -> Queue[Event]:
+    events: Queue[Event] = Queue()
+    studio.start(ask(**changes), events.put, source)
+    return events
+
+
+def ending(events: Queue[Event]) -> Event:
+    while isinstance(event := events.get(timeout=120), Stepped):
+        pass
+    return event
+
+
+def drawn(events: Queue[Event]) -> Picture:
+    event = ending(events)
+    assert isinstance(event, Finished), event
+    return event.picture
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(6000):
+        if holds():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come to pass within a minute")
+
+
+def test_a_picture_apart_is_the_picture_here(make: Make, registry: Registry) -> None:
+    here, apart = LocalStudio(registry, threads=1), make()
+    given = Source(np.full((64, 64, 3), 99, np.uint8), keep=(0.0, 0.0, 0.5, 0.5))
+    for source, changes in (
+        (None, {}),
+        (None, {"attention": True, "steps": 6}),
+        (given, {"image": "apple.png", "strength": 0.5}),
+    ):
+        one, other = begin(here, source, **changes), begin(apart, source, **changes)
+        while isinstance(first := one.get(timeout=60), Stepped):
+            second = other.get(timeout=60)
+            assert isinstance(second, Stepped) and (first.step, first.steps) == (second.step, second.steps)
+            assert np.array_equal(first.preview, second.preview)  # type: ignore[arg-type]
+        last = drawn(other)
+        assert isinstance(first, Finished) and np.array_equal(first.picture.pixels, last.pixels)
+        assert (last.request, last.model, last.version) == (first.picture.request, "tiny", "1")
+        assert (last.attention is None) == (first.picture.attention is None)
+    here.close()
+
+
+def test_the_engine_is_no_part_of_this_process(make: Make) -> None:
+    studio = make()
+    studio.preload("tiny")
+    assert studio.state() == "ok"
+    assert studio.pid not in (None, os.getpid())
+    probe = "import sys, limner.engine.apart; print('openvino' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert told.stdout == "False\n"
+
+
+def test_wrong_requests_are_refused_at_once_and_by_their_field(make: Make) -> None:
+    studio = make()
+    with pytest.raises(InvalidInput) as caught:
+        studio.start(ask(width=100), print)
+    assert caught.value.field == "width"
+    with pytest.raises(NotFound, match="tiny@1"):
+        studio.resolve(ask(model="nobody"))
+    with pytest.raises(NotFound, match="nobody"):
+        studio.preload("nobody")
+    assert studio.resolve(ask()).model == "tiny@1"
+
+
+def test_cancelling_ends_with_stopped_also_while_there_is_no_engine(make: Make) -> None:
+    studio = make()
+    waiting: Queue[Event] = Queue()
+    studio.start(ask(steps=150), waiting.put).cancel()
+    assert isinstance(ending(waiting), Stopped)
+    events: Queue[Event] = Queue()
+    drawing = studio.start(ask(steps=150), events.put)
+    events.get(timeout=60)
+    drawing.cancel()
+    assert isinstance(ending(events), Stopped)
+    drawing.cancel()
+
+
+def test_kill_9_costs_what_is_being_drawn_and_nothing_else(make: Make) -> None:
+    studio = make()
+    before = drawn(begin(studio))
+    first = studio.pid
+    events = begin(studio, steps=150)
+    events.get(timeout=60)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    lost = ending(events)
+    assert isinstance(lost, Failed) and isinstance(lost.error, Lost) and "signal 9" in str(lost.error)
+    assert np.array_equal(drawn(begin(studio)).pixels, before.pixels)
+    assert studio.pid != first and not alive(first)
+
+
+def test_a_model_that_was_loaded_is_loaded_again_before_it_counts_as_ready(make: Make) -> None:
+    studio = make()
+    studio.preload("tiny")
+    assert isinstance(ending(begin(studio, prompt="die")), Failed)
+    assert studio.state() != "ok"
+    until(lambda: studio.state() == "ok")
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the process", "a call"])
+def test_what_hangs_is_ended_and_started_again(make: Make, whole: bool) -> None:
+    studio = make(Rules(silence=5 if whole else 60, first_pause=0.01))
+    before = drawn(begin(studio))
+    if not whole:  # once it is loaded, which may take longer
+        studio._supervisor._rules = Rules(patience=2)
+    events = begin(studio, prompt="a red apple" if whole else "hang", steps=150)
+    if whole:
+        events.get(timeout=60)
+        assert studio.pid is not None
+        os.kill(studio.pid, signal.SIGSTOP)
+    lost = ending(events)
+    assert isinstance(lost, Failed) and isinstance(lost.error, Lost)
+    assert ("sign of life" if whole else "did not move") in str(lost.error)
+    studio._supervisor._rules = FAST
+    assert np.array_equal(drawn(begin(studio)).pixels, before.pixels)
+
+
+def test_an_engine_that_does_not_come_up_is_waited_for(make: Make, tmp_path: Path) -> None:
+    studio = make(command=(*BREAKING, str(tmp_path / "lives"), "3"))
+    events = begin(studio)
+    drawn(events)
+    assert (tmp_path / "lives").read_text() == "4"
+
+
+def test_pauses_double_up_to_a_bound() -> None:
+    rules = Rules(first_pause=0.5, most_pause=4)
+    assert [rules.pause(barren) for barren in (0, 1, 2, 3, 4, 5, 6, 1000)] == [0, 0, 0.5, 1, 2, 4, 4, 4]
+
+
+def test_an_engine_that_leaks_is_replaced_between_pictures(make: Make) -> None:
+    # More than an engine that has drawn a little, and less than one that has leaked.
+    studio = make(Rules(memory=500 * 2**20, first_pause=0.01))
+    drawn(begin(studio))
+    first, long = studio.pid, begin(studio, steps=150)
+    long.get(timeout=60)
+    drawn(begin(studio, prompt="leak"))
+    drawn(long)
+    until(lambda: studio.pid not in (None, first))
+    drawn(begin(studio))
+
+
+def test_what_the_engine_does_is_seen_here(make: Make) -> None:
+    sights: list[Sight] = []
+    studio = make(watcher=sights.append)
+    ended: Queue[Event] = Queue()
+    studio.start(ask(), ended.put, None, "the picture")
+    drawn(ended)
+    calls = [sight for sight in sights if isinstance(sight, Batch)]
+    assert {call.stage for call in calls} == {"encode", "refine", "decode"}
+    assert {call.pictures for call in calls} == {("the picture",)}
+    assert {sight.model for sight in sights} == {"tiny@1"}
+    assert {type(sight) for sight in sights} == {Batch, Loaded, TextsLookedUp}
+
+
+def test_closing_stops_everything_and_leaves_no_process(make: Make) -> None:
+    studio = make()
+    events = begin(studio, steps=150)
+    events.get(timeout=60)
+    pid = studio.pid
+    studio.close()
+    assert isinstance(ending(events), Stopped)
+    assert pid is not None and not alive(pid)
+    with pytest.raises(Unavailable):
+        studio.start(ask(), print)
+
+
+def test_the_engine_ends_with_its_parent(registry: Registry) -> None:
+    code = (
+        "import sys; from pathlib import Path; from limner.engine.apart import ApartStudio;"
+        "from limner.registry.models import Registry; s = ApartStudio(Registry(Path(sys.argv[1])));"
+        "s.preload('tiny'); print(s.pid, flush=True); sys.stdin.read()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(registry.data_dir)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None and parent.stdin is not None
+    engine = int(parent.stdout.readline())
+    assert alive(engine)
+    parent.kill()
+    parent.wait(60)
+    until(lambda: not alive(engine))
+    parent.stdout.close()
+    parent.stdin.close()
