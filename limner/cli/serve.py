@@ -7,12 +7,8 @@ from typing import Annotated
 
 import typer
 
-<<<<<<< HEAD
 from ..errors import InvalidInput
-from .options import DEFAULT_PORT, Backend, BackendOption, DatabaseUrl, DataDir, ImagesPlace
-=======
 from .options import DEFAULT_PORT, Backend, BackendOption, DatabaseUrl, DataDir, ImagesPlace, memory_size
->>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)
 
 
 class LogForm(StrEnum):
@@ -30,12 +26,10 @@ def serve(
     backend: BackendOption = Backend.AUTO,
     database: DatabaseUrl = None,
     images: ImagesPlace = None,
-<<<<<<< HEAD
     log_format: Annotated[
         LogForm, typer.Option(help="Warnings in words, or every event as JSON.")
     ] = LogForm.HUMAN,
     log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Log prompts, too, as JSON.")] = False,
-=======
     engine_memory: Annotated[
         int | None,
         typer.Option(
@@ -44,21 +38,17 @@ def serve(
             help="Replace the engine's process between pictures when it holds more than this, such as 4GB.",
         ),
     ] = None,
->>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
     from ..service import StorageOptions
     from ..service import serve as run
     from ..service.watching import LogSettings
 
-<<<<<<< HEAD
     if log_prompts and log_format is not LogForm.JSON:
         raise InvalidInput(
             "--log-prompts needs --log-format json: people's form logs warnings alone", "log_prompts"
         )
     logs = LogSettings(log_format.value, log_prompts)
-    run(port, data_dir, model, host, backend.value, typer.echo, StorageOptions(database, images), logs)
-=======
     run(
         port,
         data_dir,
@@ -67,6 +57,6 @@ def serve(
         backend.value,
         typer.echo,
         StorageOptions(database, images),
+        logs,
         engine_memory,
     )
->>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)

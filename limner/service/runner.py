@@ -312,13 +312,9 @@ class Runner:
         if running.error is None:
             running.error = error
             self._tell(PictureFailed(running.job, type(error).__name__))
-<<<<<<< HEAD
             job = running.job.id
-            log.warning("job %s: a picture failed: %s", job, error, exc_info=error, extra={"job": job})
-=======
             if not isinstance(error, Lost):
-                log.warning("job %s: a picture failed: %s", running.job.id, error, exc_info=error)
->>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)
+                log.warning("job %s: a picture failed: %s", job, error, exc_info=error, extra={"job": job})
             self._stop(running)
 
     def _stop(self, running: Running) -> None:

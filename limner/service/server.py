@@ -35,11 +35,8 @@ def serve(
     backend: str = "auto",
     announce: Callable[[str], None] = print,
     storage: StorageOptions | None = None,
-<<<<<<< HEAD
     logs: LogSettings = FOR_PEOPLE,
-=======
     engine_memory: int | None = None,
->>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)
 ) -> None:
     """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
 
@@ -65,13 +62,9 @@ def serve(
     exact = f"{served.name}@{served.version}"
     with bind(host, port) as listening:
         watching = Watching()
-<<<<<<< HEAD
         if logs.form == "json":
             watching.add(EventLog(logs.prompts))
-        studio = LocalStudio(registry, backend=backend, watcher=watching)
-=======
         studio = ApartStudio(registry, backend=backend, watcher=watching, rules=Rules(memory=engine_memory))
->>>>>>> 49f32bc (Run the engine of limner serve in a process of its own, watched and started again)
         app = create_app(
             directory,
             studio,
