@@ -33,8 +33,8 @@ ARROWS = {
     "api": {"registry", "engine"},
     "limner": {"api"},
     "cli": {
-        "api", "data", "engine", "evaluation", "families", "optimizing", "programs", "registry", "service", "storybook",
-        "training",
+        "answers", "api", "client", "data", "engine", "evaluation", "families", "optimizing", "programs", "registry",
+        "service", "storybook", "training",
     },
 }  # fmt: skip
 """Part -> the parts that it may import, besides errors, pictures, sheets and the version. "programs" is the torch-free
@@ -181,7 +181,7 @@ for module in sys.stdin.read().split():
 from typer.testing import CliRunner
 from limner.cli.app import app
 imports = "models import sd", "models import attngan"
-verbs = "draw", "serve", "train", "evaluate", "compare", "data storybook", "data check", "models list", *imports
+verbs = "draw", "serve", "top", "train", "evaluate", "compare", "data storybook", "data check", "models list", *imports
 for verb in ("", *verbs):
     result = CliRunner().invoke(app, [*verb.split(), "--help"])
     assert result.exit_code == 0, (verb, result.output)

@@ -45,7 +45,7 @@ def mean(metric: str, where: str = "") -> str:
 
 
 REFINE = 'stage="refine"'
-FAILED = 'status=~"5.."'
+FAILED = 'status=~"5..",route!="/readyz"'
 KEPT = 'result="hit"'
 FAILURES = f"{rate('limner_http_requests_total', where=FAILED)} or vector(0)"
 

@@ -26,6 +26,7 @@ from . import (
     models_show,
     optimize,
     serve,
+    top,
     train,
 )
 
@@ -82,6 +83,7 @@ _keys = typer.Typer(no_args_is_help=True, help="Who may use a service: make a ke
 _import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that others have made.")
 app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
+app.command("top")(top.top)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)

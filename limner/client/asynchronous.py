@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx2
 
-from ..answers import JobPage, JobView, ModelList, ModelView, Uploaded
+from ..answers import JobPage, JobView, ModelList, ModelView, Status, Uploaded
 from ..errors import LimnerError
 from . import requests
 from .connection import DEFAULT_URL, Connection
@@ -104,6 +104,10 @@ class AsyncClient:
     async def models(self) -> list[ModelView]:
         """The models, the served one first."""
         return ModelList.model_validate_json((await self._send(requests.list_models())).content).models
+
+    async def status(self) -> Status:
+        """How the service is now; of a service with keys, for an admin's."""
+        return Status.model_validate_json((await self._send(requests.get_status())).content)
 
     async def upload(self, picture: Path | bytes | Image.Image) -> Uploaded:
         """Send a picture to work from; its `id` is for `image` and `mask`."""

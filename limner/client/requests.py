@@ -84,6 +84,11 @@ def list_models() -> Call:
     return Call("GET", "/v1/models")
 
 
+def get_status() -> Call:
+    """How the service is."""
+    return Call("GET", "/v1/admin/status")
+
+
 def get_picture(image: str) -> Call:
     """The PNG of a picture."""
     return Call("GET", f"/v1/images/{quote(image, safe='')}")

@@ -101,7 +101,7 @@ class EventLog:
     def _answered(self, sight: Answered) -> None:
         if sight.status == 200 and sight.route in _ASKED_ALL_THE_TIME:
             return
-        level = logging.ERROR if sight.status >= 500 else logging.INFO
+        level = logging.ERROR if sight.failed else logging.INFO
         _line(
             "request",
             level,

@@ -123,7 +123,7 @@ class Metrics:
         method = sight.method if sight.method in _METHODS else "other"
         self.requests.labels(method, sight.route, sight.status).inc()
         self.answer_seconds.labels(method, sight.route).observe(sight.seconds)
-        if sight.status >= 500:
+        if sight.failed:
             self.errors.labels("request", sight.status).inc()
 
     def _accepted(self, sight: JobAccepted) -> None:

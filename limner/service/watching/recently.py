@@ -82,8 +82,8 @@ class Recently:
             steps = sight.job.request.steps_taken or 0
             self._running[sight.job.id] = Progress(sight.job, self._clock(), len(sight.job.images), steps, {})
         elif isinstance(sight, Answered):
-            self._count(requests=1, refused=int(400 <= sight.status < 500), failures=int(sight.status >= 500))
-            if sight.status >= 500:
+            self._count(requests=1, refused=int(400 <= sight.status < 500), failures=int(sight.failed))
+            if sight.failed:
                 self._note(f"{sight.method} {sight.route or 'an unknown path'}: {sight.status}", None)
         elif isinstance(sight, TextsLookedUp):
             self._count(texts=sight.found + sight.missed, texts_kept=sight.found)

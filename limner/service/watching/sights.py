@@ -31,6 +31,11 @@ class Answered:
     request: str
     caller: str = ""
 
+    @property
+    def failed(self) -> bool:
+        """Whether the service is at fault; /readyz says 503 where it only waits, too."""
+        return self.status >= 500 and self.route != "/readyz"
+
 
 @dataclass(frozen=True)
 class JobAccepted:

@@ -63,6 +63,7 @@ def test_failures_of_requests_are_kept_with_their_route() -> None:
     recently = Recently()
     recently(Answered("GET", "/v1/jobs", 500, 0.1, "id"))
     recently(Answered("GET", "/v1/jobs", 404, 0.1, "id"))
+    recently(Answered("GET", "/readyz", 503, 0.1, "id"))
     (mishap,) = recently.mishaps()
     assert mishap.what == "GET /v1/jobs: 500"
     assert (recently.counted()["failures"], recently.counted()["refused"]) == (1, 1)
