@@ -20,7 +20,7 @@ from tests.test_architecture import EXTRAS, imports, modules
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTED_AS = {"pillow": "PIL"}
-BY_NAME_ONLY = {"psycopg", "tensorboard", "safetensors"}
+BY_NAME_ONLY = {"psycopg", "python-multipart", "tensorboard", "safetensors"}
 """Needed by what Limner calls, not by an import of its own."""
 WHERE_INSTALLED = {"torchvision", "torchmetrics"}
 """Used where it is there; nothing may need it, for it (or what it needs) has no CPU build everywhere."""

@@ -18,7 +18,9 @@ from .problems import problem
 MAX_BODY = 64 * 1024
 MAX_UPLOAD = 20 * 1024 * 1024
 PATIENCE = 120.0  # seconds
+MAX_FORM = MAX_UPLOAD + 5 * 1024 * 1024
 UPLOADS = "/v1/images"
+FORMS = frozenset({"/v1/images/edits", "/v1/images/variations"})
 _UPLOADS_AT_ONCE = 4
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS = {
@@ -121,8 +123,27 @@ class LocalOnly:
         await self._app(scope, receive, send)
 
 
+class Place:
+    """One of the few places for pictures on their way in; given back once what was sent is taken in, or at the end."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places, self._held = places, False
+
+    async def take(self) -> None:
+        """Wait for a place."""
+        await self._places.acquire()
+        self._held = True
+
+    def give_back(self) -> None:
+        """Let the next one in; a second time it does nothing."""
+        if self._held:
+            self._held = False
+            self._places.release()
+
+
 class SmallBodies:
-    """Reads request bodies of JSON up to MAX_BODY bytes, at UPLOADS pictures up to MAX_UPLOAD bytes.
+    """Reads request bodies of JSON up to MAX_BODY bytes, at UPLOADS pictures up to MAX_UPLOAD bytes, at FORMS forms up
+    to MAX_FORM bytes.
 
     Larger ones are refused (413), as is what says that it is something else (415) or does not arrive within `patience`
     seconds (408).
@@ -133,12 +154,20 @@ class SmallBodies:
         self._uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read, check, then pass on; few uploads at a time, so that they do not fill the memory."""
-        if scope["type"] == "http" and scope["path"] == UPLOADS:
-            async with self._uploading:
-                await self._bounded(scope, receive, send)
-        else:
+        """Read, check, then pass on; few pictures at a time, so that they do not fill the memory.
+
+        A call that goes on without what was sent gives back `request.state.place`.
+        """
+        if scope["type"] != "http" or scope["path"] not in FORMS | {UPLOADS}:
             await self._bounded(scope, receive, send)
+            return
+        place = Place(self._uploading)
+        scope.setdefault("state", {})["place"] = place
+        await place.take()
+        try:
+            await self._bounded(scope, receive, send)
+        finally:
+            place.give_back()
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH"}:
@@ -146,14 +175,11 @@ class SmallBodies:
             return
         headers = Headers(scope=scope)
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
-        uploads = scope["path"] == UPLOADS
-        picture = kind.startswith("image/") or kind == "application/octet-stream"
-        if not (picture if uploads else kind == "application/json"):
-            shown, wanted = kind[:80] or "nothing", "image/png or the like" if uploads else "application/json"
-            answer = problem(415, f"the body must be {wanted}; Content-Type says {shown}")
+        wanted, kinds, most = _expected(scope["path"])
+        if not any(kind == one or (one.endswith("/") and kind.startswith(one)) for one in kinds):
+            answer = problem(415, f"the body must be {wanted}; Content-Type says {kind[:80] or 'nothing'}")
             await answer(scope, receive, send)
             return
-        most = MAX_UPLOAD if uploads else MAX_BODY
         said = headers.get("content-length", "0")
         try:
             async with asyncio.timeout(self._patience):
@@ -166,16 +192,24 @@ class SmallBodies:
             answer = problem(413, f"the body is larger than {most} bytes")
             await answer(scope, receive, send)
             return
-        handed = False
+        read: list[bytes] = [body]
+        del body
 
         async def replay() -> Message:
-            nonlocal handed
-            if handed:
+            if not read:
                 return await receive()
-            handed = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": read.pop(), "more_body": False}
 
         await self._app(scope, replay, send)
+
+
+def _expected(path: str) -> tuple[str, tuple[str, ...], int]:
+    """What a body must be, in words and as media types, and how many bytes at most."""
+    if path == UPLOADS:
+        return "image/png or the like", ("image/", "application/octet-stream"), MAX_UPLOAD
+    if path in FORMS:
+        return "multipart/form-data", ("multipart/form-data",), MAX_FORM
+    return "application/json", ("application/json",), MAX_BODY
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:

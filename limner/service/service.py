@@ -39,7 +39,7 @@ _UPLOADED_BYTES = 512 * 2**20
 
 
 class Service:
-    """Everything that the routes use.
+    """Everything that the routes use. Pictures from outside are decoded one at a time, under `decoding`.
 
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
@@ -83,7 +83,7 @@ class Service:
         self._model = "loading" if preload else "ok"
         self._draining = False
         self._started = False
-        self._decoding = threading.Lock()
+        self.decoding = threading.Lock()
 
     def start(self) -> None:
         """Open the data, begin to draw, load the model in the background. Does nothing a second time."""
@@ -130,7 +130,7 @@ class Service:
 
         InvalidInput where it cannot be decoded or is too large. One at a time, so that many do not fill the memory.
         """
-        with self._decoding:
+        with self.decoding:
             try:
                 picture = opened(data, "image")
             except InvalidInput as error:

@@ -24,6 +24,7 @@ from .told import Datum, ImagesAnswer, Note, QualityTold
 
 log = logging.getLogger(__name__)
 
+_FROM_NOISE: Mapping[str, Any] = {}
 _SHARES: dict[QualityTold, float] = {"low": 0.5, "medium": 1, "high": 2}
 _QUALITIES: dict[str | None, QualityTold] = {
     None: "medium",
@@ -61,7 +62,12 @@ class Order:
 
 
 def order(
-    service: Service, caller: Caller, asked: Asked, prompt: str, base: str, begun: Mapping[str, Any]
+    service: Service,
+    caller: Caller,
+    asked: Asked,
+    prompt: str,
+    base: str,
+    begun: Mapping[str, Any] = _FROM_NOISE,
 ) -> Order:
     """Make a job of what `caller` asks; it is on the disk when this returns. `begun` are fields of DrawRequest that say
     what the pictures are made from.

@@ -10,27 +10,28 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from ...answers import ModelCard
-from ...errors import InvalidInput
+from ...errors import InvalidInput, LimnerError, NotFound
 from ..access import Caller, Calling
 from ..events import EventStream
 from ..following import ended
 from ..problems import documented as problems
 from ..service import Service
 from ..wire import ModelReference
-from .asked import AskedDrawing, Generation, read
+from .asked import Asked, AskedDrawing, Edit, Generation, Variation, read
+from .beginnings import of_edit, of_variation
 from .drawing import Order, answer, order
 from .ends import error_at_end
 from .formats import FULL, FileFormat, Look, shaped
+from .forms import Form, form_schema, read_form
 from .models import meant, model_card
 from .refusals import ONCE, answered, documented, error_of
 from .sizes import size_of
-from .streaming import streamed
+from .streaming import Kind, streamed
 from .told import ImagesAnswer
 
 router = APIRouter()
 PATIENCE = 600.0  # seconds
 YEAR = 31_536_000
-_FROM_NOISE: Mapping[str, Any] = {}
 _OBJECT = TypeAdapter(dict[str, Any])
 _REFUSALS = documented(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 500, 503, 504)
 
@@ -51,7 +52,56 @@ def _body(kind: type[BaseModel]) -> dict[str, Any]:
 async def generate(request: Request, caller: Calling) -> Response:
     """Draw, and answer when all is drawn, or with `stream` as it comes. A client that leaves does not end the job."""
     asked = read(Generation, _fields(await request.body()))
-    return await _drawn(request, caller, asked, asked.prompt)
+    service: Service = request.app.state.service
+    made = await run_in_threadpool(order, service, caller, asked, asked.prompt, _base(request))
+    return await _told(service, asked, made, "image_generation")
+
+
+@router.post(
+    "/v1/images/edits",
+    response_model=ImagesAnswer,
+    response_model_exclude_none=True,
+    responses=_REFUSALS,
+    openapi_extra=form_schema(Edit, ("image", "mask")),
+    summary="A picture changed, as OpenAI's clients ask for it",
+)
+async def edit(request: Request, caller: Calling) -> Response:
+    """Draw from a picture, where a mask is transparent or all over, and answer as generations do."""
+    service: Service = request.app.state.service
+    form = read_form(request, ("image", "mask"))
+    asked, made = await run_in_threadpool(_edit, service, caller, _base(request), await form)
+    request.state.place.give_back()
+    return await _told(service, asked, made, "image_edit")
+
+
+def _edit(service: Service, caller: Caller, base: str, form: Form) -> tuple[Edit, Order]:
+    asked = read(Edit, form.fields, strict=False)
+    begun = of_edit(service, caller, asked, form.files["image"], form.files.get("mask"))
+    return asked, order(service, caller, asked, asked.prompt, base, begun)
+
+
+@router.post(
+    "/v1/images/variations",
+    response_model=ImagesAnswer,
+    response_model_exclude_none=True,
+    responses=_REFUSALS,
+    openapi_extra=form_schema(Variation, ("image",)),
+    summary="Pictures like one, as OpenAI's clients ask for them",
+)
+async def vary(request: Request, caller: Calling) -> Response:
+    """Draw pictures like the one that is sent, and answer when all are drawn."""
+    service: Service = request.app.state.service
+    form = read_form(request, ("image",))
+    asked, made = await run_in_threadpool(_vary, service, caller, _base(request), await form)
+    request.state.place.give_back()
+    return await _told(service, asked, made, "image_edit")
+
+
+def _vary(service: Service, caller: Caller, base: str, form: Form) -> tuple[Variation, Order]:
+    asked = read(Variation, form.fields, strict=False)
+    model = meant(service.studio, asked.model or service.model).defaults.model
+    prompt, begun = of_variation(service, caller, asked, form.files["image"], model)
+    return asked, order(service, caller, asked, prompt, base, begun)
 
 
 def _fields(body: bytes) -> Mapping[str, Any]:
@@ -63,15 +113,13 @@ def _fields(body: bytes) -> Mapping[str, Any]:
         ) from None
 
 
-async def _drawn(
-    request: Request, caller: Caller, asked: AskedDrawing, prompt: str, begun: Mapping[str, Any] = _FROM_NOISE
-) -> Response:
-    service: Service = request.app.state.service
-    base = str(request.base_url).rstrip("/")
-    made = await run_in_threadpool(order, service, caller, asked, prompt, base, begun)
-    if asked.stream:
-        events = streamed(service, made, "image_generation", asked.partial_images or 0)
-        stream = EventStream(events)
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
+async def _told(service: Service, asked: Asked, made: Order, kind: Kind) -> Response:
+    if isinstance(asked, AskedDrawing) and asked.stream:
+        stream = EventStream(streamed(service, made, kind, asked.partial_images or 0))
         stream.headers["Limner-Job"] = made.job.id
         return stream
     return await _awaited(service, made, asked.response_format)
@@ -86,8 +134,14 @@ async def _awaited(service: Service, made: Order, response_format: str | None) -
     except TimeoutError:
         late = f"not drawn within {PATIENCE:g} seconds; job {job_id} goes on: GET /v1/jobs/{job_id}"
         return answered(504, error_of(504, late, code="timeout"), headers | ONCE)
+    except NotFound:  # forgotten meanwhile
+        status, error = error_at_end(job_id, "cancelled", None)
+        return answered(status, error, headers | ONCE)
     if job.state == "succeeded":
-        found = await run_in_threadpool(answer, service, made, job, response_format)
+        try:
+            found = await run_in_threadpool(answer, service, made, job, response_format)
+        except LimnerError as unread:
+            return answered(503, error_of(503, f"job {job_id} is drawn, but {unread}"), headers | ONCE)
         return Response(
             found.model_dump_json(exclude_none=True), media_type="application/json", headers=headers
         )

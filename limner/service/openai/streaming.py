@@ -14,13 +14,14 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from ...answers import ImageLink, JobView, StepNote
+from ...errors import LimnerError
 from ..events import STILL_HERE
 from ..following import feed_of
 from ..service import Service
 from .drawing import Order, file_of, note
 from .ends import error_at_end
 from .formats import file_of as picture_file
-from .refusals import ErrorAnswer
+from .refusals import ErrorAnswer, error_of
 from .sizes import fitted, written
 from .told import Completed, PartialImage
 
@@ -33,6 +34,14 @@ async def streamed(service: Service, order: Order, kind: Kind, partial_images: i
 
     Partial images are spread evenly over the steps; who reads slowly, or asks a model of few steps, gets fewer.
     """
+    try:
+        async for event in _events(service, order, kind, partial_images):
+            yield event
+    except LimnerError as error:  # the answer has begun, so that only the stream can tell
+        yield _error(error_of(503, f"job {order.job.id}: {error}"))
+
+
+async def _events(service: Service, order: Order, kind: Kind, partial_images: int) -> AsyncIterator[bytes]:
     job, feed = await run_in_threadpool(feed_of, service, order.job.id)
     shares: dict[int, _Shares] = {}
     async for message in feed.messages(0):

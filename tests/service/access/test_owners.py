@@ -36,6 +36,8 @@ NOT_THERE = Attack(refused=(404,))
 OWN_ONLY = Attack()
 NOBODYS = Attack()
 """Of calls that tell the same to everybody."""
+FORM_ONLY = Attack(bodies=({"prompt": "a cat", "image": "{image}"},), refused=(415,))
+"""Of calls that take files and no ids."""
 CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("GET", "/"): (NOBODYS,),
     ("GET", "/pages"): (NOBODYS,),
@@ -75,6 +77,8 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("POST", "/v1/session"): (Attack(bodies=({"key": "{job}"}, {"key": "limner_{job}"}), refused=(401,)),),
     ("GET", "/v1/session"): (OWN_ONLY,),
     ("DELETE", "/v1/session"): (OWN_ONLY,),
+    ("POST", "/v1/images/edits"): (FORM_ONLY,),
+    ("POST", "/v1/images/variations"): (FORM_ONLY,),
     ("POST", "/api/v1.0/bird"): (Attack(bodies=({"caption": "a bird"},), refused=(503,)),),
 }
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,11 @@ class Server:
                 pass
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """Three jobs may wait, one is drawn at a time."""
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """A service where three jobs may wait and one is drawn at a time."""
     studio = FakeStudio()
-    app = create_app(tmp_path, studio, queue_limit=3, parallel=1, drain_seconds=0.2)
+    app = create_app(folder, studio, queue_limit=3, parallel=1, drain_seconds=0.2)
     with running(app) as address:
         httpx.get(f"{address}/healthz")  # answered once the service has started
         yield Server(f"{address}/v1", studio, app.state.service)
@@ -56,6 +57,26 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A service of the test's own, to be slowed down, filled or broken."""
+    with serving(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service that the tests of a file share, and leave as it is."""
+    with serving(tmp_path_factory.mktemp("steady")) as made:
+        yield made
+
+
+@pytest.fixture
 def client(server: Server) -> Iterator[openai.OpenAI]:
     with server.client() as made:
+        yield made
+
+
+@pytest.fixture
+def asking(steady: Server) -> Iterator[openai.OpenAI]:
+    with steady.client() as made:
         yield made

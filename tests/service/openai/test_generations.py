@@ -31,8 +31,8 @@ def note(datum: openai.types.Image) -> dict[str, Any]:
     return found
 
 
-def test_a_picture_comes_in_the_answer_and_by_url(client: openai.OpenAI) -> None:
-    answer = client.images.generate(prompt=PROMPT, extra_body={"seed": 7})
+def test_a_picture_comes_in_the_answer_and_by_url(asking: openai.OpenAI) -> None:
+    answer = asking.images.generate(prompt=PROMPT, extra_body={"seed": 7})
     assert (answer.size, answer.output_format, answer.quality, answer.background) == (
         "64x64",
         "png",
@@ -58,23 +58,23 @@ def test_a_picture_comes_in_the_answer_and_by_url(client: openai.OpenAI) -> None
 
 
 @pytest.mark.parametrize(("asked", "other"), [("url", "b64_json"), ("b64_json", "url")])
-def test_only_the_form_that_is_asked_for(client: openai.OpenAI, asked: Any, other: str) -> None:
-    answer = client.images.generate(prompt=PROMPT, response_format=asked, n=2, extra_body={"seed": 7})
+def test_only_the_form_that_is_asked_for(asking: openai.OpenAI, asked: Any, other: str) -> None:
+    answer = asking.images.generate(prompt=PROMPT, response_format=asked, n=2, extra_body={"seed": 7})
     assert answer.data is not None and [note(datum)["seed"] for datum in answer.data] == [7, 8]
     for datum in answer.data:
         assert getattr(datum, asked) and getattr(datum, other) is None
 
 
-def test_a_call_is_a_job_like_any_other(client: openai.OpenAI, server: Server) -> None:
-    raw = client.images.with_raw_response.generate(prompt=PROMPT, extra_body={"seed": 7})
-    job = httpx.get(f"{server.url}/jobs/{raw.headers['limner-job']}").json()
+def test_a_call_is_a_job_like_any_other(asking: openai.OpenAI, steady: Server) -> None:
+    raw = asking.images.with_raw_response.generate(prompt=PROMPT, extra_body={"seed": 7})
+    job = httpx.get(f"{steady.url}/jobs/{raw.headers['limner-job']}").json()
     assert (job["state"], job["request"]["prompt"], job["request"]["seed"]) == ("succeeded", PROMPT, 7)
     answer = raw.parse()
     assert answer.data is not None and note(answer.data[0])["image"] == job["images"][0]["id"]
 
 
-def test_ten_pictures(client: openai.OpenAI) -> None:
-    answer = client.images.generate(prompt=PROMPT, n=10, response_format="url")
+def test_ten_pictures(asking: openai.OpenAI) -> None:
+    answer = asking.images.generate(prompt=PROMPT, n=10, response_format="url")
     assert answer.data is not None and len({datum.url for datum in answer.data}) == 10
 
 
@@ -91,9 +91,9 @@ def test_ten_pictures(client: openai.OpenAI) -> None:
     ],
 )
 def test_any_size_is_honoured_and_said(
-    client: openai.OpenAI, size: str, resized: str | None, cropped: bool
+    asking: openai.OpenAI, size: str, resized: str | None, cropped: bool
 ) -> None:
-    answer = client.images.generate(prompt=PROMPT, size=size, extra_body={"seed": 7})
+    answer = asking.images.generate(prompt=PROMPT, size=size, extra_body={"seed": 7})
     assert answer.size == size and answer.data is not None
     datum = answer.data[0]
     told = note(datum)
@@ -107,8 +107,8 @@ def test_any_size_is_honoured_and_said(
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
-def test_other_formats_keep_how_it_was_made(client: openai.OpenAI, kind: Any) -> None:
-    answer = client.images.generate(
+def test_other_formats_keep_how_it_was_made(asking: openai.OpenAI, kind: Any) -> None:
+    answer = asking.images.generate(
         prompt=PROMPT, output_format=kind, output_compression=80, size="128x128", extra_body={"seed": 7}
     )
     assert answer.output_format == kind and answer.data is not None and answer.data[0].url is not None
@@ -121,9 +121,9 @@ def test_other_formats_keep_how_it_was_made(client: openai.OpenAI, kind: Any) ->
     assert comment.startswith(b"UNICODE\0") and comment[8:].decode("utf-16-be").startswith(PROMPT)
 
 
-def test_more_compression_is_a_smaller_file(client: openai.OpenAI) -> None:
+def test_more_compression_is_a_smaller_file(asking: openai.OpenAI) -> None:
     def length(compression: int) -> int:
-        answer = client.images.generate(
+        answer = asking.images.generate(
             prompt=PROMPT,
             output_format="jpeg",
             output_compression=compression,
@@ -148,20 +148,20 @@ def test_more_compression_is_a_smaller_file(client: openai.OpenAI) -> None:
     ],
 )
 def test_quality_is_a_matter_of_steps(
-    client: openai.OpenAI, server: Server, quality: Any, steps: int, told: str
+    asking: openai.OpenAI, steady: Server, quality: Any, steps: int, told: str
 ) -> None:
-    answer = client.images.generate(prompt=PROMPT, quality=quality)
-    assert answer.quality == told and server.studio.started[-1].steps == steps
+    answer = asking.images.generate(prompt=PROMPT, quality=quality)
+    assert answer.quality == told and steady.studio.started[-1].steps == steps
 
 
-def test_whom_it_is_for_is_told_again(client: openai.OpenAI) -> None:
-    assert client.images.generate(prompt=PROMPT, user="ann").safety_identifier == "ann"
-    both = client.images.generate(prompt=PROMPT, user="ann", safety_identifier="s1")
+def test_whom_it_is_for_is_told_again(asking: openai.OpenAI) -> None:
+    assert asking.images.generate(prompt=PROMPT, user="ann").safety_identifier == "ann"
+    both = asking.images.generate(prompt=PROMPT, user="ann", safety_identifier="s1")
     assert both.safety_identifier == "s1"
 
 
-def test_what_asks_for_nothing_else_is_taken(client: openai.OpenAI) -> None:
-    answer = client.images.generate(
+def test_what_asks_for_nothing_else_is_taken(asking: openai.OpenAI) -> None:
+    answer = asking.images.generate(
         prompt=PROMPT,
         model="storybook",
         n=None,
@@ -177,20 +177,20 @@ def test_what_asks_for_nothing_else_is_taken(client: openai.OpenAI) -> None:
     assert answer.data is not None and len(answer.data) == 1
 
 
-def test_the_asynchronous_client(server: Server) -> None:
+def test_the_asynchronous_client(steady: Server) -> None:
     async def drawn() -> openai.types.ImagesResponse:
-        async with server.asynchronous() as client:
+        async with steady.asynchronous() as client:
             return await client.images.generate(prompt=PROMPT)
 
     assert asyncio.run(drawn()).data
 
 
-def test_models_are_listed_and_named(client: openai.OpenAI) -> None:
-    listed = list(client.models.list())
+def test_models_are_listed_and_named(asking: openai.OpenAI) -> None:
+    listed = list(asking.models.list())
     assert [(model.id, model.object, model.owned_by) for model in listed] == [
         ("storybook", "model", "limner")
     ]
-    assert client.models.retrieve("storybook@1").id == "storybook@1"
+    assert asking.models.retrieve("storybook@1").id == "storybook@1"
     with pytest.raises(openai.NotFoundError) as refused:
-        client.models.retrieve("gpt-image-2")
+        asking.models.retrieve("gpt-image-2")
     assert refused.value.code == "model_not_found" and "storybook" in refused.value.message

@@ -28,9 +28,9 @@ def check(server: Server, name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["generations", "errors", "models"])
-def test_it_finds_what_its_types_say(server: Server, name: str) -> None:
-    check(server, name)
+@pytest.mark.parametrize("name", ["generations", "edits", "variations", "errors", "models"])
+def test_it_finds_what_its_types_say(steady: Server, name: str) -> None:
+    check(steady, name)
 
 
 def test_pictures_as_they_come(server: Server) -> None:

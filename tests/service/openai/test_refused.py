@@ -9,6 +9,7 @@ import httpx
 import openai
 import pytest
 
+from limner.errors import StorageDown
 from limner.service.openai import routes
 
 from .conftest import Server
@@ -48,28 +49,28 @@ from .test_generations import PROMPT
     ],
 )
 def test_what_cannot_be_honoured_is_named(
-    client: openai.OpenAI, server: Server, fields: dict[str, Any], param: str, said: str
+    asking: openai.OpenAI, steady: Server, fields: dict[str, Any], param: str, said: str
 ) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
-        client.images.generate(**{"prompt": PROMPT, **fields})
+        asking.images.generate(**{"prompt": PROMPT, **fields})
     error = refused.value
     assert (error.param, error.type, error.code) == (param, "invalid_request_error", "invalid_value")
     assert said in error.message
-    assert not server.studio.started
+    assert not steady.studio.started
 
 
 @pytest.mark.parametrize("model", ["gpt-image-2", "storybook@9"])
-def test_an_unknown_model_is_not_found(client: openai.OpenAI, model: str) -> None:
+def test_an_unknown_model_is_not_found(asking: openai.OpenAI, model: str) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
-        client.images.generate(prompt=PROMPT, model=model)
+        asking.images.generate(prompt=PROMPT, model=model)
     assert (refused.value.param, refused.value.code) == ("model", "model_not_found")
     assert model in refused.value.message and "known: storybook" in refused.value.message
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"[" * 60_000, b"\xff"])
-def test_a_body_that_is_no_object(server: Server, body: bytes) -> None:
+def test_a_body_that_is_no_object(steady: Server, body: bytes) -> None:
     answer = httpx.post(
-        f"{server.url}/images/generations", content=body, headers={"Content-Type": "application/json"}
+        f"{steady.url}/images/generations", content=body, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 400
     assert (
@@ -88,16 +89,16 @@ def test_a_body_that_is_no_object(server: Server, body: bytes) -> None:
     ],
 )
 def test_what_the_service_refuses_itself_has_the_same_form(
-    server: Server, headers: dict[str, str], content: bytes, status: int
+    steady: Server, headers: dict[str, str], content: bytes, status: int
 ) -> None:
-    answer = httpx.post(f"{server.url}/images/generations", content=content, headers=headers)
+    answer = httpx.post(f"{steady.url}/images/generations", content=content, headers=headers)
     assert answer.status_code == status and answer.headers["content-type"] == "application/json"
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
 
 
-def test_other_calls_keep_problem_documents(server: Server) -> None:
+def test_other_calls_keep_problem_documents(steady: Server) -> None:
     for path in ("images/generations", "images/edits"):
-        answer = httpx.get(f"{server.url}/{path}")
+        answer = httpx.get(f"{steady.url}/{path}")
         assert answer.status_code == 404
         assert answer.headers["content-type"] == "application/problem+json"
 
@@ -118,7 +119,8 @@ def test_a_failed_job_is_not_drawn_again_by_the_client(server: Server) -> None:
     assert len(server.studio.started) == 3, "one job, tried three times"
 
 
-def test_a_cancelled_job_says_so(server: Server) -> None:
+@pytest.mark.parametrize("how", ["", "?forget=true"])
+def test_a_cancelled_job_says_so(server: Server, how: str) -> None:
     server.studio.gate.clear()
     raised: list[openai.APIError] = []
 
@@ -132,10 +134,25 @@ def test_a_cancelled_job_says_so(server: Server) -> None:
     drawing = threading.Thread(target=draw)
     drawing.start()
     job = _first_job(server)
-    httpx.delete(f"{server.url}/jobs/{job}")
+    httpx.delete(f"{server.url}/jobs/{job}{how}")
     drawing.join(30)
     assert isinstance(raised[0], openai.ConflictError) and raised[0].code == "cancelled"
     assert job in raised[0].message
+
+
+def test_a_picture_that_cannot_be_read_is_not_drawn_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise StorageDown("the picture store does not answer")
+
+    monkeypatch.setattr(server.service, "whole_picture", fail)
+    with server.client(retries=2) as client:
+        with pytest.raises(openai.InternalServerError, match="is drawn, but the picture store") as unread:
+            client.images.generate(prompt=PROMPT)
+        assert unread.value.status_code == 503 and len(server.studio.started) == 1
+        with pytest.raises(openai.APIError, match="the picture store does not answer"):
+            list(client.images.generate(prompt=PROMPT, stream=True))
 
 
 def test_a_job_that_takes_too_long_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +161,9 @@ def test_a_job_that_takes_too_long_goes_on(server: Server, monkeypatch: pytest.M
     with server.client(retries=2) as client, pytest.raises(openai.InternalServerError) as late:
         client.images.generate(prompt=PROMPT)
     assert (late.value.status_code, late.value.code) == (504, "timeout")
-    assert late.value.response.headers["limner-job"] == _first_job(server)
-    assert len(server.studio.started) == 1
+    jobs = httpx.get(f"{server.url}/jobs").json()["jobs"]
+    assert [job["id"] for job in jobs] == [late.value.response.headers["limner-job"]], "asked for once"
+    assert jobs[0]["state"] in {"queued", "running"}
 
 
 def test_a_client_that_leaves_does_not_end_its_job(server: Server) -> None:

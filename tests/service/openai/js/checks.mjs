@@ -1,6 +1,6 @@
 // What OpenAI's client for JavaScript, unmodified, finds at Limner: node checks.mjs BASE_URL CHECK; silent when all is well.
 import assert from "node:assert/strict";
-import OpenAI, { APIError, BadRequestError, NotFoundError, RateLimitError } from "openai";
+import OpenAI, { toFile, APIError, BadRequestError, NotFoundError, RateLimitError } from "openai";
 
 const [baseURL, name] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey: "any", maxRetries: 0 });
@@ -58,6 +58,33 @@ const checks = {
       output_tokens: 0,
       total_tokens: 0,
     });
+  },
+
+  async edits() {
+    const drawn = await client.images.generate({ prompt, response_format: "b64_json" });
+    const image = () => toFile(decoded(drawn.data[0].b64_json), "a.png", { type: "image/png" });
+    const answer = await client.images.edit({ image: await image(), prompt, size: "128x128", n: 2 });
+    assert.deepEqual([answer.size, answer.data.length], ["128x128", 2]);
+    for (const one of answer.data) assert.equal(png(decoded(one.b64_json)), "128x128");
+    const one = await client.images.edit({ image: [await image()], prompt, output_format: "webp" });
+    assert.equal(one.output_format, "webp");
+    await assert.rejects(client.images.edit({ image: await image(), mask: await image(), prompt }), (error) => {
+      assert.ok(error instanceof BadRequestError);
+      assert.equal(error.param, "mask");
+      return true;
+    });
+    const found = [];
+    for await (const event of await client.images.edit({ image: await image(), prompt, stream: true })) found.push(event);
+    assert.deepEqual(found.map((event) => event.type), ["image_edit.completed"]);
+    assert.equal(png(decoded(found[0].b64_json)), "64x64");
+  },
+
+  async variations() {
+    const drawn = await client.images.generate({ prompt, response_format: "b64_json" });
+    const image = await toFile(decoded(drawn.data[0].b64_json), "a.png", { type: "image/png" });
+    const answer = await client.images.createVariation({ image, n: 2, size: "256x256", response_format: "b64_json" });
+    assert.equal(answer.data.length, 2);
+    for (const one of answer.data) assert.equal(png(decoded(one.b64_json)), "256x256");
   },
 
   async errors() {
