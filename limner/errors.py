@@ -6,6 +6,7 @@ LimnerError
 ├── Unavailable       a needed part (an extra, a device, a service) is not here
 │   └── StorageDown   the database or the picture store takes or gives nothing for now; it may be back soon
 ├── Busy              a bounded queue is full; try again after `retry_after` seconds
+│   └── OverLimit     a key has used up what it may
 ├── Lost              what was at work ended before it was done; asking again may succeed
 └── Cancelled         the caller asked to stop
 """
@@ -55,6 +56,17 @@ class Busy(LimnerError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class OverLimit(Busy):
+    """A key has used up what it may: of the limit `name`, `limit` in `window` seconds, `left` is left."""
+
+    def __init__(
+        self, message: str, retry_after: float, name: str, limit: int, window: float, left: int = 0
+    ) -> None:
+        super().__init__(message, retry_after)
+        self.args = (message, retry_after, name, limit, window, left)
+        self.name, self.limit, self.window, self.left = name, limit, window, left
 
 
 class Lost(LimnerError):

@@ -41,18 +41,16 @@ def create(
 
 def list_keys(data_dir: DataDir = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the keys, revoked ones too; never a secret."""
+    from ..service.access.quotas import used_today
+
     with _keys(data_dir, database) as keys:
-        found = keys.all()
+        found, used = keys.all(), used_today(keys.engine)
     if as_json:
         import json
 
-        rows = [
-            {
-                "name": key.name, "prefix": key.prefix, "owner": key.owner, "scopes": sorted(key.scopes),
-                "quota": key.quota, "rate": key.rate, "created_at": key.created_at, "revoked_at": key.revoked_at,
-            }
-            for key in found
-        ]  # fmt: skip
+        from ..service.access.admin import key_view
+
+        rows = [key_view(key, used).model_dump() for key in found]
         typer.echo(json.dumps(rows, indent=1))
         return
     from datetime import datetime
@@ -70,7 +68,7 @@ def list_keys(data_dir: DataDir = None, database: DatabaseUrl = None, as_json: A
         made = datetime.fromtimestamp(key.created_at).astimezone().strftime("%Y-%m-%d")
         table.add_row(
             key.name, key.prefix, key.owner, ", ".join(sorted(key.scopes)),
-            "no limit" if key.quota is None else f"{key.quota}", "no limit" if key.rate is None else f"{key.rate:g}",
+            _units(used.get(key.id, 0.0), key.quota), "no limit" if key.rate is None else f"{key.rate:g}",
             made, "in force" if key.revoked_at is None else "revoked",
         )  # fmt: skip
     Console().print(table)
@@ -88,6 +86,10 @@ def rotate(key: Named, data_dir: DataDir = None, database: DatabaseUrl = None) -
         found, secret = keys.rotate(key)
     typer.echo(f"key '{found.name}' has a new secret; keep it, it is not shown again:", err=True)
     typer.echo(secret)
+
+
+def _units(used: float, quota: int | None) -> str:
+    return f"{used:.1f}" if quota is None else f"{used:.1f} of {quota}"
 
 
 @contextmanager

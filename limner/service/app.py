@@ -14,7 +14,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from ..engine.studio import Studio
+from .access.admin import router as admin
 from .access.gate import Gate, Keyring, is_open
+from .access.once import Once
 from .access.sessions import router as session
 from .bird import router as bird
 from .host import THIS_MACHINE, LocalOnly, Reach, SafeHeaders, SmallBodies
@@ -79,6 +81,7 @@ def create_app(
     app.include_router(watched)
     app.include_router(openai)
     app.include_router(session)
+    app.include_router(admin)
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
@@ -103,6 +106,7 @@ def create_app(
     install(app, allowed)
     plain_openapi = app.openapi
     app.openapi = lambda: describe(plain_openapi(), is_open)  # type: ignore[method-assign]
+    app.add_middleware(Once, stores=service.once)
     app.add_middleware(SmallBodies)
     app.add_middleware(Gate, keyring=keyring)
     app.add_middleware(LocalOnly, reach=reach)

@@ -24,7 +24,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from ..answers import FINAL, State
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
+from .access.caller import EVERYBODY, Caller
 from .access.holdings import hold
+from .access.quotas import charge, cost, give_back
 from .database import is_shared, one_at_a_time
 from .schema import ImageRow, JobRow
 
@@ -113,22 +115,39 @@ class JobStore:
         self.limit = limit
         self.shared = is_shared(engine)
 
-    def add(self, request: DrawRequest, n: int, retry_after: float = 1.0, owner: str = "") -> Job:
-        """Queue a job of `owner`; it is on the disk when this returns. Busy when `limit` jobs wait."""
+    def add(self, request: DrawRequest, n: int, retry_after: float = 1.0, caller: Caller = EVERYBODY) -> Job:
+        """Queue a job of `caller`; it is on the disk when this returns. One that was made of the same `once` it gives.
+
+        Busy when `limit` jobs wait, OverLimit where the caller's quota does not do.
+        """
         with self._writes.begin() as session:
             one_at_a_time(session.connection())
+            if (made := _made(session, caller)) is not None:
+                return made
             self._check_room(session, retry_after)
+            amount, now = cost(request, n), time.time()
+            charge(session, caller, amount, now)
             row = JobRow(
                 id=secrets.token_hex(12),
-                owner=owner,
+                owner=caller.owner,
+                key=caller.key,
+                cost=amount,
+                once=caller.once,
                 state="queued",
                 request=request.model_dump_json(),
                 n=n,
-                created_at=time.time(),
+                created_at=now,
             )
             session.add(row)
             session.flush()
             return _job(session, row)
+
+    def made(self, caller: Caller) -> Job | None:
+        """The job that was made of the caller's `once`."""
+        if caller.once is None:
+            return None
+        with self._reads.begin() as session:
+            return _made(session, caller)
 
     def check_room(self, retry_after: float = 1.0) -> None:
         """Raise Busy when `limit` jobs wait."""
@@ -173,7 +192,7 @@ class JobStore:
         with self._writes.begin() as session:
             row = _row(session, job, owner, locked=True)
             if row.state not in FINAL:
-                _end(row, "cancelled", None)
+                _end(session, row, "cancelled", None)
             return _job(session, row)
 
     def take(self, worker: str, lease: float, alone: bool = True) -> Job | None:
@@ -235,7 +254,7 @@ class JobStore:
         with self._writes.begin() as session:
             row = _held(session, worker, job)
             if row is not None:
-                _end(row, "succeeded" if error is None else "failed", error)
+                _end(session, row, "succeeded" if error is None else "failed", error)
             return _job(session, _row(session, job))
 
     def give_back(self, worker: str, job: str, error: str | None = None) -> Job:
@@ -247,7 +266,7 @@ class JobStore:
             row = _held(session, worker, job)
             if row is not None:
                 if error is not None and row.attempts - row.losses >= MAX_ATTEMPTS:
-                    _end(row, "failed", f"{error} (tried {row.attempts} times)")
+                    _end(session, row, "failed", f"{error} (tried {row.attempts} times)")
                 else:
                     row.attempts -= error is None
                     _queue_again(row)
@@ -265,7 +284,12 @@ class JobStore:
                 row.losses += 1
                 row.strikes = (row.strikes or 0) + alone
                 if row.strikes >= MAX_STRIKES:
-                    _end(row, "failed", f"set aside, for it ends the engine: {error} ({row.strikes} times)")
+                    _end(
+                        session,
+                        row,
+                        "failed",
+                        f"set aside, for it ends the engine: {error} ({row.strikes} times)",
+                    )
                 else:
                     _queue_again(row)
             return _job(session, _row(session, job))
@@ -288,11 +312,18 @@ class JobStore:
             for row in rows:
                 row.losses += 1
                 if row.losses >= MAX_LOSSES:
-                    _end(row, "failed", f"the service stopped {row.losses} times while it drew this")
+                    _end(session, row, "failed", f"the service stopped {row.losses} times while it drew this")
                 else:
                     _queue_again(row)
             session.flush()
             return [_job(session, row) for row in rows]
+
+
+def _made(session: Session, caller: Caller) -> Job | None:
+    if caller.once is None:
+        return None
+    row = session.scalar(select(JobRow).where(JobRow.once == caller.once))
+    return None if row is None else _job(session, row)
 
 
 def _row(session: Session, job: str, owner: str | None = None, locked: bool = False) -> JobRow:
@@ -308,7 +339,11 @@ def _held(session: Session, worker: str, job: str) -> JobRow | None:
     return session.scalar(query.with_for_update())
 
 
-def _end(row: JobRow, state: State, error: str | None) -> None:
+def _end(session: Session, row: JobRow, state: State, error: str | None) -> None:
+    if state != "succeeded":
+        not_drawn = row.cost * max(0, row.n - len(row.images)) // row.n
+        give_back(session, row.key, not_drawn, row.created_at)
+        row.cost -= not_drawn
     row.state, row.error, row.finished_at = state, error, time.time()
     row.worker = row.leased_until = None
 

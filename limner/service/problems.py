@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from ..answers import FieldProblem, Problem
-from ..errors import Busy, InvalidInput, NotFound, Unavailable
+from ..errors import Busy, InvalidInput, NotFound, OverLimit, Unavailable
+from .access.quotas import limit_headers
 from .openai.refusals import in_openai_form, refusal
 from .wire import JobRequest
 
@@ -116,7 +117,10 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
     async def busy(request: Request, error: Exception) -> Response:
         assert isinstance(error, Busy)
         wait = max(1, math.ceil(error.retry_after))
-        return problem(429, str(error), headers={"Retry-After": str(wait)})
+        headers = {"Retry-After": str(wait)}
+        if isinstance(error, OverLimit):
+            headers |= limit_headers(error.name, error.limit, error.window, error.left, wait)
+        return problem(429, str(error), headers=headers)
 
     async def unavailable(request: Request, error: Exception) -> Response:
         return problem(503, str(error), headers={"Retry-After": "5"})

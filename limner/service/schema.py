@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -13,17 +13,26 @@ class Base(DeclarativeBase):
 class JobRow(Base):
     """One job of `owner`: `request` is the resolved DrawRequest as JSON, `n` the number of pictures.
 
+    `key` asked for it, and was charged `cost` (`access.quotas`); `once` is of its Idempotency-Key (`access.once`).
+
     `number` gives the order of the queue and of the history. While a job runs, `worker` holds it until
     `leased_until`; `attempts` counts how often it was taken, `losses` how often its worker or its engine ended
     meanwhile, `strikes` how often its engine ended while it was drawn alone; None where no engine ended at all.
     """
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("jobs_by_state", "state", "number"), Index("jobs_by_owner", "owner", "number"))
+    __table_args__ = (
+        Index("jobs_by_state", "state", "number"),
+        Index("jobs_by_owner", "owner", "number"),
+        Index("jobs_by_once", "once", unique=True),
+    )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(unique=True)
     owner: Mapped[str] = mapped_column(default="", server_default="")
+    key: Mapped[str | None]
+    cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    once: Mapped[str | None]
     state: Mapped[str]
     request: Mapped[str] = mapped_column(Text)
     n: Mapped[int]
@@ -91,3 +100,28 @@ class SessionRow(Base):
     digest: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str]
     expires_at: Mapped[float]
+
+
+class UsageRow(Base):
+    """What `key` has `used` on `day`, counted from 1970-01-01 UTC: pixels times steps."""
+
+    __tablename__ = "usage"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    used: Mapped[int] = mapped_column(BigInteger)
+
+
+class OnceRow(Base):
+    """An Idempotency-Key of `owner`: what the request was, and, once it is known, what the answer was."""
+
+    __tablename__ = "once"
+    __table_args__ = (Index("once_by_age", "created_at"),)
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    created_at: Mapped[float]
+    status: Mapped[int | None]
+    headers: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)

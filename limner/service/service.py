@@ -20,6 +20,7 @@ from ..engine.studio import Studio
 from ..errors import InvalidInput, LimnerError, NotFound, StorageDown, Unavailable
 from .access import Caller, Holdings, KeyStore
 from .access.gate import Keyring
+from .access.once import OnceStore
 from .access.sessions import Sessions
 from .database import DATABASE_NAME, DataLock, open_database, usable
 from .events import Feeds
@@ -75,6 +76,7 @@ class Service:
         self.model = model
         self.keyring = keyring or Keyring()
         self.storage = storage or StorageOptions()
+        self.once: list[OnceStore] = []
         self.studio = studio
         self.drain_seconds = drain_seconds
         self.watching = watching or Watching()
@@ -107,6 +109,7 @@ class Service:
             self.keys = self.keyring.keys = KeyStore(self._engine)
             self.sessions = self.keyring.sessions = Sessions(self._engine)
             self.holdings = Holdings(self._engine)
+            self.once.append(OnceStore(self._engine))
             self.feeds = Feeds()
             worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
             self.runner = Runner(
@@ -148,11 +151,14 @@ class Service:
         return read_source(image, None if mask is None else self._bytes("mask", mask))
 
     def accept(self, request: DrawRequest, n: int, caller: Caller) -> Job:
-        """Queue a job of `n` pictures for `caller`; it is on the disk when this returns.
+        """Queue a job of `n` pictures for `caller`; it is on the disk when this returns. Where one was made of the
+        caller's `once`, that one.
 
-        InvalidInput names a wrong field, an unknown model too; Busy where too many wait, Unavailable while it stops,
-        StorageDown while the database or the picture store takes nothing.
+        InvalidInput names a wrong field, an unknown model too; Busy where too many wait, OverLimit beyond the caller's
+        quota, Unavailable while it stops, StorageDown while the database or the picture store takes nothing.
         """
+        if (made := self.store.made(caller)) is not None:
+            return made
         if self.draining:
             raise Unavailable("the service is stopping; send the job again when it is back")
         for field in ("image", "mask"):
@@ -166,7 +172,7 @@ class Service:
         self.store.check_room(self.runner.retry_after)
         self.images.check()
         self._keep(resolved)
-        job = self.store.add(resolved, n, self.runner.retry_after, caller.owner)
+        job = self.store.add(resolved, n, self.runner.retry_after, caller)
         self.watching(JobAccepted(job, request_id.get()))
         self.runner.look()
         return job

@@ -17,13 +17,17 @@ class Caller:
     """Who asks: the id of their `key`, None on a service without keys; `owner` is whose what they make will be.
 
     Several keys may have one owner. On a service without keys everybody is the same owner, NOBODY, and may do all.
-    `name` is for people and for logs.
+    `name` is for people and for logs; `quota` is compute units a day and `rate` requests a minute, None: no limit.
+    `once` stands for the Idempotency-Key of this request: of two jobs with the same one only the first is made.
     """
 
     key: str | None
     owner: str
     scopes: frozenset[Scope]
     name: str = ""
+    quota: int | None = None
+    rate: float | None = None
+    once: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether a call that needs `scope` is let through; admin may do all."""

@@ -7,18 +7,20 @@ session's cookie in place of a key.
 
 from __future__ import annotations
 
+import math
 import re
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from ...errors import StorageDown
 from ..problems import problem
 from .caller import EVERYBODY, Caller, Scope
 from .keys import KeyStore
+from .quotas import Buckets, limit_headers
 from .sessions import Sessions, cookie_of
 
 OPEN = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
@@ -52,10 +54,11 @@ class Keyring:
 
 
 class Gate:
-    """Puts a Caller on each request as `request.state.caller`; 401 without one, 403 without the scope."""
+    """Puts a Caller on each request as `request.state.caller`; 401 without one, 403 without the scope, 429 above the
+    key's rate."""
 
     def __init__(self, app: ASGIApp, keyring: Keyring) -> None:
-        self._app, self._keyring = app, keyring
+        self._app, self._keyring, self._buckets = app, keyring, Buckets()
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Recognise, then pass on."""
@@ -82,9 +85,31 @@ class Gate:
             answer = problem(403, f"key '{caller.name}' may {has}; this needs the scope {needed}")
         else:
             scope.setdefault("state", {})["caller"] = caller
-            await self._app(scope, receive, send)
+            await self._at_its_rate(caller, scope, receive, send)
             return
         await answer(scope, receive, send)
+
+    async def _at_its_rate(self, caller: Caller, scope: Connection, receive: Receive, send: Send) -> None:
+        if caller.key is None or caller.rate is None:
+            await self._app(scope, receive, send)
+            return
+        taken = self._buckets.take(caller.key, caller.rate)
+        window = 60 * taken.limit / caller.rate
+        headers = limit_headers("requests", taken.limit, window, taken.left, taken.full)
+        if taken.wait:
+            said = f"key '{caller.name}' may send {caller.rate:g} requests a minute"
+            wait = {"Retry-After": str(math.ceil(taken.wait))}
+            await problem(429, said, headers={**headers, **wait})(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = MutableHeaders(scope=message)
+                for name, value in headers.items():
+                    own.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, told)
 
 
 def is_open(method: str, path: str) -> bool:

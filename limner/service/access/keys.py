@@ -19,6 +19,7 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from ...errors import InvalidInput, NotFound
+from ..database import one_at_a_time
 from ..schema import KeyRow, SessionRow
 from .caller import SCOPES, Caller, Scope
 
@@ -50,13 +51,14 @@ class Key:
     @property
     def caller(self) -> Caller:
         """Whoever sends it."""
-        return Caller(self.id, self.owner, self.scopes, self.name)
+        return Caller(self.id, self.owner, self.scopes, self.name, self.quota, self.rate)
 
 
 class KeyStore:
     """The keys of one database. Safe to use from many threads and from several processes."""
 
     def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self._reads = sessionmaker(engine)
         self._writes = sessionmaker(engine.execution_options(write=True))
         self._required = False
@@ -94,6 +96,7 @@ class KeyStore:
             )
         wanted = _scopes(scopes)
         with self._writes.begin() as session:
+            one_at_a_time(session.connection())
             taken = session.scalar(select(KeyRow).where(KeyRow.name == name, KeyRow.revoked_at.is_(None)))
             if taken is not None:
                 raise InvalidInput(

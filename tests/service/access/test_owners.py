@@ -74,6 +74,7 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("POST", "/v1/images/generations"): (
         Attack(bodies=({"prompt": "a cat", "image": "{image}"},), refused=(400,)),
     ),
+    ("GET", "/v1/admin/keys"): (Attack(refused=(403,)),),
     ("POST", "/v1/session"): (Attack(bodies=({"key": "{job}"}, {"key": "limner_{job}"}), refused=(401,)),),
     ("GET", "/v1/session"): (OWN_ONLY,),
     ("DELETE", "/v1/session"): (OWN_ONLY,),

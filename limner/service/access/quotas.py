@@ -1,0 +1,124 @@
+"""What a key may use: compute units a day, kept in the database, and requests a minute, counted in memory.
+
+A compute unit is a million pixels, one step of them: a picture of 512 x 512 in 20 steps is 5.2. A job is charged when
+it is accepted, to that day (UTC); what it did not draw, because it failed or was cancelled, is given back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from ...engine.request import DrawRequest
+from ...errors import OverLimit
+from ..schema import UsageRow
+from .caller import Caller
+
+UNIT = 1_000_000
+DAY = 86_400
+_BUCKETS = 10_000
+
+
+def cost(request: DrawRequest, n: int) -> int:
+    """Pixels times steps of `n` pictures of a resolved request; UNIT of them are a compute unit."""
+    return n * (request.width or 1) * (request.height or 1) * (request.steps_taken or 1)
+
+
+def charge(session: Session, caller: Caller, amount: int, now: float | None = None) -> None:
+    """Charge `amount`, of `cost`, to the caller's key within a transaction. `now` is seconds since 1970.
+
+    OverLimit where not so much is left of the key's day.
+    """
+    now = time.time() if now is None else now
+    if caller.key is None:
+        return
+    row = _row(session, caller.key, now)
+    if caller.quota is not None and row.used + amount > caller.quota * UNIT:
+        left = max(0, caller.quota * UNIT - row.used) / UNIT
+        raise OverLimit(
+            f"this needs {amount / UNIT:.1f} compute units, and key '{caller.name}' has {left:.1f} of its "
+            f"{caller.quota} left today; there are more after midnight UTC",
+            retry_after=DAY - now % DAY,
+            name="day",
+            limit=caller.quota,
+            window=DAY,
+            left=int(left),
+        )
+    row.used += amount
+
+
+def give_back(session: Session, key: str | None, amount: int, when: float) -> None:
+    """Give back what a job of `when`, in seconds since 1970, was charged and did not use."""
+    if key is not None and amount > 0:
+        row = _row(session, key, when)
+        row.used = max(0, row.used - amount)
+
+
+def _row(session: Session, key: str, when: float) -> UsageRow:
+    day = int(when // DAY)
+    row = session.get(UsageRow, (key, day), with_for_update=True)
+    if row is None:
+        row = UsageRow(key=key, day=day, used=0)
+        session.add(row)
+    return row
+
+
+def used_today(engine: Engine) -> dict[str, float]:
+    """Compute units that each key has used today (UTC), by the id of the key."""
+    with sessionmaker(engine).begin() as session:
+        today = select(UsageRow).where(UsageRow.day == int(time.time() // DAY))
+        return {row.key: row.used / UNIT for row in session.scalars(today)}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is left in a bucket of `limit` requests: `left` now, full again in `full` seconds.
+
+    `wait` is seconds until there is one, 0 where there was.
+    """
+
+    limit: int
+    left: int
+    full: float
+    wait: float
+
+
+class Buckets:
+    """A token bucket for each key: it holds a minute's requests and fills evenly. `clock` gives seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: str, rate: float) -> Taken:
+        """Take one request of `rate` a minute."""
+        most, now = max(1.0, rate), self._clock()
+        with self._lock:
+            level, since = self._levels.pop(key, (most, now))
+            level = min(most, level + (now - since) * rate / 60)
+            wait = max(0.0, (1 - level) * 60 / rate)
+            level -= wait == 0
+            self._levels[key] = level, now
+            if len(self._levels) > _BUCKETS:
+                self._levels.popitem(last=False)
+        return Taken(int(most), int(level), (most - level) * 60 / rate, wait)
+
+
+def limit_headers(name: str, limit: int, window: float, left: int, reset: float) -> Mapping[str, str]:
+    """The headers of draft-ietf-httpapi-ratelimit-headers-10, and the three of its earlier versions, which more clients
+    read."""
+    seconds = str(max(1, round(reset)))
+    return {
+        "RateLimit-Policy": f'"{name}";q={limit};w={round(window)}',
+        "RateLimit": f'"{name}";r={left};t={seconds}',
+        "RateLimit-Limit": str(limit),
+        "RateLimit-Remaining": str(left),
+        "RateLimit-Reset": seconds,
+    }
