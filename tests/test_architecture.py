@@ -50,6 +50,7 @@ NEEDS_EXTRAS = (
     "limner.storybook.checker",
     "limner.engine.backends.onnxruntime",
     "limner.engine.backends.torch",
+    "limner.service.watching.traces",
 )
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 LINES = 400

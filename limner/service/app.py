@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -29,6 +30,9 @@ from .watching import Gauges, Metrics, Recently, Seen, Watching
 from .watching import router as watched
 from .wire import ALLOWED
 
+if TYPE_CHECKING:
+    from .watching.traces import Traces
+
 PAGES = Path(__file__).resolve().parent / "pages"
 
 
@@ -43,12 +47,13 @@ def create_app(
     reach: Reach = THIS_MACHINE,
     watching: Watching | None = None,
     storage: StorageOptions | None = None,
+    traces: Traces | None = None,
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
     The parameters are those of Service, which is `app.state.service`; it starts and stops with the
     application's lifespan, and closes the studio. `reach` says from where it is reached; `watching` should be the
-    watcher of `studio`, too.
+    watcher of `studio`, too; `traces` are made of requests and jobs.
     """
     keyring, watching = Keyring(forced=reach.beyond), watching or Watching()
     service = Service(
@@ -57,6 +62,8 @@ def create_app(
     metrics, recently = Metrics(), Recently()
     watching.add(metrics)
     watching.add(recently)
+    if traces is not None:
+        watching.add(traces)
     Gauges(service, metrics.registry)
 
     @asynccontextmanager
@@ -66,6 +73,8 @@ def create_app(
             yield
         finally:
             await run_in_threadpool(service.stop)
+            if traces is not None:
+                await run_in_threadpool(traces.close)
 
     app = FastAPI(
         title="Limner",
@@ -112,6 +121,8 @@ def create_app(
     app.add_middleware(LocalOnly, reach=reach)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Seen, watching=watching)
+    if traces is not None:
+        app.add_middleware(traces.around)
     return app
 
 

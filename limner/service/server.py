@@ -24,7 +24,7 @@ from .database import beside_service
 from .host import Reach, is_loopback, require_keys
 from .service import Service
 from .storage import StorageOptions
-from .watching import FOR_PEOPLE, EventLog, LogSettings, Watching, log_as_json
+from .watching import FOR_PEOPLE, EventLog, LogSettings, Watching, log_as_json, traces_of_environment
 
 
 def serve(
@@ -50,6 +50,7 @@ def serve(
     """
     if logs.form == "json":
         log_as_json()
+    traces = traces_of_environment()
     directory = place(data_dir)
     if not is_loopback(host):
         with beside_service(directory, storage.database if storage else None) as engine:
@@ -73,6 +74,7 @@ def serve(
             reach=Reach(not is_loopback(host)),
             watching=watching,
             storage=storage,
+            traces=traces,
         )
         run_app(app, listening, announce, logs)
 

@@ -34,7 +34,7 @@ class Answered:
     @property
     def failed(self) -> bool:
         """Whether the service is at fault; /readyz says 503 where it only waits, too."""
-        return self.status >= 500 and self.route != "/readyz"
+        return self.status >= 500 and (self.route, self.status) != ("/readyz", 503)
 
 
 @dataclass(frozen=True)
