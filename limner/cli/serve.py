@@ -38,6 +38,18 @@ def serve(
             help="Replace the engine's process between pictures when it holds more than this, such as 4GB.",
         ),
     ] = None,
+    model_memory: Annotated[
+        int | None,
+        typer.Option(
+            parser=memory_size,
+            metavar="SIZE",
+            help="Let models go that were used longest ago when the engine holds more than this; without, two stay.",
+        ),
+    ] = None,
+    preload: Annotated[
+        list[str] | None,
+        typer.Option(help="A further model to load at the start; may be given several times."),
+    ] = None,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
     from ..service import StorageOptions
@@ -59,4 +71,6 @@ def serve(
         StorageOptions(database, images),
         logs,
         engine_memory,
+        model_memory,
+        preload or (),
     )

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from math import prod
+from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import Cancelled, Unavailable
-from .backends import Backend, Network
 from .backends import backend as backend_of
+from .keeping import LoadedModels
+from .loaded import LoadedModel
 from .request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
-from .resolving import OpenedModel, Resolver, key_of
-from .scheduler import Drawn, Happening, StepScheduler, Ticket
+from .resolving import Resolver
+from .scheduler import Drawn, Happening, Ticket
 from .source import Source
-from .variants import attentive, full, shallow
-from .watching import Loaded, TextsLookedUp, Watcher, tell, unwatched
+from .watching import Watcher, unwatched
 
 if TYPE_CHECKING:
-    from ..registry.manifest import Graph
     from ..registry.models import Model, Registry
 
-_log = logging.getLogger(__name__)
 _CLOSED = "the studio is closed; it takes no more requests"
-
-# Models that stay in memory while none of their pictures is being drawn.
-_MODELS_KEPT = 2
-# Values of one row, in or out, past which joining rows saves no time and costs memory: a decoder of pictures
-# keeps all cores busy with one row, a denoiser of latents does not.
-_JOINED_VALUES = 2**16
 
 
 class Drawing(Protocol):
@@ -99,16 +86,18 @@ class LocalStudio:
         max_rows: int = 16,
         threads: int | None = None,
         watcher: Watcher = unwatched,
+        memory: int | None = None,
     ) -> None:
         """Draw the models of `registry`; NotFound or Unavailable where `backend` cannot be had.
 
         `max_rows` bounds the rows of one network call (a guided step is two rows); `threads` the cores. `watcher` sees
-        what is done.
+        what is done. Models that are not being drawn are let go past `memory` bytes of this process, where that is
+        given, else past two of them.
         """
         self._registry, self._max_rows, self._watcher = registry, max_rows, watcher
         self._resolver = Resolver(registry)
         self._backend = backend_of(backend, threads=threads, cache=registry.data_dir / "cache")
-        self._loaded: OrderedDict[tuple[str, str], _LoadedModel] = OrderedDict()
+        self._loaded = LoadedModels(self._load, memory)
         self._lock = Lock()
         self._closed = False
 
@@ -128,9 +117,12 @@ class LocalStudio:
     @property
     def still_for(self) -> float:
         """For how many seconds nothing has moved where something is being drawn, of all models the longest."""
-        with self._lock:
-            loaded = list(self._loaded.values())
-        return max((each.scheduler.still_for for each in loaded), default=0.0)
+        return max((each.scheduler.still_for for each in self._loaded.all()), default=0.0)
+
+    @property
+    def overgrown(self) -> bool:
+        """Whether more memory is held than is allowed, and letting models go has not helped."""
+        return self._loaded.overgrown
 
     def preload(self, name: str) -> None:
         """Load a model now, and draw a step of each kind to be warm; raises what `draw` would."""
@@ -164,6 +156,7 @@ class LocalStudio:
                 nonlocal last
                 if not isinstance(happening, Stepped):
                     loaded.tell_texts()
+                    self._loaded.keep_within_bounds()
                 if isinstance(happening, Drawn):
                     seconds = time.perf_counter() - began
                     drawn = Picture(
@@ -204,94 +197,12 @@ class LocalStudio:
         """Stop all pictures within a step and free the models. Idempotent."""
         with self._lock:
             self._closed = True
-            leaving = list(self._loaded.values())
-            self._loaded.clear()
-        for loaded in leaving:
-            loaded.close()
+        self._loaded.close()
 
-    def _open(self, model: Model) -> _LoadedModel:
+    def _open(self, model: Model) -> LoadedModel:
         if self._closed:
             raise Unavailable(_CLOSED)
-        key = key_of(model)
-        if key not in self._loaded:
-            self._loaded[key] = _LoadedModel(model, self._backend, self._max_rows, self._watcher)
-        self._loaded.move_to_end(key)
-        idle = [
-            other for other, loaded in self._loaded.items() if other != key and not loaded.scheduler.in_flight
-        ]
-        for other in idle[: max(0, len(self._loaded) - _MODELS_KEPT)]:
-            self._loaded.pop(other).close()
-        return self._loaded[key]
+        return self._loaded.open(model)
 
-
-class _LoadedModel:
-    """One version of one model: its family, its networks, and the scheduler that runs them."""
-
-    def __init__(self, model: Model, backend: Backend, max_rows: int, watcher: Watcher) -> None:
-        self._name, self._watcher, self._told = f"{model.name}@{model.version}", watcher, (0, 0)
-        self.opened = OpenedModel(model)
-        self.networks = _Networks(model, backend, watcher)
-        graphs = model.manifest.graphs.items()
-        large = [name for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES]
-        alone = {called: 1 for name in large for called in (name, full(name), shallow(name), attentive(name))}
-        self.scheduler = StepScheduler(
-            self.networks.run,
-            max_rows=max_rows,
-            rows_of_graph=alone,
-            rest=self.networks.rest,
-            model=self._name,
-            watcher=watcher,
-        )
-
-    def tell_texts(self) -> None:
-        """Let be seen how many texts were looked up since it was last told; of the engine's thread alone."""
-        found, missed = self.opened.family.texts_looked_up
-        if (found, missed) != self._told:
-            before, self._told = self._told, (found, missed)
-            tell(self._watcher, TextsLookedUp(self._name, found - before[0], missed - before[1]))
-
-    def close(self) -> None:
-        """Stop all pictures within a step, and let go of the networks."""
-        self.scheduler.close()
-        self.networks.close()
-
-
-class _Networks:
-    """The networks of a model, each loaded when it is first called."""
-
-    def __init__(self, model: Model, backend: Backend, watcher: Watcher) -> None:
-        self._model, self._backend, self._watcher = model, backend, watcher
-        self._networks: dict[str, Network] = {}
-        self._lock = Lock()
-
-    def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        return self._network(graph)(inputs)
-
-    def rest(self) -> None:
-        for network in self._all():
-            network.rest()
-
-    def close(self) -> None:
-        for network in self._all():
-            network.close()
-
-    def _all(self) -> list[Network]:
-        with self._lock:
-            return list(self._networks.values())
-
-    def _network(self, graph: str) -> Network:
-        with self._lock:
-            if graph not in self._networks:
-                began = time.perf_counter()
-                self._networks[graph] = self._backend.load(self._model, graph)
-                seconds = time.perf_counter() - began
-                _log.info("%s: loaded '%s' in %.2f s", self._backend.name, graph, seconds)
-                name = f"{self._model.name}@{self._model.version}"
-                tell(self._watcher, Loaded(name, graph, self._backend.name, seconds))
-            return self._networks[graph]
-
-
-def _values_of_row(graph: Graph) -> int:
-    """Count the values of the largest picture or latent that one row takes or gives, as far as the manifest tells."""
-    shapes = [port.shape[1:] for port in (*graph.inputs, *graph.outputs) if len(port.shape) == 4]
-    return max((prod(size for size in shape if isinstance(size, int)) for shape in shapes), default=0)
+    def _load(self, model: Model) -> LoadedModel:
+        return LoadedModel(model, self._backend, self._max_rows, self._watcher)

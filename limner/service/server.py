@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -37,10 +37,14 @@ def serve(
     storage: StorageOptions | None = None,
     logs: LogSettings = FOR_PEOPLE,
     engine_memory: int | None = None,
+    model_memory: int | None = None,
+    preload: Sequence[str] = (),
 ) -> None:
     """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
 
-    The engine runs in a process of its own; past `engine_memory` bytes it is replaced between pictures.
+    The engine runs in a process of its own; past `engine_memory` bytes it is replaced between pictures, past
+    `model_memory` bytes models are let go that were used longest ago. `preload` names models that are loaded at the
+    start besides `model`.
 
     `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
     draws what names no model, in exactly the version that it means now. `announce` is told where the page is;
@@ -61,15 +65,27 @@ def serve(
         registry = Registry(directory, extra=(served,))
     # A path cannot be asked for, and what a bare name or an alias means may change while this runs.
     exact = f"{served.name}@{served.version}"
+    first = [*(f"{model.name}@{model.version}" for model in map(registry.find, preload)), exact]
+
+    def load() -> None:
+        for name in first:
+            studio.preload(name)
+
     with bind(host, port) as listening:
         watching = Watching()
         if logs.form == "json":
             watching.add(EventLog(logs.prompts))
-        studio = ApartStudio(registry, backend=backend, watcher=watching, rules=Rules(memory=engine_memory))
+        studio = ApartStudio(
+            registry,
+            backend=backend,
+            watcher=watching,
+            memory=model_memory,
+            rules=Rules(memory=engine_memory),
+        )
         app = create_app(
             directory,
             studio,
-            lambda: studio.preload(exact),
+            load,
             model=exact,
             reach=Reach(not is_loopback(host)),
             watching=watching,

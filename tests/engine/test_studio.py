@@ -72,7 +72,7 @@ def test_a_model_that_reuses_features_is_warm_at_both_depths(tmp_path: Path, tin
     manifest.model_copy(update={"sampler": told}).write(folder)
     studio = LocalStudio(Registry(tmp_path), threads=1)
     studio.preload("tiny")
-    (loaded,) = studio._loaded.values()
+    (loaded,) = studio._loaded.all()
     assert {"unet/full", "unet/shallow"} <= set(loaded.networks._networks)
     assert "unet" not in loaded.networks._networks
     studio.close()
@@ -99,7 +99,7 @@ def test_wrong_requests_are_refused_at_once(studio: LocalStudio) -> None:
 def test_models_that_rest_make_room(studio: LocalStudio) -> None:
     for name in ("tiny", "other", "third", "tiny"):
         studio.preload(name)
-    assert len(studio._loaded) == 2
+    assert len(studio._loaded.all()) == 2
     assert {model.name for model in studio.models()} >= {"tiny", "other", "third"}
 
 

@@ -31,7 +31,7 @@ def served(data_dir: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> tuple
     preloaded: list[str] = []
     apps: list[FastAPI] = []
     monkeypatch.setattr(ApartStudio, "preload", lambda self, name: preloaded.append(name))
-    monkeypatch.setattr(server, "run_app", lambda app, listening, announce: apps.append(app))
+    monkeypatch.setattr(server, "run_app", lambda app, *rest: apps.append(app))
     server.serve(0, data_dir, model, backend="onnxruntime")
     with TestClient(apps[0], base_url="http://127.0.0.1:8000") as client:
         listed = client.get("/v1/models").json()["models"]

@@ -20,6 +20,7 @@ from typing import Any
 
 from ...registry.manifest import Manifest
 from ...registry.models import Model, Registry
+from ..memory import held
 from ..request import Event, Failed, Stepped
 from ..studio import Drawing, LocalStudio
 from ..watching import Sight, Watcher, unwatched
@@ -43,7 +44,7 @@ from .messages import (
 BEAT = 1.0
 """Seconds from one sign of life to the next."""
 
-_STATM, _OOM_SCORE = Path("/proc/self/statm"), Path("/proc/self/oom_score_adj")
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 MakeStudio = Callable[[Setup, Watcher], LocalStudio]
@@ -66,7 +67,7 @@ def local_studio(setup: Setup, watcher: Watcher) -> LocalStudio:
         for model in setup.extra
     ]
     registry = Registry(Path(setup.data_dir), extra)
-    return LocalStudio(registry, setup.backend, setup.max_rows, setup.threads, watcher)
+    return LocalStudio(registry, setup.backend, setup.max_rows, setup.threads, watcher, setup.model_memory)
 
 
 class _Child:
@@ -142,7 +143,8 @@ class _Child:
             still = 0.0 if handling is None else time.monotonic() - handling
             if studio is not None:
                 still = max(still, studio.still_for)
-            self.say(Frame(Beat(memory=memory(), still=still)))
+            overgrown = studio is not None and studio.overgrown
+            self.say(Frame(Beat(memory=held(), overgrown=overgrown, still=still)))
             time.sleep(BEAT)
 
 
@@ -160,14 +162,6 @@ def _log_to(say: Callable[[Frame[Any]], None], level: int) -> None:
     root.handlers = [_LogTo(say)]
     root.setLevel(logging.WARNING)
     logging.getLogger("limner").setLevel(level)
-
-
-def memory() -> int:
-    """Bytes of memory that this process holds; 0 where the system is not Linux."""
-    try:
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def _own_descriptors() -> tuple[int, int]:

@@ -34,6 +34,7 @@ class Setup(_Said):
     backend: str
     max_rows: int
     threads: int | None
+    model_memory: int | None
     log_level: int
     watched: bool
 
@@ -89,10 +90,12 @@ class Loaded(_Said):
 
 
 class Beat(_Said):
-    """The engine lives: bytes of memory that it holds, and for how many seconds what it works on has not moved."""
+    """The engine lives: bytes of memory that it holds, whether that is too much though models were let go, and for how
+    many seconds what it works on has not moved."""
 
     kind: Literal["beat"] = "beat"
     memory: int
+    overgrown: bool
     still: float
 
 

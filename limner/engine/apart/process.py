@@ -33,7 +33,7 @@ class EngineProcess:
         self.changed = threading.Event()
         self.ready, self.retiring, self.ended = False, False, False
         self.finished = 0
-        self.memory = 0
+        self.memory, self.overgrown = 0, False
         self.began = time.monotonic()
         self._beaten: float | None = None
         self._still = 0.0
@@ -104,7 +104,8 @@ class EngineProcess:
     def _note(self, frame: Frame[Any]) -> None:
         message = frame.message
         if isinstance(message, Beat):
-            self._beaten, self._still, self.memory = time.monotonic(), message.still, message.memory
+            self._beaten, self._still = time.monotonic(), message.still
+            self.memory, self.overgrown = message.memory, message.overgrown
         elif isinstance(message, Ready):
             self.ready = True
         elif isinstance(message, Done):

@@ -85,13 +85,14 @@ class ApartStudio:
         max_rows: int = 16,
         threads: int | None = None,
         watcher: Watcher = unwatched,
+        memory: int | None = None,
         *,
         rules: Rules | None = None,
         command: Sequence[str] = COMMAND,
     ) -> None:
-        """The first five as of `LocalStudio`; `command` runs the engine.
+        """The first six as of `LocalStudio`; `command` runs the engine.
 
-        NotFound or Unavailable where `backend` cannot be had, Unavailable for a bound of memory that cannot be watched.
+        NotFound or Unavailable where `backend` cannot be had.
         """
         self._setup = Setup(
             data_dir=str(registry.data_dir),
@@ -106,6 +107,7 @@ class ApartStudio:
             backend=installed(backend),
             max_rows=max_rows,
             threads=threads,
+            model_memory=memory,
             log_level=logging.getLogger("limner").getEffectiveLevel(),
             watched=watcher is not unwatched,
         )

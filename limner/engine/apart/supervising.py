@@ -17,9 +17,9 @@ class Rules:
     """What is expected of an engine.
 
     It gives a sign of life every `silence` seconds at least, and what it works on moves every `patience` seconds: a
-    step of a large model, or the loading of one. Past `memory` bytes it is replaced once it draws nothing, past half
-    as much again at once. One that ends without a picture is followed after a pause, which doubles up to `most_pause`
-    seconds.
+    step of a large model, or the loading of one. Past `memory` bytes it is replaced once it draws nothing, and past
+    half as much again at once; it is replaced, too, where letting models go does not keep it within its own bounds.
+    One that ends without a picture is followed after a pause, which doubles up to `most_pause` seconds.
     """
 
     silence: float = 30.0
@@ -100,13 +100,12 @@ class Supervisor:
                 return None
             if (why := process.hanging(rules.silence, rules.patience)) is not None:
                 return why
-            if rules.memory is None or process.memory <= rules.memory:
-                continue
-            held = f"held {process.memory / 2**20:.0f} MB of {rules.memory / 2**20:.0f} MB"
-            if process.memory > 1.5 * rules.memory:
+            held = f"held {process.memory / 2**20:.0f} MB, more than it may"
+            if rules.memory is not None and process.memory > 1.5 * rules.memory:
                 process.retiring = False
                 return held
-            if process.finished and not process.retiring:
+            grown = process.overgrown or (rules.memory is not None and process.memory > rules.memory)
+            if grown and process.finished and not process.retiring:
                 _log.warning("the engine %s: it is replaced as soon as it draws nothing", held)
                 process.retiring = True
             if process.retiring and not self._busy():

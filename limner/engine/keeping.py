@@ -1,0 +1,100 @@
+"""Which models stay in memory: those that were used last, never fewer than those that are being drawn."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from . import memory
+from .loaded import LoadedModel
+from .resolving import key_of
+
+if TYPE_CHECKING:
+    from ..registry.models import Model
+
+# Models that stay in memory while none of their pictures is being drawn, where no memory is told.
+_MODELS_KEPT = 2
+_WEIGHTS = (".safetensors", ".onnx", ".data", ".bin")
+
+_log = logging.getLogger(__name__)
+
+
+class LoadedModels:
+    """Loaded models, each let go when there is no room for all and it was used longest ago. Thread-safe."""
+
+    def __init__(self, load: Callable[[Model], LoadedModel], most: int | None = None) -> None:
+        """`load` a model when it is asked for; `most` bytes may this process hold, which takes Linux to be seen. None:
+        two models may stay."""
+        self._load, self._most = load, most
+        self._loaded: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
+        self._let_go = 0
+        self._lock = RLock()
+
+    def open(self, model: Model) -> LoadedModel:
+        """The model, loaded if it is not there; others are let go for it.
+
+        It is drawing only from its first picture on: until then nobody else may ask for a model.
+        """
+        key = key_of(model)
+        with self._lock:
+            if key not in self._loaded:
+                self._make_room(_bytes_of(model), key)
+                self._loaded[key] = self._load(model)
+            self._loaded.move_to_end(key)
+            if self._most is None:
+                idle = self._idle(key)
+                for other in idle[: max(0, len(self._loaded) - _MODELS_KEPT)]:
+                    self._release(other)
+            return self._loaded[key]
+
+    def keep_within_bounds(self) -> None:
+        """Let go of what there is no room for; called when a picture has ended."""
+        with self._lock:
+            if self._loaded:
+                self._make_room(0, next(reversed(self._loaded)))
+
+    @property
+    def overgrown(self) -> bool:
+        """Whether more is held than may be, though models were let go and none is left to go."""
+        with self._lock:
+            alone = self._let_go > 0 and len(self._loaded) <= 1
+        return self._most is not None and alone and memory.held() > self._most
+
+    def all(self) -> list[LoadedModel]:
+        """All that are loaded, the last used last."""
+        with self._lock:
+            return list(self._loaded.values())
+
+    def close(self) -> None:
+        """Let go of all, stopping what they draw."""
+        with self._lock:
+            leaving = list(self._loaded.values())
+            self._loaded.clear()
+        for loaded in leaving:
+            loaded.close()
+
+    def _make_room(self, wanted: int, but: tuple[str, str]) -> None:
+        if self._most is None:
+            return
+        for key in self._idle(but):
+            if memory.held() + wanted <= self._most:
+                return
+            self._release(key)
+            memory.give_back()
+
+    def _idle(self, but: tuple[str, str]) -> list[tuple[str, str]]:
+        return [key for key, loaded in self._loaded.items() if key != but and not loaded.scheduler.in_flight]
+
+    def _release(self, key: tuple[str, str]) -> None:
+        self._loaded.pop(key).close()
+        self._let_go += 1
+        _log.info("let go of the model in %s", key[0])
+
+
+def _bytes_of(model: Model) -> int:
+    """About what a model takes: the bytes of its weights."""
+    files = (path for path in model.path.rglob("*") if path.suffix in _WEIGHTS)
+    return sum(path.stat().st_size for path in files if path.is_file())
