@@ -20,6 +20,7 @@ from . import (
     distill,
     draw,
     evaluate,
+    jobs,
     keys,
     models_import,
     models_list,
@@ -80,6 +81,7 @@ def limner(
 _data = typer.Typer(no_args_is_help=True, help="Captioned sets: draw one, check one.")
 _models = typer.Typer(no_args_is_help=True, help="The models that are here.")
 _keys = typer.Typer(no_args_is_help=True, help="Who may use a service: make a key, list, revoke, rotate.")
+_jobs = typer.Typer(no_args_is_help=True, help="Jobs that failed: list them, try them again.")
 _import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that others have made.")
 app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
@@ -92,6 +94,7 @@ app.command("optimize")(optimize.optimize)
 app.add_typer(_data, name="data")
 app.add_typer(_models, name="models")
 app.add_typer(_keys, name="keys")
+app.add_typer(_jobs, name="jobs")
 _data.command("storybook")(data_storybook.storybook)
 _data.command("check")(data_check.check)
 _models.command("list")(models_list.list_models)
@@ -100,6 +103,8 @@ _keys.command("create")(keys.create)
 _keys.command("list")(keys.list_keys)
 _keys.command("revoke")(keys.revoke)
 _keys.command("rotate")(keys.rotate)
+_jobs.command("failed")(jobs.failed)
+_jobs.command("retry")(jobs.retry)
 _models.add_typer(_import, name="import")
 _import.command("sd")(models_import.sd)
 _import.command("attngan")(models_import.attngan)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import InvalidInput
 from .options import DEFAULT_PORT, Backend, BackendOption, DatabaseUrl, DataDir, ImagesPlace, memory_size
+
+_REACH = "From where it is reached"
 
 
 class LogForm(StrEnum):
@@ -20,10 +23,35 @@ class LogForm(StrEnum):
 
 def serve(
     port: Annotated[int, typer.Option(envvar="PORT", help="The port; 0 takes a free one.")] = DEFAULT_PORT,
-    host: Annotated[str, typer.Option(help="An address of this machine's own.")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(help="The address to listen on; other machines' need a key.", rich_help_panel=_REACH),
+    ] = "127.0.0.1",
     model: Annotated[str, typer.Option(help="The model that is loaded at the start.")] = "storybook",
     data_dir: DataDir = None,
     backend: BackendOption = Backend.AUTO,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="A certificate, PEM: the service speaks TLS.", rich_help_panel=_REACH)
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="The certificate's key, PEM.", rich_help_panel=_REACH)
+    ] = None,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A proxy, or a network of them, whose X-Forwarded headers are believed; may be given again.",
+            rich_help_panel=_REACH,
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="A site whose pages may use the service, such as https://shop.example; may be given again.",
+            rich_help_panel=_REACH,
+        ),
+    ] = None,
     database: DatabaseUrl = None,
     images: ImagesPlace = None,
     log_format: Annotated[
@@ -54,18 +82,20 @@ def serve(
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
     from ..service import StorageOptions
     from ..service import serve as run
+    from ..service.reach import Reach
     from ..service.watching import LogSettings
 
     if log_prompts and log_format is not LogForm.JSON:
         raise InvalidInput(
             "--log-prompts needs --log-format json: people's form logs warnings alone", "log_prompts"
         )
+    reach = Reach(host, tuple(allow_origin or ()), tuple(trust_proxy or ()), tls_cert, tls_key)
     logs = LogSettings(log_format.value, log_prompts)
     run(
         port,
         data_dir,
         model,
-        host,
+        reach,
         backend.value,
         typer.echo,
         StorageOptions(database, images),

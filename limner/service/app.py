@@ -20,9 +20,10 @@ from .access.gate import Gate, Keyring, is_open
 from .access.once import Once
 from .access.sessions import router as session
 from .bird import router as bird
-from .host import THIS_MACHINE, LocalOnly, Reach, SafeHeaders, SmallBodies
+from .host import LocalOnly, OtherOrigins, SafeHeaders, SmallBodies
 from .openai.routes import router as openai
 from .problems import describe, install
+from .reach import THIS_MACHINE, Reach
 from .routes import router
 from .service import Service
 from .storage import StorageOptions
@@ -85,6 +86,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.service, app.state.metrics, app.state.recently = service, metrics, recently
+    app.state.reach = reach
     app.include_router(router)
     app.include_router(bird)
     app.include_router(watched)
@@ -118,8 +120,10 @@ def create_app(
     app.add_middleware(Once, stores=service.once)
     app.add_middleware(SmallBodies)
     app.add_middleware(Gate, keyring=keyring)
+    if reach.origins:
+        app.add_middleware(OtherOrigins, reach=reach)
     app.add_middleware(LocalOnly, reach=reach)
-    app.add_middleware(SafeHeaders)
+    app.add_middleware(SafeHeaders, reach=reach)
     app.add_middleware(Seen, watching=watching)
     if traces is not None:
         app.add_middleware(traces.around)

@@ -7,13 +7,13 @@ fails the Origin check, whatever the method, so a form or a script elsewhere can
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import InvalidInput
 from .problems import problem
+from .reach import Reach
 
 MAX_BODY = 64 * 1024
 MAX_UPLOAD = 20 * 1024 * 1024
@@ -36,36 +36,12 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Reach:
-    """From where the service is reached. `beyond` this machine it has other names and never does without keys."""
-
-    beyond: bool = False
-
-
-THIS_MACHINE = Reach()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine alone."""
-    return host in {"localhost", "127.0.0.1", "::1"}
-
-
-def require_keys(host: str, some: bool) -> None:
-    """InvalidInput where `host` can be reached from other machines and there is not `some` key."""
-    if not is_loopback(host) and not some:
-        raise InvalidInput(
-            f"host '{host}' can be reached from other machines, and there is no key yet: "
-            "make one with `limner keys create NAME`, or use 127.0.0.1",
-            field="host",
-        )
-
-
 class SafeHeaders:
-    """Adds the headers of HEADERS to every answer that does not set them itself."""
+    """Adds the headers of HEADERS to every answer that does not set them itself; beyond this machine over TLS also that
+    it is to be had over TLS alone."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, reach: Reach) -> None:
+        self._app, self._reach = app, reach
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, adding the headers."""
@@ -75,13 +51,31 @@ class SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if self._reach.beyond and scope.get("scheme") == "https":
+                    headers.setdefault("strict-transport-security", "max-age=31536000")
             await send(message)
 
         await self._app(scope, receive, add if scope["type"] == "http" else send)
 
 
+class OtherOrigins(CORSMiddleware):
+    """Lets the pages of named other origins read the answers: with a key, never by cookie."""
+
+    def __init__(self, app: ASGIApp, reach: Reach) -> None:
+        super().__init__(
+            app,
+            allow_origins=reach.origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id"),
+            expose_headers=(
+                "Location", "Retry-After", "Limner-Job", "Idempotency-Replayed", "X-Request-Id", "RateLimit",
+                "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+            ),
+        )  # fmt: skip
+
+
 class LocalOnly:
-    """Refuses requests by a foreign Host (421) or from a foreign Origin (403).
+    """Refuses requests by a foreign Host (421) or from a foreign Origin (403) that `reach` does not name.
 
     Beyond this machine a name is none of the service's business: a page that has its own name point here gets nothing
     without a key, and no browser sends it the cookie of another name.
@@ -108,6 +102,9 @@ class LocalOnly:
         origin = headers.get("origin")
         site = headers.get("sec-fetch-site", "none")
         own = f"{scope.get('scheme', 'http')}://{hosts[0].lower()}"
+        if origin is not None and origin.lower() in self._reach.origins:
+            await self._app(scope, receive, send)
+            return
         crosses = scope["method"] not in {"GET", "HEAD"} and site not in {
             "same-origin",
             "none",

@@ -21,7 +21,7 @@ from ..registry.places import data_dir as place
 from .access import KeyStore
 from .app import create_app
 from .database import beside_service
-from .host import Reach, is_loopback, require_keys
+from .reach import THIS_MACHINE, Reach
 from .service import Service
 from .storage import StorageOptions
 from .watching import FOR_PEOPLE, EventLog, LogSettings, Watching, log_as_json, traces_of_environment
@@ -31,7 +31,7 @@ def serve(
     port: int,
     data_dir: Path | None = None,
     model: str = "storybook",
-    host: str = "127.0.0.1",
+    reach: Reach = THIS_MACHINE,
     backend: str = "auto",
     announce: Callable[[str], None] = print,
     storage: StorageOptions | None = None,
@@ -40,7 +40,7 @@ def serve(
     model_memory: int | None = None,
     preload: Sequence[str] = (),
 ) -> None:
-    """Serve the page and the calls on `host`:`port` until SIGTERM or Ctrl-C; port 0 takes a free one.
+    """Serve the page and the calls where `reach` says, on `port`, until SIGTERM or Ctrl-C; port 0 takes a free one.
 
     The engine runs in a process of its own; past `engine_memory` bytes it is replaced between pictures, past
     `model_memory` bytes models are let go that were used longest ago. `preload` names models that are loaded at the
@@ -56,9 +56,10 @@ def serve(
         log_as_json()
     traces = traces_of_environment()
     directory = place(data_dir)
-    if not is_loopback(host):
+    reach.check_certificate()
+    if reach.beyond:
         with beside_service(directory, storage.database if storage else None) as engine:
-            require_keys(host, KeyStore(engine).required())
+            reach.require_keys(KeyStore(engine).required())
     registry = Registry(directory)
     served = registry.find(model)
     if served not in registry.models():
@@ -71,7 +72,7 @@ def serve(
         for name in first:
             studio.preload(name)
 
-    with bind(host, port) as listening:
+    with bind(reach.host, port) as listening:
         watching = Watching()
         if logs.form == "json":
             watching.add(EventLog(logs.prompts))
@@ -87,7 +88,7 @@ def serve(
             studio,
             load,
             model=exact,
-            reach=Reach(not is_loopback(host)),
+            reach=reach,
             watching=watching,
             storage=storage,
             traces=traces,
@@ -126,16 +127,26 @@ def run_app(
     """Run `app` on a bound socket until a signal. Unavailable when the service could not start."""
     service: Service = app.state.service
     service.start()
-    config = uvicorn.Config(
+    server = _Server(server_config(app, logs), service, announce)
+    server.run(sockets=[listening])
+
+
+def server_config(app: FastAPI, logs: LogSettings = FOR_PEOPLE) -> uvicorn.Config:
+    """How uvicorn is to serve `app`: over TLS where its reach has a certificate; only named proxies are believed."""
+    reach: Reach = app.state.reach
+    service: Service = app.state.service
+    return uvicorn.Config(
         app,
         log_config=None if logs.form == "json" else LOGGING_CONFIG,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(service.drain_seconds) + 10,
+        proxy_headers=bool(reach.proxies),
+        forwarded_allow_ips=list(reach.proxies),
+        ssl_certfile=reach.certificate,
+        ssl_keyfile=reach.private_key,
     )
-    server = _Server(config, service, announce)
-    server.run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
@@ -148,7 +159,8 @@ class _Server(uvicorn.Server):
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            self._announce(f"Limner is at http://{shown}:{port}/ (Ctrl-C stops it)")
+            scheme = "https" if self.config.is_ssl else "http"
+            self._announce(f"Limner is at {scheme}://{shown}:{port}/ (Ctrl-C stops it)")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit and sig == signal.SIGINT:

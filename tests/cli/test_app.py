@@ -29,6 +29,8 @@ VERBS = [
     ["keys", "list"],
     ["keys", "revoke"],
     ["keys", "rotate"],
+    ["jobs", "failed"],
+    ["jobs", "retry"],
 ]
 
 

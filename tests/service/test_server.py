@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from limner.errors import InvalidInput, Unavailable
+from limner.service.reach import Reach
 from limner.service.server import bind, serve
 
 from .test_events import read
@@ -134,7 +135,7 @@ def test_a_taken_port_is_named_with_the_way_out() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
 def test_nothing_is_served_beyond_this_machine(host: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="keys"):
-        serve(0, tmp_path, host=host)
+        serve(0, tmp_path, reach=Reach(host))
 
 
 def test_a_port_that_does_not_exist() -> None:

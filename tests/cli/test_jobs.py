@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from limner.service.app import create_app
+from tests.cli.conftest import Run, refused
+from tests.service.access.conftest import BASE, drawn
+from tests.service.fake_studio import FakeStudio
+
+
+def test_a_job_that_failed_is_named_with_its_reason_and_tried_again(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    assert "no job has failed" in run("jobs", "failed").stdout
+    studio = FakeStudio(failures=3)
+    with TestClient(create_app(folder, studio, drain_seconds=0.2), base_url=BASE) as client:
+        job = drawn(client)
+        assert (job["state"], job["attempts"]) == ("failed", 3)
+    shown = run("jobs", "failed").stdout
+    assert job["id"] in shown and "the paint ran out" in shown
+    (told,) = json.loads(run("jobs", "failed", "--json").stdout)
+    assert (told["id"], told["attempts"]) == (job["id"], 3) and "3 times" in told["error"]
+    assert run("jobs", "retry", job["id"]).exit_code == 0
+    assert "is queued: only one that failed" in refused(run("jobs", "retry", job["id"]))
+    with TestClient(create_app(folder, FakeStudio(), drain_seconds=0.2), base_url=BASE) as client:
+        while not (now := client.get(f"/v1/jobs/{job['id']}").json())["finished_at"]:
+            pass
+        assert (now["state"], now["error"], now["attempts"], len(now["images"])) == ("succeeded", None, 1, 1)
+    assert "succeeded" in refused(run("jobs", "retry", job["id"]))
+    assert "no job 'none'" in refused(run("jobs", "retry", "none"))
