@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, StrictInt
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Priority = Literal["interactive", "bulk"]
 FINAL: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
 _IMAGE_ID = "9f2c4e6a8b0d1f3e5a7c9b1d3f5e7a9c0b2d4f6e8a1c3b5d7f9e0a2c4b6d8f1e"
@@ -141,6 +142,7 @@ class JobView(BaseModel):
     images: list[ImageLink]
     error: str | None
     attempts: int
+    priority: Priority = "interactive"
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -38,6 +38,7 @@ class Asked(TypedDict, total=False):
     attention: bool
     temperature: float
     top_k: int
+    priority: Literal["interactive", "bulk"]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ next call. So programs join and leave at any step, and nobody waits for another'
 
 - What a program is sent does not depend on who shares its calls, as far as the network keeps rows apart.
 - Who was served longest ago comes first, so nobody starves when there are more rows than fit.
+- A picture that has just begun is served in every round, one that has had YOUNG calls already in every third while
+  there are such, and bulk in every third or sixth while there are others. So a picture of few steps does not take part
+  in all the rounds of long ones, and theirs go on.
 - An error in a program, or in who listens to it, ends that program alone. When a joined call fails, its parts
   are tried one by one, so that only those at fault fail.
 """
@@ -44,6 +47,11 @@ class Drawn:
     pixels: NDArray[np.uint8]
 
 
+YOUNG = 10
+"""Calls within which a program counts as just begun."""
+
+_TURNS = (1, 3, 6)  # of how many rounds one is for a program, by how many classes it stands behind the first
+
 Happening = Stepped | Drawn | Failed | Stopped
 OnEvent = Callable[[Happening], None]
 
@@ -51,12 +59,20 @@ OnEvent = Callable[[Happening], None]
 class Ticket:
     """A program handed to a scheduler."""
 
-    def __init__(self, program: Program, on_event: OnEvent, wake: Callable[[], None], name: str) -> None:
+    def __init__(
+        self, program: Program, on_event: OnEvent, wake: Callable[[], None], name: str, bulk: bool
+    ) -> None:
         """Made by `StepScheduler.submit`."""
         self.program, self.on_event, self.name = program, on_event, name
         self.call: Call | None = None
+        self.bulk, self.served = bulk, 0
         self.cancelled = threading.Event()
         self._wake = wake
+
+    @property
+    def standing(self) -> int:
+        """Its class: 0 just begun, 1 longer at work, 2 bulk."""
+        return 2 if self.bulk else int(self.served >= YOUNG)
 
     def cancel(self) -> None:
         """Stop: before its next step it gets Stopped. Nothing happens when it has already ended."""
@@ -96,6 +112,7 @@ class StepScheduler:
         self._arrived: deque[Ticket] = deque()
         self._in_flight = 0
         self._closed = False
+        self._rounds = 0
         self._moved: float | None = (
             None  # when a call was last begun or ended, None where there is nothing to do
         )
@@ -114,8 +131,8 @@ class StepScheduler:
         moved = self._moved
         return 0.0 if moved is None else time.monotonic() - moved
 
-    def submit(self, program: Program, on_event: OnEvent, name: str = "") -> Ticket:
-        """Start a program at the next round; returns at once. Who watches knows it by `name`.
+    def submit(self, program: Program, on_event: OnEvent, name: str = "", bulk: bool = False) -> Ticket:
+        """Start a program at the next round; returns at once. Who watches knows it by `name`; `bulk` gives way.
 
         Busy where as many as allowed are in flight, Unavailable after `close`.
         """
@@ -124,7 +141,7 @@ class StepScheduler:
                 raise Unavailable("the engine is closed; it takes no more requests")
             if self._in_flight >= self._max_programs:
                 raise Busy(f"the engine draws {self._in_flight} pictures already; try again later", 1.0)
-            ticket = Ticket(program, on_event, self._wake, name)
+            ticket = Ticket(program, on_event, self._wake, name, bulk)
             self._in_flight += 1
             self._arrived.append(ticket)
             self._changed.notify()
@@ -183,7 +200,10 @@ class StepScheduler:
             self._end(ticket, Stopped())
 
     def _round(self) -> None:
-        waiting = [(ticket, ticket.call) for ticket in self._active if ticket.call is not None]
+        self._rounds += 1
+        first = min((ticket.standing for ticket in self._active), default=0)
+        due = [t for t in self._active if self._rounds % _TURNS[t.standing - first] == 0]
+        waiting = [(ticket, ticket.call) for ticket in due if ticket.call is not None]
         for group in choose(waiting, self._rows_of_graph, self._max_rows):
             self._serve(group)
             if self._closed:
@@ -212,6 +232,7 @@ class StepScheduler:
             self._moved = time.monotonic()
             self._active.remove(ticket)
             self._active.append(ticket)
+            ticket.served += 1
             self._advance(ticket, share)
 
     def _watched(self, group: Sequence[Ticket], calls: Sequence[Call]) -> dict[str, NDArray[Any]]:

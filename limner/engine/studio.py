@@ -53,8 +53,10 @@ class Studio(Protocol):
         on_event: Callable[[Event], None],
         source: Source | None = None,
         name: str = "",
+        bulk: bool = False,
     ) -> Drawing:
-        """Begin a picture and return at once; `source` as for `resolve`; who watches the engine knows it by `name`.
+        """Begin a picture and return at once; `source` as for `resolve`; who watches the engine knows it by `name`;
+        nobody waits for one that is `bulk`.
 
         `on_event` is called from the engine's thread and must be quick: Stepped for each step, last exactly
         one of Finished, Failed, Stopped. After `cancel()` Stopped comes within one step. Errors as `resolve`;
@@ -143,6 +145,7 @@ class LocalStudio:
         on_event: Callable[[Event], None],
         source: Source | None = None,
         name: str = "",
+        bulk: bool = False,
     ) -> Ticket:
         """Begin a picture, as `Studio` says; the first of a model waits on the engine's thread for loading."""
         began = time.perf_counter()
@@ -176,7 +179,7 @@ class LocalStudio:
                 on_event(happening)
 
             program = loaded.opened.family.program(resolved, source)
-            return loaded.scheduler.submit(program, pass_on, name)
+            return loaded.scheduler.submit(program, pass_on, name, bulk)
 
     def draw(self, request: DrawRequest, source: Source | None = None) -> Picture:
         """Draw one picture and wait for it; raises what went wrong, Cancelled when the studio is closed."""

@@ -14,93 +14,26 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import cast
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from ..answers import FINAL, State
+from ..answers import FINAL, Priority, State
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
 from .access.caller import EVERYBODY, Caller
 from .access.holdings import hold
 from .access.quotas import charge, cost, give_back
 from .database import is_shared, one_at_a_time
+from .fairness import Shares, Waiting
+from .records import Beside, Image, Job, Stored, as_job
 from .schema import ImageRow, JobRow
+
+__all__ = ["MAX_ATTEMPTS", "MAX_LOSSES", "MAX_STRIKES", "Beside", "Image", "Job", "JobStore", "Stored"]
 
 MAX_ATTEMPTS = 3
 MAX_LOSSES = 10
 MAX_STRIKES = 3
-
-
-class Stored(BaseModel):
-    """A picture in the image store, its size in pixels."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    width: int
-    height: int
-
-
-class Beside(BaseModel):
-    """What came with a picture: smaller sizes, and of each of the `words` a map, one below the other in each of
-    `maps`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sizes: tuple[Stored, ...] = ()
-    words: tuple[str, ...] = ()
-    maps: tuple[Stored, ...] = ()
-
-    @property
-    def ids(self) -> list[str]:
-        """Of all pictures that came with it."""
-        return [stored.id for stored in self.sizes + self.maps]
-
-
-@dataclass(frozen=True)
-class Image:
-    """Picture `index` of a job: `id` in the image store, size in pixels, seconds it took, what came with it."""
-
-    index: int
-    id: str
-    seed: int
-    width: int
-    height: int
-    seconds: float
-    beside: Beside = field(default_factory=Beside)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job of `owner` as the database has it; `position` in the queue counts from 1; times are seconds since 1970."""
-
-    id: str
-    state: State
-    request: DrawRequest
-    n: int
-    images: tuple[Image, ...]
-    error: str | None
-    attempts: int
-    position: int | None
-    created_at: float
-    started_at: float | None
-    finished_at: float | None
-    owner: str = ""
-    strikes: int | None = None
-
-    @property
-    def suspected(self) -> bool:
-        """Whether an engine ended while it was drawn, so that it is drawn alone."""
-        return self.strikes is not None
-
-    @property
-    def final(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.state in FINAL
 
 
 class JobStore:
@@ -109,13 +42,21 @@ class JobStore:
     `shared` says whether other services may draw them too.
     """
 
-    def __init__(self, engine: Engine, limit: int = 64) -> None:
+    def __init__(self, engine: Engine, limit: int = 64, shares: Shares | None = None) -> None:
+        """`shares` says who is next; without, all owners have the same weight."""
         self._reads = sessionmaker(engine)
         self._writes = sessionmaker(engine.execution_options(write=True))
-        self.limit = limit
+        self.limit, self._shares = limit, shares or Shares()
         self.shared = is_shared(engine)
 
-    def add(self, request: DrawRequest, n: int, retry_after: float = 1.0, caller: Caller = EVERYBODY) -> Job:
+    def add(
+        self,
+        request: DrawRequest,
+        n: int,
+        retry_after: float = 1.0,
+        caller: Caller = EVERYBODY,
+        priority: Priority = "interactive",
+    ) -> Job:
         """Queue a job of `caller`; it is on the disk when this returns. One that was made of the same `once` it gives.
 
         Busy when `limit` jobs wait, OverLimit where the caller's quota does not do.
@@ -123,7 +64,7 @@ class JobStore:
         with self._writes.begin() as session:
             one_at_a_time(session.connection())
             if (made := _made(session, caller)) is not None:
-                return made
+                return self._job(session, made)
             self._check_room(session, retry_after)
             amount, now = cost(request, n), time.time()
             charge(session, caller, amount, now)
@@ -136,18 +77,20 @@ class JobStore:
                 state="queued",
                 request=request.model_dump_json(),
                 n=n,
+                priority=priority,
                 created_at=now,
             )
             session.add(row)
             session.flush()
-            return _job(session, row)
+            return self._job(session, row)
 
     def made(self, caller: Caller) -> Job | None:
         """The job that was made of the caller's `once`."""
         if caller.once is None:
             return None
         with self._reads.begin() as session:
-            return _made(session, caller)
+            row = _made(session, caller)
+            return None if row is None else self._job(session, row)
 
     def check_room(self, retry_after: float = 1.0) -> None:
         """Raise Busy when `limit` jobs wait."""
@@ -162,7 +105,7 @@ class JobStore:
     def get(self, job: str, owner: str | None = None) -> Job:
         """The job with that id, with `owner` only one of theirs; NotFound where there is none."""
         with self._reads.begin() as session:
-            return _job(session, _row(session, job, owner))
+            return self._job(session, _row(session, job, owner))
 
     def page(self, limit: int, before: str | None = None, owner: str | None = None) -> list[Job]:
         """Up to `limit` jobs, newest first, with `owner` only theirs, from the one made before job `before`;
@@ -173,13 +116,15 @@ class JobStore:
                 query = query.where(JobRow.owner == owner)
             if before is not None:
                 query = query.where(JobRow.number < _row(session, before, owner).number)
-            return [_job(session, row) for row in session.scalars(query)]
+            line = self._line(session)
+            return [self._job(session, row, line) for row in session.scalars(query)]
 
     def waiting(self) -> list[str]:
         """Ids of the queued jobs, next first."""
         with self._reads.begin() as session:
-            query = select(JobRow.id).where(JobRow.state == "queued").order_by(JobRow.number)
-            return list(session.scalars(query))
+            query = select(JobRow.number, JobRow.id).where(JobRow.state == "queued")
+            ids = {row.number: row.id for row in session.execute(query)}
+            return [ids[job.number] for job in self._line(session) if job.number in ids]
 
     def ready(self) -> bool:
         """Whether the database answers."""
@@ -193,23 +138,32 @@ class JobStore:
             row = _row(session, job, owner, locked=True)
             if row.state not in FINAL:
                 _end(session, row, "cancelled", None)
-            return _job(session, row)
+            return self._job(session, row)
 
-    def take(self, worker: str, lease: float, alone: bool = True) -> Job | None:
+    def take(self, worker: str, lease: float, alone: bool = True, bulk: bool = True) -> Job | None:
         """Hand the next queued job to `worker` for `lease` seconds; None when none waits.
 
         None, too, where the next one must be drawn alone, and `worker` is not `alone`: others are drawn beside it.
+        Without `bulk` none of those is handed out.
         """
         with self._writes.begin() as session:
-            query = select(JobRow).where(JobRow.state == "queued").order_by(JobRow.number).limit(1)
-            row = session.scalar(query.with_for_update(skip_locked=True))
-            if row is None or (row.strikes is not None and not alone):
-                return None
-            now = time.time()
-            row.state, row.worker, row.leased_until = "running", worker, now + lease
-            row.attempts += 1
-            row.started_at = row.started_at or now
-            return _job(session, row)
+            line = self._line(session)
+            for waiting in line:
+                if waiting.bulk and not bulk:
+                    continue
+                query = select(JobRow).where(JobRow.number == waiting.number, JobRow.state == "queued")
+                row = session.scalar(query.with_for_update(skip_locked=True))
+                if row is None:
+                    continue  # another service is just taking it
+                if row.strikes is not None and not alone:
+                    return None
+                now = time.time()
+                row.state, row.worker, row.leased_until = "running", worker, now + lease
+                row.attempts += 1
+                row.started_at = row.started_at or now
+                self._shares.give(waiting, line)
+                return self._job(session, row)
+            return None
 
     def renew(self, worker: str, lease: float) -> None:
         """Hold all jobs of `worker` for `lease` seconds from now."""
@@ -226,7 +180,9 @@ class JobStore:
     def several(self, jobs: Collection[str]) -> list[Job]:
         """Those of the jobs that there are."""
         with self._reads.begin() as session:
-            return [_job(session, row) for row in session.scalars(select(JobRow).where(JobRow.id.in_(jobs)))]
+            return [
+                self._job(session, row) for row in session.scalars(select(JobRow).where(JobRow.id.in_(jobs)))
+            ]
 
     def record(self, worker: str, job: str, image: Image) -> bool:
         """Add a picture to a job that `worker` holds; False when it no longer does."""
@@ -255,7 +211,7 @@ class JobStore:
             row = _held(session, worker, job)
             if row is not None:
                 _end(session, row, "succeeded" if error is None else "failed", error)
-            return _job(session, _row(session, job))
+            return self._job(session, _row(session, job))
 
     def give_back(self, worker: str, job: str, error: str | None = None) -> Job:
         """Queue a job that `worker` holds again, at its old place.
@@ -270,7 +226,7 @@ class JobStore:
                 else:
                     row.attempts -= error is None
                     _queue_again(row)
-            return _job(session, _row(session, job))
+            return self._job(session, _row(session, job))
 
     def lose(self, worker: str, job: str, error: str, alone: bool) -> Job:
         """Queue a job again, at its old place, whose engine ended while it was drawn, for the reason `error`.
@@ -292,7 +248,7 @@ class JobStore:
                     )
                 else:
                     _queue_again(row)
-            return _job(session, _row(session, job))
+            return self._job(session, _row(session, job))
 
     def recover(self, worker: str, lost: bool = False) -> list[Job]:
         """Queue again what other workers hold past their lease, or, with `lost`, all that others hold.
@@ -316,14 +272,28 @@ class JobStore:
                 else:
                     _queue_again(row)
             session.flush()
-            return [_job(session, row) for row in rows]
+            return [self._job(session, row) for row in rows]
+
+    def _line(self, session: Session) -> list[Waiting]:
+        """What waits, next first."""
+        columns = JobRow.number, JobRow.owner, JobRow.priority, JobRow.cost
+        rows = session.execute(select(*columns).where(JobRow.state == "queued"))
+        waiting = [
+            Waiting(number, owner, priority == "bulk", max(1, cost)) for number, owner, priority, cost in rows
+        ]
+        return self._shares.order(waiting)
+
+    def _job(self, session: Session, row: JobRow, line: list[Waiting] | None = None) -> Job:
+        if row.state != "queued":
+            return as_job(row, None)
+        numbers = [waiting.number for waiting in (self._line(session) if line is None else line)]
+        return as_job(row, 1 + numbers.index(row.number) if row.number in numbers else len(numbers) + 1)
 
 
-def _made(session: Session, caller: Caller) -> Job | None:
+def _made(session: Session, caller: Caller) -> JobRow | None:
     if caller.once is None:
         return None
-    row = session.scalar(select(JobRow).where(JobRow.once == caller.once))
-    return None if row is None else _job(session, row)
+    return session.scalar(select(JobRow).where(JobRow.once == caller.once))
 
 
 def _row(session: Session, job: str, owner: str | None = None, locked: bool = False) -> JobRow:
@@ -350,32 +320,3 @@ def _end(session: Session, row: JobRow, state: State, error: str | None) -> None
 
 def _queue_again(row: JobRow) -> None:
     row.state, row.worker, row.leased_until = "queued", None, None
-
-
-def _job(session: Session, row: JobRow) -> Job:
-    position = None
-    if row.state == "queued":
-        ahead = select(func.count()).where(JobRow.state == "queued", JobRow.number < row.number)
-        position = 1 + (session.scalar(ahead) or 0)
-    return Job(
-        id=row.id,
-        state=cast(State, row.state),
-        request=DrawRequest.model_validate_json(row.request),
-        n=row.n,
-        images=tuple(
-            Image(i.index, i.image, i.seed, i.width, i.height, i.seconds, _beside(i.beside))
-            for i in row.images
-        ),
-        error=row.error,
-        attempts=row.attempts,
-        position=position,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        owner=row.owner,
-        strikes=row.strikes,
-    )
-
-
-def _beside(text: str | None) -> Beside:
-    return Beside() if text is None else Beside.model_validate_json(text)

@@ -44,7 +44,7 @@ def make_job(request: Request, response: Response, caller: Calling, asked: JobRe
     """Queue a job. When the answer comes, the job is on the disk: it is drawn even after a crash."""
     service = _service(request)
     request.state.model = asked.model or service.model
-    job = service.accept(asked.draw_request(service.model), asked.n, caller)
+    job = service.accept(asked.draw_request(service.model), asked.n, caller, asked.priority)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 

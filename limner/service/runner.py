@@ -218,7 +218,10 @@ class Runner:
         while len(self._running) < self._parallel and not any(
             r.job.suspected for r in self._running.values()
         ):
-            job = self._store.take(self._worker, LEASE, alone=not self._running)
+            bulk = sum(running.job.priority == "bulk" for running in self._running.values())
+            job = self._store.take(
+                self._worker, LEASE, alone=not self._running, bulk=bulk < max(1, self._parallel * 3 // 4)
+            )
             if job is None:
                 break
             self._feeds.of(job.id).publish("queued", QueuedNote(position=1))
@@ -239,7 +242,11 @@ class Runner:
                 if index not in done:
                     heard = self._listener(job.id, index)
                     running.drawings[index] = self._studio.start(
-                        job.request.nth(index), heard, source, name=f"{job.id}/{index}"
+                        job.request.nth(index),
+                        heard,
+                        source,
+                        name=f"{job.id}/{index}",
+                        bulk=job.priority == "bulk",
                     )
         except StorageDown:
             # What it is made from cannot be had now: it goes back into the queue, at no cost.

@@ -39,6 +39,7 @@ class JobRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     losses: Mapped[int] = mapped_column(default=0)
     strikes: Mapped[int | None]
+    priority: Mapped[str] = mapped_column(default="interactive", server_default="interactive")
     worker: Mapped[str | None]
     leased_until: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(Text)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from ..answers import Priority
 from ..engine.png import encode
 from ..engine.request import DrawRequest
 from ..engine.source import Source, opened, read_source
@@ -150,7 +151,7 @@ class Service:
         image, mask = self._bytes("image", request.image), request.mask
         return read_source(image, None if mask is None else self._bytes("mask", mask))
 
-    def accept(self, request: DrawRequest, n: int, caller: Caller) -> Job:
+    def accept(self, request: DrawRequest, n: int, caller: Caller, priority: Priority = "interactive") -> Job:
         """Queue a job of `n` pictures for `caller`; it is on the disk when this returns. Where one was made of the
         caller's `once`, that one.
 
@@ -172,7 +173,7 @@ class Service:
         self.store.check_room(self.runner.retry_after)
         self.images.check()
         self._keep(resolved)
-        job = self.store.add(resolved, n, self.runner.retry_after, caller)
+        job = self.store.add(resolved, n, self.runner.retry_after, caller, priority)
         self.watching(JobAccepted(job, request_id.get()))
         self.runner.look()
         return job

@@ -14,6 +14,7 @@ from ..answers import (
     JobView,
     ModelView,
     PictureLink,
+    Priority,
     Settings,
     SizeView,
 )
@@ -48,6 +49,7 @@ ALLOWED = {
     "steps": f"a whole number from 1 to {MAX_STEPS}",
     "guidance_scale": f"a number from 1 to {MAX_GUIDANCE}",
     "n": f"a whole number from 1 to {MAX_PICTURES}",
+    "priority": "interactive or bulk",
     "width": "a width of the model, in pixels",
     "height": "a height of the model, in pixels",
     "image": "the id of a picture, drawn here or uploaded with POST /v1/images",
@@ -113,10 +115,11 @@ class JobRequest(BaseModel):
     attention: bool = Field(False, description="Also tell which word drew what.")
     temperature: Temperature | None = Field(None, description="Of a model of tokens: how freely to choose.")
     top_k: TopK | None = Field(None, description="Of a model of tokens: choose among so many of the best.")
+    priority: Priority = Field("interactive", description="bulk gives way to what people wait for.")
 
     def draw_request(self, model: str) -> DrawRequest:
         """The first picture of the job, not yet resolved; `model` where the request names none."""
-        return DrawRequest(**{**self.model_dump(exclude={"n"}), "model": self.model or model})
+        return DrawRequest(**{**self.model_dump(exclude={"n", "priority"}), "model": self.model or model})
 
 
 def job_view(job: Job, step: int = 0) -> JobView:
@@ -133,6 +136,7 @@ def job_view(job: Job, step: int = 0) -> JobView:
         images=[image_link(image) for image in job.images],
         error=job.error,
         attempts=job.attempts,
+        priority=job.priority,
         created_at=_time(job.created_at),
         started_at=None if job.started_at is None else _time(job.started_at),
         finished_at=None if job.finished_at is None else _time(job.finished_at),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limner.engine.request import Call, Failed, Stepped, Stopped
-from limner.engine.scheduler import Drawn, Happening, Ticket
+from limner.engine.scheduler import YOUNG, Drawn, Happening, Ticket
 from limner.errors import Busy, LimnerError, Unavailable
 from limner.families import Program
 from tests.engine.fakes import BrokenError, FakeNetworks, Listener, Plan, at_once, running
@@ -265,3 +265,50 @@ def test_it_rests_once_when_there_is_nothing_to_do() -> None:
         rested.get(timeout=10)
         time.sleep(0.3)
         assert rested.empty()
+
+
+def rounds_beside(short: Plan, bulk: bool = False) -> list[int]:
+    """Rows of each call while `short` is drawn beside seven programs of two rows that have long been at work."""
+    networks, long = FakeNetworks(), [Plan(seed, steps=80, rows=2) for seed in range(7)]
+    calls: list[int] = []
+
+    class Last(Listener):
+        def __call__(self, event: Happening) -> None:
+            if not isinstance(event, Stepped):
+                calls.append(len(networks.calls))
+            super().__call__(event)
+
+    ended = Last()
+
+    def during(call: int) -> None:
+        if call == 20:
+            calls.append(call + 1)
+            scheduler.submit(short.program(), ended, bulk=bulk)
+
+    networks.during = during
+    with running(networks) as scheduler:
+        heard = {plan: Listener() for plan in long}
+        at_once(scheduler, heard)
+        drawn = ended.ending()
+        assert isinstance(drawn, Drawn) and np.array_equal(drawn.pixels, short.alone())
+        assert all(isinstance(each.ending(), Drawn) for each in heard.values())
+    first, last = calls
+    return [len(state) for _, state in networks.calls[first:last]]
+
+
+def test_a_short_program_takes_part_in_few_rounds_of_long_ones_and_theirs_go_on() -> None:
+    rows = rounds_beside(Plan(99, steps=8, rows=2))
+    assert len(rows) == 8
+    assert 2 <= rows.count(16) <= 3 and rows.count(2) == 8 - rows.count(16)
+
+
+def test_a_program_that_is_no_longer_young_shares_every_round() -> None:
+    rows = rounds_beside(Plan(99, steps=YOUNG + 20, rows=2))
+    assert rows[YOUNG:] == [16] * 20
+
+
+def test_bulk_gives_way_and_is_drawn_all_the_same() -> None:
+    rows = rounds_beside(Plan(99, steps=8, rows=2), bulk=True)
+    served = [count for count in rows if count == 16]
+    assert len(served) == 8 and rows.count(14) == len(rows) - 8
+    assert 7 * 3 - 2 <= len(rows) <= 8 * 3

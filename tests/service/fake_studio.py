@@ -148,6 +148,7 @@ class FakeStudio:
         on_event: Callable[[Event], None],
         source: Source | None = None,
         name: str = "",
+        bulk: bool = False,
     ) -> FakeDrawing:
         """Begin one picture."""
         self.started.append(request)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from limner.engine.request import DrawRequest
 from limner.errors import Busy, NotFound, Unavailable
+from limner.service.access import Caller
 from limner.service.database import DataLock, open_database
 from limner.service.jobs import Image, JobStore
 from limner.service.schema import Base
@@ -113,6 +114,28 @@ def test_jobs_are_taken_in_order_and_once(store: JobStore) -> None:
         store.take("b", 9),
     ]
     assert [job and job.id for job in taken] == [*jobs, None]
+
+
+def test_bulk_waits_behind_what_came_later_and_is_left_out_where_there_is_enough_of_it(
+    store: JobStore,
+) -> None:
+    bulk = store.add(REQUEST, 1, priority="bulk")
+    late = store.add(REQUEST, 1)
+    assert (bulk.position, late.position, store.get(bulk.id).position) == (1, 1, 2)
+    assert store.waiting() == [late.id, bulk.id]
+    assert store.take("a", 9) == store.get(late.id)
+    assert store.take("a", 9, bulk=False) is None
+    taken = store.take("a", 9)
+    assert taken is not None and (taken.id, taken.priority) == (bulk.id, "bulk")
+
+
+def test_owners_take_turns_however_many_jobs_they_have(engine: Engine) -> None:
+    store = JobStore(engine)
+    ann, bob = (Caller(key=None, owner=owner, scopes=frozenset()) for owner in ("ann", "bob"))
+    for caller in (ann, ann, ann, bob):
+        store.add(REQUEST, 1, caller=caller)
+    owners = [job.owner for _ in range(4) if (job := store.take("a", 9)) is not None]
+    assert owners == ["ann", "bob", "ann", "ann"]
 
 
 def test_the_queue_is_bounded(store: JobStore) -> None:

@@ -129,7 +129,8 @@ class _Child:
         ended = threading.Event()
         try:
             assert self._studio is not None
-            drawing = self._studio.start(frame.message.request, tell, source_of(frame), frame.message.name)
+            asked = frame.message
+            drawing = self._studio.start(asked.request, tell, source_of(frame), asked.name, asked.bulk)
         except Exception as error:  # noqa: BLE001 - it is that picture's alone
             self.say(event_frame(picture, Failed(error)))
             return

@@ -53,6 +53,7 @@ class Start(_Said):
     picture: int
     request: DrawRequest
     name: str = ""
+    bulk: bool = False
     source: bool = False
     mask: bool = False
     keep: Box | None = None
@@ -167,14 +168,17 @@ _TREE: dict[str, type[LimnerError]] = {
 }
 
 
-def start_frame(picture: int, request: DrawRequest, source: Source | None, name: str = "") -> Frame[Start]:
+def start_frame(
+    picture: int, request: DrawRequest, source: Source | None, name: str = "", bulk: bool = False
+) -> Frame[Start]:
     """What begins a picture, with its source."""
     if source is None:
-        return Frame(Start(picture=picture, request=request, name=name))
+        return Frame(Start(picture=picture, request=request, name=name, bulk=bulk))
     message = Start(
         picture=picture,
         request=request,
         name=name,
+        bulk=bulk,
         source=True,
         mask=source.mask is not None,
         keep=source.keep,

@@ -165,6 +165,7 @@ class ApartStudio:
         on_event: Callable[[Event], None],
         source: Source | None = None,
         name: str = "",
+        bulk: bool = False,
     ) -> ApartDrawing:
         """Begin a picture, as `Studio` says; it waits where there is no engine at the moment."""
         resolved = self._resolver.resolve(request, source)
@@ -174,7 +175,7 @@ class ApartStudio:
             if len(self._pictures) >= _MOST:
                 raise Busy(f"the engine draws {len(self._pictures)} pictures already; try again later", 1.0)
             number = next(self._ids)
-            frame = start_frame(number, resolved, source, name)
+            frame = start_frame(number, resolved, source, name, bulk)
             asked = self._pictures[number] = _Asked(frame, on_event)
             self._hand_over(asked)
         return ApartDrawing(lambda: self._cancel(number))

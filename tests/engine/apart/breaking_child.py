@@ -34,13 +34,14 @@ def breaking(setup: Setup, watcher: Watcher) -> LocalStudio:
         on_event: Callable[[Event], None],
         source: Source | None = None,
         name: str = "",
+        bulk: bool = False,
     ) -> Ticket:
         def heard(event: Event) -> None:
             if isinstance(event, Stepped) and event.step == 2:
                 _break(request.prompt)
             on_event(event)
 
-        return start(request, heard, source, name)
+        return start(request, heard, source, name, bulk)
 
     studio.start = started  # type: ignore[method-assign]
     return studio
