@@ -20,11 +20,6 @@ def rate(metric: str, by: str = "", where: str = "") -> str:
     return f"sum{kept} (rate({metric}{{{chosen}}}[{EVERY}]))"
 
 
-def more(metric: str, by: str = "") -> str:
-    """How much a counter has grown in an interval, as `rate`."""
-    return rate(metric, by).replace("rate(", "increase(", 1)
-
-
 def quantile(share: float, metric: str, by: str = "", where: str = "") -> str:
     """The value that a `share` of a histogram's observations do not pass."""
     return f"histogram_quantile({share}, {rate(f'{metric}_bucket', f'le,{by}' if by else 'le', where)})"
@@ -180,8 +175,8 @@ ROWS = (
         "Machine",
         (
             Panel(
-                "Memory", (Query(now("limner_memory_bytes", "instance,process"), "{{instance}} {{process}}"),),
-                "Of the service's process, and of the engine's.", "timeseries", "bytes", width=6,
+                "Memory", (Query(now("process_resident_memory_bytes", "instance"), "{{instance}}"),),
+                "Of the service's process.", "timeseries", "bytes", width=6,
             ),
             Panel(
                 "Processor", (Query(rate("process_cpu_seconds_total", "instance"), "{{instance}}"),),
@@ -195,15 +190,6 @@ ROWS = (
                 "Models",
                 (Query(f"max by (model, version, family, served) (limner_model_info{{{HERE}}})"),),
                 "Those that are here.", "table", width=6,
-            ),
-            Panel(
-                "Engine and models",
-                (
-                    Query(more("limner_engine_ends_total"), "engine ended"),
-                    Query(more("limner_graph_load_seconds_count", "model"), "networks of {{model}} loaded"),
-                ),
-                "Processes of the engine that are over, and networks loaded, in each interval.",
-                width=24, height=6,
             ),
         ),
     ),

@@ -15,7 +15,7 @@ from .backends import Backend, Network
 from .resolving import OpenedModel
 from .scheduler import StepScheduler
 from .variants import attentive, full, shallow
-from .watching import LetGo, Loaded, TextsLookedUp, Watcher, tell
+from .watching import Loaded, TextsLookedUp, Watcher, tell
 
 if TYPE_CHECKING:
     from ..registry.manifest import Graph
@@ -38,11 +38,7 @@ class LoadedModel:
         self.networks = _Networks(model, backend, watcher)
         graphs = model.manifest.graphs.items()
         large = [name for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES]
-        alone = {
-            called: backend.large_rows
-            for name in large
-            for called in (name, full(name), shallow(name), attentive(name))
-        }
+        alone = {called: 1 for name in large for called in (name, full(name), shallow(name), attentive(name))}
         self.scheduler = StepScheduler(
             self.networks.run,
             max_rows=max_rows,
@@ -63,7 +59,6 @@ class LoadedModel:
         """Stop all pictures within a step, and let go of the networks."""
         self.scheduler.close()
         self.networks.close()
-        tell(self._watcher, LetGo(self._name))
 
 
 class _Networks:

@@ -20,10 +20,19 @@ def _plain_text(value: str) -> str:
     return value
 
 
+# What the schema says of plain text, for those who make requests from it; whoever is refused gets words instead.
+_CONTROL = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
+_PLAIN = {"pattern": f"^[^{_CONTROL}]*$"}
+_PLAIN_AND_SOMETHING = {"pattern": rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"}
+
 Prompt = Annotated[
-    str, Field(min_length=1, max_length=MAX_PROMPT, pattern=r"\S"), AfterValidator(_plain_text)
+    str,
+    Field(min_length=1, max_length=MAX_PROMPT, pattern=r"\S", json_schema_extra=_PLAIN_AND_SOMETHING),
+    AfterValidator(_plain_text),
 ]
-NegativePrompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(_plain_text)]
+NegativePrompt = Annotated[
+    str, Field(max_length=MAX_PROMPT, json_schema_extra=_PLAIN), AfterValidator(_plain_text)
+]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 GuidanceScale = Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)]

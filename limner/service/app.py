@@ -20,7 +20,8 @@ from .access.gate import Gate, Keyring, is_open
 from .access.once import Once
 from .access.sessions import router as session
 from .bird import router as bird
-from .host import LocalOnly, OtherOrigins, SafeHeaders, SmallBodies
+from .bodies import SmallBodies
+from .host import LocalOnly, OtherOrigins, SafeHeaders
 from .openai.routes import router as openai
 from .problems import describe, install
 from .reach import THIS_MACHINE, Reach

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ..engine.heat import word_sheet
 from ..engine.request import DrawRequest, Prompt, WordMaps
-from ..errors import InvalidInput, Unavailable
+from ..errors import InvalidInput, NotFound, Unavailable
 from .access import Caller, Calling
 from .following import ended
 from .jobs import Image
@@ -60,7 +60,7 @@ class BirdAnswer(BaseModel):
     "/api/v1.0/bird",
     status_code=201,
     response_model=BirdAnswer,
-    responses=documented(400, 403, 413, 415, 421, 422, 429, 503),
+    responses=documented(400, 403, 404, 413, 415, 421, 422, 429, 503),
     summary="A bird, as the original AttnGAN's service answers",
 )
 async def draw_bird(request: Request, caller: Calling, asked: BirdRequest) -> BirdAnswer:
@@ -92,7 +92,7 @@ def _model(service: Service) -> str:
         if service.model in (model.name, f"{model.name}@{model.version}"):
             return service.model
     if not found:
-        raise Unavailable(
+        raise NotFound(
             "no AttnGAN is here to draw birds; train one, or bring one in with limner models import attngan"
         )
     return f"{found[0].name}@{found[0].version}"

@@ -6,8 +6,6 @@ fails the Origin check, whatever the method, so a form or a script elsewhere can
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,13 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .problems import problem
 from .reach import Reach
 
-MAX_BODY = 64 * 1024
-MAX_UPLOAD = 20 * 1024 * 1024
-PATIENCE = 120.0  # seconds
-MAX_FORM = MAX_UPLOAD + 5 * 1024 * 1024
-UPLOADS = "/v1/images"
-FORMS = frozenset({"/v1/images/edits", "/v1/images/variations"})
-_UPLOADS_AT_ONCE = 4
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS = {
     "content-security-policy": (
@@ -118,108 +109,6 @@ class LocalOnly:
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-
-class Place:
-    """One of the few places for pictures on their way in; given back once what was sent is taken in, or at the end."""
-
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places, self._held = places, False
-
-    async def take(self) -> None:
-        """Wait for a place."""
-        await self._places.acquire()
-        self._held = True
-
-    def give_back(self) -> None:
-        """Let the next one in; a second time it does nothing."""
-        if self._held:
-            self._held = False
-            self._places.release()
-
-
-class SmallBodies:
-    """Reads request bodies of JSON up to MAX_BODY bytes, at UPLOADS pictures up to MAX_UPLOAD bytes, at FORMS forms up
-    to MAX_FORM bytes.
-
-    Larger ones are refused (413), as is what says that it is something else (415) or does not arrive within `patience`
-    seconds (408).
-    """
-
-    def __init__(self, app: ASGIApp, patience: float = PATIENCE) -> None:
-        self._app, self._patience = app, patience
-        self._uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read, check, then pass on; few pictures at a time, so that they do not fill the memory.
-
-        A call that goes on without what was sent gives back `request.state.place`.
-        """
-        if scope["type"] != "http" or scope["path"] not in FORMS | {UPLOADS}:
-            await self._bounded(scope, receive, send)
-            return
-        place = Place(self._uploading)
-        scope.setdefault("state", {})["place"] = place
-        await place.take()
-        try:
-            await self._bounded(scope, receive, send)
-        finally:
-            place.give_back()
-
-    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH"}:
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        kind = headers.get("content-type", "").split(";")[0].strip().lower()
-        wanted, kinds, most = _expected(scope["path"])
-        if not any(kind == one or (one.endswith("/") and kind.startswith(one)) for one in kinds):
-            answer = problem(415, f"the body must be {wanted}; Content-Type says {kind[:80] or 'nothing'}")
-            await answer(scope, receive, send)
-            return
-        said = headers.get("content-length", "0")
-        try:
-            async with asyncio.timeout(self._patience):
-                body = None if said.isdigit() and int(said[:18]) > most else await _read(receive, most)
-        except TimeoutError:
-            answer = problem(408, f"the body did not arrive within {self._patience:g} seconds; send it again")
-            await answer(scope, receive, send)
-            return
-        if body is None:
-            answer = problem(413, f"the body is larger than {most} bytes")
-            await answer(scope, receive, send)
-            return
-        read: list[bytes] = [body]
-        del body
-
-        async def replay() -> Message:
-            if not read:
-                return await receive()
-            return {"type": "http.request", "body": read.pop(), "more_body": False}
-
-        await self._app(scope, replay, send)
-
-
-def _expected(path: str) -> tuple[str, tuple[str, ...], int]:
-    """What a body must be, in words and as media types, and how many bytes at most."""
-    if path == UPLOADS:
-        return "image/png or the like", ("image/", "application/octet-stream"), MAX_UPLOAD
-    if path in FORMS:
-        return "multipart/form-data", ("multipart/form-data",), MAX_FORM
-    return "application/json", ("application/json",), MAX_BODY
-
-
-async def _read(receive: Receive, most: int) -> bytes | None:
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return bytes(body)
-        body += message.get("body", b"")
-        if len(body) > most:
-            return None
-        if not message.get("more_body", False):
-            return bytes(body)
 
 
 def _name(host: str) -> str:

@@ -18,6 +18,7 @@ from ..answers import FieldProblem, Problem
 from ..errors import Busy, InvalidInput, NotFound, OverLimit, Unavailable
 from .access.quotas import limit_headers
 from .openai.refusals import in_openai_form, refusal
+from .routing import methods_of
 from .wire import JobRequest
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,8 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
             return problem(400, f"the body is not JSON: {reason}")
         model = error.body.get("model") if isinstance(error.body, dict) else None
         asked = model if isinstance(model, str) else None
+        if found and found[0]["loc"] == ("body",) and found[0]["type"] == "missing":
+            return problem(422, "the body is empty")
         errors = [_field(item, asked, allowed) for item in found]
         return problem(422, "; ".join(f"{e.field}: {e.message}" for e in errors), errors)
 
@@ -127,12 +130,13 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        detail = error.detail
+        detail, headers = error.detail, error.headers
         if error.status_code == 404:
             detail = f"nothing is at {request.url.path[:200]}"
         elif error.status_code == 405:
             detail = f"{request.url.path[:200]} does not take {request.method}"
-        return problem(error.status_code, detail, headers=error.headers)
+            headers = {"Allow": ", ".join(methods_of(request.scope))}
+        return problem(error.status_code, detail, headers=headers)
 
     async def crashed(request: Request, error: Exception) -> Response:
         own = getattr(request.state, "request_id", "")

@@ -21,6 +21,16 @@ from .storage import is_id
 from .wire import JobRequest, image_url, job_view, model_view
 
 router = APIRouter()
+# Each event of a stream: what OpenAPI 3.1 has no word for.
+_EVENT = {
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"enum": ["queued", "step", "image", "succeeded", "failed", "cancelled"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 YEAR = 31_536_000
 # A card is one file: its style and its pictures are in it, and it runs nothing.
 CARD_POLICY = (
@@ -110,7 +120,7 @@ def cancel_job(
             "description": "Server-sent events: queued, step, image, then succeeded, failed or cancelled.",
             "content": {
                 "text/event-stream": {
-                    "schema": {"type": "string"},
+                    "schema": _EVENT,
                     "example": 'id: 2\nevent: step\ndata: {"step":1,"steps":20,"image":0,"preview":null}\n\n',
                 }
             },

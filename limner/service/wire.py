@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..answers import (
     AttentionView,
@@ -80,6 +80,11 @@ ModelReference = Annotated[
 PictureId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+def whole(value: object) -> object:
+    """1 for 1.0, which JSON means by it and some languages write; everything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class JobRequest(BaseModel):
     """Pictures to draw. What is left out is the model's own choice; a seed left out is drawn at random."""
 
@@ -116,6 +121,13 @@ class JobRequest(BaseModel):
     temperature: Temperature | None = Field(None, description="Of a model of tokens: how freely to choose.")
     top_k: TopK | None = Field(None, description="Of a model of tokens: choose among so many of the best.")
     priority: Priority = Field("interactive", description="bulk gives way to what people wait for.")
+
+    @field_validator(
+        "seed", "steps", "n", "width", "height", "variation_seed", "feature_reuse", "top_k", mode="before"
+    )
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        return whole(value)
 
     def draw_request(self, model: str) -> DrawRequest:
         """The first picture of the job, not yet resolved; `model` where the request names none."""

@@ -105,6 +105,7 @@ class FakeStudio:
         self.sources: list[Source | None] = []
         self.closed = False
         self.folder = Path("/nowhere")
+        self.more: tuple[Manifest, ...] = ()
 
     def fails(self) -> bool:
         """Whether the picture that asks is to fail."""
@@ -117,12 +118,14 @@ class FakeStudio:
         return True
 
     def models(self) -> list[Model]:
-        """The one model."""
-        return [Model(self.folder, MANIFEST, True)]
+        """The one model, and those of `more`."""
+        return [Model(self.folder, manifest, True) for manifest in (MANIFEST, *self.more)]
 
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill the defaults; refuse other models and sizes."""
-        if request.model not in {"storybook", "storybook@1"}:
+        if request.model not in {
+            name for m in (MANIFEST, *self.more) for name in (m.name, f"{m.name}@{m.version}")
+        }:
             raise NotFound(f"model '{request.model}' not found; known: storybook")
         for name in ("width", "height"):
             value = getattr(request, name)

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from limner.service.app import create_app
-from limner.service.host import MAX_UPLOAD
+from limner.service.bodies import MAX_UPLOAD
 from limner.service.images import ImageStore
 
 from .conftest import Await

@@ -32,7 +32,7 @@ class Setup(_Said):
     data_dir: str
     extra: tuple[ExtraModel, ...]
     backend: str
-    max_rows: int | None
+    max_rows: int
     threads: int | None
     model_memory: int | None
     log_level: int

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Busy, Lost, Unavailable
-from ..backends import chosen
+from ..backends import installed
 from ..request import DrawRequest, Event, Failed, Finished, Stepped, Stopped
 from ..resolving import Resolver
 from ..source import Source
-from ..watching import EngineEnded, Watcher, tell, unwatched
+from ..watching import Watcher, tell, unwatched
 from .framing import Frame
 from .messages import (
     Beat,
@@ -82,7 +82,7 @@ class ApartStudio:
         self,
         registry: Registry,
         backend: str = "auto",
-        max_rows: int | None = None,
+        max_rows: int = 16,
         threads: int | None = None,
         watcher: Watcher = unwatched,
         memory: int | None = None,
@@ -92,9 +92,8 @@ class ApartStudio:
     ) -> None:
         """The first six as of `LocalStudio`; `command` runs the engine.
 
-        `choice` says which backend draws. NotFound or Unavailable where `backend` cannot be had.
+        NotFound or Unavailable where `backend` cannot be had.
         """
-        self.choice = chosen(backend)
         self._setup = Setup(
             data_dir=str(registry.data_dir),
             extra=tuple(
@@ -105,7 +104,7 @@ class ApartStudio:
                 )
                 for model in registry.extra
             ),
-            backend=self.choice.name,
+            backend=installed(backend),
             max_rows=max_rows,
             threads=threads,
             model_memory=memory,
@@ -231,7 +230,6 @@ class ApartStudio:
             for number in lost:
                 del self._pictures[number]
             closed = self._closed
-        tell(self._watcher, EngineEnded(how))
         for asked in lost.values():
             stopped = closed or asked.cancelled
             _tell(asked, Stopped() if stopped else Failed(Lost(f"the engine {how} while it drew this")))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...engine.request import Prompt, Seed, Strength
 from ...errors import InvalidInput
-from ..wire import ModelReference
+from ..wire import ModelReference, whole
 from .formats import FileFormat
 from .sizes import ALLOWED, size_of
 
@@ -109,7 +109,7 @@ def read(kind: type[Kind], fields: Mapping[str, Any], strict: bool = True) -> Ki
     for name, value in fields.items():
         if name in NOT_HERE and name not in known and value is not None:
             raise InvalidInput("this cannot be honoured here; leave it out", field=name)
-    given = {name: value for name, value in fields.items() if name not in NOT_HERE}
+    given = {name: whole(value) for name, value in fields.items() if name not in NOT_HERE}
     unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
         raise InvalidInput(f"unknown parameter; known: {', '.join(sorted(known))}", field=unknown[:80])

@@ -35,6 +35,14 @@ YEAR = 31_536_000
 _OBJECT = TypeAdapter(dict[str, Any])
 _REFUSALS = documented(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 500, 503, 504)
 
+_STREAM = {"type": "object", "required": ["event", "data"], "properties": {"data": {"type": "string"}}}
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The pictures, or with `stream` events.",
+        "content": {"text/event-stream": {"schema": _STREAM}},
+    }
+}
+
 
 def _body(kind: type[BaseModel]) -> dict[str, Any]:
     content = {"application/json": {"schema": kind.model_json_schema()}}
@@ -45,7 +53,7 @@ def _body(kind: type[BaseModel]) -> dict[str, Any]:
     "/v1/images/generations",
     response_model=ImagesAnswer,
     response_model_exclude_none=True,
-    responses=_REFUSALS,
+    responses=_STREAMED | _REFUSALS,
     openapi_extra=_body(Generation),
     summary="Pictures of a prompt, as OpenAI's clients ask for them",
 )
@@ -61,7 +69,7 @@ async def generate(request: Request, caller: Calling) -> Response:
     "/v1/images/edits",
     response_model=ImagesAnswer,
     response_model_exclude_none=True,
-    responses=_REFUSALS,
+    responses=_STREAMED | _REFUSALS,
     openapi_extra=form_schema(Edit, ("image", "mask")),
     summary="A picture changed, as OpenAI's clients ask for it",
 )

@@ -22,9 +22,9 @@ class Note(BaseModel):
     index: int
     model: str
     seed: int
-    steps: int | None
+    steps: int | None = None
     drawn: str
-    resized: Literal["enlarged", "reduced"] | None
+    resized: Literal["enlarged", "reduced"] | None = None
     cropped: bool
 
 

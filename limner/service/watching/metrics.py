@@ -11,8 +11,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Summary, disable_created_metrics
 
-from ...engine.watching import Batch, EngineEnded, LetGo, Loaded, TextsLookedUp
-from ..access.quotas import UNIT, cost
+from ...engine.watching import Batch, Loaded, TextsLookedUp
 from .sights import (
     Answered,
     JobAccepted,
@@ -24,6 +23,9 @@ from .sights import (
     PictureStepped,
     Sight,
 )
+
+UNIT = 1_000_000
+"""Pixels x steps of one compute unit."""
 
 _ANSWER = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _DRAWING = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500)
@@ -49,8 +51,6 @@ class Metrics:
             JobEnded: self._ended,
             Batch: self._batch,
             Loaded: self._loaded,
-            LetGo: self._let_go,
-            EngineEnded: self._engine_ended,
             TextsLookedUp: self._texts,
         }
         self.requests = self._counter(
@@ -102,10 +102,6 @@ class Metrics:
         self.texts = self._counter(
             "limner_texts", "Texts looked up: hit (encoding kept from before) or miss.", "model", "result"
         )
-        self.let_go = self._counter("limner_models_let_go", "Models taken out of memory.", "model")
-        self.engine_ends = self._counter(
-            "limner_engine_ends", "Processes of the engine that are over; another one follows."
-        )
         self.load_seconds = Summary(
             "limner_graph_load_seconds",
             "Time to read and compile a network.",
@@ -148,7 +144,8 @@ class Metrics:
         self.picture_seconds.labels(model).observe(image.seconds)
         self.stage_seconds.labels(model, "png").observe(sight.encoding)
         self.stage_seconds.labels(model, "store").observe(sight.storing)
-        self.units.labels(job.owner).inc(cost(job.request, 1) / UNIT)
+        steps = job.request.steps_taken or 1
+        self.units.labels(job.owner).inc(image.width * image.height * steps / UNIT)
 
     def _picture_failed(self, sight: PictureFailed) -> None:
         self.errors.labels("picture", sight.kind).inc()
@@ -173,12 +170,6 @@ class Metrics:
 
     def _loaded(self, sight: Loaded) -> None:
         self.load_seconds.labels(sight.model, sight.graph).observe(sight.seconds)
-
-    def _let_go(self, sight: LetGo) -> None:
-        self.let_go.labels(sight.model).inc()
-
-    def _engine_ended(self, sight: EngineEnded) -> None:
-        self.engine_ends.inc()
 
     def _texts(self, sight: TextsLookedUp) -> None:
         self.texts.labels(sight.model, "hit").inc(sight.found)

@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from limner.engine.source import Source
-from limner.service.host import MAX_FORM
+from limner.service.bodies import MAX_FORM
 
 from .conftest import Server
 from .test_generations import COLOUR, PROMPT, note, opened

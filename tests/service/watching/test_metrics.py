@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from limner.engine.watching import Batch, EngineEnded, LetGo, Loaded, TextsLookedUp
+from limner.engine.watching import Batch, Loaded, TextsLookedUp
 from limner.service.watching import Metrics
 
 from ..conftest import Await
@@ -26,8 +26,6 @@ LABELS = {
     "limner_jobs_accepted_total": ("model",),
     "limner_jobs_ended_total": ("model", "end"),
     "limner_jobs_returned_total": ("model",),
-    "limner_models_let_go_total": ("model",),
-    "limner_memory_bytes": ("process",),
     "limner_model_info": ("model", "version", "family", "served"),
     "limner_picture_seconds": ("model",),
     "limner_pictures_total": ("model",),
@@ -131,8 +129,7 @@ def test_the_service_tells_its_models_memory_and_parts(client: TestClient) -> No
     assert value(client, "limner_model_info", **MODEL, **served) == 1
     assert value(client, "limner_ready", part="database") == 1
     assert (value(client, "limner_data_free_bytes") or 0) > 0
-    assert (value(client, "limner_memory_bytes", process="service") or 0) > 10_000_000
-    assert value(client, "limner_memory_bytes", process="engine") is None
+    assert (value(client, "process_resident_memory_bytes") or 0) > 10_000_000
     assert re.search(r'limner_build_info\{version="[\d.]+"\} 1', client.get("/metrics").text)
 
 
@@ -149,8 +146,6 @@ def test_calls_of_the_engine_are_counted_by_stage() -> None:
     metrics(Batch("m@1", "unet", "refine", 2, ("a/0",), 0.0, 9.0, "RuntimeError"))
     metrics(TextsLookedUp("m@1", 3, 1))
     metrics(Loaded("m@1", "unet", "openvino", 0.5))
-    metrics(LetGo("m@1"))
-    metrics(EngineEnded("was killed"))
 
     def told(name: str, **labels: str) -> float | None:
         return metrics.registry.get_sample_value(name, {"model": "m@1", **labels})
@@ -162,8 +157,6 @@ def test_calls_of_the_engine_are_counted_by_stage() -> None:
     assert told("limner_texts_total", result="hit") == 3
     assert told("limner_texts_total", result="miss") == 1
     assert told("limner_graph_load_seconds_sum", graph="unet") == 0.5
-    assert told("limner_models_let_go_total") == 1
-    assert metrics.registry.get_sample_value("limner_engine_ends_total") == 1
     wrong = {"where": "call", "kind": "RuntimeError"}
     assert metrics.registry.get_sample_value("limner_errors_total", wrong) == 1
 
@@ -191,7 +184,6 @@ def test_labels_are_those_that_are_told(client: TestClient, studio: FakeStudio, 
     told(Batch("m@1", "unet", "refine", 1, ("a",), 0.0, 0.1))
     told(TextsLookedUp("m@1", 1, 1))
     told(Loaded("m@1", "unet", "openvino", 0.5))
-    told(LetGo("m@1"))
     found = {}
     for family in client.app.state.metrics.registry.collect():  # type: ignore[attr-defined]
         for sample in family.samples:
