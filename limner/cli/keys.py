@@ -56,21 +56,24 @@ def list_keys(data_dir: DataDir = None, database: DatabaseUrl = None, as_json: A
     from datetime import datetime
 
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     if not found:
         typer.echo("no keys; make one with `limner keys create NAME`")
         return
-    table = Table(
-        "key", "begins with", "owner", "scopes", "units a day", "requests a minute", "made", "state"
-    )
+    names = {key.id: key.name for key in found}
+    table = Table("key", Column("begins with", no_wrap=True), "may", "units today", "a minute", "state")
     for key in found:
-        made = datetime.fromtimestamp(key.created_at).astimezone().strftime("%Y-%m-%d")
+        shared = "" if key.owner == key.id else f" (of {names.get(key.owner, key.owner)})"
+        when = datetime.fromtimestamp(key.revoked_at or key.created_at).astimezone().strftime("%Y-%m-%d")
         table.add_row(
-            key.name, key.prefix, key.owner, ", ".join(sorted(key.scopes)),
-            _units(used.get(key.id, 0.0), key.quota), "no limit" if key.rate is None else f"{key.rate:g}",
-            made, "in force" if key.revoked_at is None else "revoked",
-        )  # fmt: skip
+            key.name + shared,
+            key.prefix,
+            ", ".join(sorted(key.scopes)),
+            _units(used.get(key.id, 0.0), key.quota),
+            "" if key.rate is None else f"{key.rate:g}",
+            f"since {when}" if key.revoked_at is None else f"revoked {when}",
+        )
     Console().print(table)
 
 

@@ -17,7 +17,9 @@ def test_a_key_is_made_listed_rotated_and_revoked(run: Run) -> None:
     assert secret.startswith(row["prefix"]) and row["scopes"] == ["draw", "read"]
     assert (row["quota"], row["rate"], row["revoked_at"]) == (5000, 30.0, None)
     shown = run("keys", "list").stdout
-    assert "phone app" in shown and "in force" in shown and secret not in shown
+    assert "phone app" in shown and "since 20" in shown and secret not in shown
+    assert run("keys", "create", "screen", "--of", "phone app").exit_code == 0
+    assert "screen (of phone app)" in run("keys", "list").stdout
     again = run("keys", "rotate", row["prefix"])
     assert again.stdout.strip() != secret and again.stdout.startswith(row["prefix"])
     assert run("keys", "revoke", "phone app").exit_code == 0
