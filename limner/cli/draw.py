@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Backend, BackendOption, DataDir
+from .options import Backend, BackendOption, DataDir, Device, DeviceOption
 
 if TYPE_CHECKING:
     from numpy import uint8
@@ -130,9 +130,11 @@ def draw(
     ] = False,
     data_dir: DataDir = None,
     backend: BackendOption = Backend.AUTO,
+    device: DeviceOption = Device.AUTO,
 ) -> None:
     """Draw a sentence; prints seed, time and path of each picture, whose PNG carries the settings."""
     from ..api import check_png, load, request_of, source_of
+    from ..engine.backends import chosen
 
     source, named = source_of(image, mask, None if keep is None else _box(keep), outward)
     request = request_of(
@@ -159,7 +161,10 @@ def draw(
         check_png(output)
     nearest = _nearest(matcher, data_dir, backend, prompt, best_of, count)
     previews: defaultdict[int, list[NDArray[uint8]]] = defaultdict(list)
-    with load(model, data_dir, backend=backend.value) as limner, _progress() as show:
+    with (
+        load(model, data_dir, backend=chosen(backend.value, device.value).name) as limner,
+        _progress() as show,
+    ):
 
         def on_step(k: int, stepped: Stepped) -> None:
             show(k, stepped)

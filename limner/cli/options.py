@@ -18,6 +18,15 @@ class Backend(StrEnum):
     AUTO = "auto"
     OPENVINO = "openvino"
     ONNXRUNTIME = "onnxruntime"
+    TORCH = "torch"
+
+
+class Device(StrEnum):
+    """Where networks run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
 
 
 DataDir = Annotated[
@@ -42,6 +51,9 @@ ImagesPlace = Annotated[
     ),
 ]
 BackendOption = Annotated[Backend, typer.Option("--backend", help="What runs the networks.")]
+DeviceOption = Annotated[
+    Device, typer.Option("--device", help="Where: auto is a GPU where there is one and a backend for it.")
+]
 
 
 def memory_size(text: str) -> int:

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidInput
-from .options import DEFAULT_PORT, Backend, BackendOption, DatabaseUrl, DataDir, ImagesPlace, memory_size
+from .options import (
+    DEFAULT_PORT,
+    Backend,
+    BackendOption,
+    DatabaseUrl,
+    DataDir,
+    Device,
+    DeviceOption,
+    ImagesPlace,
+    memory_size,
+)
 
 _REACH = "From where it is reached"
 
@@ -30,6 +40,7 @@ def serve(
     model: Annotated[str, typer.Option(help="The model that is loaded at the start.")] = "storybook",
     data_dir: DataDir = None,
     backend: BackendOption = Backend.AUTO,
+    device: DeviceOption = Device.AUTO,
     tls_cert: Annotated[
         Path | None, typer.Option(help="A certificate, PEM: the service speaks TLS.", rich_help_panel=_REACH)
     ] = None,
@@ -80,6 +91,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
+    from ..engine.backends import chosen
     from ..service import StorageOptions
     from ..service import serve as run
     from ..service.reach import Reach
@@ -95,8 +107,13 @@ def serve(
         port,
         data_dir,
         model,
+<<<<<<< HEAD
         reach,
         backend.value,
+=======
+        host,
+        chosen(backend.value, device.value).name,
+>>>>>>> 64bff19 (Draw on a GPU by torch, from the same graphs and weights)
         typer.echo,
         StorageOptions(database, images),
         logs,

@@ -38,7 +38,11 @@ class LoadedModel:
         self.networks = _Networks(model, backend, watcher)
         graphs = model.manifest.graphs.items()
         large = [name for name, graph in graphs if _values_of_row(graph) > _JOINED_VALUES]
-        alone = {called: 1 for name in large for called in (name, full(name), shallow(name), attentive(name))}
+        alone = {
+            called: backend.large_rows
+            for name in large
+            for called in (name, full(name), shallow(name), attentive(name))
+        }
         self.scheduler = StepScheduler(
             self.networks.run,
             max_rows=max_rows,

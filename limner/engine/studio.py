@@ -85,21 +85,22 @@ class LocalStudio:
         self,
         registry: Registry,
         backend: str = "auto",
-        max_rows: int = 16,
+        max_rows: int | None = None,
         threads: int | None = None,
         watcher: Watcher = unwatched,
         memory: int | None = None,
     ) -> None:
         """Draw the models of `registry`; NotFound or Unavailable where `backend` cannot be had.
 
-        `max_rows` bounds the rows of one network call (a guided step is two rows); `threads` the cores. `watcher` sees
-        what is done. Models that are not being drawn are let go past `memory` bytes of this process, where that is
-        given, else past two of them.
+        `max_rows` bounds the rows of one network call (a guided step is two rows; None: what the backend gains by);
+        `threads` the cores. `watcher` sees what is done. Models that are not being drawn are let go past `memory` bytes
+        of this process, where that is given, else past two of them.
         """
-        self._registry, self._max_rows, self._watcher = registry, max_rows, watcher
+        self._registry, self._watcher = registry, watcher
         self._resolver = Resolver(registry)
         self._backend = backend_of(backend, threads=threads, cache=registry.data_dir / "cache")
         self._loaded = LoadedModels(self._load, memory)
+        self._max_rows = self._backend.rows if max_rows is None else max_rows
         self._lock = Lock()
         self._closed = False
 

@@ -47,7 +47,7 @@ def serve(
     start besides `model`.
 
     `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
-    draws what names no model, in exactly the version that it means now. `announce` is told where the page is;
+    draws what names no model, in exactly the version that it means now. `announce` is told where the page is, and what draws;
     `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs.
     InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
     taken or another service uses `data_dir`.
@@ -93,7 +93,12 @@ def serve(
             storage=storage,
             traces=traces,
         )
-        run_app(app, listening, announce, logs)
+
+        def at(where: str) -> None:
+            announce(where)
+            announce(str(studio.choice))
+
+        run_app(app, listening, at, logs)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -32,7 +32,7 @@ class Setup(_Said):
     data_dir: str
     extra: tuple[ExtraModel, ...]
     backend: str
-    max_rows: int
+    max_rows: int | None
     threads: int | None
     model_memory: int | None
     log_level: int

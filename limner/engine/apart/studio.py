@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Busy, Lost, Unavailable
-from ..backends import installed
+from ..backends import chosen
 from ..request import DrawRequest, Event, Failed, Finished, Stepped, Stopped
 from ..resolving import Resolver
 from ..source import Source
@@ -82,7 +82,7 @@ class ApartStudio:
         self,
         registry: Registry,
         backend: str = "auto",
-        max_rows: int = 16,
+        max_rows: int | None = None,
         threads: int | None = None,
         watcher: Watcher = unwatched,
         memory: int | None = None,
@@ -92,8 +92,9 @@ class ApartStudio:
     ) -> None:
         """The first six as of `LocalStudio`; `command` runs the engine.
 
-        NotFound or Unavailable where `backend` cannot be had.
+        `choice` says which backend draws. NotFound or Unavailable where `backend` cannot be had.
         """
+        self.choice = chosen(backend)
         self._setup = Setup(
             data_dir=str(registry.data_dir),
             extra=tuple(
@@ -104,7 +105,7 @@ class ApartStudio:
                 )
                 for model in registry.extra
             ),
-            backend=installed(backend),
+            backend=self.choice.name,
             max_rows=max_rows,
             threads=threads,
             model_memory=memory,

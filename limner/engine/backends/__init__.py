@@ -1,28 +1,26 @@
 """Backends: what runs a network. A graph's name goes in, named arrays go in and out.
 
-- `openvino` (the default) is the fastest on a CPU: bfloat16 where the processor has it.
-- `onnxruntime` (an extra) runs everywhere ONNX Runtime does, in float32.
+- `openvino` is the fastest on a CPU: bfloat16 where the processor has it.
+- `onnxruntime` (an extra) runs everywhere ONNX Runtime does, in float32; on a GPU where its package has one.
+- `torch` (an extra) is for a GPU: bfloat16, compiled, captured.
 
-Each is imported when it is first asked for.
+Each is imported when it is first asked for; `choosing.py` says which that is.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
-from ...errors import NotFound, Unavailable
+from .choosing import Choice, chosen
 
 if TYPE_CHECKING:
     from ...registry.models import Model
 
 Arrays = Mapping[str, NDArray[Any]]
-
-_INSTALL = {"openvino": "pip install openvino", "onnxruntime": "pip install onnxruntime"}
 
 
 class Network(Protocol):
@@ -45,9 +43,11 @@ class Network(Protocol):
 
 
 class Backend(Protocol):
-    """A runtime for graphs."""
+    """A runtime for graphs. Of one call it gains by up to `rows` rows, and by `large_rows` where a row is a picture."""
 
     name: str
+    rows: int
+    large_rows: int
 
     def load(self, model: Model, graph: str) -> Network:
         """Load a graph of a model, in a variant where it is called so (`engine.variants`), in the precision that its
@@ -59,37 +59,23 @@ class Backend(Protocol):
 
 
 def backend(name: str = "auto", *, threads: int | None = None, cache: Path | None = None) -> Backend:
-    """Give the backend called `name`; "auto" is the first that is installed, OpenVINO before ONNX Runtime.
+    """Give the backend that `name` means, as `chosen` reads it.
 
     `threads` limits the processor cores (None: all that the runtime sees fit); `cache` is a folder for
-    compiled graphs, which makes the next start faster. NotFound and Unavailable as of `installed`.
+    compiled graphs, which makes the next start faster. NotFound and Unavailable as of `chosen`.
     """
-    name = installed(name)
-    if name == "openvino":
-        from .openvino import OpenVino
+    choice = chosen(name)
+    if choice.backend == "torch":
+        from .torch import Torch
 
-        return OpenVino(threads, cache)
-    from .onnxruntime import OnnxRuntime
+        return Torch(choice.device, threads)
+    if choice.backend == "onnxruntime":
+        from .onnxruntime import OnnxRuntime
 
-    return OnnxRuntime(threads)
+        return OnnxRuntime(threads, choice.device)
+    from .openvino import OpenVino
 
-
-def installed(name: str = "auto") -> str:
-    """The backend that a name means, without importing it.
-
-    NotFound lists the backends there are; Unavailable says what to install.
-    """
-    if name == "auto":
-        name = next((known for known in _INSTALL if _installed(known)), "openvino")
-    if name not in _INSTALL:
-        raise NotFound(f"backend '{name}' not found; known: auto, {', '.join(_INSTALL)}")
-    if not _installed(name):
-        raise Unavailable(f"backend '{name}' is not installed; get it with: {_INSTALL[name]}")
-    return name
+    return OpenVino(threads, cache)
 
 
-def _installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
-
-
-__all__ = ["Arrays", "Backend", "Network", "backend", "installed"]
+__all__ = ["Arrays", "Backend", "Choice", "Network", "backend", "chosen"]

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a CPU, in float32: portable, and the second opinion on OpenVINO's results."""
+"""ONNX Runtime in float32: portable, and the second opinion on others' results; on a GPU where its package has one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ...errors import LimnerError
+from ...errors import LimnerError, Unavailable
 from ..variants import variant_of
 from . import Arrays
+from .choosing import Device
 from .rewriting import variant_graph
 
 if TYPE_CHECKING:
     from ...registry.models import Model
 
+_CPU = "CPUExecutionProvider"
+_PROVIDERS: dict[Device, list[str]] = {
+    "cpu": [_CPU],
+    "cuda": ["TensorrtExecutionProvider", "CUDAExecutionProvider"],
+}
 _WEIGHTS_IN = "session.model_external_initializers_file_folder_path"
 
 
@@ -24,9 +30,16 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def __init__(self, threads: int | None = None) -> None:
-        """`threads` limits the cores."""
-        self._threads = threads or 0
+    def __init__(self, threads: int | None = None, device: Device = "cpu") -> None:
+        """`threads` limits the cores. Unavailable where the package that is installed has no GPU."""
+        self._threads, self._providers = threads or 0, _PROVIDERS[device]
+        there = set(onnxruntime.get_available_providers())
+        if not there & set(self._providers):
+            raise Unavailable(
+                "this onnxruntime has no GPU; get the one that has: pip install onnxruntime-gpu"
+            )
+        self._providers = [each for each in dict.fromkeys((*self._providers, _CPU)) if each in there]
+        self.rows, self.large_rows = (16, 1) if device == "cpu" else (64, 8)
 
     def load(self, model: Model, graph: str) -> OnnxRuntimeNetwork:
         """Open a session on a graph of a model; it computes in float32 whatever the manifest asks for."""
@@ -44,7 +57,7 @@ class OnnxRuntime:
                 _WEIGHTS_IN, str(file.parent)
             )  # it is no file that they lie beside
         try:
-            session = onnxruntime.InferenceSession(read, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(read, options, providers=self._providers)
         except Exception as error:  # noqa: BLE001 - its errors have no common base of their own
             raise LimnerError(f"{title}: {_gist(error)}; {file}") from None
         return OnnxRuntimeNetwork(title, session)

@@ -46,7 +46,7 @@ Sizes = tuple[int, ...]
 class OpenVino:
     """The OpenVINO backend; see `limner.engine.backends.Backend`."""
 
-    name = "openvino"
+    name, rows, large_rows = "openvino", 16, 1
 
     def __init__(self, threads: int | None = None, cache: Path | None = None) -> None:
         """`threads` limits the cores; compiled graphs are kept under `cache` where it is given."""

@@ -26,7 +26,7 @@ from limner.errors import LimnerError, NotFound, Unavailable
 from limner.registry.manifest import Graph, Lineage, Manifest, Preview, Size, Tensor
 from limner.registry.models import Model, open_model
 
-BACKENDS = ["openvino", "onnxruntime"]
+BACKENDS = ["openvino", "onnxruntime", "torch"]
 Floats = NDArray[np.float32]
 
 
@@ -281,6 +281,6 @@ def test_backends_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert backend().name == "openvino"
     with pytest.raises(NotFound, match="openvino, onnxruntime"):
         backend("cuda")
-    monkeypatch.setattr("limner.engine.backends._installed", lambda name: name == "openvino")
+    monkeypatch.setattr("limner.engine.backends.choosing._installed", lambda name: name == "openvino")
     with pytest.raises(Unavailable, match="pip install onnxruntime"):
         backend("onnxruntime")
