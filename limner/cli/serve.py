@@ -107,13 +107,8 @@ def serve(
         port,
         data_dir,
         model,
-<<<<<<< HEAD
         reach,
-        backend.value,
-=======
-        host,
         chosen(backend.value, device.value).name,
->>>>>>> 64bff19 (Draw on a GPU by torch, from the same graphs and weights)
         typer.echo,
         StorageOptions(database, images),
         logs,

@@ -47,8 +47,8 @@ def serve(
     start besides `model`.
 
     `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
-    draws what names no model, in exactly the version that it means now. `announce` is told where the page is, and what draws;
-    `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs.
+    draws what names no model, in exactly the version that it means now. `announce` is told where the page is, and what
+    draws; `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs.
     InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
     taken or another service uses `data_dir`.
     """
