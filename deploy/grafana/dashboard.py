@@ -175,8 +175,8 @@ ROWS = (
         "Machine",
         (
             Panel(
-                "Memory", (Query(now("process_resident_memory_bytes", "instance"), "{{instance}}"),),
-                "Of the service's process.", "timeseries", "bytes", width=6,
+                "Memory", (Query(now("limner_memory_bytes", "instance,process"), "{{instance}} {{process}}"),),
+                "Of the service's process, and of the engine's.", "timeseries", "bytes", width=6,
             ),
             Panel(
                 "Processor", (Query(rate("process_cpu_seconds_total", "instance"), "{{instance}}"),),

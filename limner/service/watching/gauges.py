@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
 from ...errors import StorageDown
+from .memory import resident
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -41,6 +42,7 @@ class Gauges(Collector):
         yield ready
         yield from self._queue()
         yield from self._models()
+        yield self._memory()
         free = shutil.disk_usage(service.data_dir).free
         yield GaugeMetricFamily("limner_data_free_bytes", "Room left where jobs and pictures lie.", free)
 
@@ -55,6 +57,17 @@ class Gauges(Collector):
             "limner_queue_oldest_seconds", "How long the oldest job that waits has waited.", queue.oldest
         )
         yield GaugeMetricFamily("limner_jobs_running", "Jobs that are being drawn.", queue.running)
+
+    def _memory(self) -> Metric:
+        memory = GaugeMetricFamily(
+            "limner_memory_bytes", "Memory of the service and of its engine.", labels=["process"]
+        )
+        engine = self._service.studio.pid
+        taken = {"service": resident(), "engine": None if engine is None else resident(engine)}
+        for process, held in taken.items():
+            if held is not None:
+                memory.add_metric([process], held)
+        return memory
 
     def _models(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("limner_build_info", "The version of Limner, always 1.", labels=["version"])

@@ -28,7 +28,7 @@ from .sights import (
 )
 
 LogFormat = Literal["human", "json"]
-_ASKED_ALL_THE_TIME = frozenset({"/metrics", "/healthz", "/readyz"})
+_ASKED_ALL_THE_TIME = frozenset({"/metrics", "/healthz", "/readyz", "/v1/admin/status"})
 _FIELDS = "fields"
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, Summary, disable_created_metrics
 
 from ...engine.watching import Batch, Loaded, TextsLookedUp
+from ..access.quotas import UNIT, cost
 from .sights import (
     Answered,
     JobAccepted,
@@ -23,9 +24,6 @@ from .sights import (
     PictureStepped,
     Sight,
 )
-
-UNIT = 1_000_000
-"""Pixels x steps of one compute unit."""
 
 _ANSWER = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _DRAWING = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500)
@@ -144,8 +142,7 @@ class Metrics:
         self.picture_seconds.labels(model).observe(image.seconds)
         self.stage_seconds.labels(model, "png").observe(sight.encoding)
         self.stage_seconds.labels(model, "store").observe(sight.storing)
-        steps = job.request.steps_taken or 1
-        self.units.labels(job.owner).inc(image.width * image.height * steps / UNIT)
+        self.units.labels(job.owner).inc(cost(job.request, 1) / UNIT)
 
     def _picture_failed(self, sight: PictureFailed) -> None:
         self.errors.labels("picture", sight.kind).inc()

@@ -34,7 +34,7 @@ from .requests import route_of
 from .sights import JobAccepted, JobEnded, JobReturned, JobTaken, PictureFailed, PictureKept, Sight
 
 _MOST_LINKS, _MOST_JOBS = 1024, 4096
-_ASKED_ALL_THE_TIME = frozenset({"/metrics", "/healthz", "/readyz"})
+_ASKED_ALL_THE_TIME = frozenset({"/metrics", "/healthz", "/readyz", "/v1/admin/status"})
 
 
 @dataclass

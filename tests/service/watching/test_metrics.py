@@ -26,6 +26,7 @@ LABELS = {
     "limner_jobs_accepted_total": ("model",),
     "limner_jobs_ended_total": ("model", "end"),
     "limner_jobs_returned_total": ("model",),
+    "limner_memory_bytes": ("process",),
     "limner_model_info": ("model", "version", "family", "served"),
     "limner_picture_seconds": ("model",),
     "limner_pictures_total": ("model",),
@@ -129,7 +130,8 @@ def test_the_service_tells_its_models_memory_and_parts(client: TestClient) -> No
     assert value(client, "limner_model_info", **MODEL, **served) == 1
     assert value(client, "limner_ready", part="database") == 1
     assert (value(client, "limner_data_free_bytes") or 0) > 0
-    assert (value(client, "process_resident_memory_bytes") or 0) > 10_000_000
+    assert (value(client, "limner_memory_bytes", process="service") or 0) > 10_000_000
+    assert value(client, "limner_memory_bytes", process="engine") is None
     assert re.search(r'limner_build_info\{version="[\d.]+"\} 1', client.get("/metrics").text)
 
 
