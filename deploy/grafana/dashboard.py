@@ -20,6 +20,11 @@ def rate(metric: str, by: str = "", where: str = "") -> str:
     return f"sum{kept} (rate({metric}{{{chosen}}}[{EVERY}]))"
 
 
+def more(metric: str, by: str = "") -> str:
+    """How much a counter has grown in an interval, as `rate`."""
+    return rate(metric, by).replace("rate(", "increase(", 1)
+
+
 def quantile(share: float, metric: str, by: str = "", where: str = "") -> str:
     """The value that a `share` of a histogram's observations do not pass."""
     return f"histogram_quantile({share}, {rate(f'{metric}_bucket', f'le,{by}' if by else 'le', where)})"
@@ -190,6 +195,15 @@ ROWS = (
                 "Models",
                 (Query(f"max by (model, version, family, served) (limner_model_info{{{HERE}}})"),),
                 "Those that are here.", "table", width=6,
+            ),
+            Panel(
+                "Engine and models",
+                (
+                    Query(more("limner_engine_ends_total"), "engine ended"),
+                    Query(more("limner_graph_load_seconds_count", "model"), "networks of {{model}} loaded"),
+                ),
+                "Processes of the engine that are over, and networks loaded, in each interval.",
+                width=24, height=6,
             ),
         ),
     ),

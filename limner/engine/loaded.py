@@ -15,7 +15,7 @@ from .backends import Backend, Network
 from .resolving import OpenedModel
 from .scheduler import StepScheduler
 from .variants import attentive, full, shallow
-from .watching import Loaded, TextsLookedUp, Watcher, tell
+from .watching import LetGo, Loaded, TextsLookedUp, Watcher, tell
 
 if TYPE_CHECKING:
     from ..registry.manifest import Graph
@@ -63,6 +63,7 @@ class LoadedModel:
         """Stop all pictures within a step, and let go of the networks."""
         self.scheduler.close()
         self.networks.close()
+        tell(self._watcher, LetGo(self._name))
 
 
 class _Networks:

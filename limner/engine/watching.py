@@ -53,7 +53,21 @@ class TextsLookedUp:
     missed: int
 
 
-Sight = Batch | Loaded | TextsLookedUp
+@dataclass(frozen=True)
+class LetGo:
+    """`model` is no longer in memory."""
+
+    model: str
+
+
+@dataclass(frozen=True)
+class EngineEnded:
+    """A process of the engine is over, and with it all that it had loaded; `how` says why, in words."""
+
+    how: str
+
+
+Sight = Batch | Loaded | TextsLookedUp | LetGo | EngineEnded
 
 
 class Watcher(Protocol):

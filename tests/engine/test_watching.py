@@ -8,10 +8,11 @@ from queue import Queue
 
 import pytest
 
+from limner.engine.apart.messages import FROM_ENGINE, Seen
 from limner.engine.request import DrawRequest, Event, Stepped
 from limner.engine.scheduler import Drawn
 from limner.engine.studio import LocalStudio
-from limner.engine.watching import Batch, Loaded, Sight, TextsLookedUp
+from limner.engine.watching import Batch, EngineEnded, LetGo, Loaded, Sight, TextsLookedUp
 from limner.registry.manifest import Manifest
 from limner.registry.models import Model, Registry
 from tests.engine.fakes import FakeNetworks, Listener, Plan, at_once, running
@@ -97,3 +98,20 @@ def test_texts_that_are_kept_are_told_from_those_that_are_not(tiny_model: Path, 
         drawn(studio, "", steps=1, guidance_scale=3.0, prompt="a blue robot")
     told = [sight for sight in seen if isinstance(sight, TextsLookedUp)]
     assert told == [TextsLookedUp("tiny@1", *counts) for counts in ((0, 2), (2, 0), (1, 1))]
+
+
+@pytest.mark.parametrize(
+    "sight",
+    [
+        Batch("m@1", "unet", "refine", 2, ("a/0", "b/1"), 1.5, 0.25),
+        Batch("m@1", "unet", "encode", 1, (), 1.5, 0.25, "RuntimeError"),
+        Loaded("m@1", "unet", "openvino", 0.5),
+        TextsLookedUp("m@1", 3, 1),
+        LetGo("m@1"),
+        EngineEnded("was killed"),
+    ],
+    ids=lambda sight: type(sight).__name__,
+)
+def test_a_sight_of_another_process_comes_as_what_it_was(sight: Sight) -> None:
+    sent = Seen(sight=sight).model_dump_json()
+    assert FROM_ENGINE.validate_json(sent) == Seen(sight=sight)

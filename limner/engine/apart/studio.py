@@ -14,7 +14,7 @@ from ..backends import chosen
 from ..request import DrawRequest, Event, Failed, Finished, Stepped, Stopped
 from ..resolving import Resolver
 from ..source import Source
-from ..watching import Watcher, tell, unwatched
+from ..watching import EngineEnded, Watcher, tell, unwatched
 from .framing import Frame
 from .messages import (
     Beat,
@@ -231,6 +231,7 @@ class ApartStudio:
             for number in lost:
                 del self._pictures[number]
             closed = self._closed
+        tell(self._watcher, EngineEnded(how))
         for asked in lost.values():
             stopped = closed or asked.cancelled
             _tell(asked, Stopped() if stopped else Failed(Lost(f"the engine {how} while it drew this")))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-from ...engine.watching import Loaded
+from ...engine.watching import EngineEnded, LetGo, Loaded
 from ..jobs import Job
 from .requests import request_id
 from .sights import (
@@ -91,6 +91,8 @@ class EventLog:
             JobReturned: self._returned,
             JobEnded: self._ended,
             Loaded: self._loaded,
+            LetGo: self._let_go,
+            EngineEnded: self._engine_ended,
         }
 
     def __call__(self, sight: Sight, /) -> None:
@@ -152,6 +154,12 @@ class EventLog:
     def _loaded(self, sight: Loaded) -> None:
         seconds = round(sight.seconds, 3)
         _line("graph loaded", model=sight.model, graph=sight.graph, backend=sight.backend, seconds=seconds)
+
+    def _let_go(self, sight: LetGo) -> None:
+        _line("model let go", model=sight.model)
+
+    def _engine_ended(self, sight: EngineEnded) -> None:
+        _line("engine ended", how=sight.how)
 
 
 def _line(event: str, level: int = logging.INFO, /, **fields: object) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Summary, disable_created_metrics
 
-from ...engine.watching import Batch, Loaded, TextsLookedUp
+from ...engine.watching import Batch, EngineEnded, LetGo, Loaded, TextsLookedUp
 from ..access.quotas import UNIT, cost
 from .sights import (
     Answered,
@@ -49,6 +49,8 @@ class Metrics:
             JobEnded: self._ended,
             Batch: self._batch,
             Loaded: self._loaded,
+            LetGo: self._let_go,
+            EngineEnded: self._engine_ended,
             TextsLookedUp: self._texts,
         }
         self.requests = self._counter(
@@ -99,6 +101,10 @@ class Metrics:
         )
         self.texts = self._counter(
             "limner_texts", "Texts looked up: hit (encoding kept from before) or miss.", "model", "result"
+        )
+        self.let_go = self._counter("limner_models_let_go", "Models taken out of memory.", "model")
+        self.engine_ends = self._counter(
+            "limner_engine_ends", "Processes of the engine that are over; another one follows."
         )
         self.load_seconds = Summary(
             "limner_graph_load_seconds",
@@ -167,6 +173,12 @@ class Metrics:
 
     def _loaded(self, sight: Loaded) -> None:
         self.load_seconds.labels(sight.model, sight.graph).observe(sight.seconds)
+
+    def _let_go(self, sight: LetGo) -> None:
+        self.let_go.labels(sight.model).inc()
+
+    def _engine_ended(self, sight: EngineEnded) -> None:
+        self.engine_ends.inc()
 
     def _texts(self, sight: TextsLookedUp) -> None:
         self.texts.labels(sight.model, "hit").inc(sight.found)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ...engine.watching import Batch, Loaded, TextsLookedUp
+from ...engine.watching import Batch, EngineEnded, LetGo, Loaded, TextsLookedUp
 from ..jobs import Job
 from .sights import (
     Answered,
@@ -89,6 +89,11 @@ class Recently:
             self._count(texts=sight.found + sight.missed, texts_kept=sight.found)
         elif isinstance(sight, Loaded):
             self._loaded[sight.model] = None
+        elif isinstance(sight, LetGo):
+            self._loaded.pop(sight.model, None)
+        elif isinstance(sight, EngineEnded):
+            self._loaded.clear()
+            self._note(f"the engine {sight.how}", None)
         elif isinstance(sight, PictureFailed):
             self._note(f"a picture failed: {sight.kind}", sight.job.id)
         elif isinstance(sight, JobEnded | JobReturned):
@@ -116,7 +121,7 @@ class Recently:
         return self._clock() - (self._began if moment is None else moment)
 
     def loaded(self) -> list[str]:
-        """The models (`name@version`) of which networks were loaded."""
+        """The models (`name@version`) of which networks are in memory."""
         return list(self._loaded)
 
     def _count(self, **happened: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from limner.engine.watching import Batch, Loaded, TextsLookedUp
+from limner.engine.watching import Batch, EngineEnded, LetGo, Loaded, TextsLookedUp
 from limner.service.watching import Metrics
 
 from ..conftest import Await
@@ -26,6 +26,7 @@ LABELS = {
     "limner_jobs_accepted_total": ("model",),
     "limner_jobs_ended_total": ("model", "end"),
     "limner_jobs_returned_total": ("model",),
+    "limner_models_let_go_total": ("model",),
     "limner_memory_bytes": ("process",),
     "limner_model_info": ("model", "version", "family", "served"),
     "limner_picture_seconds": ("model",),
@@ -148,6 +149,8 @@ def test_calls_of_the_engine_are_counted_by_stage() -> None:
     metrics(Batch("m@1", "unet", "refine", 2, ("a/0",), 0.0, 9.0, "RuntimeError"))
     metrics(TextsLookedUp("m@1", 3, 1))
     metrics(Loaded("m@1", "unet", "openvino", 0.5))
+    metrics(LetGo("m@1"))
+    metrics(EngineEnded("was killed"))
 
     def told(name: str, **labels: str) -> float | None:
         return metrics.registry.get_sample_value(name, {"model": "m@1", **labels})
@@ -159,6 +162,8 @@ def test_calls_of_the_engine_are_counted_by_stage() -> None:
     assert told("limner_texts_total", result="hit") == 3
     assert told("limner_texts_total", result="miss") == 1
     assert told("limner_graph_load_seconds_sum", graph="unet") == 0.5
+    assert told("limner_models_let_go_total") == 1
+    assert metrics.registry.get_sample_value("limner_engine_ends_total") == 1
     wrong = {"where": "call", "kind": "RuntimeError"}
     assert metrics.registry.get_sample_value("limner_errors_total", wrong) == 1
 
@@ -186,6 +191,7 @@ def test_labels_are_those_that_are_told(client: TestClient, studio: FakeStudio, 
     told(Batch("m@1", "unet", "refine", 1, ("a",), 0.0, 0.1))
     told(TextsLookedUp("m@1", 1, 1))
     told(Loaded("m@1", "unet", "openvino", 0.5))
+    told(LetGo("m@1"))
     found = {}
     for family in client.app.state.metrics.registry.collect():  # type: ignore[attr-defined]
         for sample in family.samples:

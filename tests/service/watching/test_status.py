@@ -3,7 +3,7 @@ from __future__ import annotations
 from fastapi.testclient import TestClient
 
 from limner.answers import Status
-from limner.engine.watching import Batch, Loaded
+from limner.engine.watching import Batch, EngineEnded, LetGo, Loaded
 from limner.service.watching import Recently
 from limner.service.watching.sights import Answered
 
@@ -67,3 +67,14 @@ def test_failures_of_requests_are_kept_with_their_route() -> None:
     (mishap,) = recently.mishaps()
     assert mishap.what == "GET /v1/jobs: 500"
     assert (recently.counted()["failures"], recently.counted()["refused"]) == (1, 1)
+
+
+def test_what_is_loaded_is_what_is_in_memory_now() -> None:
+    recently = Recently()
+    for model in ("a@1", "b@1", "c@1"):
+        recently(Loaded(model, "unet", "openvino", 1.0))
+    recently(LetGo("b@1"))
+    assert recently.loaded() == ["a@1", "c@1"]
+    recently(EngineEnded("was killed"))
+    assert recently.loaded() == []
+    assert [mishap.what for mishap in recently.mishaps()] == ["the engine was killed"]
