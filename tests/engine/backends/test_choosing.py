@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
 
 from limner.engine.backends import choosing
@@ -86,14 +88,14 @@ def test_a_driver_counts_gpus_only_where_it_works(monkeypatch: pytest.MonkeyPatc
             return 0
 
     for driver, expected in ((Driver(0, 2), 2), (Driver(100, 2), 0), (Driver(0, 0), 0)):
-        monkeypatch.setattr(choosing.ctypes, "CDLL", lambda name, driver=driver: driver)
+        monkeypatch.setattr(ctypes, "CDLL", lambda name, driver=driver: driver)
         gpus.cache_clear()
         assert gpus() == expected
 
     def missing(name: str) -> object:
         raise OSError(name)
 
-    monkeypatch.setattr(choosing.ctypes, "CDLL", missing)
+    monkeypatch.setattr(ctypes, "CDLL", missing)
     gpus.cache_clear()
     assert gpus() == 0
     gpus.cache_clear()

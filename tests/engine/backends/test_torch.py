@@ -59,7 +59,8 @@ def _i(*values: int) -> NDArray[Any]:
 
 
 OPERATORS: list[tuple[str, dict[str, Any], list[NDArray[Any]]]] = [
-    ("Add", {}, [X[0, 0, 0]]), ("Sub", {}, [X[0, 0, 0]]), ("Mul", {}, [X[:1]]), ("Div", {}, [np.float32([2.5])]),
+    ("Add", {}, [X[0, 0, 0]]), ("Sub", {}, [X[0, 0, 0]]), ("Mul", {}, [X[:1]]),
+    ("Div", {}, [np.array([2.5], np.float32)]),
     ("Pow", {}, [np.array(2, np.float32)]), ("Max", {}, [X[0]]), ("Min", {}, [X[0]]), ("Sigmoid", {}, []),
     ("Tanh", {}, []), ("Erf", {}, []), ("Relu", {}, []), ("LeakyRelu", {"alpha": 0.2}, []), ("Exp", {}, []),
     ("Sin", {}, []), ("Cos", {}, []), ("Abs", {}, []), ("Neg", {}, []), ("Floor", {}, []), ("Identity", {}, []),
@@ -97,7 +98,8 @@ def test_operators_give_what_onnx_says(
     names = [name if name in fixed else "" for name in (f"c{k}" for k in range(len(others)))]
     model = _model([helper.make_node(operator, ["x", *names], ["y0"], **attributes)], {"x": X}, fixed)
     (made,) = _run(model, {"x": X})
-    (true,) = ReferenceEvaluator(model).run(None, {"x": X})
+    found: Any = ReferenceEvaluator(model).run(None, {"x": X})
+    (true,) = found
     assert made.shape == true.shape
     np.testing.assert_allclose(made, true, rtol=2e-5, atol=2e-5)
 

@@ -231,7 +231,7 @@ def _products(dtype: torch.dtype) -> dict[str, Operator]:
             return np.matmul(*inputs)
         return torch.matmul(*typed(inputs))
 
-    def affine(attributes: Attributes, inputs: Sequence[Any]) -> Tensor:
+    def affine(attributes: Attributes, inputs: Sequence[Any]) -> Any:
         a, b, *c = typed(inputs)
         a = a.t() if attributes.get("transA", 0) else a
         b = b.t() if attributes.get("transB", 0) else b

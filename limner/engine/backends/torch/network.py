@@ -70,11 +70,10 @@ class Torch:
 
 def _read(file: Path, title: str) -> ModelProto:
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         return onnx.load(file, load_external_data=False)
-    except (OSError, DecodeError) as error:
+    except Exception as error:  # noqa: BLE001 - protobuf's errors have no base that has types
         raise LimnerError(f"{title}: {' '.join(str(error).split())}; {file}") from None
 
 
@@ -115,7 +114,7 @@ class TorchNetwork:
         """Run `graph`; messages call it `title`."""
         self._title, self._graph = title, graph
         on_gpu = graph.device.type == "cuda"
-        self._stream = torch.cuda.Stream(graph.device) if on_gpu else None
+        self._stream = torch.cuda.Stream(graph.device) if on_gpu else None  # type: ignore[no-untyped-call]
         self._most = ROWS_ON_GPU
         self._forms: OrderedDict[tuple[Any, ...], Form] = OrderedDict()
         self._lock = Lock()

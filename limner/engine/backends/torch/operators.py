@@ -135,7 +135,7 @@ def _expand(attributes: Attributes, inputs: Sequence[Any]) -> Any:
 
 def _range(attributes: Attributes, inputs: Sequence[Any]) -> Known:
     start, limit, delta = (np.asarray(value).item() for value in inputs)
-    return np.arange(start, limit, delta, np.asarray(inputs[0]).dtype)
+    return np.arange(start, limit, delta).astype(np.asarray(inputs[0]).dtype)
 
 
 def _transpose(attributes: Attributes, inputs: Sequence[Any]) -> Any:
@@ -283,13 +283,9 @@ def _instance_normalization(attributes: Attributes, inputs: Sequence[Any]) -> An
 def _layer_normalization(attributes: Attributes, inputs: Sequence[Any]) -> Any:
     x, *weights = _together([value for value in inputs if value is not None])
     axis = attributes.get("axis", -1) % x.ndim
-    scaled = [weight.float() for weight in weights]
-    return _wide(
-        lambda wide: functional.layer_norm(
-            wide, x.shape[axis:], *scaled, eps=attributes.get("epsilon", 1e-5)
-        ),
-        x,
-    )
+    scale, bias = (weights[k].float() if len(weights) > k else None for k in range(2))
+    epsilon = float(attributes.get("epsilon", 1e-5))
+    return _wide(lambda wide: functional.layer_norm(wide, list(x.shape[axis:]), scale, bias, epsilon), x)
 
 
 def _resize(attributes: Attributes, inputs: Sequence[Any]) -> Any:
