@@ -19,7 +19,7 @@ import limner
 from tests.test_architecture import EXTRAS, imports, modules
 
 ROOT = Path(__file__).resolve().parent.parent
-IMPORTED_AS = {"pillow": "PIL"}
+IMPORTED_AS = {"pillow": "PIL", "prometheus-client": "prometheus_client"}
 BY_NAME_ONLY = {"psycopg", "python-multipart", "tensorboard", "safetensors"}
 """Needed by what Limner calls, not by an import of its own."""
 WHERE_INSTALLED = {"torchvision", "torchmetrics"}

@@ -89,6 +89,12 @@ def serve(
         list[str] | None,
         typer.Option(help="A further model to load at the start; may be given several times."),
     ] = None,
+    answers_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A model of OpenAI's for which their clients get this one; may be repeated."
+        ),
+    ] = None,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
     from ..engine.backends import chosen
@@ -115,4 +121,5 @@ def serve(
         engine_memory,
         model_memory,
         preload or (),
+        answers_to or (),
     )

@@ -50,12 +50,14 @@ def create_app(
     watching: Watching | None = None,
     storage: StorageOptions | None = None,
     traces: Traces | None = None,
+    answers_to: frozenset[str] = frozenset(),
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
     The parameters are those of Service, which is `app.state.service`; it starts and stops with the
     application's lifespan, and closes the studio. `reach` says from where it is reached; `watching` should be the
-    watcher of `studio`, too; `traces` are made of requests and jobs.
+    watcher of `studio`, too; `traces` are made of requests and jobs; `answers_to` are further names of the served
+    model, for OpenAI's clients.
     """
     keyring, watching = Keyring(forced=reach.beyond), watching or Watching()
     service = Service(
@@ -88,6 +90,7 @@ def create_app(
     )
     app.state.service, app.state.metrics, app.state.recently = service, metrics, recently
     app.state.reach = reach
+    app.state.answers_to = answers_to
     app.include_router(router)
     app.include_router(bird)
     app.include_router(watched)

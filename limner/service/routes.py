@@ -207,7 +207,7 @@ def list_models(request: Request) -> ModelList:
     first = [m for m in models if service.model in {m.name, f"{m.name}@{m.version}"}]
     rest = [m for m in models if m not in first]
     views = [model_view(model) for model in first + rest]
-    return ModelList(models=views, data=model_cards(first + rest))
+    return ModelList(models=views, data=model_cards(first + rest, request.app.state.answers_to))
 
 
 @router.get(

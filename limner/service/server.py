@@ -21,6 +21,7 @@ from ..registry.places import data_dir as place
 from .access import KeyStore
 from .app import create_app
 from .database import beside_service
+from .openai.models import further_names
 from .reach import THIS_MACHINE, Reach
 from .service import Service
 from .storage import StorageOptions
@@ -39,6 +40,7 @@ def serve(
     engine_memory: int | None = None,
     model_memory: int | None = None,
     preload: Sequence[str] = (),
+    answers_to: Sequence[str] = (),
 ) -> None:
     """Serve the page and the calls where `reach` says, on `port`, until SIGTERM or Ctrl-C; port 0 takes a free one.
 
@@ -48,7 +50,8 @@ def serve(
 
     `model`, a name or the path of a model directory, is loaded at the start, heads the list of models and
     draws what names no model, in exactly the version that it means now. `announce` is told where the page is, and what
-    draws; `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs.
+    draws; `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs;
+    `answers_to` are names of others' models that OpenAI's clients get it by.
     InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
     taken or another service uses `data_dir`.
     """
@@ -66,6 +69,7 @@ def serve(
         registry = Registry(directory, extra=(served,))
     # A path cannot be asked for, and what a bare name or an alias means may change while this runs.
     exact = f"{served.name}@{served.version}"
+    names = further_names(answers_to, registry.models())
     first = [*(f"{model.name}@{model.version}" for model in map(registry.find, preload)), exact]
 
     def load() -> None:
@@ -92,6 +96,7 @@ def serve(
             watching=watching,
             storage=storage,
             traces=traces,
+            answers_to=names,
         )
 
         def at(where: str) -> None:

@@ -136,11 +136,11 @@ class Once:
             )
             await answer(scope, receive, send)
             return
-        body = await _whole(receive)
+        body = [await _whole(receive)]
         caller: Caller = scope["state"]["caller"]
         store, owner, key = self._stores[0], caller.owner, keys[0]
         try:
-            noted = await run_in_threadpool(store.begin, owner, key, _fingerprint(scope, body))
+            noted = await run_in_threadpool(store.begin, owner, key, _fingerprint(scope, body[0]))
         except (SQLAlchemyError, StorageDown):
             noted = Noted(
                 refusal=problem(503, "the database does not answer; try again", headers={"Retry-After": "5"})
@@ -210,15 +210,13 @@ async def _whole(receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _told(body: bytes, receive: Receive) -> Receive:
-    handed = False
+def _told(body: list[bytes], receive: Receive) -> Receive:
+    """Hands out the one `body`, and holds it no longer: the call may wait long for what it asked."""
 
     async def again() -> Message:
-        nonlocal handed
-        if handed:
+        if not body:
             return await receive()
-        handed = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": body.pop(), "more_body": False}
 
     return again
 

@@ -11,7 +11,7 @@ from ...engine.request import Prompt, Seed, Strength
 from ...errors import InvalidInput
 from ..wire import ModelReference, whole
 from .formats import FileFormat
-from .sizes import ALLOWED, size_of
+from .sizes import ALLOWED, PATTERN, size_of
 
 MAX_PICTURES = 10
 MAX_PARTIAL = 3
@@ -32,7 +32,7 @@ class Asked(BaseModel):
 
     model: ModelReference | None = Field(None, description="Left out: the model that is served.")
     n: Annotated[int, Field(ge=1, le=MAX_PICTURES)] | None = Field(None, description="How many pictures; 1.")
-    size: Annotated[str, Field(max_length=40)] | None = Field(
+    size: Annotated[str, Field(max_length=40, json_schema_extra={"pattern": PATTERN})] | None = Field(
         None, description=f"Allowed: {ALLOWED}. Drawn at the model's nearest own size, then resized."
     )
     response_format: Literal["url", "b64_json"] | None = Field(None, description="Left out: both are told.")

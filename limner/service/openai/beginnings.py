@@ -13,26 +13,23 @@ from ...engine.request import DrawRequest
 from ...engine.source import MOST_PIXELS
 from ...errors import InvalidInput
 from ...pictures import read_picture
-from ..access import Caller
-from ..service import Service
 from .asked import Edit, Variation
+from .drawing import Desk
 
 NEAR = 0.4
 """The strength of an edit that is to stay near to its picture."""
 _NO_WORDS = "a picture"
 
 
-def of_edit(
-    service: Service, caller: Caller, asked: Edit, image: bytes, mask: bytes | None
-) -> dict[str, Any]:
+def of_edit(desk: Desk, asked: Edit, image: bytes, mask: bytes | None) -> dict[str, Any]:
     """Fields of the DrawRequest of an edit; transparent is what is redrawn, of the mask, or without one of the picture.
 
     InvalidInput names the file that cannot be used.
     """
-    begun = {"image": _upload(service, caller, image, "image"), "strength": asked.strength}
-    drawn = _redrawn(service, mask, "mask") if mask is not None else _redrawn(service, image, "image")
+    begun = {"image": _upload(desk, image, "image"), "strength": asked.strength}
+    drawn = _redrawn(desk, mask, "mask") if mask is not None else _redrawn(desk, image, "image")
     if drawn is not None:
-        return begun | {"mask": _upload(service, caller, drawn, "mask")}
+        return begun | {"mask": _upload(desk, drawn, "mask")}
     if mask is not None:
         raise InvalidInput(
             "nothing of it is transparent; make transparent what is to be redrawn", field="mask"
@@ -40,16 +37,15 @@ def of_edit(
     return begun | ({"strength": NEAR} if asked.input_fidelity == "high" else {})
 
 
-def of_variation(
-    service: Service, caller: Caller, asked: Variation, image: bytes, model: str
-) -> tuple[str, dict[str, Any]]:
-    """Prompt and fields of the DrawRequest of a variation by `model` (name@version, or as requests name it).
+def of_variation(desk: Desk, asked: Variation, image: bytes) -> tuple[str, dict[str, Any]]:
+    """Prompt and fields of the DrawRequest of a variation.
 
     A picture that says how it was drawn, by this very model and from noise, is drawn again with noise near its own. Any
     other is a beginning, with the words that come with it or that are asked for.
     """
-    image_id = _upload(service, caller, image, "image")
-    said = _settings(service, image)
+    model = desk.meant(asked.model).defaults.model
+    image_id = _upload(desk, image, "image")
+    said = _settings(desk, image)
     prompt = asked.prompt or (said.prompt if said else _NO_WORDS)
     near = said is not None and asked.prompt is None and model in (said.model, said.model.partition("@")[0])
     if said is None or not near or said.image is not None or said.variation_strength is not None:
@@ -59,16 +55,16 @@ def of_variation(
     return prompt, kept | size | {"variation_seed": asked.seed, "variation_strength": 0.3}
 
 
-def _upload(service: Service, caller: Caller, data: bytes, field: str) -> str:
+def _upload(desk: Desk, data: bytes, field: str) -> str:
     try:
-        return service.upload(data, caller)[0]
+        return desk.service.upload(data, desk.caller)[0]
     except InvalidInput as error:
         raise InvalidInput(str(error), field=field) from None
 
 
-def _redrawn(service: Service, data: bytes, field: str) -> bytes | None:
+def _redrawn(desk: Desk, data: bytes, field: str) -> bytes | None:
     """A Limner mask, white where a picture is transparent; None where nothing of it is."""
-    with service.decoding:
+    with desk.service.decoding:
         picture = _read(data, field)
         if not picture.has_transparency_data:
             return None
@@ -80,9 +76,9 @@ def _redrawn(service: Service, data: bytes, field: str) -> bytes | None:
         return file.getvalue()
 
 
-def _settings(service: Service, data: bytes) -> DrawRequest | None:
+def _settings(desk: Desk, data: bytes) -> DrawRequest | None:
     """What a picture says of how it was drawn here, its model as name@version; None where it says nothing sound."""
-    with service.decoding:
+    with desk.service.decoding:
         text = _read(data, "image").info.get("limner")
     try:
         told: dict[str, Any] = json.loads(text) if isinstance(text, str) else {}

@@ -38,15 +38,30 @@ _QUALITIES: dict[str | None, QualityTold] = {
 
 
 @dataclass(frozen=True)
-class Order:
-    """A job that was accepted, and how its pictures are to be handed out: `base` begins their URLs."""
+class Desk:
+    """Where orders are taken: of the `service`, for `caller`; `base` begins URLs, and the served model answers to the
+    further names `answers_to`."""
 
-    job: Job
+    service: Service
     caller: Caller
+    base: str
+    answers_to: frozenset[str] = frozenset()
+
+    def meant(self, model: str | None) -> Meant:
+        """The model that a request names; NotFound where there is none."""
+        served = model is None or model in self.answers_to
+        return meant(self.service.studio, self.service.model if model is None or served else model)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job that was accepted at a desk, and how its pictures are to be handed out."""
+
+    desk: Desk
+    job: Job
     look: Look
     quality: QualityTold
     who: str | None
-    base: str
 
     @property
     def own(self) -> Size:
@@ -61,20 +76,13 @@ class Order:
         return self.look.size or self.own
 
 
-def order(
-    service: Service,
-    caller: Caller,
-    asked: Asked,
-    prompt: str,
-    base: str,
-    begun: Mapping[str, Any] = _FROM_NOISE,
-) -> Order:
-    """Make a job of what `caller` asks; it is on the disk when this returns. `begun` are fields of DrawRequest that say
-    what the pictures are made from.
+def order(desk: Desk, asked: Asked, prompt: str, begun: Mapping[str, Any] = _FROM_NOISE) -> Order:
+    """Make a job of what is asked; it is on the disk when this returns. `begun` are fields of DrawRequest that say what
+    the pictures are made from.
 
     InvalidInput names the parameter, NotFound is an unknown model; Busy and Unavailable as `Service.accept`.
     """
-    model = meant(service.studio, asked.model or service.model)
+    model = desk.meant(asked.model)
     wanted = size_of(asked.size)
     drawing = asked if isinstance(asked, AskedDrawing) else None
     quality = _QUALITIES[drawing.quality if drawing else None]
@@ -83,10 +91,10 @@ def order(
         own = nearest(model.manifest.sizes, wanted)
         fields |= {"width": own.width, "height": own.height}
     request = DrawRequest(prompt=prompt, model=model.defaults.model, **(fields | dict(begun)))
-    job = service.accept(request, asked.n or 1, caller)
+    job = desk.service.accept(request, asked.n or 1, desk.caller)
     if asked.who is not None:
         log.info("job %s is drawn for %r", job.id, asked.who)
-    return Order(job, caller, _look(wanted, drawing), quality, asked.who, base)
+    return Order(desk, job, _look(wanted, drawing), quality, asked.who)
 
 
 def _steps(model: Meant, quality: QualityTold) -> int | None:
@@ -131,19 +139,17 @@ def _resized(drawn: Size, size: Size) -> Literal["enlarged", "reduced"] | None:
     return "enlarged" if max(size.width / drawn.width, size.height / drawn.height) > 1 else "reduced"
 
 
-def file_of(service: Service, order: Order, image: str) -> bytes:
+def file_of(order: Order, image: str) -> bytes:
     """The file of a picture of an order, as it is handed out."""
-    return shaped(service.whole_picture(image, order.caller), order.look)
+    return shaped(order.desk.service.whole_picture(image, order.desk.caller), order.look)
 
 
-def answer(service: Service, order: Order, job: Job, response_format: str | None) -> ImagesAnswer:
+def answer(order: Order, job: Job, response_format: str | None) -> ImagesAnswer:
     """The answer for a job that succeeded: pictures as files in base64, by URL, or both where neither is named."""
     data = []
     for image in job.images:
         link = image_link(image)
-        file = (
-            None if response_format == "url" else base64.b64encode(file_of(service, order, image.id)).decode()
-        )
+        file = None if response_format == "url" else base64.b64encode(file_of(order, image.id)).decode()
         url = None if response_format == "b64_json" else url_of(order, link)
         data.append(Datum(b64_json=file, url=url, limner=note(order, link)))
     return ImagesAnswer(
@@ -159,7 +165,7 @@ def answer(service: Service, order: Order, job: Job, response_format: str | None
 def url_of(order: Order, image: ImageLink) -> str:
     """Where a picture of an order is, in the size and format that are handed out."""
     look, own = order.look, Size(width=image.width, height=image.height)
-    place = order.base + image_url(image.id)
+    place = order.desk.base + image_url(image.id)
     if look.format == "png" and order.size == own:
         return place
     compression = "" if look.format == "png" else f"&compression={look.compression}"

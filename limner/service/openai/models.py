@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ...answers import ModelCard
@@ -12,6 +13,8 @@ from ...engine.studio import Studio
 from ...errors import InvalidInput, NotFound
 from ...registry.manifest import MANIFEST_NAME, Manifest
 from ...registry.models import Model
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,29 @@ def meant(studio: Studio, reference: str) -> Meant:
     raise InvalidInput(f"the model '{reference[:140]}' draws no pictures", field="model")
 
 
-def model_cards(models: Sequence[Model]) -> list[ModelCard]:
-    """The models in that order; one of several versions of a name is called by its version, too."""
+def model_cards(models: Sequence[Model], answers_to: Collection[str] = ()) -> list[ModelCard]:
+    """The models in that order; one of several versions of a name is called by its version, too. The first once more
+    by each of the names that it `answers_to`."""
     names = Counter(model.name for model in models)
-    return [
+    return [model_card(models[0], name) for name in sorted(answers_to)] + [
         model_card(model, f"{model.name}@{model.version}" if names[model.name] > 1 else model.name)
         for model in models
     ]
+
+
+def further_names(names: Collection[str], models: Sequence[Model]) -> frozenset[str]:
+    """Names that the served model is to have besides; InvalidInput where one is none, or that of a model here."""
+    for name in names:
+        if _NAME.fullmatch(name) is None:
+            raise InvalidInput(
+                f"'{name[:80]}' cannot be a model's name: small letters, digits, '.', '_' and '-'",
+                field="answers_to",
+            )
+        if any(model.name == name for model in models):
+            raise InvalidInput(
+                f"'{name}' is the name of a model that is here; leave it out", field="answers_to"
+            )
+    return frozenset(names)
 
 
 def model_card(model: Model, name: str) -> ModelCard:

@@ -19,11 +19,11 @@ from ..service import Service
 from ..wire import ModelReference
 from .asked import Asked, AskedDrawing, Edit, Generation, Variation, read
 from .beginnings import of_edit, of_variation
-from .drawing import Order, answer, order
+from .drawing import Desk, Order, answer, order
 from .ends import error_at_end
 from .formats import FULL, FileFormat, Look, shaped
 from .forms import Form, form_schema, read_form
-from .models import meant, model_card
+from .models import model_card
 from .refusals import ONCE, answered, documented, error_of
 from .sizes import size_of
 from .streaming import Kind, streamed
@@ -60,9 +60,8 @@ def _body(kind: type[BaseModel]) -> dict[str, Any]:
 async def generate(request: Request, caller: Calling) -> Response:
     """Draw, and answer when all is drawn, or with `stream` as it comes. A client that leaves does not end the job."""
     asked = read(Generation, _fields(await request.body()))
-    service: Service = request.app.state.service
-    made = await run_in_threadpool(order, service, caller, asked, asked.prompt, _base(request))
-    return await _told(service, asked, made, "image_generation")
+    made = await run_in_threadpool(order, _desk(request, caller), asked, asked.prompt)
+    return await _told(asked, made, "image_generation")
 
 
 @router.post(
@@ -75,17 +74,16 @@ async def generate(request: Request, caller: Calling) -> Response:
 )
 async def edit(request: Request, caller: Calling) -> Response:
     """Draw from a picture, where a mask is transparent or all over, and answer as generations do."""
-    service: Service = request.app.state.service
     form = read_form(request, ("image", "mask"))
-    asked, made = await run_in_threadpool(_edit, service, caller, _base(request), await form)
+    asked, made = await run_in_threadpool(_edit, _desk(request, caller), await form)
     request.state.place.give_back()
-    return await _told(service, asked, made, "image_edit")
+    return await _told(asked, made, "image_edit")
 
 
-def _edit(service: Service, caller: Caller, base: str, form: Form) -> tuple[Edit, Order]:
+def _edit(desk: Desk, form: Form) -> tuple[Edit, Order]:
     asked = read(Edit, form.fields, strict=False)
-    begun = of_edit(service, caller, asked, form.files["image"], form.files.get("mask"))
-    return asked, order(service, caller, asked, asked.prompt, base, begun)
+    begun = of_edit(desk, asked, form.files["image"], form.files.get("mask"))
+    return asked, order(desk, asked, asked.prompt, begun)
 
 
 @router.post(
@@ -98,18 +96,16 @@ def _edit(service: Service, caller: Caller, base: str, form: Form) -> tuple[Edit
 )
 async def vary(request: Request, caller: Calling) -> Response:
     """Draw pictures like the one that is sent, and answer when all are drawn."""
-    service: Service = request.app.state.service
     form = read_form(request, ("image",))
-    asked, made = await run_in_threadpool(_vary, service, caller, _base(request), await form)
+    asked, made = await run_in_threadpool(_vary, _desk(request, caller), await form)
     request.state.place.give_back()
-    return await _told(service, asked, made, "image_edit")
+    return await _told(asked, made, "image_edit")
 
 
-def _vary(service: Service, caller: Caller, base: str, form: Form) -> tuple[Variation, Order]:
+def _vary(desk: Desk, form: Form) -> tuple[Variation, Order]:
     asked = read(Variation, form.fields, strict=False)
-    model = meant(service.studio, asked.model or service.model).defaults.model
-    prompt, begun = of_variation(service, caller, asked, form.files["image"], model)
-    return asked, order(service, caller, asked, prompt, base, begun)
+    prompt, begun = of_variation(desk, asked, form.files["image"])
+    return asked, order(desk, asked, prompt, begun)
 
 
 def _fields(body: bytes) -> Mapping[str, Any]:
@@ -121,24 +117,25 @@ def _fields(body: bytes) -> Mapping[str, Any]:
         ) from None
 
 
-def _base(request: Request) -> str:
-    return str(request.base_url).rstrip("/")
+def _desk(request: Request, caller: Caller) -> Desk:
+    state = request.app.state
+    return Desk(state.service, caller, str(request.base_url).rstrip("/"), state.answers_to)
 
 
-async def _told(service: Service, asked: Asked, made: Order, kind: Kind) -> Response:
+async def _told(asked: Asked, made: Order, kind: Kind) -> Response:
     if isinstance(asked, AskedDrawing) and asked.stream:
-        stream = EventStream(streamed(service, made, kind, asked.partial_images or 0))
+        stream = EventStream(streamed(made, kind, asked.partial_images or 0))
         stream.headers["Limner-Job"] = made.job.id
         return stream
-    return await _awaited(service, made, asked.response_format)
+    return await _awaited(made, asked.response_format)
 
 
-async def _awaited(service: Service, made: Order, response_format: str | None) -> Response:
+async def _awaited(made: Order, response_format: str | None) -> Response:
     """The answer when the job has ended; what already is a job, clients must not send again by themselves."""
     job_id = made.job.id
     headers = {"Limner-Job": job_id}
     try:
-        job = await ended(service, job_id, PATIENCE)
+        job = await ended(made.desk.service, job_id, PATIENCE)
     except TimeoutError:
         late = f"not drawn within {PATIENCE:g} seconds; job {job_id} goes on: GET /v1/jobs/{job_id}"
         return answered(504, error_of(504, late, code="timeout"), headers | ONCE)
@@ -147,7 +144,7 @@ async def _awaited(service: Service, made: Order, response_format: str | None) -
         return answered(status, error, headers | ONCE)
     if job.state == "succeeded":
         try:
-            found = await run_in_threadpool(answer, service, made, job, response_format)
+            found = await run_in_threadpool(answer, made, job, response_format)
         except LimnerError as unread:
             return answered(503, error_of(503, f"job {job_id} is drawn, but {unread}"), headers | ONCE)
         return Response(
@@ -185,7 +182,6 @@ def copy_image(
     responses=documented(400, 401, 404, 422),
     summary="A model, as OpenAI's clients ask for it",
 )
-def get_model(request: Request, model: Annotated[ModelReference, Path()]) -> ModelCard:
+def get_model(request: Request, caller: Calling, model: Annotated[ModelReference, Path()]) -> ModelCard:
     """The model that a request may name so."""
-    service: Service = request.app.state.service
-    return model_card(meant(service.studio, model).model, model)
+    return model_card(_desk(request, caller).meant(model).model, model)

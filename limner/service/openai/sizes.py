@@ -15,6 +15,10 @@ LEAST, MOST = 16, 1792
 MOST_PIXELS = 1792 * 1024
 ALLOWED = f"auto, or WIDTHxHEIGHT with sides of {LEAST} to {MOST} px and at most {MOST_PIXELS:,} px in all"
 
+_SIDE = "(1[6-9]|[2-9][0-9]|[1-9][0-9]{2}|1[0-6][0-9]{2}|17[0-8][0-9]|179[0-2])"
+PATTERN = f"^(auto|{_SIDE}x{_SIDE})$"
+"""What `size_of` takes, for descriptions; that there are MOST_PIXELS at most, it does not say."""
+
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
 
 

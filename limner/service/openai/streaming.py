@@ -17,7 +17,6 @@ from ...answers import ImageLink, JobView, StepNote
 from ...errors import LimnerError
 from ..events import STILL_HERE
 from ..following import feed_of
-from ..service import Service
 from .drawing import Order, file_of, note
 from .ends import error_at_end
 from .formats import file_of as picture_file
@@ -28,20 +27,21 @@ from .told import Completed, PartialImage
 Kind = Literal["image_generation", "image_edit"]
 
 
-async def streamed(service: Service, order: Order, kind: Kind, partial_images: int) -> AsyncIterator[bytes]:
+async def streamed(order: Order, kind: Kind, partial_images: int) -> AsyncIterator[bytes]:
     """Server-sent events: up to `partial_images` of each picture on its way, each picture when it is done, and an
     error where the job ends without.
 
     Partial images are spread evenly over the steps; who reads slowly, or asks a model of few steps, gets fewer.
     """
     try:
-        async for event in _events(service, order, kind, partial_images):
+        async for event in _events(order, kind, partial_images):
             yield event
     except LimnerError as error:  # the answer has begun, so that only the stream can tell
         yield _error(error_of(503, f"job {order.job.id}: {error}"))
 
 
-async def _events(service: Service, order: Order, kind: Kind, partial_images: int) -> AsyncIterator[bytes]:
+async def _events(order: Order, kind: Kind, partial_images: int) -> AsyncIterator[bytes]:
+    service = order.desk.service
     job, feed = await run_in_threadpool(feed_of, service, order.job.id)
     shares: dict[int, _Shares] = {}
     async for message in feed.messages(0):
@@ -54,7 +54,7 @@ async def _events(service: Service, order: Order, kind: Kind, partial_images: in
                 yield await run_in_threadpool(_partial, order, kind, step, step.preview, share.take(step))
         elif message.kind == "image":
             image = ImageLink.model_validate_json(message.data)
-            yield await run_in_threadpool(_completed, service, order, kind, image)
+            yield await run_in_threadpool(_completed, order, kind, image)
         elif message.kind == "succeeded":
             return
         elif message.kind in ("failed", "cancelled"):
@@ -102,10 +102,10 @@ def _partial(order: Order, kind: Kind, step: StepNote, preview: str, index: int)
     return _event(event.type, event)
 
 
-def _completed(service: Service, order: Order, kind: Kind, image: ImageLink) -> bytes:
+def _completed(order: Order, kind: Kind, image: ImageLink) -> bytes:
     event = Completed(
         type=f"{kind}.completed",
-        b64_json=base64.b64encode(file_of(service, order, image.id)).decode(),
+        b64_json=base64.b64encode(file_of(order, image.id)).decode(),
         created_at=int(time.time()),
         output_format=order.look.format,
         quality=order.quality,

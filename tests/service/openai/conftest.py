@@ -46,10 +46,10 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, answers_to: frozenset[str] = frozenset()) -> Iterator[Server]:
     """A service where three jobs may wait and one is drawn at a time."""
     studio = FakeStudio()
-    app = create_app(folder, studio, queue_limit=3, parallel=1, drain_seconds=0.2)
+    app = create_app(folder, studio, queue_limit=3, parallel=1, drain_seconds=0.2, answers_to=answers_to)
     with running(app) as address:
         httpx.get(f"{address}/healthz")  # answered once the service has started
         yield Server(f"{address}/v1", studio, app.state.service)

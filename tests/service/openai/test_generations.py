@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,11 @@ import openai
 import pytest
 from PIL import Image
 
-from .conftest import Server
+from limner.errors import InvalidInput
+from limner.service.openai.models import further_names
+
+from ..fake_studio import FakeStudio
+from .conftest import Server, serving
 
 PROMPT = "a red apple on a wooden table"
 COLOUR = (7, 0, 99)  # what the fake studio draws with the seed 7
@@ -194,3 +199,21 @@ def test_models_are_listed_and_named(asking: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
         asking.models.retrieve("gpt-image-2")
     assert refused.value.code == "model_not_found" and "storybook" in refused.value.message
+
+
+def test_the_served_model_answers_to_names_of_others(tmp_path: Path) -> None:
+    with serving(tmp_path, frozenset({"gpt-image-2"})) as server, server.client() as client:
+        answer = client.images.generate(prompt=PROMPT, model="gpt-image-2")
+        assert answer.data is not None and note(answer.data[0])["model"] == "storybook"
+        assert [model.id for model in client.models.list()] == ["gpt-image-2", "storybook"]
+        assert client.models.retrieve("gpt-image-2").id == "gpt-image-2"
+        with pytest.raises(openai.NotFoundError):
+            client.images.generate(prompt=PROMPT, model="gpt-image-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("storybook", "leave it out"), ("GPT 4", "cannot be"), ("a@b", "cannot be")]
+)
+def test_a_name_that_the_served_model_cannot_have(name: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        further_names([name], FakeStudio().models())

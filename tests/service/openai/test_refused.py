@@ -176,6 +176,21 @@ def test_a_client_that_leaves_does_not_end_its_job(server: Server) -> None:
         assert "event: succeeded" in "".join(events.iter_text())
 
 
+def test_who_comes_back_with_the_same_idempotency_key_gets_the_same_job(server: Server) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    server.studio.gate.clear()
+    with server.client() as client, pytest.raises(openai.APITimeoutError):
+        client.images.generate(prompt=PROMPT, timeout=0.5, extra_headers=headers)
+    job = _first_job(server)
+    server.studio.gate.set()
+    with server.client(retries=9) as client:
+        answer = client.images.generate(prompt=PROMPT, extra_headers=headers)
+        with pytest.raises(openai.BadRequestError, match="another request"):
+            client.images.generate(prompt="something else", extra_headers=headers)
+    assert answer.data is not None and answer.data[0].model_dump()["limner"]["job"] == job
+    assert len(httpx.get(f"{server.url}/jobs").json()["jobs"]) == 1
+
+
 def _first_job(server: Server) -> str:
     """The one job there is, as soon as it is there."""
     while True:
