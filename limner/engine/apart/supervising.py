@@ -91,10 +91,9 @@ class Supervisor:
 
     def _watch(self, process: EngineProcess) -> str | None:
         """Wait until it has ended or has to; why, where it has not ended by itself."""
-        rules = self._rules
-        tick = min(1.0, rules.silence / 4)
         while True:
-            process.changed.wait(tick)
+            rules = self._rules
+            process.changed.wait(min(1.0, rules.silence / 4))
             process.changed.clear()
             if process.ended or self._closing.is_set():
                 return None
