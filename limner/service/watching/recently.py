@@ -130,7 +130,9 @@ class Recently:
             if not self._seconds or self._seconds[-1][0] != now:
                 self._seconds.append((now, Counter()))
                 self._forget(now)
-            self._seconds[-1][1].update(happened)  # type: ignore[arg-type]
+            counts = self._seconds[-1][1]
+            for name, count in happened.items():
+                counts[name] += count  # type: ignore[index]
 
     def _forget(self, now: int) -> None:
         while self._seconds and self._seconds[0][0] <= now - SECONDS:
