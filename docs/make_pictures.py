@@ -121,9 +121,11 @@ def words() -> None:
 
 
 def layout() -> None:
-    """The sentences of the documentation above the three channels of their latents that say where subjects are."""
+    """The sentences of the documentation above channels of their latents that say what stands where."""
     import torch
     from diffusers import StableDiffusionPipeline
+
+    from limner.families.diffusion.layout import CHANNELS
 
     model = Registry(OUT).find("storybook")
     pipeline = StableDiffusionPipeline.from_pretrained(model.path)
@@ -140,7 +142,8 @@ def layout() -> None:
     with torch.no_grad():
         pictures = ((pipeline.vae.decode(latents).sample.clamp(-1, 1) + 1) * 127.5).byte()
     rows = [pictures.permute(0, 2, 3, 1).numpy()]
-    for channel in latents[:, -3:].unbind(1):
+    first = latents.shape[1] - CHANNELS
+    for channel in latents[:, first : first + 5].unbind(1):  # share, x, y, and two of the code of a kind
         grey = ((channel - channel.min()) / (channel.max() - channel.min()) * 255).byte().numpy()
         rows.append(np.repeat(np.repeat(grey, 8, 1), 8, 2)[..., None].repeat(3, 3))
     sheet = np.concatenate([np.concatenate(list(row), 1) for row in rows])

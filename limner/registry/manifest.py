@@ -87,10 +87,17 @@ class Preview(_Part):
 
 
 class Layout(_Part):
-    """Mean and deviation of the further latent channels that say where subjects are, where a model has them."""
+    """The further latent channels that say where which subject stands, where a model has them.
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    Mean and deviation of each channel, the names of the kinds of subject that have a code of their own, in the order
+    of their codes, and how many drawings of a kind are told apart. A model may have the first of the channels alone,
+    which say where subjects are and not which.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    names: tuple[str, ...] = ()
+    drawings: int = 1
 
 
 class Size(_Part):

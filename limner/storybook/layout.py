@@ -29,6 +29,12 @@ class Placed:
     side: float
     grounded: bool
 
+    @property
+    def frame(self) -> tuple[float, float, float, float]:
+        """The square that the drawing was made in: left, top, right, bottom as shares of the picture."""
+        left, top, side = (round(value, 4) for value in (self.left, self.top, self.side))
+        return left, top, round(left + side, 4), round(top + side, 4)
+
 
 def _placed(
     rng: Rng, k: int, thing: Thing, cx: float, base: float, side: float, drawing: int, grounded: bool

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -20,7 +22,8 @@ from ..data.captioned import Item
 from ..data.pictures import load_mask, load_picture
 
 _UNNAMED = "subject"
-_BOXES = 8
+_MOST = 8
+PLACING = ("left", "top", "right", "bottom", "kind", "drawing", "pose", "facing")
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,13 @@ class PictureArrays:
     """Pictures, and where which kind of subject is; all memory-mapped.
 
     `pictures` (N, S, S, 3) uint8; `subjects` (N, S, S) uint8: 0 is background, k shows the kind `names[k - 1]`, the
-    first of which is "subject" for all that have no name; `boxes` (N, 8, 4) float32 are the visible boxes of the
-    first eight subjects, left, top, right, bottom as shares of the picture, NaN where there are fewer;
-    `identity` tells these pictures from all others.
+    first of which is "subject" for all that have no name; `placings` (N, 8, 8) float32 say of the first eight subjects
+    how each stands, as `placing` does, NaN where there are fewer; `identity` tells these pictures from all others.
     """
 
     pictures: NDArray[np.uint8]
     subjects: NDArray[np.uint8]
-    boxes: NDArray[np.float32]
+    placings: NDArray[np.float32]
     names: tuple[str, ...]
     identity: str
 
@@ -51,30 +53,63 @@ def subject_names(items: Sequence[Item]) -> tuple[str, ...]:
 
 def drawn_subjects(item: Item) -> list[str]:
     """The names of the subjects of a picture, in the order of its mask's values; "subject" where one has none."""
-    told = item.attributes.get("subjects")
-    if not isinstance(told, list):
-        return []
-    names = [each.get("subject") if isinstance(each, dict) else None for each in told]
+    names = [each.get("subject") for each in _told(item)]
     return [name if isinstance(name, str) and name else _UNNAMED for name in names]
+
+
+def _told(item: Item) -> list[dict[str, Any]]:
+    """What a set tells of each subject of a picture, in the order of its mask's values."""
+    told = item.attributes.get("subjects")
+    return [each if isinstance(each, dict) else {} for each in told] if isinstance(told, list) else []
+
+
+def placing(told: Mapping[str, Any], kind: int, visible: tuple[float, ...]) -> tuple[float, ...]:
+    """How a subject stands in its picture, by the names in `PLACING`.
+
+    First the square or box that it was drawn in, as shares of the picture: what `told` says under "frame", else
+    `visible`, the box that is seen of it. Then its kind; which of several drawings of that kind it is, from 0
+    ("drawing"); its pose, -1 to 1 ("pose"); 1, or -1 where it is "mirrored". What is not told is 0, and not mirrored.
+    """
+    frame = told.get("frame")
+    numbers = isinstance(frame, list | tuple) and len(frame) == 4 and all(_finite(each) for each in frame)
+    box = tuple(float(each) for each in frame) if numbers and frame is not None else visible
+    if not (box[2] > box[0] and box[3] > box[1]):
+        box = visible
+    drawing, pose = (told.get(name) for name in ("drawing", "pose"))
+    return (
+        *box,
+        float(kind),
+        float(min(max(int(drawing), 0), 254)) if _finite(drawing) else 0.0,
+        min(max(float(pose), -1.0), 1.0) if _finite(pose) else 0.0,
+        -1.0 if told.get("mirrored") is True else 1.0,
+    )
+
+
+def _finite(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def shown_subjects(
     item: Item, names: tuple[str, ...], width: int, height: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Which kind of subject each pixel shows (height, width), and the boxes (8, 4), as in `PictureArrays`."""
-    boxes = np.full((_BOXES, 4), np.nan, np.float32)
+    """Which kind of subject each pixel shows (height, width), and how subjects stand (8, 8), as in `PictureArrays`."""
+    placings = np.full((_MOST, len(PLACING)), np.nan, np.float32)
     if item.mask is None:
-        return np.zeros((height, width), np.uint8), boxes
+        return np.zeros((height, width), np.uint8), placings
     kinds = np.ones(256, np.uint8)
     kinds[0] = 0
+    told = _told(item)
     for k, name in enumerate(drawn_subjects(item)[:255], 1):
         kinds[k] = names.index(name) + 1 if name in names else 1
     mask = load_mask(item.mask, width, height)
-    for k, value in enumerate(np.unique(mask[mask > 0])[:_BOXES]):
+    for k, value in enumerate(np.unique(mask[mask > 0])[:_MOST]):
         ys, xs = np.nonzero(mask == value)
         left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
-        boxes[k] = left / width, top / height, right / width, bottom / height
-    return kinds[mask], boxes
+        visible = (left / width, top / height, right / width, bottom / height)
+        # a frame is told of the whole picture, and of a picture that is cut to a box nobody knows where it lies
+        said = told[value - 1] if value <= len(told) and item.box is None else {}
+        placings[k] = placing(said, int(kinds[value]), visible)
+    return kinds[mask], placings
 
 
 def cell_shares(shown: NDArray[np.uint8], factor: int) -> NDArray[np.float16]:
@@ -97,7 +132,7 @@ def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         boxed = f" {item.box}" if item.box else ""
-        digest.update(f"{stamps} {drawn_subjects(item)}{boxed}\n".encode())
+        digest.update(f"{stamps} {_told(item)}{boxed}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -107,7 +142,8 @@ def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[s
     identity = _identity(items, size, names)
     stem = cache / f"pictures-{identity}"
     count, parts = len(items), {
-        "rgb": (np.uint8, (size, size, 3)), "subjects": (np.uint8, (size, size)), "boxes": (np.float32, (_BOXES, 4)),
+        "rgb": (np.uint8, (size, size, 3)), "subjects": (np.uint8, (size, size)),
+        "placings": (np.float32, (_MOST, len(PLACING))),
     }  # fmt: skip
     files = [stem.with_suffix(f".{part}.npy") for part in parts]
     if not files[-1].exists():
@@ -124,8 +160,8 @@ def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[s
         for array, source, target in zip(arrays, partials, files, strict=True):
             array.flush()
             source.rename(target)
-    pictures, subjects, boxes = (np.load(file, mmap_mode="r") for file in files)
-    return PictureArrays(pictures, subjects, boxes, names, identity)
+    pictures, subjects, placings = (np.load(file, mmap_mode="r") for file in files)
+    return PictureArrays(pictures, subjects, placings, names, identity)
 
 
 def order(count: int, seed: int, first: int, size: int) -> NDArray[np.int64]:

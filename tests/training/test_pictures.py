@@ -12,7 +12,7 @@ from PIL import Image
 
 from limner.data.captioned import Item
 from limner.pictures import PictureError
-from limner.training.pictures import order, picture_arrays, subject_names
+from limner.training.pictures import order, picture_arrays, placing, subject_names
 
 
 @given(st.integers(1, 50), st.integers(0, 9), st.integers(0, 200), st.integers(1, 40))
@@ -49,9 +49,10 @@ def test_pictures_and_subjects_are_read_once(tmp_path: Path) -> None:
     assert not arrays.subjects[0].any()
     assert (arrays.subjects[1][:20, :14] == 3).all() and not arrays.subjects[1][:20, 18:].any()
     assert (arrays.subjects[1][30:] == 2).all() and (arrays.subjects[2][30:] == 3).all()
-    assert np.isnan(arrays.boxes[0]).all() and np.isnan(arrays.boxes[1, 2:]).all()
+    assert np.isnan(arrays.placings[0]).all() and np.isnan(arrays.placings[1, 2:]).all()
     # the middle square of 96 x 64 pixels is left at 16: the first subject is half of the rest, above the second
-    assert arrays.boxes[1, :2].ravel().tolist() == pytest.approx([0, 0, 0.5, 0.875, 0, 0.875, 1, 1])
+    assert arrays.placings[1, 0].tolist() == pytest.approx([0, 0, 0.5, 0.875, 3, 0, 0, 1])
+    assert arrays.placings[1, 1].tolist() == pytest.approx([0, 0.875, 1, 1, 2, 0, 0, 1])
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
     picture_arrays(items, 32, tmp_path / "cache", names)
     assert before == {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
@@ -97,3 +98,23 @@ def test_a_picture_is_what_lies_in_its_box(tmp_path: Path) -> None:
     arrays = picture_arrays([boxed], 32, tmp_path / "cache", ())
     assert (arrays.pictures == 250).all()
     assert picture_arrays([whole], 32, tmp_path / "cache", ()).pictures.min() < 20
+
+
+def test_what_a_set_tells_of_a_subject_is_how_it_stands() -> None:
+    told = {"frame": [0.1, 0.2, 0.5, 0.6], "drawing": 2, "pose": -0.5, "mirrored": True}
+    assert placing(told, 4, (0.0, 0.0, 1.0, 1.0)) == (0.1, 0.2, 0.5, 0.6, 4.0, 2.0, -0.5, -1.0)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"frame": None, "drawing": None, "pose": None, "mirrored": None},
+        {"frame": [0.5, 0.5, 0.5, 0.9], "drawing": -3, "pose": "left", "mirrored": 1},
+        {"frame": [0, 1], "drawing": float("nan")},
+        {"frame": [0, 0, float("inf"), 1], "pose": float("nan")},
+        {"frame": "abcd", "drawing": "two"},
+    ],
+)
+def test_what_is_not_told_or_makes_no_sense_is_as_seen(told: dict[str, object]) -> None:
+    assert placing(told, 1, (0.0, 0.25, 0.5, 1.0)) == (0.0, 0.25, 0.5, 1.0, 1.0, 0.0, 0.0, 1.0)

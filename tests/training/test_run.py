@@ -36,6 +36,11 @@ batch_size = 4
 crop = 32
 whole_from = 0.5
 warmup = 1
+[decoder]
+steps = 2
+batch_size = 2
+crop = 32
+whole_from = 0.5
 [denoiser]
 channels = [16, 32]
 heads = 2

@@ -57,6 +57,32 @@ def set_posterior(vae: AutoencoderKL, logvar: float) -> None:
     vae.quant_conv.bias[channels:] = logvar
 
 
+def squares(
+    subjects: NDArray[np.uint8],
+    chosen: NDArray[np.int64],
+    side: int,
+    factor: int,
+    rng: np.random.Generator,
+    first: int,
+) -> list[tuple[int, int, int]]:
+    """Of each chosen picture a square of `side` pixels, as (picture, top, left): every second one, by its place in the
+    run from `first` on, around a subject, the others anywhere, on whole multiples of the factor.
+
+    `subjects` (N, H, W) are 0 where there is background.
+    """
+    found = []
+    for k, example in enumerate(chosen.tolist()):
+        shown = subjects[example]
+        room = shown.shape[0] - side
+        y, x = rng.integers(0, room + 1, 2)
+        inside = np.flatnonzero(shown) if (first + k) % 2 else np.empty(0)
+        if len(inside):
+            cy, cx = divmod(int(inside[rng.integers(len(inside))]), shown.shape[1])
+            y, x = np.clip((cy - side // 2, cx - side // 2), 0, room)
+        found.append((example, int(y) // factor * factor, int(x) // factor * factor))
+    return found
+
+
 class AutoencoderStage:
     """The loop's view of the autoencoder."""
 
@@ -91,23 +117,15 @@ class AutoencoderStage:
         return to_tensor(pictures).to(device), weight.to(device), kinds.to(device)
 
     def _crops(self, step: int, first: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Squares around subjects (every second one) or anywhere, on whole multiples of the factor."""
-        side, factor = self.recipe.crop, self.factor
+        side = self.recipe.crop
         rng = np.random.Generator(np.random.SFC64([self.seed, step, first]))
         chosen = order(len(self.train.pictures), self.seed, first, size)
-        pictures, subjects = [], []
-        for k, example in enumerate(chosen):
-            shown = self.train.subjects[example]
-            room = shown.shape[0] - side
-            y, x = rng.integers(0, room + 1, 2)
-            inside = np.flatnonzero(shown) if (first + k) % 2 else np.empty(0)
-            if len(inside):
-                cy, cx = divmod(int(inside[rng.integers(len(inside))]), shown.shape[1])
-                y, x = np.clip((cy - side // 2, cx - side // 2), 0, room)
-            y, x = y // factor * factor, x // factor * factor
-            pictures.append(self.train.pictures[example, y : y + side, x : x + side])
-            subjects.append(shown[y : y + side, x : x + side])
-        return self._tensors(np.stack(pictures), np.stack(subjects))
+        found = squares(self.train.subjects, chosen, side, self.factor, rng, first)
+        pictures, subjects = (
+            np.stack([each[k, y : y + side, x : x + side] for k, y, x in found])
+            for each in (self.train.pictures, self.train.subjects)
+        )
+        return self._tensors(pictures, subjects)
 
     def _batch(self, step: int, first: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
         whole = self.train.pictures.shape[1]

@@ -1,10 +1,11 @@
-"""Further channels of the latents that say where subjects are: the denoiser plans a picture before it paints it.
+"""Further channels of the latents that say what stands where: the denoiser plans a picture before it paints it.
 
-Beside what the autoencoder makes of a picture, every latent tells how much of it a subject fills, and where in that
-subject's box it lies. These three fields are smooth, so that they are settled while there is still much noise, and what
-a latent shows follows from them and the text alone, without a look around. Features that are diffused along
+Beside what the autoencoder makes of a picture, every latent tells how much of it a subject fills, where in that
+subject's own frame it lies, and a code of what that subject is: its kind, which drawing of the kind, its pose. These
+fields are smooth or constant over a subject, so that they are settled while there is still much noise, and what a
+latent shows follows from them and the text alone, without a look around. Features that are diffused along
 with the latents for their own sake are from Kouzelis et al. (2025, "ReDi"), coordinates within an object from
-Wang et al. (2019, "NOCS"). The decoder does not read these channels; the encoder guesses them.
+Wang et al. (2019, "NOCS"). The decoder reads these channels too (`decoder_stage.py`); the encoder guesses them.
 """
 
 from __future__ import annotations
@@ -21,24 +22,52 @@ from torch.nn import functional
 from ...errors import InvalidInput
 from ...registry.manifest import Layout
 
-CHANNELS = 3
+_CODE = 5  # channels of the code of a kind
+CHANNELS = 3 + _CODE + 2 + 1
+"""Share filled; x, y; the kind's code; cosine and sine of the drawing; pose."""
+
+CODES = slice(3, CHANNELS)
+"""Which of the layout channels say what a subject is; those before say where it is."""
+
 _AT_ONCE = 32
 _DECODES = "decoder.conv_in.weight"
 _LOGVAR = -4.0  # of the new channels' posterior
-_REACH = 1.25  # how far beyond its box, in halves of the box, a subject still gives coordinates
+_REACH = 1.25  # how far beyond its frame, in halves of the frame, a subject still tells of itself
 
 
-def layout(boxes: NDArray[np.float32], cells: NDArray[np.float16]) -> NDArray[np.float32]:
-    """The layout channels (N, 3, h, w) of pictures: share filled, then x and y within the box of the nearest subject.
+def kind_codes(count: int) -> NDArray[np.float32]:
+    """Points (1 + count, 5) on the unit sphere, far from each other; the first, of what has no name, is its middle.
 
-    `boxes` (N, K, 4) as in `PictureArrays`; `cells` (N, h, w) the share of each latent that shows a subject. The
-    share is scaled to -1..1; coordinates run from -1 to 1 over the box, and are 0 away from every box.
+    Random points that push each other away, the same every time (Thomson's problem, by gradient).
+    """
+    points = np.random.Generator(np.random.SFC64([_CODE, count])).standard_normal((count, _CODE))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    for _ in range(300 if count > 1 else 0):
+        apart = points[:, None] - points[None]  # (count, count, 5)
+        near = np.linalg.norm(apart, axis=2) + np.eye(count)
+        push = (apart / near[..., None] ** 4).sum(1)
+        points += 0.05 * push / np.linalg.norm(push, axis=1, keepdims=True).max()
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return np.concatenate([np.zeros((1, _CODE)), points]).astype(np.float32)
+
+
+def layout(
+    placings: NDArray[np.float32], cells: NDArray[np.float16], names: tuple[str, ...], drawings: int
+) -> NDArray[np.float32]:
+    """The layout channels (N, CHANNELS, h, w) of pictures, of the subject that is nearest to each cell.
+
+    `placings` (N, K, 8) as in `PictureArrays`, with kinds by `names`, the first of which is what has no name;
+    `cells` (N, h, w) the share of each latent that shows a subject. The share is scaled to -1..1; coordinates run from
+    -1 to 1 over the frame, x the other way in a mirrored one; away from every frame all but the share is 0.
     """
     h, w = cells.shape[1:]
-    middle = (boxes[..., :2] + boxes[..., 2:]) / 2  # (N, K, 2)
-    half = np.maximum((boxes[..., 2:] - boxes[..., :2]) / 2, 1e-3)
-    x = ((np.arange(w) + 0.5) / w - middle[..., 0, None]) / half[..., 0, None]  # (N, K, w)
-    y = ((np.arange(h) + 0.5) / h - middle[..., 1, None]) / half[..., 1, None]
+    left, top, right, bottom, kind, drawing, pose, facing = np.moveaxis(placings, 2, 0)  # (N, K) each
+    x = ((np.arange(w) + 0.5) / w - (left + right)[..., None] / 2) / np.maximum((right - left) / 2, 1e-3)[
+        ..., None
+    ]
+    y = ((np.arange(h) + 0.5) / h - (top + bottom)[..., None] / 2) / np.maximum((bottom - top) / 2, 1e-3)[
+        ..., None
+    ]
     far = np.maximum(
         np.abs(y)[..., :, None], np.abs(x)[..., None, :]
     )  # (N, K, h, w), NaN where no subject is
@@ -46,48 +75,63 @@ def layout(boxes: NDArray[np.float32], cells: NDArray[np.float16]) -> NDArray[np
     nearest = far.argmin(1)  # (N, h, w)
     n, rows, columns = np.ogrid[: len(cells), :h, :w]
     within = far.min(1) <= _REACH
-    return np.stack(
+    known = np.nan_to_num(kind).astype(int) - 1  # row of the code
+    angle = 2 * np.pi * np.nan_to_num(drawing) / drawings
+    turned = np.where(drawings > 1, 1.0, 0.0) * (known > 0)
+    told = np.concatenate(
         [
-            2 * cells.astype(np.float32) - 1,
-            np.where(within, x[n, nearest, columns], 0),
-            np.where(within, y[n, nearest, rows], 0),
+            kind_codes(max(len(names) - 1, 0))[np.maximum(known, 0)],
+            np.stack([turned * np.cos(angle), turned * np.sin(angle), np.nan_to_num(pose)], -1),
+        ],
+        -1,
+    )  # (N, K, CHANNELS - 3)
+    said = np.where(within[..., None], told[n, nearest], 0)  # (N, h, w, CHANNELS - 3)
+    return np.concatenate(
+        [
+            2 * cells.astype(np.float32)[:, None] - 1,
+            np.where(within, (x * np.nan_to_num(facing)[..., None])[n, nearest, columns], 0)[:, None],
+            np.where(within, y[n, nearest, rows], 0)[:, None],
+            np.moveaxis(said, 3, 1),
         ],
         1,
     ).astype(np.float32)
 
 
-def check_boxes(boxes: NDArray[np.float32]) -> None:
+def check_placings(placings: NDArray[np.float32]) -> None:
     """Raise InvalidInput where no picture has a subject to tell the place of."""
-    if np.isnan(boxes).all():
+    if np.isnan(placings).all():
         raise InvalidInput(
             "denoiser.layout needs masks of subjects, and no training picture has one", "denoiser.layout"
         )
 
 
-def scale_of(channels: NDArray[np.float32]) -> Layout:
-    """Mean and deviation of each layout channel over a training set (N, 3, h, w)."""
+def scale_of(channels: NDArray[np.float32], names: tuple[str, ...], drawings: int) -> Layout:
+    """What `layout` made of a training set (N, CHANNELS, h, w), and mean and deviation of each channel over it."""
     mean, std = channels.mean((0, 2, 3)), np.maximum(channels.std((0, 2, 3)), 1e-3)
-    return Layout.model_validate({"mean": mean.tolist(), "std": std.tolist()})
+    return Layout(mean=tuple(mean.tolist()), std=tuple(std.tolist()), names=names, drawings=drawings)
 
 
 def standardised(channels: NDArray[np.float32], scale: Layout) -> NDArray[np.float16]:
-    """Layout channels (..., 3, h, w) as a denoiser reads them: of mean 0 and deviation 1 where `scale` is from."""
+    """Layout channels (..., CHANNELS, h, w) as a denoiser reads them: mean 0, deviation 1 in the set of `scale`.
+
+    Of a model that has fewer of them, those.
+    """
     mean, std = (np.array(each, np.float32)[:, None, None] for each in (scale.mean, scale.std))
-    return ((channels - mean) / std).astype(np.float16)
+    return ((channels[..., : len(mean), :, :] - mean) / std).astype(np.float16)
 
 
 @torch.no_grad()
 def widened(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> AutoencoderKL:
-    """The autoencoder with three further latent channels, which its decoder does not read.
+    """The autoencoder with further latent channels, which its decoder does not read yet.
 
     Its encoder guesses them by least squares from `pictures` (N, 3, H, W) and what the new channels should be there,
-    `channels` (N, 3, h, w). Everything else stays as it was.
+    `channels` (N, CHANNELS, h, w). Everything else stays as it was.
     """
     width = vae.config.latent_channels
     made = AutoencoderKL.from_config(dict(vae.config) | {"latent_channels": width + CHANNELS}).to(vae.device)
     weights = made.state_dict()
     for name, narrow in vae.state_dict().items():
-        at = _kept(name, width)
+        at = _kept(name, width, CHANNELS)
         if at is None:
             weights[name] = narrow
         else:
@@ -102,25 +146,32 @@ def widened(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> Autoencod
     return made.eval().requires_grad_(False)
 
 
-def is_widened(weights: Mapping[str, Tensor], width: int) -> bool:
-    """Whether these are the weights of what `widened` makes of an autoencoder of `width` latent channels."""
-    kernel = weights[_DECODES]
-    return kernel.shape[1] == width + CHANNELS and not bool(kernel[:, width:].any())
-
-
 def narrowed(weights: Mapping[str, Tensor], width: int) -> dict[str, Tensor]:
-    """The weights that `widened` was given, of an autoencoder of `width` latent channels."""
-    found = {}
+    """The weights of a widened autoencoder without what its layout channels have added, of `width` latent channels."""
+    further, found = weights[_DECODES].shape[1] - width, {}
     for name, wide in weights.items():
-        at = _kept(name, width)
+        at = _kept(name, width, further)
         found[name] = wide if at is None else wide[at]
     return found
 
 
-def _kept(name: str, width: int) -> tuple[Tensor | slice, ...] | None:
+@torch.no_grad()
+def take_decoder(vae: AutoencoderKL, weights: Mapping[str, Tensor]) -> bool:
+    """Give a widened autoencoder the decoder of another that reads as many channels, and say whether it could."""
+    own = vae.state_dict()
+    decoder = {
+        name: each for name, each in weights.items() if name.startswith(("decoder.", "post_quant_conv."))
+    }
+    fits = all(name in own and own[name].shape == each.shape for name, each in decoder.items())
+    if fits:
+        vae.load_state_dict({name: each.to(own[name]) for name, each in decoder.items()}, strict=False)
+    return fits
+
+
+def _kept(name: str, width: int, further: int) -> tuple[Tensor | slice, ...] | None:
     """Where a weight of the narrow autoencoder lies in the wide one; None where both are of one shape."""
     means = torch.arange(width)
-    both = torch.cat([means, means + width + CHANNELS])  # then come the logarithms of the variances
+    both = torch.cat([means, means + width + further])  # then come the logarithms of the variances
     part = name.rpartition(".")[0]
     if part == "encoder.conv_out":
         return (both,)
@@ -134,7 +185,7 @@ def _kept(name: str, width: int) -> tuple[Tensor | slice, ...] | None:
 
 
 def _fitted(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
-    """Kernel (3, D, 3, 3) and bias (3,) that make the channels out of what the encoder's last convolution reads."""
+    """Kernel (CHANNELS, D, 3, 3) and bias (CHANNELS,) that make the channels of what the last convolution reads."""
     seen: list[Tensor] = []
     hook = vae.encoder.conv_out.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     square, product = torch.zeros(()), torch.zeros(())
@@ -146,5 +197,5 @@ def _fitted(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> tuple[Ten
         product = product + rows.T @ channels[at : at + _AT_ONCE].to(rows).permute(0, 2, 3, 1).flatten(0, 2)
     hook.remove()
     ridge = 1e-4 * square.diagonal().mean() * torch.eye(len(square), device=square.device)
-    found = torch.linalg.solve((square + ridge).double(), product.double()).float()  # (9 D + 1, 3)
+    found = torch.linalg.solve((square + ridge).double(), product.double()).float()  # (9 D + 1, CHANNELS)
     return found[:-1].T.unflatten(1, (-1, 3, 3)), found[-1]

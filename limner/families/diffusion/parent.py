@@ -6,10 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
-from diffusers import AutoencoderKL
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from rich.console import Console
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from . import layout
 from .checkpoint.reading import WEIGHTS
@@ -20,6 +21,8 @@ _TELLING = {
     "text_encoder": ("num_attention_heads", "hidden_act", "num_hidden_layers"),
 }
 
+_LATENT_SIDED = ("conv_in.weight", "conv_out.weight", "conv_out.bias")
+
 console = Console()
 
 
@@ -27,15 +30,22 @@ def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
     """Give `network` the weights of a part of the model directory `parent`, and say whether it could take them.
 
     `part` is vae, unet or text_encoder. Names and shapes of all weights must agree, and what their shapes do not
-    tell (heads, groups, activations); else nothing is taken.
+    tell (heads, groups, activations); else nothing is taken. An autoencoder without layout channels takes
+    one that has them, a denoiser one that has fewer channels, the further ones of which begin at zero.
     """
-    found = load_file(parent / part / f"{WEIGHTS[part]}.safetensors")
+    found = parent_weights(parent, part)
     own = network.state_dict()
     config = json.loads((parent / part / "config.json").read_text())
-    if isinstance(network, AutoencoderKL):
-        width = network.config.latent_channels
-        if layout.is_widened(found, width):
-            found = layout.narrowed(found, width)
+    if (
+        isinstance(network, AutoencoderKL)
+        and config.get("latent_channels", 0) > network.config.latent_channels
+    ):
+        found = layout.narrowed(found, network.config.latent_channels)
+    if isinstance(network, UNet2DConditionModel):
+        found = {
+            name: _with_zeros(weight, own[name]) if name in _LATENT_SIDED else weight
+            for name, weight in found.items()
+        }
     fits = {name: weight.shape for name, weight in found.items()} == {
         name: weight.shape for name, weight in own.items()
     } and all(_plain(getattr(network.config, key, None)) == _plain(config.get(key)) for key in _TELLING[part])
@@ -46,6 +56,21 @@ def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
         + (f"goes on from {parent}" if fits else f"starts afresh, that of {parent} is built otherwise")
     )
     return fits
+
+
+def parent_weights(parent: Path, part: str) -> dict[str, Tensor]:
+    """All weights of a part of the model directory `parent`, by name."""
+    found: dict[str, Tensor] = load_file(parent / part / f"{WEIGHTS[part]}.safetensors")
+    return found
+
+
+def _with_zeros(weight: Tensor, like: Tensor) -> Tensor:
+    """`weight` in the shape of `like`, zero beyond its own; as it is where that one is smaller."""
+    if weight.ndim != like.ndim or any(a > b for a, b in zip(weight.shape, like.shape, strict=True)):
+        return weight
+    made = torch.zeros(like.shape, dtype=weight.dtype)
+    made[tuple(slice(length) for length in weight.shape)] = weight
+    return made
 
 
 def _plain(value: object) -> object:

@@ -25,9 +25,11 @@ class Autoencoder(Optimisation):
     must give the picture halved in size (Skorokhodov et al., 2025); with `subject_weight`, a small head must
     read off each latent which kind of subject it shows, where the set has masks and names them.
     Until `whole_from` of the steps it learns on squares of `crop` pixels, half of them around a subject, then
-    on whole pictures, as many fewer a step as they are larger.
+    on whole pictures, as many fewer a step as they are larger. With no `steps` it stays as it is in the model that
+    training starts from.
     """
 
+    steps: Annotated[int, Field(ge=0, le=10_000_000)]
     channels: Channels = (16, 32, 64, 128)
     layers: Annotated[int, Field(ge=1, le=4)] = 1
     latent_channels: Annotated[int, Field(ge=1, le=64)] = 8
@@ -61,6 +63,22 @@ class Autoencoder(Optimisation):
         return self
 
 
+class Decoder(Optimisation):
+    """How the decoder learns to read the layout channels, where the denoiser has them (`denoiser.layout`).
+
+    It learns on squares of `crop` pixels until `whole_from` of the steps, then on whole pictures, with the loss of
+    the autoencoder. Half of its latents are blurred by up to all of their surroundings and noised by up to
+    `roughness` of their deviation, their layout by up to `shake`.
+    """
+
+    edge_weight: Weight = 1.0
+    mask_weight: Weight = 3.0
+    roughness: Weight = 0.6
+    shake: Weight = 0.2
+    crop: Annotated[int, Field(ge=16, le=1024)] = 64
+    whole_from: Share = 0.8
+
+
 class Denoiser(Optimisation):
     """The denoiser (diffusers' UNet2DConditionModel) and its text encoder (transformers' CLIPTextModel).
 
@@ -71,8 +89,8 @@ class Denoiser(Optimisation):
     For the first `simple_until` of the steps only pictures with one subject are shown, where the set says
     how many there are. With `pooled_text` the text as a whole also reaches every block, through the timestep's
     embedding; with `subject_weight` a head on the UNet's last but one level must tell where which kind of subject
-    will be, where the set has masks and names them. With `layout` the latents get three further channels that say where
-    subjects are, which the set's masks tell (`families/diffusion/layout.py`).
+    will be, where the set has masks and names them. With `layout` the latents get further channels that say what stands
+    where, which the set's masks and what it tells of their subjects say (`families/diffusion/layout.py`).
     """
 
     channels: Channels = (64, 128, 192)
@@ -122,9 +140,14 @@ class Training(Recipe):
     """A model trained from pictures: the data, the autoencoder, the denoiser, the model that comes out."""
 
     trainer: ClassVar[str] = "limner.families.diffusion.training"
-    stages: ClassVar[Mapping[str, str]] = {"autoencoder": "autoencoder", "denoiser": "tokenizer"}
+    stages: ClassVar[Mapping[str, str]] = {
+        "autoencoder": "autoencoder",
+        "decoder": "decoder",
+        "denoiser": "tokenizer",
+    }
 
     autoencoder: Autoencoder
+    decoder: Decoder = Decoder(steps=4000)
     denoiser: Denoiser
     model: About
 
@@ -137,6 +160,11 @@ class Training(Recipe):
             "data.size",
             f"must be a multiple of {step} with {len(self.autoencoder.channels)} channels of the autoencoder "
             f"and {len(self.denoiser.channels)} of the denoiser, not {self.data.size}",
+        )
+        must(
+            not self.denoiser.layout or self.decoder.crop % self.autoencoder.factor == 0,
+            "decoder.crop",
+            f"must be a multiple of {self.autoencoder.factor} pixels, not {self.decoder.crop}",
         )
         must(
             self.data.folder is not None or self.data.storybook_count > 0,

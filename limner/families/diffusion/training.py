@@ -1,4 +1,4 @@
-"""Training a diffusion model by a recipe: autoencoder, latents, tokenizer, denoiser, export."""
+"""Training a diffusion model by a recipe: autoencoder, latents, tokenizer, decoder, denoiser, export."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ...registry.manifest import Layout
 from ...registry.models import Model, open_model
 from ...training.loop import Loop
 from ...training.pictures import (
+    PLACING,
     PictureArrays,
     cell_shares,
     drawn_subjects,
@@ -32,10 +33,11 @@ from ...training.run import Prepared
 from ..vocabulary import known_words
 from . import layout
 from .autoencoder_stage import AutoencoderStage, set_posterior
+from .decoder_stage import DecoderStage
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
 from .export import export
 from .model import fold_latent_statistics, latent_factor, save_pipeline
-from .parent import take_tokenizer, take_weights
+from .parent import parent_weights, take_tokenizer, take_weights
 from .recipe import Training
 from .vocabulary import learn_tokenizer
 
@@ -58,9 +60,12 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
             picture_arrays(part, recipe.data.size, data.cache, names) for part in (data.train, data.held_out)
         ]
     if recipe.denoiser.layout:
-        layout.check_boxes(arrays[0].boxes)
+        layout.check_placings(arrays[0].placings)
     parent = data.parent.path if data.parent else None
     vae, hours = _autoencoder(recipe, arrays[0], arrays[1], parent, out, resume)
+    channels, scale = _layout_channels(arrays, latent_factor(vae)) if recipe.denoiser.layout else (None, None)
+    if channels is not None:
+        vae = _widened(vae, arrays[0], channels[0], parent)
     with processes.main_process_first():
         tokenizer = _tokenizer(recipe, data.train, parent, out)
         parts = [
@@ -69,9 +74,9 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
                 ("train", "held_out"), arrays, (data.train, data.held_out), strict=True
             )
         ]
-    scale = None
-    if recipe.denoiser.layout:
-        vae, parts, scale = _with_layout(vae, parts, arrays)
+    if channels is not None and scale is not None:
+        parts, seconds = _decoder(recipe, vae, arrays, parts, channels, scale, out, resume)
+        hours += seconds / 3600
     stage = DenoiserStage(recipe.denoiser, parts[0], parts[1], tokenizer, vae, recipe.seed)
     if parent is not None:
         take_weights(stage.unet, parent, "unet")
@@ -138,6 +143,8 @@ def _autoencoder(
     loop = Loop(stage, recipe.autoencoder, recipe.seed, out / "autoencoder")
     loop.run(resume)
     vae = stage.vae.eval().requires_grad_(False)
+    if parent is not None and not recipe.autoencoder.steps:  # its latents are standardised as they come
+        return vae, 0.0
     chosen = np.linspace(0, len(train.pictures) - 1, min(_STATISTICS_FROM, len(train.pictures))).astype(int)
     latents = _encode(vae, train.pictures[np.unique(chosen)])
     moments = torch.from_numpy(latents.astype(np.float32)).transpose(0, 1).flatten(1)  # (C, many)
@@ -203,21 +210,67 @@ def _latent_examples(
     return LatentExamples(latents, cells, kinds, len(arrays.names), tokens, first, single)
 
 
-def _with_layout(
-    vae: AutoencoderKL, parts: list[LatentExamples], arrays: list[PictureArrays]
-) -> tuple[AutoencoderKL, list[LatentExamples], Layout]:
-    """The autoencoder and the examples with the channels that say where subjects are, and those channels' scale."""
-    raw = [layout.layout(array.boxes, part.cells) for array, part in zip(arrays, parts, strict=True)]
-    scale = layout.scale_of(raw[0])
-    further = [layout.standardised(each, scale) for each in raw]
-    device = next(vae.parameters()).device
-    pictures = to_tensor(arrays[0].pictures[:_LAYOUT_FROM]).to(device)
-    vae = layout.widened(vae, pictures, torch.from_numpy(further[0][:_LAYOUT_FROM]))
-    parts = [
-        replace(part, latents=np.concatenate([part.latents, channels], 1))
-        for part, channels in zip(parts, further, strict=True)
+def _layout_channels(
+    arrays: Sequence[PictureArrays], factor: int
+) -> tuple[list[NDArray[np.float16]], Layout]:
+    """The layout channels of both parts, standardised, and how they were made."""
+    names = arrays[0].names
+    # NaN is what fewer subjects leave, and no drawing at all is the first one
+    drawings = 1 + int(np.nan_to_num(arrays[0].placings[..., PLACING.index("drawing")]).max())
+    raw = [
+        layout.layout(
+            array.placings,
+            np.stack([cell_shares(shown, factor) for shown in array.subjects]),
+            names,
+            drawings,
+        )
+        for array in arrays
     ]
-    return vae.to(device), parts, scale
+    scale = layout.scale_of(raw[0], names, drawings)
+    return [layout.standardised(each, scale) for each in raw], scale
+
+
+def _widened(
+    vae: AutoencoderKL, train: PictureArrays, channels: NDArray[np.float16], parent: Path | None
+) -> AutoencoderKL:
+    """The autoencoder with layout channels, and with the decoder of a parent that reads as many."""
+    device = next(vae.parameters()).device
+    pictures = to_tensor(train.pictures[:_LAYOUT_FROM]).to(device)
+    wide = layout.widened(vae, pictures, torch.from_numpy(channels[:_LAYOUT_FROM]).float()).to(device)
+    if parent is not None:
+        layout.take_decoder(wide, parent_weights(parent, "vae"))
+    return wide
+
+
+def _decoder(
+    recipe: Training,
+    vae: AutoencoderKL,
+    arrays: Sequence[PictureArrays],
+    parts: Sequence[LatentExamples],
+    channels: Sequence[NDArray[np.float16]],
+    scale: Layout,
+    out: Path,
+    resume: bool,
+) -> tuple[list[LatentExamples], float]:
+    """Teach the decoder to read the layout; the examples with their true layout, and how many seconds it took."""
+    width = parts[0].latents.shape[1] - layout.CHANNELS
+    true = [
+        np.concatenate([part.latents[:, :width], each], 1) for part, each in zip(parts, channels, strict=True)
+    ]
+    nothing = layout.standardised(np.zeros((layout.CHANNELS, 1, 1), np.float32), scale)[:, 0, 0]
+    stage = DecoderStage(
+        recipe.decoder,
+        vae,
+        (arrays[0], arrays[1]),
+        (true[0], true[1]),
+        (parts[0].latents, parts[1].latents),
+        nothing,
+        recipe.seed,
+    )
+    loop = Loop(stage, recipe.decoder, recipe.seed, out / "decoder")
+    loop.run(resume)
+    vae.eval().requires_grad_(False)
+    return [replace(part, latents=each) for part, each in zip(parts, true, strict=True)], loop.seconds
 
 
 def _preview_pairs(examples: LatentExamples, arrays: PictureArrays) -> tuple[torch.Tensor, torch.Tensor]:

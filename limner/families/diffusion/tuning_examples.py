@@ -19,7 +19,7 @@ from ...data.pictures import load_picture, read_boxed
 from ...registry.manifest import Layout
 from ...training.buckets import Size, bucket_sizes, nearest
 from ...training.cache import ArrayCache, file_hash, key_of
-from ...training.pictures import cell_shares, shown_subjects, to_tensor
+from ...training.pictures import PLACING, cell_shares, shown_subjects, to_tensor
 from ...training.precision import autocast
 from . import layout
 from .checkpoint.reading import WEIGHTS
@@ -27,6 +27,9 @@ from .model import latent_factor
 
 _TEXTS_AT_ONCE = 16
 _SHAPE_FROM = 64  # pixels: a JPEG is read small where only its shape is asked for
+
+# Of a model without layout channels only the shares that subjects fill are asked for.
+_NAMELESS = Layout(mean=(), std=())
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class TuningExamples:
             channels = self.cache[key]
             cells[row, 0] = torch.from_numpy((channels[0] + 1) / 2)
             if self.scale is not None:
-                latents[row, -layout.CHANNELS :] = torch.from_numpy(
+                latents[row, -len(self.scale.mean) :] = torch.from_numpy(
                     layout.standardised(channels, self.scale)
                 ).float()
         return latents, cells
@@ -106,7 +109,7 @@ class Encoders:
             [self._picture_key(item, size, turn) for turn in turns]
             for item, size in zip(items, chosen, strict=True)
         ]
-        self._fill_latents(items, chosen, turns, [key for each in keys for key in each])
+        self._fill_latents(items, chosen, turns, [key for each in keys for key in each], scale or _NAMELESS)
         captions = [caption for item in items for caption in item.captions]
         tokens = self.tokens(captions)
         groups = [np.flatnonzero([size == one for one in chosen]) for size in sizes]
@@ -158,12 +161,12 @@ class Encoders:
     def _picture_key(self, item: Item, size: Size, mirrored: bool) -> str:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        boxed = [item.box] if item.box else []
+        boxed = [each for each in (item.box, item.attributes.get("subjects")) if each]
         return key_of("latent", self._marks["vae"], self._precision, stamps, size, mirrored, *boxed)
 
     def _fill_latents(
-        self, items: Sequence[Item], sizes: Sequence[Size], turns: Sequence[bool], keys: Sequence[str]
-    ) -> None:
+        self, items: Sequence[Item], sizes: Sequence[Size], turns: Sequence[bool], keys: Sequence[str], scale: Layout
+    ) -> None:  # fmt: skip
         todo = [
             (item, size, turn)
             for item, size in zip(items, sizes, strict=True)
@@ -177,7 +180,7 @@ class Encoders:
         factor = latent_factor(vae)
         for key, item, size, mirrored in track(left, "encoding pictures"):
             if item.mask:
-                self._cache.put(f"{key}s", _layout(item, size, factor, mirrored))
+                self._cache.put(f"{key}s", _layout(item, size, factor, mirrored, scale))
             pixels = load_picture(item.file, *size, box=item.box)
             pixels = pixels[:, ::-1].copy() if mirrored else pixels
             with torch.no_grad(), self._autocast():
@@ -209,12 +212,13 @@ def _size_of(item: Item, sizes: Sequence[Size]) -> Size:
     return nearest(sizes, width, height)
 
 
-def _layout(item: Item, size: Size, factor: int, mirrored: bool) -> NDArray[np.float16]:
-    shown, boxes = shown_subjects(item, ("subject",), *size)
+def _layout(item: Item, size: Size, factor: int, mirrored: bool, scale: Layout) -> NDArray[np.float32]:
+    shown, placings = shown_subjects(item, scale.names, *size)
     if mirrored:
         shown = shown[:, ::-1]
-        boxes = np.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], 1)
-    channels: NDArray[np.float16] = layout.layout(boxes[None], cell_shares(shown, factor)[None])[0].astype(
-        np.float16
-    )
+        left, right, facing = (PLACING.index(name) for name in ("left", "right", "facing"))
+        placings[:, [left, right]] = 1 - placings[:, [right, left]]
+        placings[:, facing] *= -1
+    shares = cell_shares(shown, factor)[None]
+    channels: NDArray[np.float32] = layout.layout(placings[None], shares, scale.names, scale.drawings)[0]
     return channels

@@ -36,7 +36,16 @@ class Scenes:
         for k, shown in enumerate(drawn.masks, 1):
             mask[shown] = k
         subjects = [
-            {"thing": one.thing, "subject": one.subject, "colour": one.colour, "box": box}
+            {
+                "thing": one.thing,
+                "subject": one.subject,
+                "colour": one.colour,
+                "box": box,
+                "frame": one.frame,
+                "mirrored": one.mirrored,
+                "drawing": one.drawing,
+                "pose": one.pose,
+            }
             for one, box in zip(drawn.placed, drawn.boxes, strict=True)
         ]
         return Example(drawn.image, mask, texts, drawn.scene, subjects)

@@ -1,4 +1,4 @@
-"""The channels that say where subjects are: their values, and an autoencoder that carries them."""
+"""The channels that say what stands where: their values, and an autoencoder that carries them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,28 @@ from numpy.typing import NDArray
 from limner.errors import InvalidInput
 from limner.families.diffusion import layout
 from limner.families.diffusion.autoencoder_stage import build_autoencoder
-from limner.families.diffusion.parent import take_weights
+from limner.families.diffusion.model import build_unet
+from limner.families.diffusion.parent import parent_weights, take_weights
 from limner.families.diffusion.recipe import Autoencoder
 
-_NONE = [np.nan] * 4
+_NONE = [np.nan] * 8
+_NAMES = ("subject", "cat", "dog", "hat")
 
 
-def _one(boxes: list[list[float]]) -> NDArray[np.float32]:
+def _at(*box: float, kind: int = 1, drawing: int = 0, pose: float = 0.0, facing: float = 1.0) -> list[float]:
+    return [*box, float(kind), float(drawing), pose, facing]
+
+
+def _one(placings: list[list[float]], drawings: int = 4) -> NDArray[np.float32]:
     cells = np.zeros((1, 8, 8), np.float16)
     cells[0, 2:4, 2:6] = 0.5
-    made: NDArray[np.float32] = layout.layout(np.array([boxes], np.float32), cells)[0]
+    made: NDArray[np.float32] = layout.layout(np.array([placings], np.float32), cells, _NAMES, drawings)[0]
+    assert made.shape == (layout.CHANNELS, 8, 8)
     return made
 
 
-def test_a_subject_gives_coordinates_over_its_box() -> None:
-    share, x, y = _one([[0.25, 0.25, 0.75, 0.5], _NONE])
+def test_a_subject_gives_coordinates_over_its_frame() -> None:
+    share, x, y = _one([_at(0.25, 0.25, 0.75, 0.5), _NONE])[:3]
     assert share[2, 2] == 0 and share[0, 0] == -1
     assert x[2, 2:6].tolist() == pytest.approx([-0.75, -0.25, 0.25, 0.75])
     assert y[2:4, 2].tolist() == pytest.approx([-0.5, 0.5])
@@ -35,28 +42,57 @@ def test_a_subject_gives_coordinates_over_its_box() -> None:
     assert not x[2, 0] and not y[5, 3] and not x[7].any()
 
 
+def test_a_mirrored_subject_counts_from_its_other_side() -> None:
+    x = _one([_at(0.25, 0.25, 0.75, 0.5, facing=-1.0)])[1]
+    assert x[2, 2:6].tolist() == pytest.approx([0.75, 0.25, -0.25, -0.75])
+
+
 def test_the_nearest_of_two_subjects_counts() -> None:
-    _, x, _ = _one([[0.0, 0.0, 0.5, 1.0], [0.5, 0.0, 1.0, 1.0]])
-    assert x[4].tolist() == pytest.approx([-0.75, -0.25, 0.25, 0.75] * 2)
+    made = _one([_at(0.0, 0.0, 0.5, 1.0, kind=2), _at(0.5, 0.0, 1.0, 1.0, kind=4, pose=-0.5)])
+    assert made[1, 4].tolist() == pytest.approx([-0.75, -0.25, 0.25, 0.75] * 2)
+    codes = layout.kind_codes(3)
+    assert made[3:8, 4, 1] == pytest.approx(codes[1]) and made[3:8, 4, 6] == pytest.approx(codes[3])
+    assert made[10, 4].tolist() == [0] * 4 + [-0.5] * 4
 
 
-def test_a_picture_without_subjects_has_no_coordinates() -> None:
-    _, x, y = _one([_NONE, _NONE])
-    assert not x.any() and not y.any()
+def test_the_drawings_of_a_kind_lie_on_a_circle() -> None:
+    turns = [_one([_at(0, 0, 1, 1, kind=2, drawing=k)])[8:10, 4, 4] for k in range(4)]
+    assert np.stack(turns) == pytest.approx(np.array([[1, 0], [0, 1], [-1, 0], [0, -1]]), abs=1e-6)
+
+
+def test_what_has_no_name_and_what_is_never_drawn_otherwise_says_nothing_of_it() -> None:
+    nameless = _one([_at(0, 0, 1, 1, kind=1, drawing=2)])
+    assert not nameless[layout.CODES].any() and nameless[1].any()
+    assert not _one([_at(0, 0, 1, 1, kind=2)], drawings=1)[8:10].any()
+
+
+def test_a_picture_without_subjects_says_nothing() -> None:
+    assert not _one([_NONE, _NONE])[1:].any()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 30])
+def test_codes_of_kinds_are_far_apart_and_the_same_every_time(count: int) -> None:
+    codes = layout.kind_codes(count)
+    assert codes.shape == (count + 1, 5) and not codes[0].any()
+    assert np.linalg.norm(codes[1:], axis=1) == pytest.approx(np.ones(count), abs=1e-5)
+    apart = np.linalg.norm(codes[1:, None] - codes[None, 1:], axis=2) + 9 * np.eye(count)
+    assert count < 2 or apart.min() > 0.7
+    assert np.array_equal(codes, layout.kind_codes(count))
 
 
 def test_standardised_by_the_first() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.normal(3, 2, (50, 3, 8, 8)).astype(np.float32), np.full((1, 3, 8, 8), 3, np.float32)
-    scale = layout.scale_of(first)
+    scale = layout.scale_of(first, _NAMES, 4)
+    assert (scale.names, scale.drawings) == (_NAMES, 4)
     found = [layout.standardised(each, scale) for each in (first, second)]
     assert abs(float(found[0].astype(np.float64).std()) - 1) < 1e-2 and abs(float(found[1].mean())) < 0.05
 
 
 def test_a_set_without_masks_is_refused() -> None:
-    layout.check_boxes(np.array([[_NONE, [0, 0, 1, 1]]], np.float32))
+    layout.check_placings(np.array([[_NONE, _at(0, 0, 1, 1)]], np.float32))
     with pytest.raises(InvalidInput, match="masks"):
-        layout.check_boxes(np.array([[_NONE, _NONE]], np.float32))
+        layout.check_placings(np.array([[_NONE, _NONE]], np.float32))
 
 
 def _autoencoder() -> AutoencoderKL:
@@ -67,13 +103,13 @@ def _autoencoder() -> AutoencoderKL:
 
 def test_a_wider_autoencoder_makes_the_same_pictures_of_the_same_latents() -> None:
     vae = _autoencoder()
-    pictures, channels = torch.rand(6, 3, 32, 32) * 2 - 1, torch.randn(6, 3, 16, 16)
+    pictures, channels = torch.rand(6, 3, 32, 32) * 2 - 1, torch.randn(6, layout.CHANNELS, 16, 16)
     wide = layout.widened(vae, pictures, channels)
     narrow, found = vae.encode(pictures).latent_dist, wide.encode(pictures).latent_dist
-    assert wide.config.latent_channels == 7
+    assert wide.config.latent_channels == 4 + layout.CHANNELS
     torch.testing.assert_close(found.mean[:, :4], narrow.mean)
     torch.testing.assert_close(found.logvar[:, :4], narrow.logvar)
-    latents = torch.randn(2, 7, 16, 16)
+    latents = torch.randn(2, 4 + layout.CHANNELS, 16, 16)
     torch.testing.assert_close(wide.decode(latents).sample, vae.decode(latents[:, :4]).sample)
 
 
@@ -81,7 +117,7 @@ def test_the_encoder_guesses_the_new_channels_by_least_squares() -> None:
     """What is a linear function of the encoder's last features is found but for the ridge."""
     vae = _autoencoder()
     pictures = torch.rand(6, 3, 32, 32) * 2 - 1
-    linear = torch.nn.Conv2d(16, 3, 3, padding=1)
+    linear = torch.nn.Conv2d(16, layout.CHANNELS, 3, padding=1)
     seen: list[torch.Tensor] = []
     hook = vae.encoder.conv_out.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     vae.encode(pictures)
@@ -91,15 +127,36 @@ def test_the_encoder_guesses_the_new_channels_by_least_squares() -> None:
     assert float((guess - channels).square().mean() / channels.var()) < 0.01
 
 
-def test_a_child_takes_the_narrow_part_of_its_parent(tmp_path: Path) -> None:
+def test_a_child_takes_the_narrow_part_of_its_parent_and_then_its_decoder(tmp_path: Path) -> None:
     vae = _autoencoder()
-    wide = layout.widened(vae, torch.rand(2, 3, 32, 32), torch.randn(2, 3, 16, 16))
+    pictures, channels = torch.rand(2, 3, 32, 32), torch.randn(2, layout.CHANNELS, 16, 16)
+    wide = layout.widened(vae, pictures, channels)
+    torch.nn.init.normal_(wide.decoder.conv_in.weight)  # it has learned to read the layout
     wide.save_pretrained(tmp_path / "vae")
     torch.manual_seed(1)
     child = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=4), 32)
     assert take_weights(child, tmp_path, "vae")
-    plain = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=7), 32)
-    plain.save_pretrained(tmp_path / "plain" / "vae")
-    assert not take_weights(child, tmp_path / "plain", "vae")  # its decoder reads all of its channels
+    learned = "decoder.conv_in.weight"
     for name, weight in child.state_dict().items():
-        torch.testing.assert_close(weight, vae.state_dict()[name])
+        if name != learned:
+            torch.testing.assert_close(weight, vae.state_dict()[name])
+    again = layout.widened(child, pictures, channels)
+    assert layout.take_decoder(again, parent_weights(tmp_path, "vae"))
+    torch.testing.assert_close(again.state_dict()[learned], wide.state_dict()[learned])
+    assert not layout.take_decoder(child, parent_weights(tmp_path, "vae"))  # which reads fewer channels
+
+
+def test_a_denoiser_of_more_channels_goes_on_from_one_of_fewer(tmp_path: Path) -> None:
+    config = {"sample_size": 8, "block_out_channels": (8, 16), "norm_num_groups": 8, "cross_attention_dim": 8}
+    config |= {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2}
+    config |= {"layers_per_block": 1, "attention_head_dim": 1, "mid_block_type": None}
+    few, many = (build_unet(config | {"in_channels": n, "out_channels": n}).eval() for n in (4, 6))
+    few.save_pretrained(tmp_path / "unet")
+    assert take_weights(many, tmp_path, "unet")
+    latents, states = torch.randn(2, 6, 8, 8), torch.randn(2, 3, 8)
+    with torch.no_grad():
+        made = many(latents, 5, states).sample
+        torch.testing.assert_close(made[:, :4], few(latents[:, :4], 5, states).sample)
+    assert not made[:, 4:].any()
+    many.save_pretrained(tmp_path / "more" / "unet")
+    assert not take_weights(few, tmp_path / "more", "unet")

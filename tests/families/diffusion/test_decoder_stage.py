@@ -1,0 +1,87 @@
+"""The decoder that reads the layout: what it learns on, and that it draws what rough latents do not tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from limner.families.diffusion import layout
+from limner.families.diffusion.autoencoder_stage import build_autoencoder, squares
+from limner.families.diffusion.decoder_stage import DecoderStage
+from limner.families.diffusion.recipe import Autoencoder, Decoder
+from limner.training.pictures import PictureArrays
+
+_COUNT, _SIZE, _WIDTH = 8, 16, 2
+
+
+def _arrays() -> PictureArrays:
+    """Squares, white where the kind is 2 and black where it is 3, on grey."""
+    pictures = np.full((_COUNT, _SIZE, _SIZE, 3), 128, np.uint8)
+    subjects = np.zeros((_COUNT, _SIZE, _SIZE), np.uint8)
+    placings = np.full((_COUNT, 8, 8), np.nan, np.float32)
+    for k in range(_COUNT):
+        kind = 2 + k % 2
+        pictures[k, 4:12, 4:12], subjects[k, 4:12, 4:12] = (255, 0)[k % 2], kind
+        placings[k, 0] = (0.25, 0.25, 0.75, 0.75, kind, 0, 0, 1)
+    return PictureArrays(pictures, subjects, placings, ("subject", "white", "black"), "these")
+
+
+def _stage(recipe: Decoder) -> DecoderStage:
+    arrays = _arrays()
+    cells = (arrays.subjects[:, ::2, ::2] > 0).astype(np.float16)
+    raw = layout.layout(arrays.placings, cells, arrays.names, 1)
+    channels = layout.standardised(raw, layout.scale_of(raw, arrays.names, 1))
+    torch.manual_seed(0)
+    vae = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=_WIDTH), _SIZE).eval()
+    wide = layout.widened(vae, torch.zeros(2, 3, _SIZE, _SIZE), torch.from_numpy(channels[:2]).float())
+    dull: NDArray[np.float16] = np.zeros((_COUNT, _WIDTH, 8, 8), np.float16)  # latents tell nothing
+    both = np.concatenate([dull, channels], 1), np.concatenate([dull, 0 * channels], 1)
+    nothing = np.zeros(layout.CHANNELS, np.float16)
+    return DecoderStage(recipe, wide, (arrays, arrays), (both[0], both[0]), (both[1], both[1]), nothing, 0)
+
+
+def test_only_the_decoder_learns() -> None:
+    stage = _stage(Decoder(steps=2, batch_size=4, crop=16))
+    torch.autograd.backward(stage.loss(0, 0, 4, torch.Generator().manual_seed(0))["loss"])
+    assert stage.vae.decoder.conv_in.weight.grad is not None
+    assert all(p.grad is None and not p.requires_grad for p in stage.vae.encoder.parameters())
+
+
+def test_it_draws_what_the_layout_says_where_latents_say_nothing() -> None:
+    """The kinds differ in their codes alone: white and black squares come out right."""
+    stage = _stage(Decoder(steps=120, batch_size=8, crop=16, edge_weight=0.0, mask_weight=0.0))
+    optimizer = torch.optim.AdamW(stage.module.parameters(), 1e-2)
+    with torch.no_grad():
+        before = stage.validate()
+    for step in range(120):
+        torch.autograd.backward(stage.loss(step, 8 * step, 8, torch.Generator().manual_seed(step))["loss"])
+        optimizer.step()
+        optimizer.zero_grad()
+    with torch.no_grad():
+        after = stage.validate()
+    assert after["l1_true"] < 0.3 * before["l1_true"] and after["l1_rough"] < 0.3 * before["l1_rough"]
+    assert after["l1_encoded"] > after["l1_true"]  # whose layout is empty: nothing says which
+
+
+def test_crops_and_whole_pictures_show_as_much_of_their_latents() -> None:
+    for crop, whole_from in ((8, 1.0), (8, 0.0), (64, 1.0)):
+        stage = _stage(
+            Decoder(steps=2, batch_size=4).model_copy(update={"crop": crop, "whole_from": whole_from})
+        )
+        found = stage.loss(0, 0, 4, torch.Generator().manual_seed(0))
+        assert torch.isfinite(found["loss"])
+    with torch.no_grad():
+        sheet = stage.sheet()
+    assert sheet.size == (8 * _SIZE, 3 * _SIZE)
+
+
+def test_every_second_square_is_about_a_subject() -> None:
+    arrays = replace(_arrays(), subjects=np.pad(_arrays().subjects, ((0, 0), (0, 112), (0, 112))))
+    chosen, rng = np.arange(_COUNT), np.random.default_rng(0)
+    found = squares(arrays.subjects, chosen, 16, 8, rng, 0)
+    shown = [bool(arrays.subjects[k, y : y + 16, x : x + 16].any()) for k, y, x in found]
+    assert all(shown[1::2]) and not all(shown[::2])
+    assert all(y % 8 == 0 and x % 8 == 0 for _, y, x in found)
