@@ -125,8 +125,6 @@ def layout() -> None:
     import torch
     from diffusers import StableDiffusionPipeline
 
-    from limner.families.diffusion.layout import CHANNELS
-
     model = Registry(OUT).find("storybook")
     pipeline = StableDiffusionPipeline.from_pretrained(model.path)
     scale = model.manifest.sampler.guidance_scale
@@ -142,8 +140,9 @@ def layout() -> None:
     with torch.no_grad():
         pictures = ((pipeline.vae.decode(latents).sample.clamp(-1, 1) + 1) * 127.5).byte()
     rows = [pictures.permute(0, 2, 3, 1).numpy()]
-    first = latents.shape[1] - CHANNELS
-    for channel in latents[:, first : first + 5].unbind(1):  # share, x, y, and two of the code of a kind
+    assert model.manifest.layout is not None
+    further = latents[:, -len(model.manifest.layout.mean) :]
+    for channel in further[:, :5].unbind(1):  # share, x, y, and where there are codes of kinds, two of them
         grey = ((channel - channel.min()) / (channel.max() - channel.min()) * 255).byte().numpy()
         rows.append(np.repeat(np.repeat(grey, 8, 1), 8, 2)[..., None].repeat(3, 3))
     sheet = np.concatenate([np.concatenate(list(row), 1) for row in rows])

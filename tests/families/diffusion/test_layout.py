@@ -16,6 +16,7 @@ from limner.families.diffusion.autoencoder_stage import build_autoencoder
 from limner.families.diffusion.model import build_unet
 from limner.families.diffusion.parent import parent_weights, take_weights
 from limner.families.diffusion.recipe import Autoencoder
+from limner.registry.manifest import Layout
 
 _NONE = [np.nan] * 8
 _NAMES = ("subject", "cat", "dog", "hat")
@@ -160,3 +161,11 @@ def test_a_denoiser_of_more_channels_goes_on_from_one_of_fewer(tmp_path: Path) -
     assert not made[:, 4:].any()
     many.save_pretrained(tmp_path / "more" / "unet")
     assert not take_weights(few, tmp_path / "more", "unet")
+
+
+def test_a_model_that_has_the_first_channels_alone_gets_those() -> None:
+    made = np.stack([_one([_at(0, 0, 1, 1, kind=2)])])
+    scale = Layout(mean=(0.5, 0.0, 0.0), std=(2.0, 1.0, 1.0))
+    found = layout.standardised(made, scale)
+    assert found.shape == (1, 3, 8, 8)
+    assert found[0, 0].astype(np.float32) == pytest.approx((made[0, 0] - 0.5) / 2, abs=1e-3)
