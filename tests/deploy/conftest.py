@@ -40,11 +40,12 @@ class Clumsy(LocalStudio):
         on_event: Callable[[Event], None],
         source: Source | None = None,
         name: str = "",
+        bulk: bool = False,
     ) -> Ticket:
         """Begin a picture, if it is not number 13."""
         if request.seed == 13:
             raise RuntimeError("the paint ran out")
-        return super().start(request, on_event, source, name)
+        return super().start(request, on_event, source, name, bulk)
 
 
 @pytest.fixture
