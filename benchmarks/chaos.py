@@ -88,6 +88,12 @@ class Kept:
         if "http://" not in line:
             raise RuntimeError(f"limner serve did not start: {line!r}")
 
+    def wait(self) -> None:
+        """Wait until it can draw."""
+        with httpx.Client(base_url=self.http.base_url, timeout=WAIT) as http:
+            while http.get("/readyz").status_code != 200:
+                time.sleep(0.1)
+
     def engine(self) -> psutil.Process | None:
         """The engine's process, where there is one."""
         for child in psutil.Process(self._process.pid).children():
@@ -220,6 +226,8 @@ class Killer(threading.Thread):
         chance = random.Random(self._plan.seed)
         while self.done < self._plan.kills:
             self.loaded.wait()
+            if chance.random() < 0.5:
+                self._service.wait()  # half of the kills meet a service that draws, the others whatever there is
             time.sleep(chance.uniform(0, self._plan.longest))
             if chance.random() < 0.5 and self._service.kill_engine():
                 self._outcome.killed["engine"] += 1

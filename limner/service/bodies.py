@@ -113,7 +113,9 @@ class SmallBodies:
                 if body.came + len(part) > body.most:
                     return too_large
                 if len(part) > self._room:
-                    return problem(503, "too much is being sent at once; send it again", headers={"Retry-After": "5"})
+                    return problem(
+                        503, "too much is being sent at once; send it again", headers={"Retry-After": "5"}
+                    )
                 self._room -= len(part)
                 body.add(part)
                 if not message.get("more_body", False):

@@ -1,18 +1,19 @@
 """Jobs and their states, kept in the database: what was accepted is there after any kind of stop.
 
 queued -> running -> succeeded | failed | cancelled; a running job goes back to queued when its worker
-stops or fails, until it failed MAX_ATTEMPTS times or lost its worker MAX_LOSSES times. Only the worker that
-holds a job may change it, apart from cancelling, which anyone may do.
+stops or fails, until it failed MAX_ATTEMPTS times. Only the worker that holds a job may change it, apart from
+cancelling, which anyone may do.
 
-Where the engine ends while several jobs are drawn, one of them may be poison. From then on each of them is
-suspected, and a suspected job is drawn with none beside it. There the engine's end is a strike against that job,
-and MAX_STRIKES of them set it aside as failed, while the others are drawn.
+Where the engine or the service ends while several jobs are drawn, one of them may be poison. From then on each of
+them is suspected, and a suspected job is drawn with none beside it. There the end speaks against that job, and
+MAX_STRIKES ends of the engine, or MAX_LOSSES of the service, set it aside as failed, while the others are drawn.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Engine, func, or_, select, update
@@ -253,8 +254,9 @@ class JobStore:
     def recover(self, worker: str, lost: bool = False) -> list[Job]:
         """Queue again what other workers hold past their lease, or, with `lost`, all that others hold.
 
-        Losing a job says nothing against it, so only the loss number MAX_LOSSES fails it: that many look
-        as if the job itself brings the service down. Returns the jobs that changed.
+        Losing a job says nothing against it. Where several were lost together they are suspected from now on; only the
+        loss number MAX_LOSSES of a job that was drawn alone fails it: that many look as if it brings the service down.
+        Returns the jobs that changed.
         """
         held: list[ColumnElement[bool]] = [
             JobRow.state == "running",
@@ -265,11 +267,16 @@ class JobStore:
         with self._writes.begin() as session:
             # Two services look at once: each takes up what the other has not.
             rows = list(session.scalars(select(JobRow).where(*held).with_for_update(skip_locked=True)))
+            together = Counter(row.worker for row in rows)
             for row in rows:
+                alone = together[row.worker] == 1
                 row.losses += 1
-                if row.losses >= MAX_LOSSES:
-                    _end(session, row, "failed", f"the service stopped {row.losses} times while it drew this")
+                row.losses_alone += alone
+                if row.losses_alone >= MAX_LOSSES:
+                    told = f"the service stopped {row.losses_alone} times while it drew nothing but this"
+                    _end(session, row, "failed", told)
                 else:
+                    row.strikes = row.strikes if alone else row.strikes or 0
                     _queue_again(row)
             session.flush()
             return [self._job(session, row) for row in rows]

@@ -17,7 +17,8 @@ class JobRow(Base):
 
     `number` gives the order of the queue and of the history. While a job runs, `worker` holds it until
     `leased_until`; `attempts` counts how often it was taken, `losses` how often its worker or its engine ended
-    meanwhile, `strikes` how often its engine ended while it was drawn alone; None where no engine ended at all.
+    meanwhile, `losses_alone` how often its worker while it was drawn alone, `strikes` the same of its engine; None
+    where neither ended at all.
     """
 
     __tablename__ = "jobs"
@@ -38,6 +39,7 @@ class JobRow(Base):
     n: Mapped[int]
     attempts: Mapped[int] = mapped_column(default=0)
     losses: Mapped[int] = mapped_column(default=0)
+    losses_alone: Mapped[int] = mapped_column(default=0, server_default="0")
     strikes: Mapped[int | None]
     priority: Mapped[str] = mapped_column(default="interactive", server_default="interactive")
     worker: Mapped[str | None]

@@ -195,6 +195,19 @@ def test_lost_services_fail_a_job_at_the_tenth_only(store: JobStore) -> None:
     assert "10 times" in (store.get(job.id).error or "")
 
 
+def test_services_lost_with_several_jobs_fail_none_of_them(store: JobStore) -> None:
+    jobs = {store.add(REQUEST, 1).id, store.add(REQUEST, 1).id}
+    for turn in range(30):
+        first, second = store.take(f"a{turn}", 60), store.take(f"a{turn}", 60, alone=False)
+        assert first is not None and (second is None) == (
+            turn > 0
+        )  # from the first loss on each is drawn alone
+        if turn > 8:
+            break
+        store.recover("new", lost=True)
+    assert {store.get(job).state for job in jobs} <= {"queued", "running"}
+
+
 def test_losses_leave_all_attempts_to_errors(store: JobStore) -> None:
     job = store.add(REQUEST, 1)
     for worker in "abcd":
