@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..schema import HoldingRow
 from .caller import Caller
 
+_HELD = select(HoldingRow.image).where(
+    HoldingRow.owner == bindparam("by"), HoldingRow.image == bindparam("which")
+)
+
 
 class Holdings:
     """The holdings of one database. Safe to use from many threads."""
 
     def __init__(self, engine: Engine) -> None:
-        self._reads = sessionmaker(engine)
+        self._engine = engine
         self._writes = sessionmaker(engine.execution_options(write=True))
 
     def hold(self, owner: str, images: Iterable[str]) -> None:
@@ -28,8 +32,8 @@ class Holdings:
         """Whether `caller` may see a picture, whether or not it is there."""
         if caller.sees is None:
             return True
-        with self._reads.begin() as session:
-            return session.get(HoldingRow, (caller.sees, image)) is not None
+        with self._engine.connect() as connection:
+            return connection.execute(_HELD, {"by": caller.sees, "which": image}).first() is not None
 
     def let_go(self, owner: str, images: Iterable[str]) -> set[str]:
         """Note that `owner` no longer holds `images`; tells which of them nobody holds any more."""

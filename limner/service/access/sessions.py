@@ -11,7 +11,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.orm import sessionmaker
 from starlette.requests import cookie_parser
 
@@ -23,6 +23,7 @@ from .keys import Key, KeyStore
 
 COOKIE = "limner_session"
 LIFETIME = 30 * 24 * 3600
+_BY_DIGEST = select(SessionRow.__table__).where(SessionRow.digest == bindparam("cookie"))
 router = APIRouter()
 
 
@@ -30,7 +31,7 @@ class Sessions:
     """The sessions of one database. Safe to use from many threads."""
 
     def __init__(self, engine: Engine) -> None:
-        self._reads = sessionmaker(engine)
+        self._engine = engine
         self._writes = sessionmaker(engine.execution_options(write=True))
 
     def begin(self, key: Key) -> str:
@@ -43,9 +44,9 @@ class Sessions:
 
     def key(self, cookie: str) -> str | None:
         """The id of the key that a session was begun with; None where there is none, or none any more."""
-        with self._reads.begin() as session:
-            row = session.get(SessionRow, _digest(cookie))
-            return None if row is None or row.expires_at < time.time() else row.key
+        with self._engine.connect() as connection:
+            row = connection.execute(_BY_DIGEST, {"cookie": _digest(cookie)}).first()
+        return None if row is None or row.expires_at < time.time() else str(row.key)
 
     def end(self, cookie: str) -> None:
         """End a session, where there is one."""

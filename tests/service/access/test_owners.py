@@ -80,7 +80,7 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("DELETE", "/v1/session"): (OWN_ONLY,),
     ("POST", "/v1/images/edits"): (FORM_ONLY,),
     ("POST", "/v1/images/variations"): (FORM_ONLY,),
-    ("POST", "/api/v1.0/bird"): (Attack(bodies=({"caption": "a bird"},), refused=(503,)),),
+    ("POST", "/api/v1.0/bird"): (Attack(bodies=({"caption": "a bird"},), refused=(404,)),),
 }
 
 
