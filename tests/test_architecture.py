@@ -41,7 +41,7 @@ ARROWS = {
 half of families, "families" the rest."""
 
 HEAVY = frozenset({"torch", "torchvision", "diffusers", "transformers", "accelerate"})
-SCALE = frozenset({"obstore", "psycopg"})
+SCALE = frozenset({"cryptography", "obstore", "psycopg"})
 EXTRAS = HEAVY | SCALE | {"onnxruntime", "onnxscript", "peft", "safetensors", "scipy", "tensorboard"}
 NEEDS_EXTRAS = (
     "limner.training",
@@ -181,7 +181,7 @@ for module in sys.stdin.read().split():
     importlib.import_module(module)
 from typer.testing import CliRunner
 from limner.cli.app import app
-imports = "models import sd", "models import attngan"
+imports = "models import sd", "models import attngan", "backup", "restore", "storage"
 verbs = "draw", "serve", "top", "train", "evaluate", "compare", "data storybook", "data check", "models list", *imports
 for verb in ("", *verbs):
     result = CliRunner().invoke(app, [*verb.split(), "--help"])

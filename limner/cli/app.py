@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from .. import __version__
 from ..errors import LimnerError
 from . import (
+    backup,
     compare,
     data_check,
     data_storybook,
@@ -27,6 +28,7 @@ from . import (
     models_show,
     optimize,
     serve,
+    storage,
     top,
     train,
 )
@@ -86,6 +88,9 @@ _import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that oth
 app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
 app.command("top")(top.top)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("storage")(storage.storage)
 app.command("train")(train.train)
 app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)

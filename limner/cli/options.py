@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ByteSize, TypeAdapter, ValidationError
 
 DEFAULT_PORT = 8400
 
@@ -50,21 +49,36 @@ ImagesPlace = Annotated[
         "data directory.",
     ),
 ]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--encryption-key-file",
+        envvar="LIMNER_ENCRYPTION_KEY_FILE",
+        help="A file of 32 bytes in base64 that seals pictures and backups.",
+    ),
+]
 BackendOption = Annotated[Backend, typer.Option("--backend", help="What runs the networks.")]
 DeviceOption = Annotated[
     Device, typer.Option("--device", help="Where: auto is a GPU where there is one and a backend for it.")
 ]
 
 
-def memory_size(text: str) -> int:
-    """Bytes of "2GB" or "512 MiB"; at least 64 MB, for less holds no engine."""
+def space(text: str) -> int:
+    """Bytes of "2GB" or "512 MiB"."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
     try:
-        size = TypeAdapter(ByteSize).validate_python(text)
+        return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise typer.BadParameter(f"{text!r} is no amount of memory; write it like 512MB or 2GB") from None
+        raise typer.BadParameter(f"{text!r} is no number of bytes; write it like 512MB or 2GB") from None
+
+
+def memory_size(text: str) -> int:
+    """Bytes as `space` reads them; at least 64 MB, for less holds no engine."""
+    size = space(text)
     if size < 64_000_000:
         raise typer.BadParameter(f"{text!r} is too little memory for an engine; at least 64MB")
-    return int(size)
+    return size
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

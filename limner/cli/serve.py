@@ -18,7 +18,9 @@ from .options import (
     Device,
     DeviceOption,
     ImagesPlace,
+    KeyFile,
     memory_size,
+    space,
 )
 
 _REACH = "From where it is reached"
@@ -65,6 +67,18 @@ def serve(
     ] = None,
     database: DatabaseUrl = None,
     images: ImagesPlace = None,
+    encryption_key_file: KeyFile = None,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0, help="Forget jobs and their pictures so many days after their end.")
+    ] = None,
+    keep_space: Annotated[
+        int | None,
+        typer.Option(
+            parser=space,
+            metavar="SIZE",
+            help="Forget the oldest jobs where pictures take more, such as 20GB.",
+        ),
+    ] = None,
     log_format: Annotated[
         LogForm, typer.Option(help="Warnings in words, or every event as JSON.")
     ] = LogForm.HUMAN,
@@ -116,7 +130,7 @@ def serve(
         reach,
         chosen(backend.value, device.value).name,
         typer.echo,
-        StorageOptions(database, images),
+        StorageOptions(database, images, encryption_key_file, keep_days, keep_space),
         logs,
         engine_memory,
         model_memory,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
@@ -47,3 +48,8 @@ def png_of(pixels: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Pillow.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+def data_url(pixels: NDArray[np.uint8]) -> str:
+    """Levels of grey (H, W) or colours (H, W, 3) as the URL of a PNG that holds them."""
+    return "data:image/png;base64," + base64.b64encode(png_of(pixels)).decode()

@@ -96,7 +96,7 @@ def postgres_url(database: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def open_database(where: Path | str, revision: str = HEAD) -> Engine:
+def open_database(where: Path | str) -> Engine:
     """Open and migrate a database: a SQLite file, made where it does not exist, or PostgreSQL by its URL.
 
     A commit is on the disk when it returns. Transactions of `engine.execution_options(write=True)` take SQLite's
@@ -106,9 +106,11 @@ def open_database(where: Path | str, revision: str = HEAD) -> Engine:
     Unavailable where a newer Limner made the database, or PostgreSQL cannot be reached; of a file that is damaged
     sqlite3.Error or DBAPIError. InvalidInput where the URL is none of PostgreSQL.
     """
-    engine = _sqlite(where) if isinstance(where, Path) else _postgres(postgres_url(where))
+    engine = connect(where)
     try:
-        migrate(engine, revision)
+        with engine.execution_options(write=True).begin() as connection:
+            one_at_a_time(connection)
+            migrate_on(connection)
     except OperationalError as error:
         engine.dispose()
         if isinstance(where, Path):
@@ -149,21 +151,24 @@ def one_at_a_time(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SAME_TURN})
 
 
-def migrate(engine: Engine, revision: str = HEAD) -> None:
-    """Bring a database to a revision; Unavailable where a newer Limner made it."""
+def connect(where: Path | str) -> Engine:
+    """An engine for a database as it is, which it has not spoken to yet; InvalidInput and Unavailable as above."""
+    return _sqlite(where) if isinstance(where, Path) else _postgres(postgres_url(where))
+
+
+def migrate_on(connection: Connection, revision: str = HEAD) -> None:
+    """Bring a database to a revision within a transaction; Unavailable where a newer Limner made it."""
     config = Config()
     config.set_main_option("script_location", "limner.service:migrations")
-    with engine.execution_options(write=True).begin() as connection:
-        one_at_a_time(connection)
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, revision)
-        except CommandError as error:
-            other = "another --database" if is_shared(engine) else "another folder with --data-dir"
-            raise Unavailable(
-                f"the database {named(engine)} was made by a newer Limner ({error}): update Limner, "
-                f"or choose {other}"
-            ) from None
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        engine = connection.engine
+        other = "another --database" if is_shared(engine) else "another folder with --data-dir"
+        raise Unavailable(
+            f"the database {named(engine)} was made by a newer Limner ({error}): update Limner, or choose {other}"
+        ) from None
 
 
 def _sqlite(file: Path) -> Engine:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from ..errors import NotFound, StorageDown
-from .storage import Blobs, FolderBlobs, Kept, is_id
+from .storage import Blobs, FolderBlobs, Kept, StorageOptions, is_id, open_blobs
+from .storage.sealing import is_sealed
+
+# Pictures that were uploaded and that no job has taken up.
+UPLOADED_BYTES = 512 * 2**20
 
 
 class ImageStore:
@@ -43,7 +48,11 @@ class ImageStore:
         """Length and bytes of a picture, piece by piece; NotFound where there is none."""
         if not is_id(image):
             raise NotFound(f"no picture {image[:80]!r}")
-        return self._blobs.pieces(image)
+        size, pieces = self._blobs.pieces(image)
+        first = next(pieces, b"")
+        if is_sealed(first):
+            raise StorageDown(f"picture {image} is sealed: start the service with --encryption-key-file")
+        return size, chain([first], pieces)
 
     def delete(self, image: str, before: float | None = None) -> bool:
         """Remove a picture, with `before` only one that was put last before that time; whether one was removed."""
@@ -65,3 +74,14 @@ class ImageStore:
                 return
             if each.name != but and self._blobs.delete(each.name):
                 total -= each.size
+
+
+def open_stores(storage: StorageOptions, data_dir: Path) -> dict[str, ImageStore]:
+    """The stores of pictures by name: `images`, of jobs, and `uploads`, that no job has taken up.
+
+    InvalidInput names a wrong option, Unavailable a missing extra; OSError where a folder cannot be used.
+    """
+    return {
+        "images": ImageStore(open_blobs(storage, "images", data_dir)),
+        "uploads": ImageStore(open_blobs(storage, "uploads", data_dir), UPLOADED_BYTES),
+    }

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -128,6 +129,9 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
     async def unavailable(request: Request, error: Exception) -> Response:
         return problem(503, str(error), headers={"Retry-After": "5"})
 
+    async def crowded(request: Request, error: Exception) -> Response:
+        return problem(503, "the database is busy; try again soon", headers={"Retry-After": "5"})
+
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         detail, headers = error.detail, error.headers
@@ -148,6 +152,7 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
     app.add_exception_handler(NotFound, missing)
     app.add_exception_handler(Busy, busy)
     app.add_exception_handler(Unavailable, unavailable)
+    app.add_exception_handler(NoFreeConnection, crowded)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, crashed)
 

@@ -10,7 +10,6 @@ is blamed for it.
 
 from __future__ import annotations
 
-import base64
 import logging
 import queue
 import threading
@@ -18,15 +17,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..answers import QueuedNote, StepNote
 from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped
 from ..engine.source import Source
 from ..engine.studio import Studio
 from ..errors import InvalidInput, Lost, NotFound, StorageDown
-from .beside import keep_beside, png_of
+from .beside import data_url, keep_beside
 from .elsewhere import Elsewhere
 from .events import Feeds
 from .images import ImageStore
@@ -80,6 +76,7 @@ class Runner:
         self._running: dict[str, Running] = {}
         self._look, self._renewed, self._looked = True, 0.0, 0.0
         self._unkept: list[Happened] = []
+        self._away = False
         self._elsewhere = Elsewhere(store, feeds)
         self._deadline: float | None = None
         self._seconds = 2.0
@@ -125,11 +122,13 @@ class Runner:
             try:
                 if self._turn():
                     break
+                self._away = False
             except Exception as error:
-                if isinstance(error, StorageDown):
-                    log.warning("the runner waits: %s", error)
-                else:
+                if not isinstance(error, StorageDown):
                     log.exception("the runner met an error and goes on")
+                elif not self._away:
+                    log.warning("the runner waits: %s", error)
+                self._away = isinstance(error, StorageDown)
                 self._renewed, self._look = 0.0, True  # what was cut short is taken up again
                 if self._deadline is not None and time.monotonic() > self._deadline + 2 * LETTING_GO:
                     break
@@ -295,7 +294,7 @@ class Runner:
         feed = self._feeds.of(job.id)
         if len(running.steps) + len(job.images) >= job.n:
             feed.step = min(running.steps.values())
-        preview = None if event.preview is None else _data_url(event.preview)
+        preview = None if event.preview is None else data_url(event.preview)
         note = StepNote(step=event.step, steps=event.steps, image=index, preview=preview)
         feed.publish("step", note, picture=index)
 
@@ -393,7 +392,3 @@ class Runner:
 
 def _sentence(error: Exception) -> str:
     return str(error).split("\n", 1)[0][:500] or type(error).__name__
-
-
-def _data_url(pixels: NDArray[np.uint8]) -> str:
-    return "data:image/png;base64," + base64.b64encode(png_of(pixels)).decode()

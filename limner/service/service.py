@@ -26,18 +26,16 @@ from .access.sessions import Sessions
 from .database import DATABASE_NAME, DataLock, open_database, usable
 from .events import Feeds
 from .forgetting import forget
-from .images import ImageStore
+from .images import ImageStore, open_stores
 from .jobs import Job, JobStore
 from .queue import QueueState, look_at_queue
 from .runner import Runner
-from .storage import StorageOptions, blobs_at
+from .storage import StorageOptions
+from .storage.retention import Policy, Sweeper, sweep
 from .watching.requests import request_id
 from .watching.sights import JobAccepted, Watching
 
 log = logging.getLogger(__name__)
-
-# Pictures that were uploaded and that no job has taken up.
-_UPLOADED_BYTES = 512 * 2**20
 
 
 class Service:
@@ -60,6 +58,7 @@ class Service:
     runner: Runner
     _engine: Engine
     _lock: DataLock
+    _sweeper: Sweeper
 
     def __init__(
         self,
@@ -102,9 +101,8 @@ class Service:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = DataLock(self.data_dir)
         try:
-            place = self.storage.images
-            self.images = ImageStore(blobs_at(place, "images", self.data_dir))
-            self.uploads = ImageStore(blobs_at(place, "uploads", self.data_dir), _UPLOADED_BYTES)
+            stores = open_stores(self.storage, self.data_dir)
+            self.images, self.uploads = stores["images"], stores["uploads"]
             self._engine = open_database(self.storage.database or self.data_dir / DATABASE_NAME)
             self.store = JobStore(self._engine, self._queue_limit)
             self.keys = self.keyring.keys = KeyStore(self._engine)
@@ -125,6 +123,9 @@ class Service:
                 self.watching,
             )
             self.runner.start()
+            policy = Policy(self.storage.keep_days, self.storage.keep_space)
+            self._sweeper = Sweeper(lambda: sweep(self._engine, self.images, policy))
+            self._sweeper.start()
         except BaseException:
             self._lock.release()
             raise
@@ -250,6 +251,7 @@ class Service:
         """Drain, and let go of everything."""
         self.drain()
         self.runner.join()
+        self._sweeper.stop()
         self.studio.close()
         self._engine.dispose()
         self._lock.release()

@@ -104,7 +104,7 @@ class FolderBlobs:
         with _disk():
             free = shutil.disk_usage(self._root).free
         if free < ROOM:
-            raise StorageDown(f"the disk of {self._root} is full: make room on it")
+            raise StorageDown("the disk for pictures is full; what was accepted is kept: try again soon")
 
     def _renew(self, place: Path) -> bool:
         with self._renewing:

@@ -122,10 +122,9 @@ class ObjectBlobs:
     def _asking(self, name: str = "") -> Iterator[None]:
         try:
             yield
-        except (self._errors.NotFoundError, FileNotFoundError):
-            self._answered = time.monotonic()
-            raise NotFound(f"no picture {name[:80]!r}") from None
         except (self._errors.BaseError, OSError) as error:
+            if name and isinstance(error, (self._errors.NotFoundError, FileNotFoundError)):
+                raise NotFound(f"no picture {name[:80]!r}") from None
             self._answered = float("-inf")
             raise StorageDown(
                 f"the picture store {self._where} takes no call for now ({_reason(error)}); "

@@ -1,4 +1,4 @@
-"""Which store an address means."""
+"""Which store an address means, and which key seals it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from ...errors import InvalidInput
 from .blobs import Blobs
 from .folder import FolderBlobs
 from .objects import ObjectBlobs
+from .options import StorageOptions
+from .sealed import SealedBlobs
+from .sealing import Sealer, read_key
+
+
+def sealer_of(options: StorageOptions) -> Sealer | None:
+    """What seals with the operator's key; None where there is none. InvalidInput where its file holds none."""
+    return None if options.key_file is None else Sealer(read_key(options.key_file))
+
+
+def open_blobs(options: StorageOptions, folder: str, data_dir: Path) -> Blobs:
+    """The blobs called `folder` where the options say, sealed where they name a key; raises as the others here."""
+    blobs, sealer = blobs_at(options.images, folder, data_dir), sealer_of(options)
+    return blobs if sealer is None else SealedBlobs(blobs, sealer)
 
 
 def blobs_at(address: str | None, folder: str, data_dir: Path) -> Blobs:

@@ -107,23 +107,11 @@ class ObjectStore:
         self.access_key = self.secret_key = ""
 
     def start(self) -> None:
-        """Start it with an empty bucket called pictures, and a user who may use it."""
+        """Start it with an empty bucket called pictures, and a user who may use it; from then on it checks."""
         import boto3
 
-        environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(self.SETTING_UP)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _answers(f"{self.endpoint}/moto-api/", self._process)
-        anyone = {
-            "endpoint_url": self.endpoint,
-            "region_name": "us-east-1",
-            "aws_access_key_id": "none",
-            "aws_secret_access_key": "none",
-        }
+        self._run(self.SETTING_UP)
+        anyone = self._anyone()
         iam = boto3.client("iam", **anyone)
         iam.create_user(UserName="limner")
         policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
@@ -131,6 +119,13 @@ class ObjectStore:
         key = iam.create_access_key(UserName="limner")["AccessKey"]
         self.access_key, self.secret_key = key["AccessKeyId"], key["SecretAccessKey"]
         boto3.client("s3", **anyone).create_bucket(Bucket="pictures")
+
+    def restart(self) -> None:
+        """Start it again after `kill`, with an empty bucket. It takes every signature then: the user is gone."""
+        import boto3
+
+        self._run(10**9)
+        boto3.client("s3", **self._anyone()).create_bucket(Bucket="pictures")
 
     def sleep(self) -> None:
         """Stop answering: connections are taken, and nothing comes back."""
@@ -148,6 +143,24 @@ class ObjectStore:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def _run(self, unsigned_calls: int) -> None:
+        environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(unsigned_calls)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _answers(f"{self.endpoint}/moto-api/", self._process)
+
+    def _anyone(self) -> dict[str, str]:
+        return {
+            "endpoint_url": self.endpoint,
+            "region_name": "us-east-1",
+            "aws_access_key_id": "none",
+            "aws_secret_access_key": "none",
+        }
 
     def url(self, prefix: str) -> str:
         """The address of a prefix in its bucket."""

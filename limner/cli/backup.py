@@ -1,0 +1,79 @@
+"""`limner backup` and `limner restore`: everything that a service keeps, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DatabaseUrl, DataDir, ImagesPlace, KeyFile
+
+
+def backup(
+    where: Annotated[Path, typer.Argument(metavar="DIR|FILE", help="A folder, or the file to write.")],
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+    images: ImagesPlace = None,
+    encryption_key_file: KeyFile = None,
+) -> None:
+    """Back up jobs, keys, pictures and own models into one file, while the service runs; with a key it is sealed."""
+    from ..registry.places import data_dir as place
+    from ..service.database import beside_service
+    from ..service.images import open_stores
+    from ..service.storage import StorageOptions, sealer_of
+    from ..service.storage.backup import backup as run
+
+    directory, options = place(data_dir), StorageOptions(database, images, encryption_key_file)
+    sealer = sealer_of(options)
+    with beside_service(directory, database) as engine:
+        file, manifest = run(where, engine, open_stores(options, directory), directory, sealer, _tell)
+    jobs, pictures, models = _counts(manifest.entries, manifest.rows)
+    sealed = "" if sealer is None else ", sealed"
+    typer.echo(f"backed up {jobs} jobs, {pictures} pictures and {models} files of models to {file}{sealed}")
+    if manifest.missing:
+        typer.echo(f"{len(manifest.missing)} pictures that jobs name were not there", err=True)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What limner backup has written.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Put it over jobs and models that are there.")
+    ] = False,
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+    images: ImagesPlace = None,
+    encryption_key_file: KeyFile = None,
+) -> None:
+    """Restore a backup, checked to its last byte first, to where no service runs."""
+    from ..registry.places import data_dir as place
+    from ..service.database import DataLock, usable
+    from ..service.images import open_stores
+    from ..service.storage import StorageOptions, sealer_of
+    from ..service.storage.restore import restore as run
+
+    directory, options = place(data_dir), StorageOptions(database, images, encryption_key_file)
+    with usable(directory):
+        lock = DataLock(directory)
+    try:
+        stores, sealer = open_stores(options, directory), sealer_of(options)
+        manifest = run(file, database, stores, directory, sealer, force, _tell)
+    finally:
+        lock.release()
+    jobs, pictures, models = _counts(manifest.entries, manifest.rows)
+    typer.echo(
+        f"restored {jobs} jobs, {pictures} pictures and {models} files of models of {manifest.made_at}"
+    )
+
+
+def _tell(what: str) -> None:
+    import sys
+
+    if sys.stderr.isatty():
+        typer.echo(f"{what} ...", err=True)
+
+
+def _counts(entries: Iterable[str], rows: dict[str, int]) -> tuple[int, int, int]:
+    kinds = [name.partition("/")[0] for name in entries]
+    return rows.get("jobs", 0), kinds.count("images") + kinds.count("uploads"), kinds.count("models")

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image as Pillow
+from sqlalchemy import Engine, update
+
+from limner.service.app import create_app
+from limner.service.database import open_database
+from limner.service.images import ImageStore, open_stores
+from limner.service.schema import JobRow
+from limner.service.service import Service
+from limner.service.storage import StorageOptions
+from limner.service.storage.report import report
+from limner.service.storage.retention import DAY, Policy, Sweeper, Swept, orphans, sweep
+from tests.service.fake_studio import FakeStudio
+
+from .test_outages import ask, until
+
+BASE = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def studio() -> FakeStudio:
+    return FakeStudio()
+
+
+@pytest.fixture
+def client(tmp_path: Path, studio: FakeStudio) -> Iterator[TestClient]:
+    app = create_app(tmp_path, studio, parallel=1, drain_seconds=0.2)
+    with TestClient(app, base_url=BASE) as made:
+        yield made
+
+
+@pytest.fixture
+def engine(client: TestClient, tmp_path: Path) -> Iterator[Engine]:
+    made = open_database(tmp_path / "limner.db")
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def images(client: TestClient) -> ImageStore:
+    service: Service = client.app.state.service  # type: ignore[attr-defined]
+    return service.images
+
+
+def drawn(client: TestClient, **asked: Any) -> dict[str, Any]:
+    return until(client, ask(client, **asked)["id"], "succeeded")
+
+
+def age(engine: Engine, job: str, days: float) -> None:
+    with engine.execution_options(write=True).begin() as connection:
+        changed = update(JobRow).where(JobRow.id == job).values(finished_at=time.time() - days * DAY)
+        connection.execute(changed)
+
+
+def there(client: TestClient, job: dict[str, Any]) -> list[int]:
+    return [client.get(f"/v1/jobs/{job['id']}").status_code] + [
+        client.get(image["url"]).status_code for image in job["images"]
+    ]
+
+
+def test_without_a_policy_all_is_kept(client: TestClient, engine: Engine, images: ImageStore) -> None:
+    job = drawn(client)
+    age(engine, job["id"], 10_000)
+    assert sweep(engine, images, Policy()) == Swept(0, 0)
+    assert there(client, job) == [200, 200]
+
+
+def test_jobs_go_some_days_after_their_end(client: TestClient, engine: Engine, images: ImageStore) -> None:
+    old, new = drawn(client, seed=1), drawn(client, seed=2)
+    age(engine, old["id"], 8)
+    age(engine, new["id"], 6)
+    assert sweep(engine, images, Policy(days=7)).jobs == 1
+    assert there(client, old) == [404, 404] and there(client, new) == [200, 200]
+
+
+def test_a_picture_that_another_job_shows_stays(
+    client: TestClient, engine: Engine, images: ImageStore
+) -> None:
+    old, again = drawn(client, seed=1), drawn(client, seed=1)
+    made_from = drawn(client, seed=2)
+    user = drawn(client, seed=3, image=made_from["images"][0]["id"])
+    for job in (old, made_from):
+        age(engine, job["id"], 8)
+    assert sweep(engine, images, Policy(days=7)).jobs == 2
+    assert there(client, old) == [404, 200] and there(client, again) == [200, 200]
+    assert there(client, made_from) == [404, 200] and there(client, user) == [200, 200]
+
+
+def test_the_oldest_go_first_where_there_is_no_room(
+    client: TestClient, engine: Engine, images: ImageStore
+) -> None:
+    jobs = [drawn(client, seed=seed) for seed in range(4)]
+    sizes = {each.name: each.size for each in images.list()}
+    last_two = sum(sizes[job["images"][0]["id"]] for job in jobs[2:])
+    assert sweep(engine, images, Policy(space=last_two)).jobs == 2
+    assert [there(client, job)[0] for job in jobs] == [404, 404, 200, 200]
+    assert sum(each.size for each in images.list()) == last_two
+    assert sweep(engine, images, Policy(space=last_two)).jobs == 0
+
+
+def test_a_job_that_waits_or_is_drawn_is_never_touched(
+    client: TestClient, engine: Engine, images: ImageStore, studio: FakeStudio
+) -> None:
+    studio.gate.clear()
+    running, waiting = ask(client, seed=1), ask(client, seed=2)
+    until(client, running["id"], "running")
+    assert sweep(engine, images, Policy(days=0, space=0)) == Swept(0, 0)
+    studio.gate.set()
+    for job in (running, waiting):
+        assert there(client, until(client, job["id"], "succeeded", "failed")) == [200, 200]
+
+
+def test_pictures_that_nothing_names_go_after_a_day(
+    client: TestClient, engine: Engine, images: ImageStore
+) -> None:
+    job = drawn(client, attention=True)
+    file = io.BytesIO()
+    Pillow.fromarray(np.zeros((8, 8, 3), np.uint8)).save(file, "PNG")
+    left = images.put(file.getvalue())
+    assert orphans(engine, images).keys() == {left}
+    assert sweep(engine, images, Policy()).orphans == 0 and images.has(left)
+    assert sweep(engine, images, Policy(), now=time.time() + DAY + 60).orphans == 1 and not images.has(left)
+    assert there(client, job) == [200, 200]
+
+
+def test_the_sweeper_goes_on_after_an_error_and_ends_when_it_is_told() -> None:
+    swept_twice = threading.Semaphore(0)
+
+    def run() -> Swept:
+        swept_twice.release()
+        raise RuntimeError("the broom broke")
+
+    sweeper = Sweeper(run, every=0.001)
+    sweeper.start()
+    assert swept_twice.acquire(timeout=30) and swept_twice.acquire(timeout=30), "it goes on after an error"
+    sweeper.stop()
+
+
+def test_a_service_sweeps_by_its_policy(tmp_path: Path, studio: FakeStudio) -> None:
+    app = create_app(tmp_path, studio, drain_seconds=0.2)
+    with TestClient(app, base_url=BASE) as client:
+        job = drawn(client)
+    engine = open_database(tmp_path / "limner.db")
+    age(engine, job["id"], 31)
+    engine.dispose()
+    app = create_app(tmp_path, studio, drain_seconds=0.2, storage=StorageOptions(keep_days=30))
+    with TestClient(app, base_url=BASE) as client:
+        for _ in range(3000):
+            if there(client, job) == [404, 404]:
+                break
+            time.sleep(0.01)
+        assert there(client, job) == [404, 404]
+
+
+def test_what_lies_there_is_told(
+    client: TestClient, engine: Engine, images: ImageStore, tmp_path: Path
+) -> None:
+    drawn(client, n=2, seed=1)
+    found = report(engine, open_stores(StorageOptions(), tmp_path), tmp_path)
+    assert found.jobs == {"succeeded": 1} and found.database.endswith("limner.db")
+    assert found.pictures["images"].count == 2 and found.pictures["uploads"].count == 0
+    assert found.pictures["images"].size == sum(each.size for each in images.list())
+    assert found.database_size > 0 and found.free > 0 and found.orphans.count == 0
