@@ -15,7 +15,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench bench-sd bench-tuning bench-chaos format lint types unit chromium npm prometheus postgres clean
+.PHONY: help serve test bench bench-sd bench-tuning bench-chaos format lint types unit chromium npm prometheus postgres mosquitto clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -68,7 +68,7 @@ npm:
 				cp package-lock.json node_modules/.installed) || exit 1; }; \
 	done
 
-unit: $(FULL)/installed chromium npm prometheus postgres ## Run the tests (JOBS=auto, ARGS=options of pytest).
+unit: $(FULL)/installed chromium npm prometheus postgres mosquitto ## Run the tests (JOBS=auto, ARGS=options of pytest).
 	@echo "Running the tests"
 	@OMP_NUM_THREADS=1 $(FULL)/bin/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
@@ -101,6 +101,17 @@ postgres:
 			>/dev/null || { echo "Could not install PostgreSQL: see apt-get's message above" >&2; exit 1; }; \
 	else \
 		echo "The tests of the database skip PostgreSQL, which is not here: sudo apt-get install postgresql, or its like" >&2; \
+	fi
+
+mosquitto:
+	@if command -v mosquitto_pub >/dev/null && PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing Debian's mosquitto, for the tests of devices"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+			mosquitto mosquitto-clients openssl; } >/dev/null \
+			|| { echo "Could not install mosquitto: see apt-get's message above" >&2; exit 1; }; \
+	else \
+		echo "Without mosquitto, mosquitto-clients and openssl the tests of devices are left out" >&2; \
 	fi
 
 clean: ## Remove what these commands made, but no models, jobs or pictures.

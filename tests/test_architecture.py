@@ -41,7 +41,7 @@ ARROWS = {
 half of families, "families" the rest."""
 
 HEAVY = frozenset({"torch", "torchvision", "diffusers", "transformers", "accelerate"})
-SCALE = frozenset({"cryptography", "obstore", "psycopg"})
+SCALE = frozenset({"aiomqtt", "cryptography", "obstore", "psycopg"})
 EXTRAS = HEAVY | SCALE | {"onnxruntime", "onnxscript", "peft", "safetensors", "scipy", "tensorboard"}
 NEEDS_EXTRAS = (
     "limner.training",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +25,8 @@ from .options import (
 )
 
 _REACH = "From where it is reached"
+if TYPE_CHECKING:
+    from ..service.mqtt import Broker
 
 
 class LogForm(StrEnum):
@@ -109,6 +112,17 @@ def serve(
             metavar="NAME", help="A model of OpenAI's for which their clients get this one; may be repeated."
         ),
     ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="mqtts://USER@HOST:PORT/PREFIX",
+            help="Serve devices by way of this MQTT broker too; its password in LIMNER_MQTT_PASSWORD.",
+        ),
+    ] = None,
+    mqtt_ca: Annotated[
+        Path | None,
+        typer.Option(help="Certificates to trust of the broker, instead of the system's."),
+    ] = None,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
     from ..engine.backends import chosen
@@ -136,4 +150,16 @@ def serve(
         model_memory,
         preload or (),
         answers_to or (),
+        _broker(mqtt, mqtt_ca),
     )
+
+
+def _broker(url: str | None, ca: Path | None) -> Broker | None:
+    if url is None:
+        return None
+    from ..service.mqtt.broker import broker_of
+    from .extra import needs_extra
+
+    with needs_extra("scale", "--mqtt"):
+        import aiomqtt  # noqa: F401
+    return broker_of(url, os.environ.get("LIMNER_MQTT_PASSWORD"), ca)

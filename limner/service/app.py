@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from .access.sessions import router as session
 from .bird import router as bird
 from .bodies import SmallBodies
 from .host import LocalOnly, OtherOrigins, SafeHeaders
+from .mqtt import Broker
+from .mqtt.bridge import Bridge
 from .openai.routes import router as openai
 from .problems import describe, install
 from .reach import THIS_MACHINE, Reach
@@ -51,6 +54,7 @@ def create_app(
     storage: StorageOptions | None = None,
     traces: Traces | None = None,
     answers_to: frozenset[str] = frozenset(),
+    broker: Broker | None = None,
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
@@ -58,6 +62,7 @@ def create_app(
     application's lifespan, and closes the studio. `reach` says from where it is reached; `watching` should be the
     watcher of `studio`, too; `traces` are made of requests and jobs; `answers_to` are further names of the served
     model, for OpenAI's clients.
+    Devices are served by way of the MQTT `broker`, where there is one.
     """
     keyring, watching = Keyring(forced=reach.beyond), watching or Watching()
     service = Service(
@@ -73,9 +78,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.start)
+        bridge = None if broker is None else asyncio.create_task(Bridge(service, broker).run())
         try:
             yield
         finally:
+            if bridge is not None:
+                bridge.cancel()
+                await asyncio.gather(bridge, return_exceptions=True)
             await run_in_threadpool(service.stop)
             if traces is not None:
                 await run_in_threadpool(traces.close)

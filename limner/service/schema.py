@@ -76,6 +76,19 @@ class HoldingRow(Base):
     image: Mapped[str] = mapped_column(primary_key=True)
 
 
+class DeviceRequestRow(Base):
+    """What a device asked by MQTT, by the id that it gave: `asked` as it came, the `job` that it became."""
+
+    __tablename__ = "device_requests"
+
+    device: Mapped[str] = mapped_column(primary_key=True)
+    request: Mapped[str] = mapped_column(primary_key=True)
+    asked: Mapped[str] = mapped_column(Text)
+    job: Mapped[str | None]
+    created_at: Mapped[float]
+    told_at: Mapped[float | None]
+
+
 class KeyRow(Base):
     """An API key: the SHA-256 of its secret as `digest`, `scopes` with blanks between them.
 

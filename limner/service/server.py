@@ -21,6 +21,7 @@ from ..registry.places import data_dir as place
 from .access import KeyStore
 from .app import create_app
 from .database import beside_service
+from .mqtt import Broker
 from .openai.models import further_names
 from .reach import THIS_MACHINE, Reach
 from .service import Service
@@ -41,6 +42,7 @@ def serve(
     model_memory: int | None = None,
     preload: Sequence[str] = (),
     answers_to: Sequence[str] = (),
+    broker: Broker | None = None,
 ) -> None:
     """Serve the page and the calls where `reach` says, on `port`, until SIGTERM or Ctrl-C; port 0 takes a free one.
 
@@ -52,6 +54,7 @@ def serve(
     draws what names no model, in exactly the version that it means now. `announce` is told where the page is, and what
     draws; `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs;
     `answers_to` are names of others' models that OpenAI's clients get it by.
+    `broker` is where devices without HTTP ask.
     InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
     taken or another service uses `data_dir`.
     """
@@ -97,6 +100,7 @@ def serve(
             storage=storage,
             traces=traces,
             answers_to=names,
+            broker=broker,
         )
 
         def at(where: str) -> None:

@@ -28,6 +28,7 @@ from .events import Feeds
 from .forgetting import forget
 from .images import ImageStore, open_stores
 from .jobs import Job, JobStore
+from .mqtt import Inbox
 from .queue import QueueState, look_at_queue
 from .runner import Runner
 from .storage import StorageOptions
@@ -54,6 +55,7 @@ class Service:
     sessions: Sessions
     images: ImageStore
     uploads: ImageStore
+    inbox: Inbox
     feeds: Feeds
     runner: Runner
     _engine: Engine
@@ -109,6 +111,7 @@ class Service:
             self.sessions = self.keyring.sessions = Sessions(self._engine)
             self.holdings = Holdings(self._engine)
             self.once.append(OnceStore(self._engine))
+            self.inbox = Inbox(self._engine)
             self.feeds = Feeds()
             worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
             self.runner = Runner(

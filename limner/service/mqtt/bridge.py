@@ -1,0 +1,163 @@
+"""Between the broker and the jobs: takes requests, tells events, sends pictures, and comes back when it is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+import socket
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+
+from ...answers import ImageLink
+from ...errors import LimnerError, NotFound
+from ..access import Caller
+from ..events import ENDS, Message
+from ..following import feed_of
+from ..service import Service
+from .broker import Broker
+from .inbox import Kept
+from .messages import Refused, device_of, event, problem_of, read_request
+
+if TYPE_CHECKING:
+    import aiomqtt
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+"""Seconds before connecting again, and the most that they grow to."""
+_AT_LEAST_ONCE = 1
+log = logging.getLogger(__name__)
+
+
+class Bridge:
+    """Works for the devices of one broker until it is cancelled."""
+
+    def __init__(self, service: Service, broker: Broker, first_pause: float = FIRST_PAUSE) -> None:
+        self._service, self._broker, self._first_pause = service, broker, first_pause
+        self._telling: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._accepting = asyncio.Lock()  # in the order in which they came
+
+    async def run(self) -> None:
+        """Connect and work; after each cut again, with growing pauses."""
+        import aiomqtt
+
+        broker, pause = self._broker, self._first_pause
+        # The broker keeps what comes while the service is away, for a client that it knows again.
+        name = hashlib.sha256(f"{socket.gethostname()}/{broker.prefix}".encode()).hexdigest()[:16]
+        while True:
+            try:
+                async with aiomqtt.Client(
+                    broker.host,
+                    broker.port,
+                    username=broker.user,
+                    password=broker.password,
+                    identifier=f"limner-{name}",
+                    clean_session=False,
+                    tls_context=broker.tls,
+                    timeout=20,
+                ) as client:
+                    log.info("devices are served by %s:%d", broker.host, broker.port)
+                    pause = self._first_pause
+                    await self._work(client)
+            except (aiomqtt.MqttError, OSError) as error:
+                log.warning("no connection to the broker %s:%d (%s)", broker.host, broker.port, error)
+            await asyncio.sleep(pause * random.uniform(0.5, 1))
+            pause = min(LONGEST_PAUSE, 2 * pause)
+
+    async def _work(self, client: aiomqtt.Client) -> None:
+        try:
+            await client.subscribe(f"{self._broker.prefix}/requests/+", qos=_AT_LEAST_ONCE)
+            for kept in await run_in_threadpool(self._service.inbox.untold):
+                self._tell(client, kept)
+            async for message in client.messages:
+                payload = message.payload
+                await self._received(
+                    client, str(message.topic), payload if isinstance(payload, bytes) else b""
+                )
+        finally:
+            tasks = list(self._telling.values())
+            self._telling.clear()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _received(self, client: aiomqtt.Client, topic: str, payload: bytes) -> None:
+        device = device_of(topic)
+        if device is None:
+            log.warning("a request came on '%.80s', which names no device", topic)
+            return
+        try:
+            asked = read_request(payload)
+        except Refused as error:
+            await self._say(client, device, event(error.request, "problem", error.problem.model_dump_json()))
+            return
+        self._tell(client, await run_in_threadpool(self._service.inbox.take, device, asked.id, asked.text))
+
+    def _tell(self, client: aiomqtt.Client, kept: Kept) -> None:
+        """Begin to tell how a request goes on, unless that is being done."""
+        name = (kept.device, kept.request)
+        if name not in self._telling:
+            task = asyncio.create_task(self._told(client, kept))
+            self._telling[name] = task
+            task.add_done_callback(lambda done: self._done(name, done))
+
+    def _done(self, name: tuple[str, str], task: asyncio.Task[None]) -> None:
+        if self._telling.get(name) is task:
+            del self._telling[name]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # what is not told is told after the next connection
+            log.warning("request %s of device %s: %s", name[1], name[0], error)
+
+    async def _told(self, client: aiomqtt.Client, kept: Kept) -> None:
+        inbox = self._service.inbox
+        caller = Caller(None, f"mqtt:{kept.device}", frozenset({"draw", "read"}), f"mqtt:{kept.device}")
+        try:
+            async with self._accepting:
+                job = (
+                    kept.job
+                    if kept.job is not None
+                    else await run_in_threadpool(self._accepted, kept, caller)
+                )
+            await self._say(client, kept.device, event(kept.request, "accepted", {"job": job}))
+            await self._followed(client, kept, job, caller)
+        except LimnerError as error:
+            told = problem_of(error).model_dump_json()
+            await self._say(client, kept.device, event(kept.request, "problem", told))
+            await run_in_threadpool(inbox.drop, kept)
+
+    def _accepted(self, kept: Kept, caller: Caller) -> str:
+        asked = read_request(kept.asked.encode()).job
+        job = self._service.accept(asked.draw_request(self._service.model), asked.n, caller)
+        self._service.inbox.accepted(kept, job.id)
+        return job.id
+
+    async def _followed(self, client: aiomqtt.Client, kept: Kept, job: str, caller: Caller) -> None:
+        cursor = 0
+        while not self._service.draining:
+            _, feed = await run_in_threadpool(feed_of, self._service, job)
+            async for message in feed.messages(cursor):
+                if message is None:
+                    continue
+                cursor = message.id
+                if message.kind == "image":
+                    await self._picture(client, kept, message, caller)
+                if message.kind in ENDS:  # who asks again from now on is told again
+                    self._telling.pop((kept.device, kept.request), None)
+                await self._say(client, kept.device, event(kept.request, message.kind, message.data))
+                if message.kind in ENDS:
+                    await run_in_threadpool(self._service.inbox.told, kept)
+                    return
+            await asyncio.sleep(0.1)  # a feed without an end: the job was given back, or the service stops
+
+    async def _picture(self, client: aiomqtt.Client, kept: Kept, message: Message, caller: Caller) -> None:
+        link = ImageLink.model_validate_json(message.data)
+        try:
+            png = await run_in_threadpool(self._service.whole_picture, link.id, caller)
+        except NotFound:
+            return  # forgotten in the meantime
+        topic = f"{self._broker.prefix}/images/{kept.device}/{kept.request}/{link.index}"
+        await client.publish(topic, png, qos=_AT_LEAST_ONCE)
+
+    async def _say(self, client: aiomqtt.Client, device: str, text: str) -> None:
+        await client.publish(f"{self._broker.prefix}/events/{device}", text, qos=_AT_LEAST_ONCE)
