@@ -160,6 +160,30 @@ class JobPage(BaseModel):
     next: str | None
 
 
+class FeedbackView(BaseModel):
+    """What somebody says of picture `image`, or, with `over`, that it is the better of the two."""
+
+    id: str
+    job: str
+    image: str
+    over: str | None
+    prompt: str
+    seed: int
+    model: str
+    vote: Literal["up", "down"] | None
+    note: str
+    caption: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class FeedbackPage(BaseModel):
+    """What was said, newest first; `next` is the `before` of the following page, or null at the end."""
+
+    feedback: list[FeedbackView]
+    next: str | None
+
+
 class SizeView(BaseModel):
     """A picture size in pixels."""
 

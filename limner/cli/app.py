@@ -21,6 +21,7 @@ from . import (
     distill,
     draw,
     evaluate,
+    feedback_export,
     jobs,
     keys,
     models_import,
@@ -84,6 +85,7 @@ _data = typer.Typer(no_args_is_help=True, help="Captioned sets: draw one, check 
 _models = typer.Typer(no_args_is_help=True, help="The models that are here.")
 _keys = typer.Typer(no_args_is_help=True, help="Who may use a service: make a key, list, revoke, rotate.")
 _jobs = typer.Typer(no_args_is_help=True, help="Jobs that failed: list them, try them again.")
+_feedback = typer.Typer(no_args_is_help=True, help="What people said of pictures.")
 _import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that others have made.")
 app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
@@ -100,6 +102,7 @@ app.add_typer(_data, name="data")
 app.add_typer(_models, name="models")
 app.add_typer(_keys, name="keys")
 app.add_typer(_jobs, name="jobs")
+app.add_typer(_feedback, name="feedback")
 _data.command("storybook")(data_storybook.storybook)
 _data.command("check")(data_check.check)
 _models.command("list")(models_list.list_models)
@@ -110,6 +113,7 @@ _keys.command("revoke")(keys.revoke)
 _keys.command("rotate")(keys.rotate)
 _jobs.command("failed")(jobs.failed)
 _jobs.command("retry")(jobs.retry)
+_feedback.command("export")(feedback_export.export)
 _models.add_typer(_import, name="import")
 _import.command("sd")(models_import.sd)
 _import.command("attngan")(models_import.attngan)

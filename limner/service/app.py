@@ -22,9 +22,12 @@ from .access.once import Once
 from .access.sessions import router as session
 from .bird import router as bird
 from .bodies import SmallBodies
+from .feedback.routes import router as feedback
+from .feedback.wire import ALLOWED as OF_FEEDBACK
 from .host import LocalOnly, OtherOrigins, SafeHeaders
 from .mqtt import Broker
 from .mqtt.bridge import Bridge
+from .languages import router as languages
 from .openai.routes import router as openai
 from .problems import describe, install
 from .reach import THIS_MACHINE, Reach
@@ -106,6 +109,7 @@ def create_app(
     app.include_router(openai)
     app.include_router(session)
     app.include_router(admin)
+    app.include_router(feedback)
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
@@ -113,6 +117,7 @@ def create_app(
             raise HTTPException(404)
         return FileResponse(PAGES / "index.html", headers={"Cache-Control": "no-cache"})
 
+    app.include_router(languages)
     app.mount("/pages", _Pages(directory=PAGES, check_dir=False))
 
     def allowed(field: str, asked: str | None) -> str | None:
@@ -125,7 +130,7 @@ def create_app(
             if found is not None:
                 sizes = found.manifest.sizes
                 return "one of " + ", ".join(f"{size.width}x{size.height}" for size in sizes)
-        return ALLOWED.get(field)
+        return (ALLOWED | OF_FEEDBACK).get(field)
 
     install(app, allowed)
     plain_openapi = app.openapi

@@ -1,4 +1,7 @@
-"""Forgetting a job: its row, its pictures, what it was made from, as far as nothing else of its owner needs them."""
+"""Forgetting a job: its row, its pictures with what was said of them, what it was made from.
+
+As far as nothing else of its owner needs them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from ..engine.request import DrawRequest
 from .database import one_at_a_time
 from .jobs import Beside
-from .schema import HoldingRow, ImageRow, JobRow
+from .schema import FeedbackRow, HoldingRow, ImageRow, JobRow
 
 
 def forget(engine: Engine, job: str, remove: Callable[[str], None]) -> None:
@@ -29,6 +32,8 @@ def forget(engine: Engine, job: str, remove: Callable[[str], None]) -> None:
         session.execute(delete(JobRow).where(JobRow.number == row.number))
         let_go = {image for image in images if not _needed(session, owner, image)}
         session.execute(delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(let_go)))
+        of_them = or_(FeedbackRow.image.in_(let_go), FeedbackRow.over.in_(let_go))
+        session.execute(delete(FeedbackRow).where(FeedbackRow.owner == owner, of_them))
         held = set(session.scalars(select(HoldingRow.image).where(HoldingRow.image.in_(let_go))))
         for image in sorted(let_go - held):
             if not _needed(session, None, image):

@@ -104,7 +104,7 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
         asked = model if isinstance(model, str) else None
         if found and found[0]["loc"] == ("body",) and found[0]["type"] == "missing":
             return problem(422, "the body is empty")
-        errors = [_field(item, asked, allowed) for item in found]
+        errors = [_field(item, asked, allowed, _fields(request)) for item in found]
         return problem(422, "; ".join(f"{e.field}: {e.message}" for e in errors), errors)
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -161,14 +161,23 @@ def _title(status: int) -> str:
     return "Unprocessable Content" if status == 422 else HTTPStatus(status).phrase
 
 
+def _fields(request: Request) -> Sequence[str]:
+    """The fields of the body that the route takes."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    taken = getattr(getattr(body, "field_info", None), "annotation", None)
+    return list(getattr(taken, "model_fields", JobRequest.model_fields))
+
+
 def _field(
-    item: Mapping[str, Any], model: str | None, allowed: Callable[[str, str | None], str | None]
+    item: Mapping[str, Any],
+    model: str | None,
+    allowed: Callable[[str, str | None], str | None],
+    known: Sequence[str],
 ) -> FieldProblem:
     place, *rest = item["loc"]
     name = (str(rest[0]) if rest else str(place)).encode("utf-8", "replace").decode()[:80]
     if item["type"] == "extra_forbidden":
-        known = ", ".join(JobRequest.model_fields)
-        return FieldProblem(field=name, message="unknown field", allowed=f"the fields {known}")
+        return FieldProblem(field=name, message="unknown field", allowed=f"the fields {', '.join(known)}")
     message = str(item["msg"]).removeprefix("Value error, ")
     if place != "body":
         bounds = item.get("ctx", {})

@@ -1,4 +1,7 @@
-"""The tables: jobs and their pictures, keys, and whose things are. Times are seconds since 1970, UTC."""
+"""The tables: jobs and their pictures, keys, whose things are, what people say of pictures.
+
+Times are seconds since 1970, UTC.
+"""
 
 from __future__ import annotations
 
@@ -141,3 +144,28 @@ class OnceRow(Base):
     status: Mapped[int | None]
     headers: Mapped[str | None] = mapped_column(Text)
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class FeedbackRow(Base):
+    """What `owner` says of picture `image` of a job: `vote` 1, -1 or none; or that it is better than `over`."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        Index("feedback_of_owner", "owner", "image", "over", unique=True),
+        Index("feedback_of_job", "job"),
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    owner: Mapped[str]
+    job: Mapped[str]
+    image: Mapped[str]
+    over: Mapped[str] = mapped_column(default="", server_default="")
+    prompt: Mapped[str] = mapped_column(Text)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    model: Mapped[str]
+    vote: Mapped[int | None]
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    caption: Mapped[str] = mapped_column(Text, default="", server_default="")
+    created_at: Mapped[float]
+    updated_at: Mapped[float]

@@ -25,6 +25,7 @@ from .access.once import OnceStore
 from .access.sessions import Sessions
 from .database import DATABASE_NAME, DataLock, open_database, usable
 from .events import Feeds
+from .feedback import FeedbackStore
 from .forgetting import forget
 from .images import ImageStore, open_stores
 from .jobs import Job, JobStore
@@ -45,14 +46,15 @@ class Service:
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
     what names no model; `keyring` is told of the keys, `watching` of what happens; `storage` says where things are
-    kept. `start` makes `store`, `keys`, `holdings`, `images`, `feeds` and `runner`; Unavailable when another service
-    uses `data_dir` or it cannot be used.
+    kept. `start` makes `store`, `keys`, `holdings`, `feedback`, `images`, `feeds` and `runner`; Unavailable when
+    another service uses `data_dir` or it cannot be used.
     """
 
     store: JobStore
     keys: KeyStore
     holdings: Holdings
     sessions: Sessions
+    feedback: FeedbackStore
     images: ImageStore
     uploads: ImageStore
     inbox: Inbox
@@ -112,6 +114,7 @@ class Service:
             self.holdings = Holdings(self._engine)
             self.once.append(OnceStore(self._engine))
             self.inbox = Inbox(self._engine)
+            self.feedback = FeedbackStore(self._engine)
             self.feeds = Feeds()
             worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
             self.runner = Runner(

@@ -1,6 +1,7 @@
 /** What was made: a wall of small pictures, more of it as one scrolls, and one of them large. */
 
 import { light } from "./glow.js";
+import { votes } from "./votes.js";
 import { element, toast } from "./page.js";
 import { getJobs } from "./wire.js";
 import { asText, describe } from "./settings.js";
@@ -15,6 +16,7 @@ const more = element("more", HTMLButtonElement);
 const viewer = element("viewer", HTMLDialogElement);
 const canvas = element("viewer-canvas", HTMLElement);
 const newer = element("newer", HTMLButtonElement);
+const vote = votes(element("viewer-votes", HTMLElement), element("viewer-votes-below", HTMLElement));
 const older = element("older", HTMLButtonElement);
 
 /** @type {Made[]} what hangs on the wall, newest first */
@@ -96,6 +98,7 @@ function turn() {
   image.alt = made.job.request.prompt;
   image.src = made.picture.url;
   canvas.replaceChildren(image);
+  vote({ id: made.picture.id, prompt: made.job.request.prompt });
   light(element("viewer-title", HTMLElement), canvas, made.job.request.prompt, made.picture);
   element("viewer-facts", HTMLElement).replaceChildren(
     ...describe(made.job, made.picture).map(([name, value]) => {
@@ -142,6 +145,7 @@ export function start({ usePrompt, useAll, more: alike, work }) {
   newer.addEventListener("click", () => leaf(-1));
   older.addEventListener("click", () => leaf(1));
   viewer.addEventListener("keydown", (event) => {
+    if (event.target instanceof Element && event.target.closest("input, textarea")) return;
     if (event.key === "ArrowLeft") leaf(-1);
     if (event.key === "ArrowRight") leaf(1);
   });

@@ -4,9 +4,11 @@ import * as bench from "./bench.js";
 import * as composer from "./composer.js";
 import * as drawing from "./drawing.js";
 import * as history from "./history.js";
+import * as pairs from "./pairs.js";
 import * as settings from "./settings.js";
 import * as signin from "./signin.js";
 import { announce, button, element, remember } from "./page.js";
+import { votes } from "./votes.js";
 import { Problem, getIdeas, getModels, reachable } from "./wire.js";
 
 /** @typedef {import("./wire.js").Job} Job */
@@ -18,6 +20,7 @@ const prompt = element("prompt", HTMLTextAreaElement);
 const drawButton = element("draw", HTMLButtonElement);
 const cancelButton = element("cancel", HTMLButtonElement);
 const save = element("save", HTMLAnchorElement);
+const vote = votes(element("votes", HTMLElement), element("votes-below", HTMLElement));
 const offline = element("offline", HTMLElement);
 
 const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", negative_prompt: "negative" };
@@ -79,6 +82,7 @@ function found() {
 /** @param {boolean} busy */
 function setBusy(busy) {
   const focused = document.activeElement === drawButton || document.activeElement === cancelButton;
+  if (busy) vote(null);
   drawButton.hidden = busy;
   cancelButton.hidden = !busy;
   cancelButton.removeAttribute("aria-disabled");
@@ -94,6 +98,9 @@ function settled(jobs) {
   save.hidden = element("copy", HTMLElement).hidden = !first || jobs.length > 1;
   element("alike", HTMLElement).hidden = !alone;
   element("work", HTMLElement).hidden = !alone || !settings.chosen()?.edits;
+  const one = alone && first ? { id: first.picture.id, prompt: first.job.request.prompt } : null;
+  vote(one);
+  element("compare", HTMLElement).hidden = new Set(pictures.map(({ picture }) => picture.id)).size < 2;
   if (!first) return;
   save.href = first.picture.url;
   save.download = history.fileName(first);
@@ -204,6 +211,7 @@ signin.start(meet);
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 composer.start({ changed: clearErrors, submit });
 bench.start();
+pairs.start();
 settings.start(introduce);
 drawing.start({ busy: setBusy, settled, drawn, connected: (ok) => (ok ? found() : lost()), refused: report });
 history.start({
@@ -248,6 +256,10 @@ for (const [id, use] of /** @type {const} */ ([
     const picture = job?.images[0];
     if (job && picture) use({ job, picture });
   });
+element("compare", HTMLButtonElement).addEventListener("click", () => {
+  const jobs = drawing.onStage();
+  if (jobs[0]) pairs.compare(jobs[0].request.prompt, jobs.flatMap((job) => job.images));
+});
 element("idea", HTMLButtonElement).addEventListener("click", async () => {
   try {
     const [idea] = await getIdeas(1);

@@ -16,6 +16,8 @@
  *   sizes: {width: number, height: number}[], defaults: {steps: number, guidance_scale: number | null},
  *   limits: Record<string, [number, number]>, vocabulary: string[] | null, edits: boolean, small: boolean,
  *   card: string | null}} Model
+ * @typedef {{id: string, image: string, over: string | null, vote: "up" | "down" | null, note: string,
+ *   caption: string}} Feedback
  * @typedef {{field: string, message: string, allowed?: string | null}} FieldError
  * @typedef {{step: number, steps: number, image: number, preview: string | null}} Step
  * @typedef {{queued: (position: number) => void, step: (step: Step) => void,
@@ -123,6 +125,22 @@ export async function pictureOf(id) {
   if (!response.ok) throw await problemOf(response);
   return createImageBitmap(await response.blob());
 }
+
+/** What was said of a picture. @param {string} image @returns {Promise<Feedback | null>} */
+export async function getFeedback(image) {
+  /** @type {{feedback: Feedback[]}} */
+  const { feedback } = await call(`/v1/feedback?limit=100&image=${encodeURIComponent(image)}`);
+  return feedback.find((one) => one.image === image && one.over === null) ?? null;
+}
+
+/** Say something of a picture. @param {Partial<Feedback> & {image: string}} said @returns {Promise<Feedback>} */
+export function sayFeedback(said) {
+  const headers = { "Content-Type": "application/json" };
+  return call("/v1/feedback", { method: "POST", headers, body: JSON.stringify(said) });
+}
+
+/** @param {string} id @returns {Promise<unknown>} */
+export const takeBack = (id) => call(`/v1/feedback/${encodeURIComponent(id)}`, { method: "DELETE" });
 
 /** @returns {Promise<boolean>} whether the service answers */
 export async function reachable() {

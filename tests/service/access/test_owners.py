@@ -41,6 +41,7 @@ FORM_ONLY = Attack(bodies=({"prompt": "a cat", "image": "{image}"},), refused=(4
 CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("GET", "/"): (NOBODYS,),
     ("GET", "/pages"): (NOBODYS,),
+    ("GET", "/pages/language.json"): (NOBODYS,),
     ("GET", "/openapi.json"): (NOBODYS,),
     ("GET", "/healthz"): (NOBODYS,),
     ("GET", "/readyz"): (NOBODYS,),
@@ -80,6 +81,18 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("DELETE", "/v1/session"): (OWN_ONLY,),
     ("POST", "/v1/images/edits"): (FORM_ONLY,),
     ("POST", "/v1/images/variations"): (FORM_ONLY,),
+    ("POST", "/v1/feedback"): (
+        Attack(
+            bodies=({"image": "{image}", "vote": "up"}, {"image": "{image}", "over": "{image}"}),
+            refused=(422,),
+        ),
+    ),
+    ("GET", "/v1/feedback"): (
+        OWN_ONLY,
+        Attack("?image={image}"),
+        Attack("?before={feedback}", refused=(404,)),
+    ),
+    ("DELETE", "/v1/feedback/{feedback_id}"): (NOT_THERE,),
     ("POST", "/api/v1.0/bird"): (Attack(bodies=({"caption": "a bird"},), refused=(404,)),),
 }
 
@@ -120,7 +133,10 @@ def test_no_call_reaches_for_anothers_things(client: TestClient, known: As, stud
     studio.gate.clear()
     waiting = one.post("/v1/jobs", json={"prompt": "a secret"}).json()["id"]
     app: Any = client.app
+    said = one.post("/v1/feedback", json={"image": images[0], "vote": "up"}).json()["id"]
     names = {
+        "{feedback}": said,
+        "{feedback_id}": said,
         "{upload}": upload,
         "{own}": own,
         "{name}": "storybook",
@@ -147,10 +163,10 @@ def test_no_call_reaches_for_anothers_things(client: TestClient, known: As, stud
                         ),
                     )
                     tried += 1
-                    told = {id for id in (done["id"], waiting, *images, upload) if id in answer.text}
+                    told = {id for id in (done["id"], waiting, *images, upload, said) if id in answer.text}
                     if attack.refused:
                         assert answer.status_code in attack.refused, (method, path, body, answer.text)
-                        told -= {job, image, upload}  # what is refused may be named
+                        told -= {job, image, upload, said}  # what is refused may be named
                     successes += bool(told)
                     assert not told, (method, path, answer.text)
     assert tried > len(CALLS) and successes == 0

@@ -13,6 +13,9 @@ WORLDLY = frozenset(
         "height",
         "image",  # no picture of that id
         "mask",
+        "over",  # no other picture of the same prompt
+        "vote",  # nothing said at all
+        "readings",  # no sense of the word
         "strength",  # of no picture
         "steps",  # not of a model that draws in one step, or row by row
         "guidance_scale",

@@ -31,6 +31,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 import limner
+from limner.service.languages import language
 from limner.storybook.captions import COLOUR_WORDS, PLACE_WORDS, idea, vocabulary
 from limner.storybook.render import draw_scene
 from limner.storybook.scene import Scene, Thing
@@ -106,6 +107,7 @@ class Stub:
         self.defaults: dict[str, Any] = {"steps": 20, "guidance_scale": 4.0, "sampler": "ddim"}
         self.limits = {"steps": [1, 150], "guidance_scale": [1, 30], "negative_prompt": [0, 1000]}
         self.others: dict[str, dict[str, Any]] = {}
+        self.feedback: dict[tuple[str, str | None], dict[str, Any]] = {}
         self.sent: list[dict[str, Any]] = []
 
     def finish(self, job: StubJob, state: str) -> None:
@@ -292,13 +294,36 @@ def stub_app(stub: Stub) -> Starlette:
     async def session(_: Request) -> Response:
         return JSONResponse({"name": "", "scopes": ["admin", "draw", "read"], "open": True})
 
+    async def say(request: Request) -> Response:
+        said = {"over": None, "vote": None, "note": "", "caption": "", **await request.json()}
+        said["id"] = secrets.token_hex(8)
+        stub.feedback.pop((said["over"] or "", said["image"]), None)
+        stub.feedback[said["image"], said["over"]] = said
+        return JSONResponse(said)
+
+    async def said(request: Request) -> Response:
+        image = request.query_params["image"]
+        found = [one for one in stub.feedback.values() if image in (one["image"], one["over"])]
+        return JSONResponse({"feedback": found, "next": None})
+
+    async def take_back(request: Request) -> Response:
+        key = next(k for k, one in stub.feedback.items() if one["id"] == request.path_params["said"])
+        return JSONResponse(stub.feedback.pop(key))
+
+    async def words(request: Request) -> Response:
+        return language(request.query_params.get("language", ""), request.headers.get("accept-language", ""))
+
     async def health(_: Request) -> Response:
         return problem(503, "Away") if stub.away else JSONResponse({"status": "ok", "parts": {}})
 
     return Starlette(
         routes=[
             Route("/", page),
-            Route("/pages/{file}", page),
+            Route("/pages/language.json", words),
+            Route("/pages/{file:path}", page),
+            Route("/v1/feedback", say, methods=["POST"]),
+            Route("/v1/feedback", said),
+            Route("/v1/feedback/{said}", take_back, methods=["DELETE"]),
             Route("/healthz", health),
             Route("/v1/session", session),
             Route("/v1/models", models),

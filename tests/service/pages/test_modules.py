@@ -36,7 +36,7 @@ def test_the_lock_file_names_no_registry() -> None:
 def test_the_page_has_nothing_inline_and_nothing_foreign() -> None:
     page = (PAGES / "index.html").read_text()
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page)
-    for file in PAGES.iterdir():
+    for file in (file for file in PAGES.rglob("*") if file.is_file()):
         foreign = re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}[^\s\"']*", file.read_text())
         assert [f for f in foreign if "www.w3.org/2000/svg" not in f] == [], file.name
 

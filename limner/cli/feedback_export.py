@@ -1,0 +1,35 @@
+"""`limner feedback export`: what people said of pictures, as a captioned set to tune on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import DatabaseUrl, DataDir, ImagesPlace
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also pictures that were voted down, or only noted.")
+    ] = False,
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+    images: ImagesPlace = None,
+) -> None:
+    """Write the pictures that were voted up or whose caption was mended; works beside a running service."""
+    from ..registry.places import data_dir as place
+    from ..service.database import beside_service
+    from ..service.feedback import FeedbackStore
+    from ..service.feedback import export as write
+    from ..service.images import ImageStore
+    from ..service.storage import blobs_at
+
+    directory = place(data_dir)
+    with beside_service(directory, database) as engine:
+        pictures = ImageStore(blobs_at(images, "images", directory))
+        done = write(FeedbackStore(engine), pictures.get, folder, everything)
+    gone = f"; {done.gone} no longer there" if done.gone else ""
+    typer.echo(f"{folder}: {done.pictures} captioned pictures, {done.pairs} pairs{gone}")

@@ -1,0 +1,32 @@
+/** The page's words in the reader's language. The service chooses it: as was chosen here, else by Accept-Language. */
+
+import { recall } from "./page.js";
+
+/** @typedef {{language: string, languages: Record<string, string>, words: Record<string, string>}} Language */
+
+/** @returns {Promise<Language>} */
+async function load() {
+  const chosen = recall("language");
+  const query = chosen ? `?language=${encodeURIComponent(chosen)}` : "";
+  try {
+    const answer = await fetch(`/pages/language.json${query}`);
+    if (answer.ok) return await answer.json();
+  } catch {
+    // The service is away: keys stand in for words until it is back.
+  }
+  return { language: "en", languages: {}, words: {} };
+}
+
+export const { language, languages, words } = await load();
+
+const plural = new Intl.PluralRules(language);
+
+/**
+ * A sentence of the page; `{name}` in it stands for a value. With a `count` the form of that number is taken.
+ * @param {string} key @param {Record<string, string | number>} [values] @returns {string}
+ */
+export function text(key, values = {}) {
+  const form = typeof values.count === "number" ? `${key}.${plural.select(values.count)}` : key;
+  const sentence = words[form] ?? words[`${key}.other`] ?? words[key] ?? key;
+  return sentence.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+}

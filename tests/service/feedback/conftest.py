@@ -1,0 +1,5 @@
+"""The fixtures of a service with keys."""
+
+from ..access.conftest import keys, known
+
+__all__ = ["keys", "known"]
