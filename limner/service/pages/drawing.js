@@ -3,6 +3,8 @@
 import * as history from "./history.js";
 import * as settings from "./settings.js";
 import * as stage from "./stage.js";
+import { text } from "./language.js";
+import { marked } from "./wording.js";
 import { announce, recall, remember } from "./page.js";
 import { cancelJob, createJob, getJob, hasEnded, watch } from "./wire.js";
 
@@ -35,11 +37,18 @@ function plate(jobs) {
   const [job] = jobs;
   const first = job?.images[0];
   if (!job || !first) return "";
+  if (differ(jobs.map(({ request }) => request))) return [`Seed ${first.seed}`, job.request.model].filter(Boolean).join(" · ");
   if (jobs.length > 1) return `Seed ${first.seed} · ${jobs.length} models`;
   const seeds = job.images.length > 1 ? `${job.images.length} pictures` : `Seed ${first.seed}`;
   const steps = job.steps || job.request.steps;
   return [seeds, steps === 1 ? "1 step" : `${steps} steps`, job.request.model].filter(Boolean).join(" · ");
 }
+
+/** Whether several requests are the same in other words. @param {Request[]} requests */
+const differ = (requests) => new Set(requests.map((request) => request.prompt)).size > 1;
+
+/** What stands over the facts. @param {Request[]} requests */
+const titleFor = (requests) => (differ(requests) ? text("wording.title") : (requests[0]?.prompt ?? ""));
 
 /** The tile of a picture: pictures of one job, or jobs of one picture each. @param {number} job @param {number} picture */
 const tileOf = (job, picture) => job + picture;
@@ -49,7 +58,7 @@ function settle(jobs) {
   shown = jobs;
   jobs.forEach((job, k) =>
     job.images.forEach((picture, index) => stage.finished(picture, tileOf(k, picture.index ?? index), job.request.prompt)));
-  stage.explained(jobs[0]?.request.prompt ?? "", jobs.flatMap((job) => job.images));
+  stage.explained(titleFor(jobs.map((job) => job.request)), jobs.flatMap((job) => job.images));
   heard.settled(jobs);
   const failed = jobs.find((job) => job.state === "failed");
   if (failed) stage.ended("failed", failed.error ?? "The picture could not be drawn.");
@@ -62,7 +71,8 @@ export function show(jobs) {
   const [first] = jobs;
   if (!first) return;
   const count = jobs.length > 1 ? jobs.length : first.images.length || 1;
-  stage.begin(first.request.prompt, count, (tile) => open(jobs, tile), labels(jobs.map((job) => job.request)));
+  const requests = jobs.map((job) => job.request);
+  stage.begin(titleFor(requests), count, (tile) => open(jobs, tile), labels(requests));
   settle(jobs);
 }
 
@@ -72,8 +82,12 @@ function open(jobs, tile) {
   if (job) history.viewJob(job, jobs.length > 1 ? 0 : tile);
 }
 
-/** What tiles are called, where several models draw. @param {Request[]} requests */
-const labels = (requests) => (requests.length > 1 ? requests.map((request) => settings.titleOf(request)) : []);
+/** What tiles are called, where several models draw, or one draws other words. @param {Request[]} requests */
+function labels(requests) {
+  if (requests.length < 2) return [];
+  if (!differ(requests)) return requests.map((request) => settings.titleOf(request));
+  return requests.map(({ prompt }, k) => marked(prompt, requests[k ? 0 : 1]?.prompt ?? ""));
+}
 
 /** Follow a job that the service has accepted. @param {Drawing} mine @param {Job} job @param {number} k its place among the requests */
 function follow(mine, job, k) {
@@ -102,18 +116,20 @@ function follow(mine, job, k) {
   mine.stops.push(stop);
 }
 
-/** @param {Request[]} requests one for each job @returns {Drawing} */
-function begin(requests) {
+/** @param {Request[]} requests one for each job @param {Job | null} [given] the first job, where it is there already @returns {Drawing} */
+function begin(requests, given = null) {
   const [first] = requests;
   drawing = {
-    requests, jobs: requests.map(() => null), images: requests.map(() => []), left: requests.length, cancelled: false, stops: [],
+    requests, jobs: requests.map((_, k) => (k ? null : given)), images: requests.map((_, k) => (k || !given ? [] : [...given.images])),
+    left: requests.length - (given ? 1 : 0), cancelled: false, stops: [],
   };
   const mine = drawing;
   const count = requests.length > 1 ? requests.length : (first?.n ?? 1);
-  stage.begin(first?.prompt ?? "", count, (tile) => {
+  stage.begin(titleFor(requests), count, (tile) => {
     const jobs = mine.jobs.map((job, k) => job && { ...job, images: job.images.length ? job.images : (mine.images[k] ?? []) });
     open(mine === drawing ? jobs : shown, tile);
   }, labels(requests));
+  given?.images.forEach((picture) => stage.finished(picture, 0, given.request.prompt));
   heard.busy(true);
   stage.reveal();
   return mine;
@@ -129,14 +145,16 @@ function giveUp(old) {
 /**
  * Draw. The same requests as those being drawn are left alone; others take their place.
  * @param {Request[]} requests one, or one for each of several models
+ * @param {Job | null} [given] the first one's job, where it need not be drawn
  */
-export async function draw(requests) {
+export async function draw(requests, given = null) {
   if (drawing && JSON.stringify(drawing.requests) === JSON.stringify(requests)) return;
   if (drawing) giveUp(drawing);
   const before = shown;
-  const mine = begin(requests);
+  const mine = begin(requests, given);
   try {
     for (const [k, request] of requests.entries()) {
+      if (mine.jobs[k]) continue;
       const job = await createJob(request);
       if (mine.cancelled) await cancelJob(job.id);
       if (mine !== drawing) return;

@@ -140,8 +140,8 @@ export function viewJob(job, index) {
   if (place >= 0) view(madeBy(job), place);
 }
 
-/** @param {Record<"usePrompt" | "useAll" | "more" | "work", (made: Made) => void>} handlers what the viewer's buttons do */
-export function start({ usePrompt, useAll, more: alike, work }) {
+/** @param {Record<"usePrompt" | "useAll" | "more" | "work" | "reword", (made: Made) => void>} handlers what the viewer's buttons do */
+export function start({ usePrompt, useAll, more: alike, work, reword }) {
   newer.addEventListener("click", () => leaf(-1));
   older.addEventListener("click", () => leaf(1));
   viewer.addEventListener("keydown", (event) => {
@@ -159,6 +159,7 @@ export function start({ usePrompt, useAll, more: alike, work }) {
   });
   for (const [id, use] of /** @type {const} */ ([
     ["use-prompt", usePrompt], ["use-all", useAll], ["viewer-alike", alike], ["viewer-work", work],
+    ["viewer-reword", reword],
   ]))
     element(id, HTMLButtonElement).addEventListener("click", () => {
       const made = leaves[at];

@@ -8,6 +8,8 @@ import * as pairs from "./pairs.js";
 import * as settings from "./settings.js";
 import * as signin from "./signin.js";
 import { announce, button, element, remember } from "./page.js";
+import * as wording from "./wording.js";
+import { text } from "./language.js";
 import { votes } from "./votes.js";
 import { Problem, getIdeas, getModels, reachable } from "./wire.js";
 
@@ -96,11 +98,14 @@ function settled(jobs) {
   const [first] = pictures;
   const alone = pictures.length === 1;
   save.hidden = element("copy", HTMLElement).hidden = !first || jobs.length > 1;
+  element("again", HTMLElement).hidden = false;
   element("alike", HTMLElement).hidden = !alone;
   element("work", HTMLElement).hidden = !alone || !settings.chosen()?.edits;
   const one = alone && first ? { id: first.picture.id, prompt: first.job.request.prompt } : null;
   vote(one);
-  element("compare", HTMLElement).hidden = new Set(pictures.map(({ picture }) => picture.id)).size < 2;
+  const prompts = new Set(jobs.map((job) => job.request.prompt)).size;
+  element("reword", HTMLElement).hidden = !alone;
+  element("compare", HTMLElement).hidden = prompts > 1 || new Set(pictures.map(({ picture }) => picture.id)).size < 2;
   if (!first) return;
   save.href = first.picture.url;
   save.download = history.fileName(first);
@@ -112,11 +117,11 @@ function drawn([job]) {
   if (picture && !job.request.variation_strength) settings.noteSeed(picture.seed);
 }
 
-/** Draw, where there is something to draw. @param {Request[]} requests */
-async function draw(requests) {
+/** Draw, where there is something to draw. @param {Request[]} requests @param {Job | null} [given] the first one's, where it is there */
+async function draw(requests, given = null) {
   clearErrors();
   if (requests[0]?.prompt.trim()) {
-    await drawing.draw(requests);
+    await drawing.draw(requests, given);
     return;
   }
   showError("prompt", "Say in a few words what the picture shows.");
@@ -125,6 +130,8 @@ async function draw(requests) {
 
 /** @param {boolean} newSeed */
 async function submit(newSeed = false) {
+  const beside = wording.taken();
+  if (beside && prompt.value.trim()) return void reworded(beside, prompt.value.trim());
   const count = new FormData(form).get("count");
   try {
     const from = await bench.read();
@@ -134,6 +141,21 @@ async function submit(newSeed = false) {
   } catch (error) {
     report(error);
   }
+}
+
+/** Draw a picture in other words, beside itself. @param {{job: Job, picture: Picture}} made @param {string} words */
+function reworded({ job, picture }, words) {
+  clearErrors();
+  if (words === job.request.prompt) return showError("prompt", text("wording.same"));
+  const same = settings.possible(wording.of({ job, picture }));
+  draw([same, { ...same, prompt: words }], { ...job, request: { ...job.request, n: 1 }, images: [{ ...picture, index: 0 }] });
+}
+
+/** Take a picture to be drawn in other words. @param {{job: Job, picture: Picture}} made */
+function reword(made) {
+  wording.take(made);
+  composer.write(made.job.request.prompt);
+  prompt.focus();
 }
 
 /**
@@ -212,10 +234,12 @@ if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 composer.start({ changed: clearErrors, submit });
 bench.start();
 pairs.start();
+wording.start();
 settings.start(introduce);
 drawing.start({ busy: setBusy, settled, drawn, connected: (ok) => (ok ? found() : lost()), refused: report });
 history.start({
   more,
+  reword,
   work: ({ picture }) => bench.take(picture.id),
   usePrompt: ({ job }) => {
     composer.write(job.request.prompt);
@@ -249,6 +273,7 @@ element("again", HTMLButtonElement).addEventListener("click", () => {
 for (const [id, use] of /** @type {const} */ ([
   ["copy", history.copySettings],
   ["alike", more],
+  ["reword", reword],
   ["work", (/** @type {{picture: Picture}} */ { picture }) => bench.take(picture.id)],
 ]))
   element(id, HTMLButtonElement).addEventListener("click", () => {

@@ -56,7 +56,7 @@ function set(state, text) {
 }
 
 /** Begin a drawing of `count` pictures; where several models draw, `labels` say which.
- * @param {string} prompt @param {number} count @param {(index: number) => void} open @param {string[]} [labels] */
+ * @param {string} prompt @param {number} count @param {(index: number) => void} open @param {(string | Node)[]} [labels] */
 export function begin(prompt, count, open, labels = []) {
   tiles = Array.from({ length: count }, (_, index) => {
     const tile = document.createElement("button");
@@ -68,7 +68,7 @@ export function begin(prompt, count, open, labels = []) {
     if (labels[index]) {
       const label = document.createElement("span");
       label.className = "by";
-      label.textContent = labels[index] ?? "";
+      label.append(labels[index] ?? "");
       tile.append(label);
     }
     return tile;

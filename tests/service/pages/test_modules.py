@@ -50,9 +50,9 @@ def test_every_file_that_the_page_names_is_there() -> None:
     assert {file.name for file in PAGES.glob("*.js")} <= named
 
 
-def _words(expression: str, *values: Any) -> Any:
-    """The value of a JavaScript expression over the words module and `values` (bound to a, b, c)."""
-    source = (PAGES / "words.js").as_uri()
+def _words(expression: str, *values: Any, module: str = "words.js") -> Any:
+    """The value of a JavaScript expression over a module, called `words`, and `values` (bound to a, b, c)."""
+    source = (PAGES / module).as_uri()
     script = f"""
         const {{readFileSync}} = await import("node:fs");
         const text = readFileSync(new URL({json.dumps(source)}), "utf8");
@@ -85,6 +85,20 @@ def test_the_nearest_word() -> None:
 def test_edit_distance_against_the_definition() -> None:
     pairs = [("", ""), ("", "ab"), ("kitten", "sitting"), ("ab", "ba"), ("teh", "the"), ("flaw", "lawn")]
     assert _words("a.map(([x, y]) => words.distance(x, y))", pairs) == [0, 2, 3, 1, 1, 2]
+
+
+@needs_node
+def test_the_words_that_differ() -> None:
+    pairs = [
+        ("a red apple on a table", "a green apple on a table"),
+        ("an apple", "an apple in the snow"),
+        ("a cat", "A  cat"),
+        ("one two", "three"),
+    ]
+    found = _words("a.map(([x, y]) => words.difference(x, y))", pairs, module="difference.js")
+    told = [[[p["text"] for p in side if p["differs"]] for side in pair] for pair in found]
+    assert told == [[[" red"], [" green"]], [[], [" in the snow"]], [[], []], [["one two"], ["three"]]]
+    assert [["".join(p["text"] for p in side) for side in pair] for pair in found] == [list(p) for p in pairs]
 
 
 @needs_node
