@@ -184,6 +184,12 @@ class FeedbackPage(BaseModel):
     next: str | None
 
 
+class Pins(BaseModel):
+    """Ids of pinned pictures, the newest pin first."""
+
+    images: list[str]
+
+
 class SizeView(BaseModel):
     """A picture size in pixels."""
 

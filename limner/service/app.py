@@ -24,6 +24,7 @@ from .bird import router as bird
 from .bodies import SmallBodies
 from .feedback.routes import router as feedback
 from .feedback.wire import ALLOWED as OF_FEEDBACK
+from .gallery import router as gallery
 from .host import LocalOnly, OtherOrigins, SafeHeaders
 from .mqtt import Broker
 from .mqtt.bridge import Bridge
@@ -110,6 +111,7 @@ def create_app(
     app.include_router(session)
     app.include_router(admin)
     app.include_router(feedback)
+    app.include_router(gallery)
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

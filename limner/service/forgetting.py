@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from ..engine.request import DrawRequest
 from .database import one_at_a_time
 from .jobs import Beside
-from .schema import FeedbackRow, HoldingRow, ImageRow, JobRow
+from .schema import FeedbackRow, HoldingRow, ImageRow, JobRow, PinRow
 
 
 def forget(engine: Engine, job: str, remove: Callable[[str], None]) -> None:
@@ -34,6 +34,7 @@ def forget(engine: Engine, job: str, remove: Callable[[str], None]) -> None:
         session.execute(delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(let_go)))
         of_them = or_(FeedbackRow.image.in_(let_go), FeedbackRow.over.in_(let_go))
         session.execute(delete(FeedbackRow).where(FeedbackRow.owner == owner, of_them))
+        session.execute(delete(PinRow).where(PinRow.owner == owner, PinRow.image.in_(let_go)))
         held = set(session.scalars(select(HoldingRow.image).where(HoldingRow.image.in_(let_go))))
         for image in sorted(let_go - held):
             if not _needed(session, None, image):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
@@ -77,6 +77,7 @@ class JobStore:
                 once=caller.once,
                 state="queued",
                 request=request.model_dump_json(),
+                prompt=request.prompt,
                 n=n,
                 priority=priority,
                 created_at=now,
@@ -108,11 +109,17 @@ class JobStore:
         with self._reads.begin() as session:
             return self._job(session, _row(session, job, owner))
 
-    def page(self, limit: int, before: str | None = None, owner: str | None = None) -> list[Job]:
-        """Up to `limit` jobs, newest first, with `owner` only theirs, from the one made before job `before`;
-        NotFound without it."""
+    def page(
+        self,
+        limit: int,
+        before: str | None = None,
+        owner: str | None = None,
+        wanted: Sequence[ColumnElement[bool]] = (),
+    ) -> list[Job]:
+        """Up to `limit` jobs that are `wanted`, newest first, with `owner` only theirs, from the one made before job
+        `before`; NotFound without it."""
         with self._reads.begin() as session:
-            query = select(JobRow).order_by(JobRow.number.desc()).limit(limit)
+            query = select(JobRow).where(*wanted).order_by(JobRow.number.desc()).limit(limit)
             if owner is not None:
                 query = query.where(JobRow.owner == owner)
             if before is not None:

@@ -14,11 +14,12 @@ from ..storybook.captions import idea
 from .access import Calling
 from .events import EventStream
 from .following import feed_of
+from .gallery import wanted
 from .openai.models import model_cards
 from .problems import documented
 from .service import Service
 from .storage import is_id
-from .wire import JobRequest, image_url, job_view, model_view
+from .wire import JobRequest, PictureId, image_url, job_view, model_view
 
 router = APIRouter()
 # Each event of a stream: what OpenAPI 3.1 has no word for.
@@ -70,10 +71,16 @@ def list_jobs(
     caller: Calling,
     limit: Annotated[int, Query(ge=1, le=100)] = 24,
     before: Annotated[str | None, Query(max_length=64, description="A job's id: older ones follow.")] = None,
+    search: Annotated[str, Query(max_length=200, description="Words that the prompt has.")] = "",
+    pinned: Annotated[bool, Query(description="Only jobs with a picture that the caller pinned.")] = False,
+    made_from: Annotated[
+        PictureId | None, Query(description="Only jobs that began from this picture.")
+    ] = None,
 ) -> JobPage:
     """The caller's jobs in any state, newest first."""
     service = _service(request)
-    found = service.store.page(limit + 1, before, caller.sees)
+    conditions = wanted(caller.owner, search, pinned, made_from)
+    found = service.store.page(limit + 1, before, caller.sees, conditions)
     shown = found[:limit]
     more = shown[-1].id if len(found) > limit else None
     return JobPage(jobs=[job_view(job, service.feeds.step(job.id)) for job in shown], next=more)

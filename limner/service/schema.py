@@ -37,6 +37,8 @@ class JobRow(Base):
     key: Mapped[str | None]
     cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     once: Mapped[str | None]
+
+    prompt: Mapped[str] = mapped_column(Text, default="", server_default="")
     state: Mapped[str]
     request: Mapped[str] = mapped_column(Text)
     n: Mapped[int]
@@ -169,3 +171,13 @@ class FeedbackRow(Base):
     caption: Mapped[str] = mapped_column(Text, default="", server_default="")
     created_at: Mapped[float]
     updated_at: Mapped[float]
+
+
+class PinRow(Base):
+    """`owner` pinned picture `image`."""
+
+    __tablename__ = "pins"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    image: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[float]

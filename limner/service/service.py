@@ -27,6 +27,7 @@ from .database import DATABASE_NAME, DataLock, open_database, usable
 from .events import Feeds
 from .feedback import FeedbackStore
 from .forgetting import forget
+from .gallery import PinStore
 from .images import ImageStore, open_stores
 from .jobs import Job, JobStore
 from .mqtt import Inbox
@@ -46,8 +47,8 @@ class Service:
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
     what names no model; `keyring` is told of the keys, `watching` of what happens; `storage` says where things are
-    kept. `start` makes `store`, `keys`, `holdings`, `feedback`, `images`, `feeds` and `runner`; Unavailable when
-    another service uses `data_dir` or it cannot be used.
+    kept. `start` makes `store`, `keys`, `holdings`, `feedback`, `pins`, `images`, `feeds` and `runner`; Unavailable
+    when another service uses `data_dir` or it cannot be used.
     """
 
     store: JobStore
@@ -55,6 +56,7 @@ class Service:
     holdings: Holdings
     sessions: Sessions
     feedback: FeedbackStore
+    pins: PinStore
     images: ImageStore
     uploads: ImageStore
     inbox: Inbox
@@ -115,6 +117,7 @@ class Service:
             self.once.append(OnceStore(self._engine))
             self.inbox = Inbox(self._engine)
             self.feedback = FeedbackStore(self._engine)
+            self.pins = PinStore(self._engine)
             self.feeds = Feeds()
             worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
             self.runner = Runner(

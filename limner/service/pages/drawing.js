@@ -29,6 +29,14 @@ export const start = (listener) => void (heard = listener);
 /** What the stage shows: one job, or one of each model. */
 export const onStage = () => shown;
 
+/** Take a job that is no longer there off the stage. @param {Job} job */
+export function forget(job) {
+  if (drawing || !shown.some(({ id }) => id === job.id)) return;
+  shown = [];
+  stage.clear();
+  heard.settled([]);
+}
+
 /** Whether something is being drawn. */
 export const isDrawing = () => drawing !== null;
 

@@ -1,9 +1,11 @@
-/** What was made: a wall of small pictures, more of it as one scrolls, and one of them large. */
+/** My pictures: a wall of them that can be searched, more of it as one scrolls, and one of them large. */
 
 import { light } from "./glow.js";
+import { text } from "./language.js";
+import { lineage } from "./lineage.js";
 import { votes } from "./votes.js";
 import { element, toast } from "./page.js";
-import { getJobs } from "./wire.js";
+import { Problem, forgetJob, getJobs, getPins, setPin } from "./wire.js";
 import { asText, describe } from "./settings.js";
 
 /** @typedef {import("./wire.js").Job} Job */
@@ -16,6 +18,10 @@ const more = element("more", HTMLButtonElement);
 const viewer = element("viewer", HTMLDialogElement);
 const canvas = element("viewer-canvas", HTMLElement);
 const newer = element("newer", HTMLButtonElement);
+const find = element("find", HTMLInputElement);
+const onlyPinned = element("only-pinned", HTMLButtonElement);
+const pin = element("viewer-pin", HTMLButtonElement);
+const remove = element("viewer-delete", HTMLButtonElement);
 const vote = votes(element("viewer-votes", HTMLElement), element("viewer-votes-below", HTMLElement));
 const older = element("older", HTMLButtonElement);
 
@@ -27,6 +33,15 @@ let at = 0;
 /** @type {string | null} */
 let next = null;
 let loading = false;
+/** @type {Set<string>} ids of what is pinned */
+let pins = new Set();
+let looking = 0;
+
+/** What is looked for. */
+const wanted = () => ({ search: find.value.trim(), pinned: onlyPinned.getAttribute("aria-pressed") === "true" });
+
+/** Whether a part of the pictures is looked for. */
+const sifted = () => wanted().search !== "" || wanted().pinned;
 
 /** @param {Job} job @returns {Made[]} */
 const madeBy = (job) => job.images.map((picture) => ({ job, picture }));
@@ -59,35 +74,54 @@ function hang(made) {
   open.append(image);
   open.addEventListener("click", () => view(hung, hung.indexOf(made)));
   item.append(open);
+  item.dataset.job = made.job.id;
+  item.dataset.image = made.picture.id;
+  item.toggleAttribute("data-pinned", pins.has(made.picture.id));
   return item;
 }
 
 /** Hang new pictures first. @param {Job} job */
 export function add(job) {
+  if (sifted()) return;
   const fresh = madeBy(job).filter(({ picture }) => !hung.some((h) => h.job.id === job.id && h.picture.id === picture.id));
   hung = [...fresh, ...hung];
   wall.prepend(...fresh.map(hang));
   section.hidden = hung.length === 0;
 }
 
+/** Look anew for what is wanted. */
+async function sift() {
+  looking += 1;
+  hung = [];
+  next = null;
+  loading = false;
+  wall.replaceChildren();
+  await load();
+}
+
 /** Load the next part of the wall. @returns {Promise<Job[]>} what was loaded, newest first */
 export async function load() {
   if (loading) return [];
   loading = true;
+  const mine = looking;
   try {
-    const found = await getJobs(next, 24);
+    if (next === null) pins = new Set(await getPins());
+    const found = await getJobs(next, 24, wanted());
+    if (mine !== looking) return [];
     next = found.next;
-    const made = found.jobs.flatMap(madeBy).filter(({ job }) => !hung.some((h) => h.job.id === job.id));
+    const here = found.jobs.flatMap(madeBy).filter(({ picture }) => !wanted().pinned || pins.has(picture.id));
+    const made = here.filter(({ job }) => !hung.some((h) => h.job.id === job.id));
     hung.push(...made);
     wall.append(...made.map(hang));
-    section.hidden = hung.length === 0 && next === null;
+    section.hidden = hung.length === 0 && next === null && !sifted();
+    element("nothing", HTMLElement).hidden = hung.length > 0 || next !== null;
     more.hidden = next === null;
     return found.jobs;
   } catch {
     more.hidden = false;
     return [];
   } finally {
-    loading = false;
+    if (mine === looking) loading = false;
   }
 }
 
@@ -99,6 +133,13 @@ function turn() {
   image.src = made.picture.url;
   canvas.replaceChildren(image);
   vote({ id: made.picture.id, prompt: made.job.request.prompt });
+  showPin(made);
+  askDelete(false);
+  const open = (/** @type {string} */ id) => {
+    const index = hung.findIndex((one) => one.picture.id === id);
+    return index < 0 ? null : () => show(hung, index);
+  };
+  void lineage(element("viewer-kin", HTMLElement), made, open, show);
   light(element("viewer-title", HTMLElement), canvas, made.job.request.prompt, made.picture);
   element("viewer-facts", HTMLElement).replaceChildren(
     ...describe(made.job, made.picture).map(([name, value]) => {
@@ -126,12 +167,70 @@ function leaf(by) {
   turn();
 }
 
-/** Show pictures large, one at a time. @param {Made[]} made @param {number} index */
-export function view(made, index) {
+/** @param {Made[]} made @param {number} index */
+function show(made, index) {
   leaves = made;
   at = index;
   turn();
+  viewer.scrollTop = 0;
+}
+
+/** Show pictures large, one at a time. @param {Made[]} made @param {number} index */
+export function view(made, index) {
+  show(made, index);
   viewer.showModal();
+}
+
+/** @param {Made} made */
+function showPin({ picture }) {
+  const on = pins.has(picture.id);
+  pin.setAttribute("aria-pressed", String(on));
+  pin.textContent = text(on ? "gallery.unpin" : "gallery.pin");
+}
+
+/** @param {boolean} sure whether the next press deletes */
+function askDelete(sure) {
+  const count = leaves[at]?.job.images.length ?? 1;
+  remove.dataset.sure = String(sure);
+  remove.textContent = sure ? text("gallery.sure", { count }) : text("gallery.delete");
+}
+
+/** @param {() => Promise<unknown>} change @returns {Promise<boolean>} whether it was done */
+async function tried(change) {
+  try {
+    await change();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    toast(error.message);
+    return false;
+  }
+}
+
+async function togglePin() {
+  const made = leaves[at];
+  if (!made) return;
+  const on = !pins.has(made.picture.id);
+  if (!(await tried(() => setPin(made.picture.id, on)))) return;
+  if (on) pins.add(made.picture.id);
+  else pins.delete(made.picture.id);
+  for (const item of wall.querySelectorAll("li"))
+    if (item.dataset.image === made.picture.id) item.toggleAttribute("data-pinned", on);
+  showPin(made);
+}
+
+/** @param {(job: Job) => void} forgotten */
+async function deleteShown(forgotten) {
+  const made = leaves[at];
+  if (!made) return;
+  if (remove.dataset.sure !== "true") return askDelete(true);
+  if (!(await tried(() => forgetJob(made.job.id)))) return;
+  hung = hung.filter(({ job }) => job.id !== made.job.id);
+  for (const item of wall.querySelectorAll("li")) if (item.dataset.job === made.job.id) item.remove();
+  section.hidden = hung.length === 0 && next === null && !sifted();
+  viewer.close();
+  toast(text("gallery.deleted"));
+  forgotten(made.job);
 }
 
 /** Show a picture of a job large, where it is there. @param {Job} job @param {number} index its number within the job */
@@ -140,8 +239,8 @@ export function viewJob(job, index) {
   if (place >= 0) view(madeBy(job), place);
 }
 
-/** @param {Record<"usePrompt" | "useAll" | "more" | "work" | "reword", (made: Made) => void>} handlers what the viewer's buttons do */
-export function start({ usePrompt, useAll, more: alike, work, reword }) {
+/** @param {{forgotten: (job: Job) => void} & Record<"usePrompt" | "useAll" | "more" | "work" | "reword", (made: Made) => void>} handlers what the viewer's buttons do */
+export function start({ usePrompt, useAll, more: alike, work, reword, forgotten }) {
   newer.addEventListener("click", () => leaf(-1));
   older.addEventListener("click", () => leaf(1));
   viewer.addEventListener("keydown", (event) => {
@@ -166,6 +265,17 @@ export function start({ usePrompt, useAll, more: alike, work, reword }) {
       viewer.close();
       if (made) use(made);
     });
+  pin.addEventListener("click", togglePin);
+  remove.addEventListener("click", () => deleteShown(forgotten));
+  let typing = 0;
+  find.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(sift, 250);
+  });
+  onlyPinned.addEventListener("click", () => {
+    onlyPinned.setAttribute("aria-pressed", String(!wanted().pinned));
+    sift();
+  });
   more.addEventListener("click", load);
   const observer = new IntersectionObserver(async (seen) => {
     if (next === null || !seen.some((s) => s.isIntersecting)) return;

@@ -240,6 +240,10 @@ drawing.start({ busy: setBusy, settled, drawn, connected: (ok) => (ok ? found() 
 history.start({
   more,
   reword,
+  forgotten: (job) => {
+    if (wording.taken()?.job.id === job.id) wording.take(null);
+    drawing.forget(job);
+  },
   work: ({ picture }) => bench.take(picture.id),
   usePrompt: ({ job }) => {
     composer.write(job.request.prompt);

@@ -83,6 +83,19 @@ export function begin(prompt, count, open, labels = []) {
   announce(`Drawing: ${prompt}`);
 }
 
+const blank = element("blank", HTMLElement);
+
+/** Take down what hangs there. */
+export function clear() {
+  tiles = [];
+  done = [];
+  delete canvas.dataset.count;
+  canvas.replaceChildren(blank);
+  title.textContent = "";
+  element("glow-hint", HTMLElement).hidden = true;
+  set("empty", "");
+}
+
 /** @param {number} position in the queue, 1 is next */
 export function waiting(position) {
   facts.textContent = position > 1 ? `Waiting: number ${position} in the queue` : "Next in the queue";

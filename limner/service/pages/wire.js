@@ -90,10 +90,29 @@ export async function getIdeas(count) {
   return (await /** @type {Promise<{ideas: string[]}>} */ (call(`/v1/ideas?n=${count}`))).ideas;
 }
 
-/** @param {string | null} before @param {number} limit @returns {Promise<{jobs: Job[], next: string | null}>} */
-export function getJobs(before, limit) {
-  const after = before === null ? "" : `&before=${encodeURIComponent(before)}`;
-  return call(`/v1/jobs?limit=${limit}${after}`);
+/** @typedef {{search?: string, pinned?: boolean, made_from?: string}} Wanted */
+
+/** @param {string | null} before @param {number} limit @param {Wanted} [wanted] @returns {Promise<{jobs: Job[], next: string | null}>} */
+export function getJobs(before, limit, wanted = {}) {
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (before !== null) query.set("before", before);
+  for (const [name, value] of Object.entries(wanted)) if (value) query.set(name, String(value));
+  return call(`/v1/jobs?${query}`);
+}
+
+/** Forget a job and its pictures. @param {string} id @returns {Promise<unknown>} */
+export const forgetJob = (id) => call(`/v1/jobs/${encodeURIComponent(id)}?forget=true`, { method: "DELETE" });
+
+/** @returns {Promise<string[]>} ids of the pinned pictures */
+export async function getPins() {
+  return (await /** @type {Promise<{images: string[]}>} */ (call("/v1/pins"))).images;
+}
+
+/** @param {string} image @param {boolean} on @returns {Promise<unknown>} */
+export function setPin(image, on) {
+  if (!on) return call(`/v1/pins/${encodeURIComponent(image)}`, { method: "DELETE" });
+  const headers = { "Content-Type": "application/json" };
+  return call("/v1/pins", { method: "POST", headers, body: JSON.stringify({ image }) });
 }
 
 /** @param {string} id @returns {Promise<Job>} */

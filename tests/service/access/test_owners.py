@@ -65,7 +65,12 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
             refused=(422,),
         ),
     ),
-    ("GET", "/v1/jobs"): (OWN_ONLY, Attack("?before={job}", refused=(404,))),
+    ("GET", "/v1/jobs"): (
+        OWN_ONLY,
+        Attack("?before={job}", refused=(404,)),
+        Attack("?search=secret&made_from={image}"),
+        Attack("?pinned=true"),
+    ),
     ("GET", "/v1/jobs/{job_id}"): (NOT_THERE,),
     ("DELETE", "/v1/jobs/{job_id}"): (NOT_THERE, Attack("?forget=true", refused=(404,))),
     ("GET", "/v1/jobs/{job_id}/events"): (NOT_THERE, Attack(refused=(404,), headers={"last-event-id": "1"})),
@@ -93,6 +98,9 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
         Attack("?before={feedback}", refused=(404,)),
     ),
     ("DELETE", "/v1/feedback/{feedback_id}"): (NOT_THERE,),
+    ("GET", "/v1/pins"): (OWN_ONLY,),
+    ("POST", "/v1/pins"): (Attack(bodies=({"image": "{image}"},), refused=(422,)),),
+    ("DELETE", "/v1/pins/{image_id}"): (NOT_THERE,),
     ("POST", "/api/v1.0/bird"): (Attack(bodies=({"caption": "a bird"},), refused=(404,)),),
 }
 
@@ -133,6 +141,7 @@ def test_no_call_reaches_for_anothers_things(client: TestClient, known: As, stud
     studio.gate.clear()
     waiting = one.post("/v1/jobs", json={"prompt": "a secret"}).json()["id"]
     app: Any = client.app
+    assert one.post("/v1/pins", json={"image": images[0]}).status_code == 200
     said = one.post("/v1/feedback", json={"image": images[0], "vote": "up"}).json()["id"]
     names = {
         "{feedback}": said,

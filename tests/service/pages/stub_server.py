@@ -108,6 +108,7 @@ class Stub:
         self.limits = {"steps": [1, 150], "guidance_scale": [1, 30], "negative_prompt": [0, 1000]}
         self.others: dict[str, dict[str, Any]] = {}
         self.feedback: dict[tuple[str, str | None], dict[str, Any]] = {}
+        self.pins: list[str] = []
         self.sent: list[dict[str, Any]] = []
 
     def finish(self, job: StubJob, state: str) -> None:
@@ -238,7 +239,14 @@ def stub_app(stub: Stub) -> Starlette:
         return JSONResponse(job.view(), 202, {"Location": f"/v1/jobs/{job.id}"})
 
     async def listed(request: Request) -> Response:
-        newest = list(stub.jobs.values())[::-1]
+        query = request.query_params
+        newest = [
+            job
+            for job in list(stub.jobs.values())[::-1]
+            if all(word in job.request["prompt"] for word in query.get("search", "").split())
+            and (not query.get("pinned") or {image["id"] for image in job.images} & set(stub.pins))
+            and job.request.get("image") == query.get("made_from", job.request.get("image"))
+        ]
         before = request.query_params.get("before")
         start = 0 if before is None else [j.id for j in newest].index(before) + 1
         end = start + int(request.query_params.get("limit", 24))
@@ -251,6 +259,8 @@ def stub_app(stub: Stub) -> Starlette:
             return problem(404, "Not found")
         if request.method == "DELETE":
             job.stop = True
+            if request.query_params.get("forget"):
+                del stub.jobs[job.id]
         return JSONResponse(job.view())
 
     async def events(request: Request) -> Response:
@@ -294,6 +304,14 @@ def stub_app(stub: Stub) -> Starlette:
     async def session(_: Request) -> Response:
         return JSONResponse({"name": "", "scopes": ["admin", "draw", "read"], "open": True})
 
+    async def pins(request: Request) -> Response:
+        if request.method == "POST":
+            stub.pins.insert(0, (await request.json())["image"])
+        if request.method == "DELETE":
+            stub.pins.remove(request.path_params["image"])
+            return Response(status_code=204)
+        return JSONResponse({"images": stub.pins})
+
     async def say(request: Request) -> Response:
         said = {"over": None, "vote": None, "note": "", "caption": "", **await request.json()}
         said["id"] = secrets.token_hex(8)
@@ -321,6 +339,8 @@ def stub_app(stub: Stub) -> Starlette:
             Route("/", page),
             Route("/pages/language.json", words),
             Route("/pages/{file:path}", page),
+            Route("/v1/pins", pins, methods=["GET", "POST"]),
+            Route("/v1/pins/{image}", pins, methods=["DELETE"]),
             Route("/v1/feedback", say, methods=["POST"]),
             Route("/v1/feedback", said),
             Route("/v1/feedback/{said}", take_back, methods=["DELETE"]),

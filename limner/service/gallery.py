@@ -1,0 +1,116 @@
+"""One's own pictures found again: by the words of their prompts, by pins, by what they were made from."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ColumnElement, Engine, delete, select
+from sqlalchemy.orm import sessionmaker
+
+from ..answers import Pins
+from ..errors import InvalidInput, NotFound
+from .access import Calling
+from .access.caller import Caller
+from .problems import documented
+from .schema import ImageRow, JobRow, PinRow
+from .wire import PictureId
+
+MOST_PINS = 1000
+
+router = APIRouter()
+
+
+class PinStore:
+    """The pins in one database. Safe to use from many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._reads = sessionmaker(engine)
+        self._writes = sessionmaker(engine.execution_options(write=True))
+
+    def pin(self, caller: Caller, image: str) -> None:
+        """Pin a picture; InvalidInput where it is not theirs, or there are MOST_PINS already."""
+        if not self._drawn(caller, image):
+            raise InvalidInput(f"no picture {image[:80]!r} was drawn here for you", field="image")
+        pinned = self.of(caller.owner)
+        if image not in pinned and len(pinned) >= MOST_PINS:
+            raise InvalidInput(f"{MOST_PINS} pictures are pinned already: unpin one", field="image")
+        with self._writes.begin() as session:
+            session.merge(PinRow(owner=caller.owner, image=image, created_at=time.time()))
+
+    def _drawn(self, caller: Caller, image: str) -> bool:
+        query = (
+            select(ImageRow.job).join(JobRow, ImageRow.job == JobRow.number).where(ImageRow.image == image)
+        )
+        if caller.sees is not None:
+            query = query.where(JobRow.owner == caller.sees)
+        with self._reads.begin() as session:
+            return session.scalar(query.limit(1)) is not None
+
+    def unpin(self, owner: str, image: str) -> None:
+        """Take a pin away; NotFound where there is none."""
+        with self._writes.begin() as session:
+            row = session.get(PinRow, (owner, image))
+            if row is None:
+                raise NotFound(f"picture {image[:80]!r} is not pinned")
+            session.execute(delete(PinRow).where(PinRow.owner == owner, PinRow.image == image))
+
+    def of(self, owner: str) -> list[str]:
+        """What `owner` pinned, the newest first."""
+        with self._reads.begin() as session:
+            query = select(PinRow.image).where(PinRow.owner == owner).order_by(PinRow.created_at.desc())
+            return list(session.scalars(query))
+
+
+def wanted(
+    owner: str, search: str = "", pinned: bool = False, made_from: str | None = None
+) -> list[ColumnElement[bool]]:
+    """Conditions on jobs: every word of `search` is in the prompt, `owner` pinned a picture, it began from one."""
+    found = [JobRow.prompt.icontains(word, autoescape=True) for word in search.replace("\0", " ").split()]
+    if pinned:
+        pins = select(PinRow.image).where(PinRow.owner == owner)
+        found.append(JobRow.number.in_(select(ImageRow.job).where(ImageRow.image.in_(pins))))
+    if made_from is not None:
+        found.append(JobRow.request.contains(f'"image":"{made_from}"'))
+    return found
+
+
+class PinRequest(BaseModel):
+    """A picture to pin."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    image: PictureId
+
+
+def _pins(request: Request) -> PinStore:
+    pins: PinStore = request.app.state.service.pins
+    return pins
+
+
+@router.get("/v1/pins", response_model=Pins, summary="What is pinned")
+def list_pins(request: Request, caller: Calling) -> Pins:
+    """Ids of the caller's pinned pictures, the newest pin first."""
+    return Pins(images=_pins(request).of(caller.owner))
+
+
+@router.post(
+    "/v1/pins",
+    response_model=Pins,
+    responses=documented(400, 403, 413, 415, 421, 422),
+    summary="Pin a picture",
+)
+def pin(request: Request, caller: Calling, asked: PinRequest) -> Pins:
+    """Pin one of the caller's pictures; answers all that is pinned."""
+    _pins(request).pin(caller, asked.image)
+    return Pins(images=_pins(request).of(caller.owner))
+
+
+@router.delete(
+    "/v1/pins/{image_id}", status_code=204, responses=documented(403, 404, 422), summary="Take a pin away"
+)
+def unpin(request: Request, caller: Calling, image_id: str) -> Response:
+    """The picture stays."""
+    _pins(request).unpin(caller.owner, image_id)
+    return Response(status_code=204)
