@@ -37,7 +37,6 @@ class JobRow(Base):
     key: Mapped[str | None]
     cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     once: Mapped[str | None]
-
     prompt: Mapped[str] = mapped_column(Text, default="", server_default="")
     state: Mapped[str]
     request: Mapped[str] = mapped_column(Text)

@@ -4,6 +4,7 @@ import * as history from "./history.js";
 import * as settings from "./settings.js";
 import * as stage from "./stage.js";
 import { text } from "./language.js";
+import { record } from "./steps.js";
 import { marked } from "./wording.js";
 import { announce, recall, remember } from "./page.js";
 import { cancelJob, createJob, getJob, hasEnded, watch } from "./wire.js";
@@ -28,6 +29,14 @@ export const start = (listener) => void (heard = listener);
 
 /** What the stage shows: one job, or one of each model. */
 export const onStage = () => shown;
+
+/** What is being drawn, else what the stage shows: the last job, with its first picture once it is there.
+ * @returns {{job: Job, picture: Picture | null} | null} */
+export function now() {
+  const jobs = drawing?.jobs ?? shown;
+  const job = jobs.findLast((one) => one !== null);
+  return job ? { job, picture: (drawing?.images[jobs.lastIndexOf(job)] ?? job.images)[0] ?? null } : null;
+}
 
 /** Take a job that is no longer there off the stage. @param {Job} job */
 export function forget(job) {
@@ -103,7 +112,10 @@ function follow(mine, job, k) {
   if (mine.requests.length === 1) remember("drawing", job.id);
   const stop = watch(job.id, {
     queued: stage.waiting,
-    step: (step) => stage.stepped({ ...step, image: tileOf(k, step.image) }),
+    step: (step) => {
+      record(job.id, step);
+      stage.stepped({ ...step, image: tileOf(k, step.image) });
+    },
     image: (picture) => {
       mine.images[k]?.push(picture);
       stage.finished(picture, tileOf(k, picture.index ?? 0), job.request.prompt);

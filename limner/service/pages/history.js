@@ -114,7 +114,7 @@ export async function load() {
     hung.push(...made);
     wall.append(...made.map(hang));
     section.hidden = hung.length === 0 && next === null && !sifted();
-    element("nothing", HTMLElement).hidden = hung.length > 0 || next !== null;
+    element("nothing", HTMLElement).hidden = hung.length > 0 || next !== null || !sifted();
     more.hidden = next === null;
     return found.jobs;
   } catch {
@@ -239,8 +239,8 @@ export function viewJob(job, index) {
   if (place >= 0) view(madeBy(job), place);
 }
 
-/** @param {{forgotten: (job: Job) => void} & Record<"usePrompt" | "useAll" | "more" | "work" | "reword", (made: Made) => void>} handlers what the viewer's buttons do */
-export function start({ usePrompt, useAll, more: alike, work, reword, forgotten }) {
+/** @param {{forgotten: (job: Job) => void} & Record<"usePrompt" | "useAll" | "more" | "work" | "reword" | "explain", (made: Made) => void>} handlers what the viewer's buttons do */
+export function start({ usePrompt, useAll, more: alike, work, reword, explain, forgotten }) {
   newer.addEventListener("click", () => leaf(-1));
   older.addEventListener("click", () => leaf(1));
   viewer.addEventListener("keydown", (event) => {
@@ -258,7 +258,7 @@ export function start({ usePrompt, useAll, more: alike, work, reword, forgotten 
   });
   for (const [id, use] of /** @type {const} */ ([
     ["use-prompt", usePrompt], ["use-all", useAll], ["viewer-alike", alike], ["viewer-work", work],
-    ["viewer-reword", reword],
+    ["viewer-reword", reword], ["viewer-how", explain],
   ]))
     element(id, HTMLButtonElement).addEventListener("click", () => {
       const made = leaves[at];

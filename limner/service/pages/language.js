@@ -19,6 +19,8 @@ async function load() {
 
 export const { language, languages, words } = await load();
 
+document.documentElement.lang = language;
+
 const plural = new Intl.PluralRules(language);
 
 /**
@@ -30,3 +32,12 @@ export function text(key, values = {}) {
   const sentence = words[form] ?? words[`${key}.other`] ?? words[key] ?? key;
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
+
+/** The words of what stands in index.html: texts, and what names a control. @param {ParentNode} [place] */
+export function translate(place = document) {
+  for (const said of place.querySelectorAll("[data-say]")) said.textContent = text(/** @type {string} */ (said.getAttribute("data-say")));
+  for (const [mark, attribute] of /** @type {const} */ ([["data-say-label", "aria-label"], ["data-say-hint", "placeholder"], ["data-say-title", "title"]]))
+    for (const named of place.querySelectorAll(`[${mark}]`)) named.setAttribute(attribute, text(/** @type {string} */ (named.getAttribute(mark))));
+}
+
+translate();

@@ -4,6 +4,7 @@ import * as bench from "./bench.js";
 import * as composer from "./composer.js";
 import * as drawing from "./drawing.js";
 import * as history from "./history.js";
+import * as how from "./how.js";
 import * as pairs from "./pairs.js";
 import * as settings from "./settings.js";
 import * as signin from "./signin.js";
@@ -85,6 +86,7 @@ function found() {
 function setBusy(busy) {
   const focused = document.activeElement === drawButton || document.activeElement === cancelButton;
   if (busy) vote(null);
+  if (busy) element("how-open", HTMLElement).hidden = false;
   drawButton.hidden = busy;
   cancelButton.hidden = !busy;
   cancelButton.removeAttribute("aria-disabled");
@@ -105,6 +107,7 @@ function settled(jobs) {
   vote(one);
   const prompts = new Set(jobs.map((job) => job.request.prompt)).size;
   element("reword", HTMLElement).hidden = !alone;
+  element("how-open", HTMLElement).hidden = !first;
   element("compare", HTMLElement).hidden = prompts > 1 || new Set(pictures.map(({ picture }) => picture.id)).size < 2;
   if (!first) return;
   save.href = first.picture.url;
@@ -113,6 +116,7 @@ function settled(jobs) {
 
 /** @param {Job[]} jobs that have just ended */
 function drawn([job]) {
+  if (job) how.arrived(job, familyOf(job));
   const picture = job?.images[0];
   if (picture && !job.request.variation_strength) settings.noteSeed(picture.seed);
 }
@@ -150,6 +154,9 @@ function reworded({ job, picture }, words) {
   const same = settings.possible(wording.of({ job, picture }));
   draw([same, { ...same, prompt: words }], { ...job, request: { ...job.request, n: 1 }, images: [{ ...picture, index: 0 }] });
 }
+
+/** @param {Job} job */
+const familyOf = (job) => settings.modelOf(job.request)?.family ?? "diffusion";
 
 /** Take a picture to be drawn in other words. @param {{job: Job, picture: Picture}} made */
 function reword(made) {
@@ -235,11 +242,15 @@ composer.start({ changed: clearErrors, submit });
 bench.start();
 pairs.start();
 wording.start();
+how.start(({ job, picture }) => {
+  if (picture) draw([settings.possible(wording.of({ job, picture }))]);
+});
 settings.start(introduce);
 drawing.start({ busy: setBusy, settled, drawn, connected: (ok) => (ok ? found() : lost()), refused: report });
 history.start({
   more,
   reword,
+  explain: ({ job, picture }) => how.explain(job, picture, familyOf(job)),
   forgotten: (job) => {
     if (wording.taken()?.job.id === job.id) wording.take(null);
     drawing.forget(job);
@@ -288,6 +299,10 @@ for (const [id, use] of /** @type {const} */ ([
 element("compare", HTMLButtonElement).addEventListener("click", () => {
   const jobs = drawing.onStage();
   if (jobs[0]) pairs.compare(jobs[0].request.prompt, jobs.flatMap((job) => job.images));
+});
+element("how-open", HTMLButtonElement).addEventListener("click", () => {
+  const now = drawing.now();
+  if (now) how.explain(now.job, now.picture, familyOf(now.job));
 });
 element("idea", HTMLButtonElement).addEventListener("click", async () => {
   try {

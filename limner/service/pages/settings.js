@@ -204,6 +204,9 @@ export function read(newSeed, fitted) {
 /** The model that a request names, while it is offered. @param {Request} request */
 const named = (request) => models.find((m) => [reference(m), `${m.name}@${m.version}`].includes(request.model ?? ""));
 
+/** The model that a request names, while it is offered. @param {Request} request */
+export const modelOf = (request) => named(request);
+
 /**
  * A request as it can be drawn now: without the model and the size where they are no longer offered.
  * @param {Request} request @returns {Request}

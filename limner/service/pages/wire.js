@@ -12,7 +12,7 @@
  * @typedef {"queued" | "running" | "succeeded" | "failed" | "cancelled"} State
  * @typedef {{id: string, state: State, queue_position: number | null, step: number, steps: number,
  *   request: Request, images: Picture[], error: string | null, created_at: string}} Job
- * @typedef {{name: string, version: string, title?: string, description?: string,
+ * @typedef {{name: string, version: string, title?: string, description?: string, family?: string,
  *   sizes: {width: number, height: number}[], defaults: {steps: number, guidance_scale: number | null},
  *   limits: Record<string, [number, number]>, vocabulary: string[] | null, edits: boolean, small: boolean,
  *   card: string | null}} Model

@@ -1,0 +1,59 @@
+"""How it works: the steps of the very picture, while it is drawn and afterwards."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from .stub_server import Stub
+from .test_composing import APPLE, draw, ready
+
+
+def test_the_steps_of_this_picture_can_be_gone_through(page: Page, stub: Stub) -> None:
+    stub.step_seconds = 0.03
+    ready(page)
+    draw(page, APPLE)
+    page.click("#how-open")
+    expect(page.locator("#how-words")).to_have_text(APPLE)
+    expect(page.locator("#how-draw")).to_contain_text("20 times")
+    expect(page.locator("#how-decode")).to_contain_text("16 × 16")
+    expect(page.locator("#how-decode")).to_contain_text("128 × 128")
+    expect(page.locator("#how-count")).to_have_text("Step 20 of 20")
+    last = page.locator("#how-sketch").get_attribute("src")
+    page.focus("#how-step")
+    page.keyboard.press("Home")
+    expect(page.locator("#how-seen")).to_contain_text("patches of colour")
+    assert page.locator("#how-sketch").get_attribute("src") != last
+    page.click("#how-play")
+    expect(page.locator("#how-count")).to_have_text("Step 20 of 20")
+    page.locator("#how-words .lit").nth(1).click()
+    expect(page.locator("#how-lit canvas.veil")).to_be_visible()
+
+
+def test_the_steps_arrive_while_it_is_drawn(page: Page, stub: Stub) -> None:
+    stub.hold_after = 4
+    ready(page)
+    page.fill("#prompt", APPLE)
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 4 of 20")
+    page.click("#how-open")
+    expect(page.locator("#how-count")).to_have_text("Step 4 of 20")
+    expect(page.locator("#how-final")).to_be_hidden()
+    stub.hold_after = None
+    expect(page.locator("#how-count")).to_have_text("Step 20 of 20")
+    expect(page.locator("#how-final")).to_be_visible()
+
+
+def test_a_picture_that_was_not_watched_is_drawn_again(page: Page, stub: Stub) -> None:
+    ready(page)
+    draw(page, APPLE)
+    page.reload()
+    page.locator(".wall button").click()
+    page.click("#viewer-how")
+    expect(page.locator("#how-missed")).to_be_visible()
+    expect(page.locator("#how-steps")).to_be_hidden()
+    page.click("#how-again")
+    expect(page.locator(".wall button")).to_have_count(2)
+    first, second = stub.jobs.values()
+    assert second.request["seed"] == first.images[0]["seed"]
+    page.click("#how-open")
+    expect(page.locator("#how-steps")).to_be_visible()
