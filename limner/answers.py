@@ -84,6 +84,8 @@ class Settings(BaseModel):
     attention: bool
     temperature: float | None
     top_k: int | None
+    locale: str | None = None
+    readings: dict[str, str] = {}
 
 
 class Uploaded(BaseModel):
@@ -129,7 +131,8 @@ class ImageLink(BaseModel):
 
 
 class JobView(BaseModel):
-    """A job. `queue_position` counts from 1 while it waits; `step` is what all its pictures have reached."""
+    """A job. `queue_position` counts from 1 while it waits; `step` is what all its pictures have reached; `senses` are
+    those of the prompt's words that have several, of which `request.readings` were drawn."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_JOB]})
 
@@ -140,6 +143,7 @@ class JobView(BaseModel):
     steps: int
     request: Settings
     images: list[ImageLink]
+    senses: dict[str, list[str]] = {}
     error: str | None
     attempts: int
     priority: Priority = "interactive"

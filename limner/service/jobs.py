@@ -27,6 +27,7 @@ from .access.holdings import hold
 from .access.quotas import charge, cost, give_back
 from .database import is_shared, one_at_a_time
 from .fairness import Shares, Waiting
+from .readings import Said
 from .records import Beside, Image, Job, Stored, as_job
 from .schema import ImageRow, JobRow
 
@@ -57,6 +58,7 @@ class JobStore:
         retry_after: float = 1.0,
         caller: Caller = EVERYBODY,
         priority: Priority = "interactive",
+        said: Said | None = None,
     ) -> Job:
         """Queue a job of `caller`; it is on the disk when this returns. One that was made of the same `once` it gives.
 
@@ -77,7 +79,8 @@ class JobStore:
                 once=caller.once,
                 state="queued",
                 request=request.model_dump_json(),
-                prompt=request.prompt,
+                prompt=request.prompt if said is None else said.prompt,
+                said=None if said is None else said.model_dump_json(),
                 n=n,
                 priority=priority,
                 created_at=now,

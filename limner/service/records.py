@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..answers import FINAL, Priority, State
 from ..engine.request import DrawRequest
+from .readings import Said
 from .schema import JobRow
 
 
@@ -69,6 +70,7 @@ class Job:
     owner: str = ""
     strikes: int | None = None
     priority: Priority = "interactive"
+    said: Said | None = None
 
     @property
     def suspected(self) -> bool:
@@ -101,6 +103,7 @@ def as_job(row: JobRow, position: int | None) -> Job:
         owner=row.owner,
         strikes=row.strikes,
         priority=cast(Priority, row.priority),
+        said=None if row.said is None else Said.model_validate_json(row.said),
     )
 
 

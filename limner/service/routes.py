@@ -17,6 +17,7 @@ from .following import feed_of
 from .gallery import wanted
 from .openai.models import model_cards
 from .problems import documented
+from .readings import Reader, preferred
 from .service import Service
 from .storage import is_id
 from .wire import JobRequest, PictureId, image_url, job_view, model_view
@@ -51,11 +52,18 @@ def _service(request: Request) -> Service:
     responses=documented(400, 403, 413, 415, 421, 422, 429, 503),
     summary="Ask for pictures",
 )
-def make_job(request: Request, response: Response, caller: Calling, asked: JobRequest) -> JobView:
+def make_job(
+    request: Request,
+    response: Response,
+    caller: Calling,
+    asked: JobRequest,
+    accept_language: Annotated[str, Header(max_length=1000)] = "",
+) -> JobView:
     """Queue a job. When the answer comes, the job is on the disk: it is drawn even after a crash."""
     service = _service(request)
     request.state.model = asked.model or service.model
-    job = service.accept(asked.draw_request(service.model), asked.n, caller, asked.priority)
+    reader = Reader(asked.locale or preferred(accept_language), asked.readings)
+    job = service.accept(asked.draw_request(service.model), asked.n, caller, asked.priority, reader)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 

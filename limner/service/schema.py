@@ -38,6 +38,7 @@ class JobRow(Base):
     cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     once: Mapped[str | None]
     prompt: Mapped[str] = mapped_column(Text, default="", server_default="")
+    said: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str]
     request: Mapped[str] = mapped_column(Text)
     n: Mapped[int]

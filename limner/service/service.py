@@ -19,6 +19,7 @@ from ..engine.request import DrawRequest
 from ..engine.source import Source, opened, read_source
 from ..engine.studio import Studio
 from ..errors import InvalidInput, LimnerError, NotFound, StorageDown, Unavailable
+from ..registry.models import Model
 from .access import Caller, Holdings, KeyStore
 from .access.gate import Keyring
 from .access.once import OnceStore
@@ -32,6 +33,7 @@ from .images import ImageStore, open_stores
 from .jobs import Job, JobStore
 from .mqtt import Inbox
 from .queue import QueueState, look_at_queue
+from .readings import Reader, understood
 from .runner import Runner
 from .storage import StorageOptions
 from .storage.retention import Policy, Sweeper, sweep
@@ -161,9 +163,16 @@ class Service:
         image, mask = self._bytes("image", request.image), request.mask
         return read_source(image, None if mask is None else self._bytes("mask", mask))
 
-    def accept(self, request: DrawRequest, n: int, caller: Caller, priority: Priority = "interactive") -> Job:
+    def accept(
+        self,
+        request: DrawRequest,
+        n: int,
+        caller: Caller,
+        priority: Priority = "interactive",
+        reader: Reader | None = None,
+    ) -> Job:
         """Queue a job of `n` pictures for `caller`; it is on the disk when this returns. Where one was made of the
-        caller's `once`, that one.
+        caller's `once`, that one. Words of several senses are read as `reader` means them.
 
         InvalidInput names a wrong field, an unknown model too; Busy where too many wait, OverLimit beyond the caller's
         quota, Unavailable while it stops, StorageDown while the database or the picture store takes nothing.
@@ -180,13 +189,22 @@ class Service:
             resolved = self.studio.resolve(request, self.source(request))
         except NotFound as error:
             raise InvalidInput(str(error), field="model") from None
+        resolved, said = understood(resolved, self._model_of(resolved.model), reader or Reader())
         self.store.check_room(self.runner.retry_after)
         self.images.check()
         self._keep(resolved)
-        job = self.store.add(resolved, n, self.runner.retry_after, caller, priority)
+        job = self.store.add(resolved, n, self.runner.retry_after, caller, priority, said)
         self.watching(JobAccepted(job, request_id.get()))
         self.runner.look()
         return job
+
+    def _model_of(self, reference: str) -> Model | None:
+        names = {
+            key: model
+            for model in self.studio.models()
+            for key in (model.name, f"{model.name}@{model.version}")
+        }
+        return names.get(reference)
 
     def _keep(self, request: DrawRequest) -> None:
         """Keep what a request is made from as long as what it makes."""

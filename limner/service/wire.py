@@ -62,6 +62,8 @@ ALLOWED = {
     "attention": "true or false",
     "temperature": f"a number above 0, at most {MAX_TEMPERATURE}, of a model that draws token by token",
     "top_k": f"a whole number from 1 to {MAX_TOP_K}, of a model that draws token by token",
+    "locale": "a language tag, such as en-GB",
+    "readings": "senses by word, as a job's `senses` lists them",
     "model": "a model that GET /v1/models lists",
 }
 
@@ -83,6 +85,15 @@ PictureId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 def whole(value: object) -> object:
     """1 for 1.0, which JSON means by it and some languages write; everything else as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$")]
+Readings = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=60)], Annotated[str, Field(min_length=1, max_length=60)]
+    ],
+    Field(max_length=20),
+]
 
 
 class JobRequest(BaseModel):
@@ -121,6 +132,14 @@ class JobRequest(BaseModel):
     temperature: Temperature | None = Field(None, description="Of a model of tokens: how freely to choose.")
     top_k: TopK | None = Field(None, description="Of a model of tokens: choose among so many of the best.")
     priority: Priority = Field("interactive", description="bulk gives way to what people wait for.")
+    locale: Locale | None = Field(
+        None,
+        description="Of who asks: a word of several senses is read as in that country; Accept-Language's first.",
+    )
+    readings: Readings = Field(
+        default_factory=dict,
+        description="The senses of words that have several, where not the country's is meant.",
+    )
 
     @field_validator(
         "seed", "steps", "n", "width", "height", "variation_seed", "feature_reuse", "top_k", mode="before"
@@ -131,7 +150,12 @@ class JobRequest(BaseModel):
 
     def draw_request(self, model: str) -> DrawRequest:
         """The first picture of the job, not yet resolved; `model` where the request names none."""
-        return DrawRequest(**{**self.model_dump(exclude={"n", "priority"}), "model": self.model or model})
+        return DrawRequest(
+            **{
+                **self.model_dump(exclude={"n", "priority", "locale", "readings"}),
+                "model": self.model or model,
+            }
+        )
 
 
 def job_view(job: Job, step: int = 0) -> JobView:
@@ -144,7 +168,8 @@ def job_view(job: Job, step: int = 0) -> JobView:
         queue_position=job.position,
         step=steps if job.state == "succeeded" else step,
         steps=steps,
-        request=Settings(n=job.n, **request.model_dump(include=set(Settings.model_fields) - {"n"})),
+        request=_settings(job),
+        senses={} if job.said is None else {word: list(senses) for word, senses in job.said.senses.items()},
         images=[image_link(image) for image in job.images],
         error=job.error,
         attempts=job.attempts,
@@ -153,6 +178,15 @@ def job_view(job: Job, step: int = 0) -> JobView:
         started_at=None if job.started_at is None else _time(job.started_at),
         finished_at=None if job.finished_at is None else _time(job.finished_at),
     )
+
+
+def _settings(job: Job) -> Settings:
+    """What was asked for: the prompt as it was typed, and how it was read."""
+    drawn = job.request.model_dump(include=set(Settings.model_fields) - {"n", "locale", "readings"})
+    said = job.said
+    if said is None:
+        return Settings(n=job.n, **drawn)
+    return Settings(n=job.n, **drawn | {"prompt": said.prompt}, locale=said.locale, readings=said.readings)
 
 
 def image_link(image: Image) -> ImageLink:

@@ -1,5 +1,6 @@
 /** The bench: a picture to work from, what of it may change, and the brush that says where. */
 
+import { text } from "./language.js";
 import { announce, element } from "./page.js";
 import { Problem, pictureOf, upload } from "./wire.js";
 
@@ -8,11 +9,6 @@ import { Problem, pictureOf, upload } from "./wire.js";
 /** @typedef {{size: number, points: [number, number][]}} Stroke in shares of the picture's width */
 
 const MOST = 1024; // pixels a side of the mask
-const HINTS = {
-  change: "The whole picture follows your words; how far, the slider says.",
-  paint: "Paint over what is to be drawn anew. With keys: arrows move the brush, space paints.",
-  outward: "The picture stays in the middle, and the world goes on around it.",
-};
 
 const toggle = element("bench-open", HTMLButtonElement);
 const panel = element("bench", HTMLElement);
@@ -105,7 +101,7 @@ function show() {
   if (chosen === "paint" && document.activeElement === over) showBrush();
   for (const field of panel.querySelectorAll("[data-for]"))
     /** @type {HTMLElement} */ (field).hidden = !field.getAttribute("data-for")?.split(" ").includes(chosen);
-  element("way-hint", HTMLElement).textContent = HINTS[chosen];
+  element("way-hint", HTMLElement).textContent = text(`bench.hint.${chosen}`);
   element("strength-value", HTMLElement).textContent = `${Math.round(100 * Number(strength.value))} %`;
   undo.disabled = strokes.length === 0;
   invert.setAttribute("aria-pressed", String(inverted));
@@ -160,8 +156,8 @@ function startBrush() {
     else return;
     event.preventDefault();
     show();
-    if (move) announce(`${Math.round(at[0] * 100)} percent across, ${Math.round(at[1] * 100)} down`, 400);
-    else announce("Painted");
+    if (move) announce(text("bench.at", { x: Math.round(at[0] * 100), y: Math.round(at[1] * 100) }), 400);
+    else announce(text("bench.painted"));
   });
   for (const turn of ["focus", "blur"]) over.addEventListener(turn, show);
 }
@@ -184,7 +180,7 @@ export async function take(id, mask = null) {
     [source, strokes, inverted, partly, sent] = [{ id, picture }, [], false, null, null];
     if (mask !== null) choose("paint");
     show();
-    announce("The picture is on the bench");
+    announce(text("bench.there"));
     easel.scrollIntoView({ block: "nearest" });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -243,7 +239,7 @@ export function open(on) {
 async function kept(canvas) {
   /** @type {Blob | null} */
   const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-  if (!blob) throw new Problem(0, "The browser cannot make a picture of the bench.");
+  if (!blob) throw new Problem(0, text("bench.impossible"));
   return (await upload(blob)).id;
 }
 
@@ -255,7 +251,7 @@ export async function read() {
   if (chosen === "paint" && strokes.length === 0 && !before) {
     open(true);
     over.focus();
-    refuse("Paint over what is to be drawn anew.");
+    refuse(text("bench.paint.first"));
     return null;
   }
   const key = JSON.stringify([chosen, source.id, strokes, inverted, share.value]);

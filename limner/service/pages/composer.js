@@ -1,5 +1,6 @@
 /** Where the sentence is written: marks on words that the model has not learned, its own words to pick from. */
 
+import { text } from "./language.js";
 import { announce, button, element, icon } from "./page.js";
 import { grouped, nearest, unknownIn, wordsIn } from "./words.js";
 
@@ -47,9 +48,9 @@ function mark() {
   saidLast = key;
   row.hidden = distinct.length === 0;
   const lead = document.createElement("span");
-  lead.textContent = "Not learned:";
+  lead.textContent = text("compose.unlearned");
   row.replaceChildren(lead, ...distinct.map(chip));
-  if (distinct.length) announce(`Not learned: ${distinct.map((m) => m.word).join(", ")}`, 900);
+  if (distinct.length) announce(text("compose.unlearned.all", { words: distinct.map((m) => m.word).join(", ") }), 900);
 }
 
 /** @param {Found} found */
@@ -60,14 +61,14 @@ function chip({ word }) {
       replacing = word;
       openWords(true);
     });
-    made.setAttribute("aria-label", `${word}: choose a known word instead`);
+    made.setAttribute("aria-label", text("compose.choose", { word }));
     return made;
   }
   const made = button(word, "chip strange", () => put(word, better));
   const arrow = document.createElement("b");
   arrow.textContent = better;
   made.append(icon("forth"), arrow);
-  made.setAttribute("aria-label", `Replace ${word} by ${better}`);
+  made.setAttribute("aria-label", text("compose.replace", { word, better }));
   return made;
 }
 
@@ -84,7 +85,7 @@ function put(word, by) {
 function pick(word) {
   if (replacing !== null) {
     put(replacing, word);
-    announce(`${word} instead of ${replacing}`);
+    announce(text("compose.instead", { word, other: replacing }));
     target(null);
     return;
   }
@@ -93,14 +94,14 @@ function pick(word) {
   const after = value.slice(selectionEnd);
   const inserted = (/\S$/.test(before) ? " " : "") + word + (/^\S/.test(after) || after === "" ? " " : "");
   write(before + inserted + after, before.length + inserted.length);
-  announce(`${word} added`);
+  announce(text("compose.added", { word }));
 }
 
 /** @param {string | null} word */
 function target(word) {
   replacing = word;
   swap.hidden = word === null;
-  swap.textContent = word === null ? "" : `Pick a word to stand for “${word}”.`;
+  swap.textContent = word === null ? "" : text("compose.pick", { word });
 }
 
 /** Fill the groups with the words that match the search. */
@@ -113,7 +114,7 @@ function list() {
     const section = document.createElement("section");
     const heading = document.createElement("h3");
     const chips = document.createElement("div");
-    heading.textContent = name;
+    heading.textContent = text(`group.${name.toLowerCase().replaceAll(" ", "-")}`);
     chips.className = "chips";
     chips.append(...words.map((word) => button(word, "chip", () => pick(word))));
     section.append(heading, chips);
@@ -121,7 +122,7 @@ function list() {
   });
   const none = document.createElement("p");
   none.className = "hint";
-  none.textContent = `It has not learned “${wanted}”.`;
+  none.textContent = text("compose.none", { word: wanted });
   groups.replaceChildren(...(sections.length ? sections : [none]));
 }
 

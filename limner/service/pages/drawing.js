@@ -54,11 +54,11 @@ function plate(jobs) {
   const [job] = jobs;
   const first = job?.images[0];
   if (!job || !first) return "";
-  if (differ(jobs.map(({ request }) => request))) return [`Seed ${first.seed}`, job.request.model].filter(Boolean).join(" · ");
-  if (jobs.length > 1) return `Seed ${first.seed} · ${jobs.length} models`;
-  const seeds = job.images.length > 1 ? `${job.images.length} pictures` : `Seed ${first.seed}`;
+  if (differ(jobs.map(({ request }) => request))) return [text("plate.seed", { seed: first.seed }), job.request.model].filter(Boolean).join(" · ");
+  if (jobs.length > 1) return text("plate.models", { seed: first.seed, models: jobs.length });
+  const seeds = job.images.length > 1 ? text("plate.pictures", { pictures: job.images.length }) : text("plate.seed", { seed: first.seed });
   const steps = job.steps || job.request.steps;
-  return [seeds, steps === 1 ? "1 step" : `${steps} steps`, job.request.model].filter(Boolean).join(" · ");
+  return [seeds, text("plate.steps", { count: steps ?? 1 }), job.request.model].filter(Boolean).join(" · ");
 }
 
 /** Whether several requests are the same in other words. @param {Request[]} requests */
@@ -78,8 +78,8 @@ function settle(jobs) {
   stage.explained(titleFor(jobs.map((job) => job.request)), jobs.flatMap((job) => job.images));
   heard.settled(jobs);
   const failed = jobs.find((job) => job.state === "failed");
-  if (failed) stage.ended("failed", failed.error ?? "The picture could not be drawn.");
-  else if (jobs.some((job) => job.state === "cancelled")) stage.ended("cancelled", "Stopped");
+  if (failed) stage.ended("failed", failed.error ?? text("stage.failed"));
+  else if (jobs.some((job) => job.state === "cancelled")) stage.ended("cancelled", text("stage.stopped"));
   else stage.succeeded(plate(jobs));
 }
 
@@ -196,7 +196,7 @@ export async function cancel() {
   if (!drawing || drawing.cancelled) return false;
   const mine = drawing;
   mine.cancelled = true;
-  stage.say("Stopping…");
+  stage.say(text("stage.stopping"));
   try {
     await Promise.all(mine.jobs.map((job) => job && !hasEnded(job) && cancelJob(job.id)));
   } catch (error) {

@@ -56,9 +56,9 @@ export function fileName({ job, picture }) {
 export async function copySettings({ job, picture }) {
   try {
     await navigator.clipboard.writeText(asText(job, picture));
-    toast("Settings copied");
+    toast(text("copied"));
   } catch {
-    toast("The browser does not let this page copy");
+    toast(text("copied.not"));
   }
 }
 

@@ -1,6 +1,6 @@
 /** The page's words in the reader's language. The service chooses it: as was chosen here, else by Accept-Language. */
 
-import { recall } from "./page.js";
+import { recall, remember } from "./page.js";
 
 /** @typedef {{language: string, languages: Record<string, string>, words: Record<string, string>}} Language */
 
@@ -20,6 +20,7 @@ async function load() {
 export const { language, languages, words } = await load();
 
 document.documentElement.lang = language;
+delete document.documentElement.dataset.waiting;
 
 const plural = new Intl.PluralRules(language);
 
@@ -41,3 +42,13 @@ export function translate(place = document) {
 }
 
 translate();
+
+/** Offer the languages that there are; another one is read anew. @param {HTMLSelectElement} select */
+export function offerLanguages(select) {
+  select.replaceChildren(...Object.entries(languages).map(([tag, name]) => new Option(name, tag, false, tag === language)));
+  select.hidden = Object.keys(languages).length < 2;
+  select.addEventListener("change", () => {
+    remember("language", select.value);
+    location.reload();
+  });
+}

@@ -6,11 +6,12 @@ import * as drawing from "./drawing.js";
 import * as history from "./history.js";
 import * as how from "./how.js";
 import * as pairs from "./pairs.js";
+import * as readings from "./readings.js";
 import * as settings from "./settings.js";
 import * as signin from "./signin.js";
 import { announce, button, element, remember } from "./page.js";
 import * as wording from "./wording.js";
-import { text } from "./language.js";
+import { offerLanguages, text } from "./language.js";
 import { votes } from "./votes.js";
 import { Problem, getIdeas, getModels, reachable } from "./wire.js";
 
@@ -45,7 +46,7 @@ function showError(id, text) {
 }
 
 /** @param {import("./wire.js").FieldError} wrong */
-const sentence = ({ message, allowed }) => (allowed ? `Allowed: ${allowed}.` : message);
+const sentence = ({ message, allowed }) => (allowed ? text("say.allowed", { allowed }) : message);
 
 /** What is wrong in a field that has no place of its own: of a picture the reason says more than what is allowed.
  * @param {import("./wire.js").FieldError | undefined} wrong */
@@ -78,14 +79,17 @@ function found() {
   probing = 0;
   if (offline.hidden) return;
   offline.hidden = true;
-  announce("The service answers again.");
+  announce(text("top.back"));
   if (!settings.chosen()) meet();
 }
 
 /** @param {boolean} busy */
 function setBusy(busy) {
   const focused = document.activeElement === drawButton || document.activeElement === cancelButton;
-  if (busy) vote(null);
+  if (busy) {
+    vote(null);
+    readings.show(null, () => {});
+  }
   if (busy) element("how-open", HTMLElement).hidden = false;
   drawButton.hidden = busy;
   cancelButton.hidden = !busy;
@@ -105,6 +109,9 @@ function settled(jobs) {
   element("work", HTMLElement).hidden = !alone || !settings.chosen()?.edits;
   const one = alone && first ? { id: first.picture.id, prompt: first.job.request.prompt } : null;
   vote(one);
+  readings.show(alone && first ? first.job : null, (taken) => {
+    if (first) draw([{ ...settings.possible(wording.of(first)), readings: taken }]);
+  });
   const prompts = new Set(jobs.map((job) => job.request.prompt)).size;
   element("reword", HTMLElement).hidden = !alone;
   element("how-open", HTMLElement).hidden = !first;
@@ -128,7 +135,7 @@ async function draw(requests, given = null) {
     await drawing.draw(requests, given);
     return;
   }
-  showError("prompt", "Say in a few words what the picture shows.");
+  showError("prompt", text("say.nothing"));
   prompt.focus();
 }
 
@@ -140,7 +147,7 @@ async function submit(newSeed = false) {
   try {
     const from = await bench.read();
     if (!from) return;
-    const request = { prompt: prompt.value.trim(), ...settings.read(newSeed, "image" in from), ...from, n: Number(count) };
+    const request = { prompt: prompt.value.trim(), ...readings.read(prompt.value), ...settings.read(newSeed, "image" in from), ...from, n: Number(count) };
     await draw("image" in from ? [request] : settings.beside(request));
   } catch (error) {
     report(error);
@@ -236,6 +243,7 @@ function startTheme() {
 }
 
 startTheme();
+offerLanguages(element("language", HTMLSelectElement));
 signin.start(meet);
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 composer.start({ changed: clearErrors, submit });

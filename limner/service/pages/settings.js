@@ -1,5 +1,6 @@
 /** The settings drawer: what goes into a request beside the prompt, and what came out of a drawing as text. */
 
+import { text } from "./language.js";
 import { element, recall, remember } from "./page.js";
 
 /** @typedef {import("./wire.js").Model} Model */
@@ -103,9 +104,9 @@ function limitBeside() {
 export function beside(request) {
   const others = boxes().filter((box) => box.checked).map((box) => box.value);
   if (others.length === 0) return [request];
-  const { prompt, attention } = request;
+  const { prompt, attention, readings } = request;
   const seed = request.seed ?? anySeed();
-  const same = others.map((other) => ({ prompt, seed, model: other, n: 1, ...(attention ? { attention } : {}) }));
+  const same = others.map((other) => ({ prompt, seed, model: other, n: 1, ...(attention ? { attention } : {}), ...(readings ? { readings } : {}) }));
   return [{ ...request, seed, n: 1 }, ...same];
 }
 
@@ -188,15 +189,15 @@ export function read(newSeed, fitted) {
   const one = chosen();
   if (!one) return {};
   const [width, height] = size.value.split("x").map(Number);
-  const text = seed.value.trim();
-  const typed = /^\d+$/.test(text) ? Number(text) : /** @type {any} */ (text);
+  const typedSeed = seed.value.trim();
+  const typed = /^\d+$/.test(typedSeed) ? Number(typedSeed) : /** @type {any} */ (typedSeed);
   return {
     model: reference(one),
     ...(taken(steps) ? { steps: Number(steps.value) } : {}),
     ...(taken(guidance) ? { guidance_scale: Number(guidance.value) } : {}),
     ...(taken(negative) ? { negative_prompt: negative.value.trim() } : {}),
     ...(attention.checked ? { attention: true } : {}),
-    ...(locked && text !== "" && !newSeed ? { seed: typed, ...variation } : {}),
+    ...(locked && typedSeed !== "" && !newSeed ? { seed: typed, ...variation } : {}),
     ...(one.sizes.length > 1 && !(fitted && size.selectedIndex === 0) ? { width, height } : {}),
   };
 }
@@ -249,14 +250,14 @@ export function adopt({ request }, picture) {
 export function describe({ request, steps: taken }, picture) {
   /** @type {[string, string | undefined | null][]} */
   const rows = [
-    ["Seed", String(request.variation_strength ? request.seed : picture.seed)],
-    ["Variation", request.variation_strength ? `${picture.seed}, ${Math.round(100 * request.variation_strength)} % of the way` : null],
-    ["From", request.mask ? "a part of a picture" : request.image ? `a picture, ${Math.round(100 * (request.strength ?? 1))} % free` : null],
-    ["Steps", String(request.steps ?? taken)],
-    ["Guidance", request.guidance_scale?.toFixed(1)],
-    ["Left out", request.negative_prompt],
-    ["Size", `${picture.width} × ${picture.height}`],
-    ["Model", request.model],
+    [text("set.seed"), String(request.variation_strength ? request.seed : picture.seed)],
+    [text("fact.variation"), request.variation_strength ? text("fact.variation.far", { seed: picture.seed, share: Math.round(100 * request.variation_strength) }) : null],
+    [text("fact.from"), request.mask ? text("fact.from.part") : request.image ? text("fact.from.picture", { share: Math.round(100 * (request.strength ?? 1)) }) : null],
+    [text("set.steps"), String(request.steps ?? taken)],
+    [text("set.guidance"), request.guidance_scale?.toFixed(1)],
+    [text("fact.without"), request.negative_prompt],
+    [text("set.size"), `${picture.width} × ${picture.height}`],
+    [text("set.model"), request.model],
   ];
   return /** @type {[string, string][]} */ (rows.filter(([, value]) => value));
 }

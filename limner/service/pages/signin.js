@@ -1,5 +1,6 @@
 /** Signing in with a key, where the service asks for one, and out again. */
 
+import { text } from "./language.js";
 import { element } from "./page.js";
 import { Problem, getSession, signIn, signOut } from "./wire.js";
 
@@ -19,7 +20,7 @@ export function ask() {
 export async function greet() {
   const session = await getSession().catch(() => null);
   leave.hidden = session === null || session.open;
-  if (session && !session.open) leave.title = `Signed in with the key ${session.name}`;
+  if (session && !session.open) leave.title = text("signin.as", { name: session.name });
 }
 
 /** @param {() => void} done what to do once somebody is signed in */
@@ -34,7 +35,7 @@ export function start(done) {
       done();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      wrong.textContent = error.status === 401 ? "No key in force has this secret." : error.message;
+      wrong.textContent = error.status === 401 ? text("signin.wrong") : error.message;
       wrong.hidden = false;
     }
   });

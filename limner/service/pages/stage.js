@@ -1,6 +1,7 @@
 /** The frame in the middle: pictures forming from their previews, the gilding that shows progress, the plate below. */
 
 import { light } from "./glow.js";
+import { text } from "./language.js";
 import { element, announce } from "./page.js";
 
 /** @typedef {import("./wire.js").Picture} Picture */
@@ -43,14 +44,14 @@ function gild() {
   frame.style.setProperty("--progress", String(share));
   document.title = frame.dataset.state === "drawing" ? `${Math.round(100 * share)} % · Limner` : "Limner";
   const quarter = Math.floor(share * 4);
-  if (quarter > told && quarter < 4) announce(`${quarter * 25} percent`);
+  if (quarter > told && quarter < 4) announce(text("stage.percent", { share: quarter * 25 }));
   told = Math.max(told, quarter);
 }
 
-/** @param {string} state @param {string} text */
-function set(state, text) {
+/** @param {string} state @param {string} said */
+function set(state, said) {
   frame.dataset.state = state;
-  facts.textContent = text;
+  facts.textContent = said;
   actions.hidden = state === "drawing" || state === "empty";
   gild();
 }
@@ -63,7 +64,7 @@ export function begin(prompt, count, open, labels = []) {
     tile.type = "button";
     tile.className = "tile";
     tile.disabled = true;
-    tile.setAttribute("aria-label", count > 1 ? `Picture ${index + 1} of ${count}, being drawn` : "Being drawn");
+    tile.setAttribute("aria-label", count > 1 ? text("stage.tile.drawing", { at: index + 1, of: count }) : text("stage.drawing"));
     tile.addEventListener("click", () => open(index));
     if (labels[index]) {
       const label = document.createElement("span");
@@ -79,8 +80,8 @@ export function begin(prompt, count, open, labels = []) {
   canvas.replaceChildren(...tiles);
   title.textContent = prompt;
   element("glow-hint", HTMLElement).hidden = true;
-  set("drawing", "Getting ready…");
-  announce(`Drawing: ${prompt}`);
+  set("drawing", text("stage.ready"));
+  announce(text("stage.begin", { prompt }));
 }
 
 const blank = element("blank", HTMLElement);
@@ -98,7 +99,7 @@ export function clear() {
 
 /** @param {number} position in the queue, 1 is next */
 export function waiting(position) {
-  facts.textContent = position > 1 ? `Waiting: number ${position} in the queue` : "Next in the queue";
+  facts.textContent = position > 1 ? text("stage.waiting", { position }) : text("stage.next");
 }
 
 /** @param {Step} step */
@@ -108,7 +109,7 @@ export function stepped({ step, steps, image, preview }) {
   const share = step / Math.max(1, steps);
   done[image] = Math.max(done[image] ?? 0, share);
   tile.style.setProperty("--formed", String(share));
-  facts.textContent = `Step ${step} of ${steps}`;
+  facts.textContent = text("stage.step", { step, steps });
   if (preview) lay(tile, preview, "preview", "");
   gild();
 }
@@ -119,7 +120,7 @@ export function finished(picture, index, prompt) {
   if (!tile || tile.dataset.id === picture.id) return;
   tile.dataset.id = picture.id;
   tile.disabled = false;
-  tile.setAttribute("aria-label", `Open picture ${index + 1} of ${tiles.length}: ${prompt}`);
+  tile.setAttribute("aria-label", text("stage.open", { at: index + 1, of: tiles.length, prompt }));
   done[index] = 1;
   lay(tile, picture.url, "final", prompt);
   gild();
@@ -132,20 +133,20 @@ export function explained(prompt, pictures) {
   element("glow-hint", HTMLElement).hidden = !told;
 }
 
-/** @param {string} text what stands on the plate */
-export function succeeded(text) {
-  set("done", text);
-  announce(tiles.length > 1 ? "The pictures are done." : "The picture is done.");
+/** @param {string} plate what stands below */
+export function succeeded(plate) {
+  set("done", plate);
+  announce(text("stage.done", { count: tiles.length }));
 }
 
-/** The drawing ended without all its pictures. @param {"cancelled" | "failed"} state @param {string} text */
-export function ended(state, text) {
+/** The drawing ended without all its pictures. @param {"cancelled" | "failed"} state @param {string} why */
+export function ended(state, why) {
   if (state === "failed") done = done.map(() => 0);
   tiles.forEach((tile, index) => {
-    if (tile.disabled) tile.setAttribute("aria-label", `Picture ${index + 1} of ${tiles.length}, not drawn`);
+    if (tile.disabled) tile.setAttribute("aria-label", text("stage.tile.missing", { at: index + 1, of: tiles.length }));
   });
-  set(state, text);
-  announce(text);
+  set(state, why);
+  announce(why);
 }
 
 /** Scroll the frame into view where less than two thirds of it can be seen. */
@@ -156,5 +157,5 @@ export function reveal() {
   frame.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
 }
 
-/** @param {string} text */
-export const say = (text) => void (facts.textContent = text);
+/** @param {string} said */
+export const say = (said) => void (facts.textContent = said);

@@ -5,13 +5,13 @@
  *   guidance_scale?: number | null, negative_prompt?: string | null, n?: number | null,
  *   width?: number | null, height?: number | null, image?: string | null, mask?: string | null,
  *   strength?: number | null, variation_seed?: number | null, variation_strength?: number | null,
- *   attention?: boolean}} Request
+ *   attention?: boolean, locale?: string | null, readings?: Record<string, string>}} Request
  * @typedef {{words: string[], maps: {url: string, width: number, height: number}[]}} Attention
  * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number,
  *   attention?: Attention | null}} Picture
  * @typedef {"queued" | "running" | "succeeded" | "failed" | "cancelled"} State
  * @typedef {{id: string, state: State, queue_position: number | null, step: number, steps: number,
- *   request: Request, images: Picture[], error: string | null, created_at: string}} Job
+ *   request: Request, images: Picture[], senses?: Record<string, string[]>, error: string | null, created_at: string}} Job
  * @typedef {{name: string, version: string, title?: string, description?: string, family?: string,
  *   sizes: {width: number, height: number}[], defaults: {steps: number, guidance_scale: number | null},
  *   limits: Record<string, [number, number]>, vocabulary: string[] | null, edits: boolean, small: boolean,
@@ -23,6 +23,8 @@
  * @typedef {{queued: (position: number) => void, step: (step: Step) => void,
  *   image: (picture: Picture) => void, ended: (job: Job) => void, connected: (ok: boolean) => void}} Watcher
  */
+
+import { text } from "./language.js";
 
 /** An answer that is not a success; `status` 0 means that the service could not be reached. */
 export class Problem extends Error {
@@ -44,8 +46,8 @@ async function problemOf(response) {
     // Not a problem document; the status has to say it.
   }
   const wait = response.headers.get("Retry-After");
-  const said = body.detail || body.title || `The service answered ${response.status}.`;
-  const later = response.status === 429 && wait ? ` Try again in ${wait} s.` : "";
+  const said = body.detail || body.title || text("wire.answered", { status: response.status });
+  const later = response.status === 429 && wait ? text("wire.later", { wait }) : "";
   return new Problem(response.status, said + later, body.errors ?? []);
 }
 
@@ -60,7 +62,7 @@ async function call(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Problem(0, "The service cannot be reached.");
+    throw new Problem(0, text("wire.unreachable"));
   }
   if (!response.ok) throw await problemOf(response);
   return /** @type {Promise<T>} */ (response.status === 204 ? undefined : response.json());
@@ -139,7 +141,7 @@ export async function pictureOf(id) {
   try {
     response = await fetch(`/v1/images/${encodeURIComponent(id)}`);
   } catch {
-    throw new Problem(0, "The service cannot be reached.");
+    throw new Problem(0, text("wire.unreachable"));
   }
   if (!response.ok) throw await problemOf(response);
   return createImageBitmap(await response.blob());
@@ -210,7 +212,7 @@ export function watch(id, watcher) {
     } catch (error) {
       if (over) return;
       if (error instanceof Problem && error.status === 404) {
-        const gone = "The service no longer knows this drawing.";
+        const gone = text("wire.gone");
         return end({ id, state: "failed", queue_position: null, step: 0, steps: 0,
           request: { prompt: "" }, images: [], error: gone, created_at: "" });
       }

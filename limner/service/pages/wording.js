@@ -1,7 +1,6 @@
 /** The same seed in other words: the picture that the next one is to hang beside. */
 
 import { difference } from "./difference.js";
-import { text } from "./language.js";
 import { element } from "./page.js";
 
 /** @typedef {import("./wire.js").Job} Job */
@@ -48,6 +47,5 @@ export function marked(prompt, other) {
 
 /** Begin. */
 export function start() {
-  element("wording-text", HTMLElement).textContent = text("wording.hint");
   element("wording-close", HTMLButtonElement).addEventListener("click", () => take(null));
 }

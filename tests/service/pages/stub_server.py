@@ -72,6 +72,7 @@ class StubJob:
     error: str | None = None
     events: list[tuple[str, Any]] = field(default_factory=list)
     stop: bool = False
+    senses: dict[str, list[str]] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
         """The job as it goes over the wire."""
@@ -83,6 +84,7 @@ class StubJob:
             "steps": self.request["steps"],
             "request": self.request,
             "images": self.images,
+            "senses": self.senses,
             "error": self.error,
             "created_at": "2026-01-31T12:00:00Z",
         }
@@ -108,6 +110,8 @@ class Stub:
         self.limits = {"steps": [1, 150], "guidance_scale": [1, 30], "negative_prompt": [0, 1000]}
         self.others: dict[str, dict[str, Any]] = {}
         self.feedback: dict[tuple[str, str | None], dict[str, Any]] = {}
+        self.senses: dict[str, list[str]] = {}
+        self.country_reads: dict[str, str] = {}
         self.pins: list[str] = []
         self.sent: list[dict[str, Any]] = []
 
@@ -184,7 +188,10 @@ class Stub:
             "width": SIZE,
             "height": SIZE,
         }
-        job = StubJob(secrets.token_hex(8), {**defaults, **asked})
+        there = {word: senses for word, senses in self.senses.items() if word in asked["prompt"]}
+        read = {word: (self.country_reads | asked.get("readings", {}))[word] for word in there}
+        job = StubJob(secrets.token_hex(8), {**defaults, **asked, **({"readings": read} if read else {})})
+        job.senses = there
         self.jobs[job.id] = job
         job.events.append(("queued", {"position": 1}))
         return job

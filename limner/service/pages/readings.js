@@ -1,0 +1,42 @@
+/** Words of several senses: how they were read, and another sense with one tap, which is remembered. */
+
+import { text } from "./language.js";
+import { button, element, recall, remember } from "./page.js";
+
+/** @typedef {import("./wire.js").Job} Job */
+
+const place = element("reading", HTMLElement);
+
+/** @returns {Record<string, string>} the senses that were chosen here, by word */
+function chosen() {
+  try {
+    return JSON.parse(recall("readings") ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+/** What a request says of words: nothing where none was chosen. @param {string} prompt */
+export function read(prompt) {
+  const words = Object.entries(chosen()).filter(([word]) => prompt.toLowerCase().includes(word));
+  return words.length ? { readings: Object.fromEntries(words) } : {};
+}
+
+/**
+ * Say how a job's words were read.
+ * @param {Job | null} job @param {(readings: Record<string, string>) => void} again draw it with other senses
+ */
+export function show(job, again) {
+  const senses = Object.entries(job?.senses ?? {});
+  const taken = job?.request.readings ?? {};
+  place.hidden = senses.length === 0;
+  place.replaceChildren(...senses.flatMap(([word, all]) => {
+    const told = document.createElement("span");
+    told.textContent = text("reading.told", { word, sense: taken[word] ?? word });
+    const others = all.filter((sense) => sense !== taken[word]);
+    return [told, ...others.map((sense) => button(text("reading.other", { sense }), "quiet", () => {
+      remember("readings", JSON.stringify({ ...chosen(), [word]: sense }));
+      again({ ...taken, [word]: sense });
+    }))];
+  }));
+}

@@ -1,0 +1,69 @@
+"""How the ambiguous words of a prompt are read: by choice, by the reader's country, by the model's lexicon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from ..engine.request import DrawRequest
+from ..registry.models import Model
+from ..storybook.lexicon import Lexicon, known_to, read, read_lexicon
+
+FILE = "lexicon.json"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads: their `locale`, such as en-GB, and the senses that they chose for words."""
+
+    locale: str | None = None
+    chosen: Mapping[str, str] | None = None
+
+
+class Said(BaseModel):
+    """A prompt as it was typed, where it was read in other words or has a word of several senses.
+
+    `readings` has the sense that was taken of each such word, `senses` all that it has.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    prompt: str
+    locale: str | None
+    readings: dict[str, str]
+    senses: dict[str, tuple[str, ...]]
+
+
+def lexicon_of(model: Model) -> Lexicon:
+    """The lexicon that a model brings; else, of one with a vocabulary, the built-in one where it knows the words."""
+    own = model.path / FILE
+    if own.is_file():
+        return read_lexicon(own)
+    vocabulary = model.manifest.vocabulary
+    return {} if vocabulary is None else known_to(read_lexicon(), frozenset(vocabulary))
+
+
+def understood(request: DrawRequest, model: Model | None, reader: Reader) -> tuple[DrawRequest, Said | None]:
+    """The request in words of one sense, and what was said where that is not plain. InvalidInput as `lexicon.read`."""
+    lexicon = {} if model is None else lexicon_of(model)
+    reading = read(request.prompt, lexicon, reader.locale, reader.chosen or {})
+    if not reading.taken:
+        return request, None
+    said = Said(
+        prompt=request.prompt,
+        locale=reader.locale,
+        readings=reading.taken,
+        senses={word: lexicon[word].senses for word in reading.taken},
+    )
+    return request.model_copy(update={"prompt": reading.text}), said
+
+
+def preferred(accept_language: str) -> str | None:
+    """The first language of an Accept-Language header, None where it says nothing usable."""
+    tag = accept_language.split(",")[0].partition(";")[0].strip()
+    parts = tag.split("-")
+    return (
+        tag if tag and len(tag) <= 35 and all(part.isascii() and part.isalnum() for part in parts) else None
+    )

@@ -1,0 +1,49 @@
+"""The page in another language, chosen by the browser or by hand; ambiguous words."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, Page, expect
+
+from .stub_server import Stub
+from .test_composing import draw, ready
+
+TORCH = "a torch on the beach"
+
+
+def test_the_page_speaks_the_browsers_language(browser: Browser, address: str) -> None:
+    context = browser.new_context(base_url=address, locale="es-ES", reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/")
+    expect(page.locator("#draw")).to_have_text("Dibujar")
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    expect(page.get_by_label("\u00bfQu\u00e9 dibujo?")).to_be_visible()
+    expect(page.locator("#find")).to_have_attribute("placeholder", "Buscar en las frases")
+    context.close()
+
+
+def test_the_language_is_chosen_and_remembered(page: Page) -> None:
+    ready(page)
+    page.select_option("#language", "es")
+    expect(page.locator("#draw")).to_have_text("Dibujar")
+    page.reload()
+    expect(page.locator("#draw")).to_have_text("Dibujar")
+    page.select_option("#language", "en")
+    expect(page.locator("#draw")).to_have_text("Draw")
+
+
+def test_how_a_word_was_read_is_told_and_changed_with_one_tap(page: Page, stub: Stub) -> None:
+    stub.senses = {"torch": ["torch", "flashlight"]}
+    stub.country_reads = {"torch": "flashlight"}
+    ready(page)
+    draw(page, TORCH)
+    expect(page.locator("#reading")).to_contain_text("\u201ctorch\u201d was read as \u201cflashlight\u201d.")
+    page.get_by_role("button", name="Read it as \u201ctorch\u201d").click()
+    expect(page.locator("#reading")).to_contain_text("was read as \u201ctorch\u201d.")
+    first, second = stub.sent
+    assert "readings" not in first and second["readings"] == {"torch": "torch"}
+    assert second["seed"] == next(iter(stub.jobs.values())).images[0]["seed"]
+    draw(page, "a red torch")
+    assert stub.sent[-1]["readings"] == {"torch": "torch"}, "the choice is remembered"
+    draw(page, "a red apple")
+    assert "readings" not in stub.sent[-1]
+    expect(page.locator("#reading")).to_be_hidden()
