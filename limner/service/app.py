@@ -154,4 +154,6 @@ class _Pages(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "no-cache"
+        if path == "worker.js":
+            response.headers["Service-Worker-Allowed"] = "/"
         return response

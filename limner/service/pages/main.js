@@ -199,6 +199,7 @@ async function meet() {
     report(error);
     return;
   }
+  reachable().then((ok) => ok || lost());
   signin.greet();
   const idle = () => !drawing.isDrawing() && drawing.onStage().length === 0;
   if (await drawing.resume(await history.load())) return;
@@ -242,6 +243,7 @@ function startTheme() {
   show();
 }
 
+navigator.serviceWorker?.register("/pages/worker.js", { scope: "/" }).catch(() => {});
 startTheme();
 offerLanguages(element("language", HTMLSelectElement));
 signin.start(meet);

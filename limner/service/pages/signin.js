@@ -43,6 +43,7 @@ export function start(done) {
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   leave.addEventListener("click", async () => {
     await signOut().catch(() => undefined);
+    navigator.serviceWorker?.controller?.postMessage("forget");
     location.reload();
   });
 }

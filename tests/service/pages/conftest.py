@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from .stub_server import Stub, serving
 
@@ -48,13 +48,22 @@ def page(
     """The page, open. It fails the test that used it if it logged an error or broke its own policy."""
     width, height = request.param
     context = browser.new_context(
-        viewport={"width": width, "height": height}, base_url=address, reduced_motion="reduce"
+        viewport={"width": width, "height": height},
+        base_url=address,
+        reduced_motion="reduce",
+        service_workers="block",
     )
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     context.set_default_timeout(15_000)
     expect.set_options(timeout=15_000)
     opened = context.new_page()
-    opened.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+
+    def hear(message: ConsoleMessage) -> None:
+        blocked = "Service Worker registration blocked" in message.text
+        if message.type in ("error", "warning") and not blocked:
+            complaints.append(message.text)
+
+    opened.on("console", hear)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.goto("/")
     yield opened

@@ -207,7 +207,8 @@ def stub_app(stub: Stub) -> Starlette:
     """The routes that the page uses."""
 
     async def page(request: Request) -> Response:
-        return FileResponse(PAGES / request.path_params.get("file", "index.html"))
+        headers = {"Service-Worker-Allowed": "/"}
+        return FileResponse(PAGES / request.path_params.get("file", "index.html"), headers=headers)
 
     async def models(_: Request) -> Response:
         model = {
