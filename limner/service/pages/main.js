@@ -1,5 +1,6 @@
 /** The page: starts its parts and brings them together. */
 
+import * as admin from "./admin.js";
 import * as bench from "./bench.js";
 import * as composer from "./composer.js";
 import * as drawing from "./drawing.js";
@@ -200,7 +201,7 @@ async function meet() {
     return;
   }
   reachable().then((ok) => ok || lost());
-  signin.greet();
+  signin.greet().then(admin.offer);
   const idle = () => !drawing.isDrawing() && drawing.onStage().length === 0;
   if (await drawing.resume(await history.load())) return;
   if (!idle()) return;
@@ -252,6 +253,7 @@ composer.start({ changed: clearErrors, submit });
 bench.start();
 pairs.start();
 wording.start();
+admin.start();
 how.start(({ job, picture }) => {
   if (picture) draw([settings.possible(wording.of({ job, picture }))]);
 });

@@ -16,11 +16,12 @@ export function ask() {
   if (!dialog.open) dialog.showModal();
 }
 
-/** Offer to sign out, where somebody is signed in. */
+/** Offer to sign out, where somebody is signed in. @returns {Promise<boolean>} whether they may see the service as admins do */
 export async function greet() {
   const session = await getSession().catch(() => null);
   leave.hidden = session === null || session.open;
   if (session && !session.open) leave.title = text("signin.as", { name: session.name });
+  return session?.scopes.includes("admin") ?? false;
 }
 
 /** @param {() => void} done what to do once somebody is signed in */

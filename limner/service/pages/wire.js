@@ -82,6 +82,24 @@ export function signIn(key) {
 /** @returns {Promise<unknown>} */
 export const signOut = () => call("/v1/session", { method: "DELETE" });
 
+/**
+ * @typedef {{version: string, queue: {waiting: number, limit: number, oldest_seconds: number} | null,
+ *   running: {model: string, step: number, steps: number}[],
+ *   last_minute: Record<"pictures" | "steps" | "rows_per_call" | "requests" | "refused" | "failures", number>,
+ *   memory: {service: number | null, engine: number | null, data_free: number},
+ *   models: {name: string, version: string, family: string, served: boolean, loaded: boolean}[],
+ *   mishaps: {at: string, what: string}[]}} Status
+ * @typedef {{name: string, scopes: string[], quota: number | null, used_today: number, revoked_at: number | null}} AdminKey
+ */
+
+/** @returns {Promise<Status>} */
+export const getStatus = () => call("/v1/admin/status");
+
+/** @returns {Promise<AdminKey[]>} */
+export async function getKeys() {
+  return (await /** @type {Promise<{keys: AdminKey[]}>} */ (call("/v1/admin/keys"))).keys;
+}
+
 /** @returns {Promise<Model[]>} the default model first */
 export async function getModels() {
   return (await /** @type {Promise<{models: Model[]}>} */ (call("/v1/models"))).models;

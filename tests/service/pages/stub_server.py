@@ -112,6 +112,7 @@ class Stub:
         self.feedback: dict[tuple[str, str | None], dict[str, Any]] = {}
         self.senses: dict[str, list[str]] = {}
         self.country_reads: dict[str, str] = {}
+        self.scopes = ["admin", "draw", "read"]
         self.pins: list[str] = []
         self.sent: list[dict[str, Any]] = []
 
@@ -310,7 +311,39 @@ def stub_app(stub: Stub) -> Starlette:
         )
 
     async def session(_: Request) -> Response:
-        return JSONResponse({"name": "", "scopes": ["admin", "draw", "read"], "open": True})
+        return JSONResponse({"name": "", "scopes": stub.scopes, "open": True})
+
+    async def status(_: Request) -> Response:
+        minute = ("pictures", "steps", "rows_per_call", "requests", "refused", "failures")
+        return JSONResponse(
+            {
+                "version": "1",
+                "queue": {"waiting": 3, "limit": 64, "oldest_seconds": 2.5},
+                "running": [{"model": "storybook", "step": 4, "steps": 20}],
+                "last_minute": {name: k + 1 for k, name in enumerate(minute)},
+                "memory": {"service": 2**30, "engine": None, "data_free": 2**35},
+                "models": [
+                    {
+                        "name": "storybook",
+                        "version": "2",
+                        "family": "diffusion",
+                        "served": True,
+                        "loaded": True,
+                    }
+                ],
+                "mishaps": [{"at": "2026-01-31T12:00:00Z", "what": "the paint ran out"}],
+            }
+        )
+
+    async def keys(_: Request) -> Response:
+        key = {
+            "name": "phone",
+            "scopes": ["draw", "read"],
+            "quota": 50,
+            "used_today": 12.5,
+            "revoked_at": None,
+        }
+        return JSONResponse({"keys": [key]})
 
     async def pins(request: Request) -> Response:
         if request.method == "POST":
@@ -354,6 +387,8 @@ def stub_app(stub: Stub) -> Starlette:
             Route("/v1/feedback/{said}", take_back, methods=["DELETE"]),
             Route("/healthz", health),
             Route("/v1/session", session),
+            Route("/v1/admin/status", status),
+            Route("/v1/admin/keys", keys),
             Route("/v1/models", models),
             Route("/v1/ideas", ideas),
             Route("/v1/jobs", create, methods=["POST"]),
