@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import DatabaseUrl, DataDir, ImagesPlace
+from .options import DatabaseUrl, DataDir, ImagesPlace, KeyFile
 
 
 def export(
@@ -18,18 +18,19 @@ def export(
     data_dir: DataDir = None,
     database: DatabaseUrl = None,
     images: ImagesPlace = None,
+    encryption_key_file: KeyFile = None,
 ) -> None:
     """Write the pictures that were voted up or whose caption was mended; works beside a running service."""
     from ..registry.places import data_dir as place
     from ..service.database import beside_service
     from ..service.feedback import FeedbackStore
     from ..service.feedback import export as write
-    from ..service.images import ImageStore
-    from ..service.storage import blobs_at
+    from ..service.images import open_stores
+    from ..service.storage import StorageOptions
 
-    directory = place(data_dir)
+    directory, options = place(data_dir), StorageOptions(database, images, encryption_key_file)
     with beside_service(directory, database) as engine:
-        pictures = ImageStore(blobs_at(images, "images", directory))
+        pictures = open_stores(options, directory)["images"]
         done = write(FeedbackStore(engine), pictures.get, folder, everything)
     gone = f"; {done.gone} no longer there" if done.gone else ""
     typer.echo(f"{folder}: {done.pictures} captioned pictures, {done.pairs} pairs{gone}")

@@ -32,6 +32,7 @@ VERBS = [
     ["storage"],
     ["keys", "revoke"],
     ["keys", "rotate"],
+    ["feedback", "export"],
     ["jobs", "failed"],
     ["jobs", "retry"],
 ]
