@@ -26,9 +26,9 @@ from .feedback.routes import router as feedback
 from .feedback.wire import ALLOWED as OF_FEEDBACK
 from .gallery import router as gallery
 from .host import LocalOnly, OtherOrigins, SafeHeaders
+from .languages import router as languages
 from .mqtt import Broker
 from .mqtt.bridge import Bridge
-from .languages import router as languages
 from .openai.routes import router as openai
 from .problems import describe, install
 from .reach import THIS_MACHINE, Reach
