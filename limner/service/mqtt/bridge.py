@@ -16,6 +16,7 @@ from ...errors import LimnerError, NotFound
 from ..access import Caller
 from ..events import ENDS, Message
 from ..following import feed_of
+from ..readings import Reader
 from ..service import Service
 from .broker import Broker
 from .inbox import Kept
@@ -128,7 +129,13 @@ class Bridge:
 
     def _accepted(self, kept: Kept, caller: Caller) -> str:
         asked = read_request(kept.asked.encode()).job
-        job = self._service.accept(asked.draw_request(self._service.model), asked.n, caller)
+        job = self._service.accept(
+            asked.draw_request(self._service.model),
+            asked.n,
+            caller,
+            asked.priority,
+            Reader(asked.locale, asked.readings),
+        )
         self._service.inbox.accepted(kept, job.id)
         return job.id
 
