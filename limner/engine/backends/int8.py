@@ -19,6 +19,7 @@ from openvino import opset13 as ops
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import InvalidInput
+from .processor import sums_bytes_in_16_bits
 
 TABLE = "int8.json"
 LEVELS = 256
@@ -127,17 +128,24 @@ def _round_weight(layer: openvino.Node, done: set[str]) -> None:
         return
     done.add(weight.get_friendly_name())
     readers = list(given.output(0).get_target_inputs())
-    rounded, scales = rounded_weight(np.asarray(weight.data), 0 if turned else -1)
+    rounded, scales = rounded_weight(np.asarray(weight.data), 0 if turned else -1, largest_weight())
     whole = ops.convert(ops.constant(rounded), np.float32)
     scaled = ops.multiply(whole, ops.constant(scales)).output(0)
     for reader in readers:
         reader.replace_source_output(scaled)
 
 
-def rounded_weight(weight: NDArray[np.floating], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Whole numbers from -127 to 127 and the scale of each output channel, which lie along `axis`."""
+def largest_weight() -> int:
+    """127, or half of it where the processor sums two products of bytes in 16 bits, into which 255 x 127 fits once."""
+    return 63 if sums_bytes_in_16_bits() else 127
+
+
+def rounded_weight(
+    weight: NDArray[np.floating], axis: int, largest: int = 127
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Whole numbers from -largest to largest and the scale of each output channel, which lie along `axis`."""
     values = weight.astype(np.float32)
     others = tuple(each for each in range(values.ndim) if each != axis % values.ndim)
     most = np.abs(values).max(others, keepdims=True)
-    scales = np.maximum(most, np.float32(1e-12)) / np.float32(127)
+    scales = np.maximum(most, np.float32(1e-12)) / np.float32(largest)
     return np.rint(values / scales).astype(np.int8), scales.astype(np.float32)

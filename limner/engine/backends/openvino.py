@@ -26,13 +26,13 @@ from ..variants import ATTENTION, FEATURES, Variant, variant_of
 from . import Arrays
 from .compiled import Compiled, compiled_forms
 from .int8 import Table, check, round_network, table_of
+from .processor import has_bfloat16
 from .rewriting import places
 
 if TYPE_CHECKING:
     from ...registry.models import Model
 
 _log = logging.getLogger(__name__)
-_CPUINFO = Path("/proc/cpuinfo")
 
 FORMS = (1, 2, 4, 8)
 """Numbers of rows that a network may be compiled for."""
@@ -327,19 +327,10 @@ def _precision(model: Model) -> str:
     """Give the precision hint: bf16 where the manifest does not insist on float32 and the CPU has it."""
     if model.manifest.precision == "float32":
         return "f32"
-    if _has_bfloat16(_CPUINFO):
+    if has_bfloat16():
         return "bf16"
     _log.info("model '%s' runs in float32: this processor has no bfloat16 arithmetic", model.name)
     return "f32"
-
-
-def _has_bfloat16(cpuinfo: Path) -> bool:
-    """Whether the processor multiplies bfloat16 itself; OpenVINO's own answer counts slow emulation too."""
-    try:
-        flags = cpuinfo.read_text().partition("\nflags")[2].partition("\n")[0].split()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _gist(error: Exception) -> str:

@@ -19,7 +19,6 @@ from limner.engine.backends.openvino import (
     FORMS,
     OpenVino,
     OpenVinoNetwork,
-    _has_bfloat16,
     parts,
 )
 from limner.errors import LimnerError, NotFound, Unavailable
@@ -259,15 +258,6 @@ def test_a_cache_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
         make_model(tmp_path / "m"), "unet"
     )
     assert network({"x": rows(1)})["y"].shape == (1, 30)
-
-
-@pytest.mark.parametrize(
-    ("flags", "has"), [("fpu avx512f avx512_bf16 amx", True), ("amx_bf16", True), ("fpu avx512f", False)]
-)
-def test_bfloat16_is_used_only_where_the_processor_has_it(flags: str, has: bool, tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: x\n")
-    assert _has_bfloat16(tmp_path / "cpuinfo") is has
-    assert not _has_bfloat16(tmp_path / "missing")
 
 
 def test_a_bfloat16_model_stays_near_float32(tmp_path: Path) -> None:

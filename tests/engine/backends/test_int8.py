@@ -17,7 +17,15 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from limner.engine.backends.int8 import LEVELS, Range, Table, round_network, rounded_weight, table_of
+from limner.engine.backends.int8 import (
+    LEVELS,
+    Range,
+    Table,
+    largest_weight,
+    round_network,
+    rounded_weight,
+    table_of,
+)
 from limner.engine.backends.openvino import OpenVino
 from limner.errors import InvalidInput
 from limner.registry.models import Model, open_model
@@ -48,7 +56,7 @@ def by_hand(x: Floats, weight: Floats) -> Floats:
     """Relu of the product of rounded numbers, slowly."""
     step = (RANGE.high - RANGE.low) / (LEVELS - 1)
     x = np.rint((np.clip(x, RANGE.low, RANGE.high) - RANGE.low) / step) * step + RANGE.low
-    whole, scales = rounded_weight(weight, -1)
+    whole, scales = rounded_weight(weight, -1, largest_weight())
     return np.maximum(x @ (whole * scales), 0).astype(np.float32)
 
 
