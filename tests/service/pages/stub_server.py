@@ -1,7 +1,6 @@
 """The service's wire without a model behind it: pictures are Storybook renders that come out of noise.
 
-A test holds drawings after a step with `hold_after` and lets them go on by setting it to None;
-`python -m tests.service.pages.stub_server 8000` shows the page for a look by hand.
+A test holds drawings after a step with `hold_after`, None lets them go on; run as a module with a port, it shows the page.
 """
 
 from __future__ import annotations

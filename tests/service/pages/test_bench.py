@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from .stub_server import Stub, paint
+from .painting import paint
+from .stub_server import Stub
 from .test_drawing import APPLE, PHONE, write
 
 
