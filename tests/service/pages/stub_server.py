@@ -1,6 +1,6 @@
 """The service's wire without a model behind it: pictures are Storybook renders that come out of noise.
 
-A test holds drawings after a step with `hold_after`, None lets them go on; run as a module with a port, it shows the page.
+A test holds drawings after a step with `hold_after`, None lets them go on; run with a port, it shows the page.
 """
 
 from __future__ import annotations
