@@ -125,7 +125,6 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
-    from ..engine.backends import chosen
     from ..service import StorageOptions
     from ..service import serve as run
     from ..service.reach import Reach
@@ -142,7 +141,7 @@ def serve(
         data_dir,
         model,
         reach,
-        chosen(backend.value, device.value).name,
+        f"{backend.value}@{device.value}",
         typer.echo,
         StorageOptions(database, images, encryption_key_file, keep_days, keep_space),
         logs,

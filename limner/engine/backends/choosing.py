@@ -45,7 +45,7 @@ class Choice:
 def chosen(name: str = "auto", device: str = "auto") -> Choice:
     """The backend that a name means on a device, without importing it.
 
-    `name` is a backend, "auto", or either with its device, "torch@cuda"; `device` is cpu, cuda or "auto", which is a
+    `name` is a backend, "auto", or either with a device, "torch@cuda"; `device` is cpu, cuda or "auto", which is a
     GPU where there is one and a backend for it is installed. NotFound lists what there is; Unavailable says what is
     missing.
     """

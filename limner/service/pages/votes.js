@@ -43,7 +43,7 @@ export function votes(thumbs, below) {
   note.maxLength = 1000;
   note.rows = 2;
   form.className = "more-said panel";
-  form.noValidate = true;
+  form.noValidate = form.hidden = true;
   form.append(labelled("caption", text("vote.caption"), caption), hint, labelled("note", text("vote.note"), note), keep);
   below.replaceChildren(form);
   const pressed = /** @type {const} */ (["up", "down"]).map((vote) => {

@@ -16,6 +16,7 @@ def said(stub: Stub) -> list[dict[str, Any]]:
 
 def test_a_thumb_is_kept_changed_and_taken_back(page: Page, stub: Stub) -> None:
     ready(page)
+    expect(page.locator("#votes-below").get_by_label("What it really shows")).to_be_hidden()
     draw(page, APPLE)
     votes = page.locator("#votes")
     votes.get_by_role("button", name="Not good").click()
