@@ -9,13 +9,16 @@ JOBS ?= auto
 BASE := .venv
 FULL := .venv-test
 NODE := tests/service/pages tests/service/openai/js
+# What the tests start, and the Debian package that has it.
+PROGRAMS := chromium:chromium npm:npm prometheus:prometheus promtool:prometheus initdb:postgresql \
+	mosquitto:mosquitto mosquitto_pub:mosquitto-clients openssl:openssl
 
 # The first name is for pip before 25.3; the second keeps the build's own packages to the same versions.
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench bench-sd bench-tuning bench-chaos format lint types unit chromium npm prometheus postgres mosquitto clean
+.PHONY: help serve test bench bench-sd bench-tuning bench-chaos format lint types unit programs npm clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -52,15 +55,23 @@ types: $(FULL)/installed ## Check the types of the Python code.
 	@echo "Checking types"
 	@$(FULL)/bin/mypy
 
-npm:
-	@command -v npm >/dev/null || if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		echo "Installing Debian's npm, for the types of the page and OpenAI's client"; \
-		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends npm; } \
-			>/dev/null || { echo "Could not install npm: see apt-get's message above" >&2; exit 1; }; \
+programs: # One call of apt-get for all that is missing.
+	@PATH="$$PATH:/usr/sbin:$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)"; missing=; \
+	for each in $(PROGRAMS); do command -v $${each%%:*} >/dev/null || missing="$$missing $${each##*:}"; done; \
+	if [ -z "$$missing" ]; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing Debian's$$missing, for the tests"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing; } \
+			>/dev/null || { echo "Could not install$$missing: see apt-get's message above" >&2; exit 1; }; \
 	else \
-		echo "The tests of the page and of OpenAI's client need npm: sudo apt-get install npm, or its like, then again" >&2; \
-		exit 1; \
+		echo "Not here:$$missing. Get them with: sudo apt-get install$$missing, or its like." >&2; \
+		case "$$missing" in \
+		*chromium*|*npm*) echo "The page cannot be tested without chromium and npm." >&2; exit 1;; \
+		*) echo "The tests that start them are left out." >&2;; \
+		esac; \
 	fi
+
+npm: programs
 	@for folder in $(NODE); do \
 		cmp -s $$folder/package-lock.json $$folder/node_modules/.installed || { \
 			echo "Installing what $$folder needs of npm"; \
@@ -68,51 +79,9 @@ npm:
 				cp package-lock.json node_modules/.installed) || exit 1; }; \
 	done
 
-unit: $(FULL)/installed chromium npm prometheus postgres mosquitto ## Run the tests (JOBS=auto, ARGS=options of pytest).
+unit: $(FULL)/installed npm ## Run the tests (JOBS=auto, ARGS=options of pytest).
 	@echo "Running the tests"
 	@OMP_NUM_THREADS=1 $(FULL)/bin/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
-
-chromium:
-	@if command -v chromium >/dev/null; then :; \
-	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		echo "Installing Debian's chromium, for the tests of the page"; \
-		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
-			>/dev/null || { echo "Could not install chromium: see apt-get's message above" >&2; exit 1; }; \
-	else \
-		echo "The tests of the page need chromium: sudo apt-get install chromium, or its like, then again" >&2; \
-		exit 1; \
-	fi
-
-prometheus:
-	@if command -v prometheus >/dev/null; then :; \
-	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		echo "Installing Debian's prometheus, for the tests of metrics, dashboard and alerts"; \
-		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends prometheus; } \
-			>/dev/null || { echo "Could not install prometheus: see apt-get's message above" >&2; exit 1; }; \
-	else \
-		echo "Without prometheus (apt-get install prometheus, or its like) its tests are left out"; \
-	fi
-
-postgres:
-	@if command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then :; \
-	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		echo "Installing Debian's PostgreSQL, for the tests of the database"; \
-		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql; } \
-			>/dev/null || { echo "Could not install PostgreSQL: see apt-get's message above" >&2; exit 1; }; \
-	else \
-		echo "The tests of the database skip PostgreSQL, which is not here: sudo apt-get install postgresql, or its like" >&2; \
-	fi
-
-mosquitto:
-	@if command -v mosquitto_pub >/dev/null && PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null; then :; \
-	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		echo "Installing Debian's mosquitto, for the tests of devices"; \
-		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-			mosquitto mosquitto-clients openssl; } >/dev/null \
-			|| { echo "Could not install mosquitto: see apt-get's message above" >&2; exit 1; }; \
-	else \
-		echo "Without mosquitto, mosquitto-clients and openssl the tests of devices are left out" >&2; \
-	fi
 
 clean: ## Remove what these commands made, but no models, jobs or pictures.
 	rm -rf $(BASE) $(FULL) $(addsuffix /node_modules,$(NODE)) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
