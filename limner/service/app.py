@@ -82,7 +82,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.start)
-        bridge = None if broker is None else asyncio.create_task(Bridge(service, broker).run())
+        bridge = None
+        if broker is not None:
+            app.state.bridge = Bridge(service, broker)
+            bridge = asyncio.create_task(app.state.bridge.run())
         try:
             yield
         finally:

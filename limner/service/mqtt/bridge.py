@@ -32,11 +32,12 @@ log = logging.getLogger(__name__)
 
 
 class Bridge:
-    """Works for the devices of one broker until it is cancelled."""
+    """Works for the devices of one broker until it is cancelled; `ready` while requests reach it."""
 
     def __init__(self, service: Service, broker: Broker, first_pause: float = FIRST_PAUSE) -> None:
         self._service, self._broker, self._first_pause = service, broker, first_pause
         self._telling: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self.ready = asyncio.Event()
         self._accepting = asyncio.Lock()  # in the order in which they came
 
     async def run(self) -> None:
@@ -69,6 +70,7 @@ class Bridge:
     async def _work(self, client: aiomqtt.Client) -> None:
         try:
             await client.subscribe(f"{self._broker.prefix}/requests/+", qos=_AT_LEAST_ONCE)
+            self.ready.set()
             for kept in await run_in_threadpool(self._service.inbox.untold):
                 self._tell(client, kept)
             async for message in client.messages:
@@ -77,6 +79,7 @@ class Bridge:
                     client, str(message.topic), payload if isinstance(payload, bytes) else b""
                 )
         finally:
+            self.ready.clear()
             tasks = list(self._telling.values())
             self._telling.clear()
             for task in tasks:

@@ -38,7 +38,7 @@ def broker_of(url: str, password: str | None = None, ca: Path | None = None) -> 
         port = parts.port
     except ValueError as error:
         raise InvalidInput(f"'{url}' is no address of a broker ({error}); {_EXAMPLE}", "mqtt") from None
-    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or parts.query or parts.fragment:
+    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or set("?#") & set(url):
         raise InvalidInput(
             f"'{parts.scheme}://{parts.hostname}' is no address of a broker; {_EXAMPLE}", "mqtt"
         )

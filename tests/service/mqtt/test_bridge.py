@@ -67,11 +67,14 @@ async def device(broker: Mosquitto, trust: ssl.SSLContext) -> AsyncIterator[Devi
 
 @asynccontextmanager
 async def serving(
-    folder: Path, studio: FakeStudio, address: Broker, limit: int = 64
+    folder: Path, studio: FakeStudio, address: Broker, limit: int = 64, ready: bool = True
 ) -> AsyncIterator[Service]:
     """The application with its bridge, without HTTP."""
     app = create_app(folder, studio, queue_limit=limit, parallel=1, drain_seconds=0.05, broker=address)
     async with app.router.lifespan_context(app):
+        if ready:
+            async with asyncio.timeout(60):
+                await app.state.bridge.ready.wait()
         yield app.state.service
 
 
@@ -204,7 +207,7 @@ def test_a_wrong_password_is_said_and_tried_again(
     wrong = Broker(address.host, address.port, address.prefix, "limner", "wrong", address.tls)
 
     async def go() -> None:
-        async with serving(tmp_path, FakeStudio(), wrong), asyncio.timeout(60):
+        async with serving(tmp_path, FakeStudio(), wrong, ready=False), asyncio.timeout(60):
             while sum("no connection to the broker" in record.message for record in caplog.records) < 2:
                 await asyncio.sleep(0.05)
 

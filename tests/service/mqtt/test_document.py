@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -26,8 +27,11 @@ def test_the_commands_draw_a_picture(tmp_path: Path, broker: Mosquitto, address:
     events, publish, picture = re.split(r"\n(?=mosquitto_)", block.strip())
     studio = FakeStudio()
     studio.gate.clear()
-    with running(create_app(tmp_path, studio, drain_seconds=0.2, broker=address)):
-        told = subprocess.Popen(f"exec {events} -d", shell=True, stdout=subprocess.PIPE, text=True)
+    app = create_app(tmp_path, studio, drain_seconds=0.2, broker=address)
+    with running(app):
+        while not (hasattr(app.state, "bridge") and app.state.bridge.ready.is_set()):
+            time.sleep(0.02)
+        told = subprocess.Popen(f"exec stdbuf -oL {events} -d", shell=True, stdout=subprocess.PIPE, text=True)
         drawn = subprocess.Popen(f"exec {picture.split(' > ')[0]}", shell=True, stdout=subprocess.PIPE)
         assert told.stdout is not None
         try:
