@@ -39,6 +39,8 @@ class Asked(TypedDict, total=False):
     temperature: float
     top_k: int
     priority: Literal["interactive", "bulk"]
+    locale: str
+    readings: dict[str, str]
 
 
 @dataclass(frozen=True)
