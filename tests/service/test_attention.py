@@ -105,5 +105,5 @@ def test_a_wrong_caption_is_named(birds: TestClient, body: dict[str, Any], field
 
 def test_without_an_attngan_it_says_how_to_get_one(client: TestClient) -> None:
     answer = client.post("/api/v1.0/bird", json={"caption": CAPTION})
-    assert answer.status_code == 503
+    assert answer.status_code == 404
     assert "limner models import attngan" in answer.json()["detail"]

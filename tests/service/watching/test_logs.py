@@ -130,8 +130,8 @@ def test_a_graph_that_is_loaded_is_logged(written: io.StringIO) -> None:
 
 
 def test_others_are_logged_from_warnings_on(written: io.StringIO) -> None:
-    logging.getLogger("uvicorn.error").info("small talk")
-    logging.getLogger("uvicorn.error").warning('odd\n"request"')
+    logging.getLogger("elsewhere").info("small talk")
+    logging.getLogger("elsewhere").warning('odd\n"request"')
     (line,) = lines(written)
     assert line["message"] == 'odd\n"request"' and "\n" not in written.getvalue().strip()
 
