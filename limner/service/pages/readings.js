@@ -32,8 +32,9 @@ export function show(job, again) {
   place.hidden = senses.length === 0;
   place.replaceChildren(...senses.flatMap(([word, all]) => {
     const told = document.createElement("span");
-    told.textContent = text("reading.told", { word, sense: taken[word] ?? word });
-    const others = all.filter((sense) => sense !== taken[word]);
+    const sense = taken[word] ?? word;
+    const others = all.filter((other) => other !== sense);
+    told.textContent = text(sense === word ? "reading.same" : "reading.told", { word, sense });
     return [told, ...others.map((sense) => button(text("reading.other", { sense }), "quiet", () => {
       remember("readings", JSON.stringify({ ...chosen(), [word]: sense }));
       again({ ...taken, [word]: sense });
