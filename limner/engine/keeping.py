@@ -29,7 +29,7 @@ class LoadedModels:
         """`load` a model when it is asked for; `most` bytes may this process hold, which takes Linux to be seen. None:
         two models may stay."""
         self._load, self._most = load, most
-        self._loaded: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, str, str], LoadedModel] = OrderedDict()
         self._let_go = 0
         self._lock = RLock()
 
@@ -76,7 +76,7 @@ class LoadedModels:
         for loaded in leaving:
             loaded.close()
 
-    def _make_room(self, wanted: int, but: tuple[str, str]) -> None:
+    def _make_room(self, wanted: int, but: tuple[str, str, str]) -> None:
         if self._most is None:
             return
         for key in self._idle(but):
@@ -85,10 +85,10 @@ class LoadedModels:
             self._release(key)
             memory.give_back()
 
-    def _idle(self, but: tuple[str, str]) -> list[tuple[str, str]]:
+    def _idle(self, but: tuple[str, str, str]) -> list[tuple[str, str, str]]:
         return [key for key, loaded in self._loaded.items() if key != but and not loaded.scheduler.in_flight]
 
-    def _release(self, key: tuple[str, str]) -> None:
+    def _release(self, key: tuple[str, str, str]) -> None:
         self._loaded.pop(key).close()
         self._let_go += 1
         _log.info("let go of the model in %s", key[0])

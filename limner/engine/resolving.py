@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidInput
 from ..families import family
+from .identity import stamp
 from .request import DrawRequest
 from .source import Source, size_like
 
 if TYPE_CHECKING:
     from ..registry.models import Model, Registry
 
-_KEPT = 8
+_KEPT, _FOUND = 8, 256
 
 
 class OpenedModel:
@@ -45,7 +46,8 @@ class Resolver:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._opened: OrderedDict[tuple[str, str], OpenedModel] = OrderedDict()
+        self._found: OrderedDict[str, Model] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, str, str], OpenedModel] = OrderedDict()
         self._lock = Lock()
 
     def models(self) -> list[Model]:
@@ -59,7 +61,19 @@ class Resolver:
             opened = self._open(model)
         named = request.model.partition("@")[0] == model.name
         pinned = {"model": f"{model.name}@{model.version}"} if named else {}
-        return opened.resolve(request, source).model_copy(update=pinned)
+        resolved = opened.resolve(request, source).model_copy(update=pinned)
+        with self._lock:
+            self._found[resolved.model] = model
+            self._found.move_to_end(resolved.model)
+            while len(self._found) > _FOUND:
+                self._found.popitem(last=False)
+        return resolved
+
+    def stamp(self, reference: str) -> str:
+        """The stamp of a resolved request's model, where it was found last; NotFound without it."""
+        with self._lock:
+            model = self._found.get(reference)
+        return stamp((model or self._registry.find(reference)).path)
 
     def _open(self, model: Model) -> OpenedModel:
         key = key_of(model)
@@ -71,6 +85,6 @@ class Resolver:
         return self._opened[key]
 
 
-def key_of(model: Model) -> tuple[str, str]:
-    """What tells two models apart: where it lies, and what its manifest says."""
-    return str(model.path), model.manifest.model_dump_json()
+def key_of(model: Model) -> tuple[str, str, str]:
+    """What tells two models apart: where it lies, what its manifest says, and its files as they are now."""
+    return str(model.path), model.manifest.model_dump_json(), stamp(model.path)

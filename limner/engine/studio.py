@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import Cancelled, Unavailable
 from .backends import backend as backend_of
+from .identity import identity
 from .keeping import LoadedModels
 from .loaded import LoadedModel
 from .request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
@@ -64,6 +65,13 @@ class Studio(Protocol):
         """
         ...
 
+    def identity(self, model: str) -> str:
+        """What draws the `model` of a resolved request: another one when its files, the backend or Limner are others.
+
+        NotFound without the model.
+        """
+        ...
+
     def state(self) -> str:
         """`ok`, or why nothing is drawn at the moment, in a few words."""
         ...
@@ -107,6 +115,10 @@ class LocalStudio:
     def models(self) -> list[Model]:
         """Give the registry's models that draw."""
         return self._resolver.models()
+
+    def identity(self, model: str) -> str:
+        """As `Studio` says."""
+        return identity(self._resolver.stamp(model), self._backend.name)
 
     def state(self) -> str:
         """Draws at any time until it is closed."""

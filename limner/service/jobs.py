@@ -28,8 +28,9 @@ from .access.quotas import charge, cost, give_back
 from .database import is_shared, one_at_a_time
 from .fairness import Shares, Waiting
 from .readings import Said
-from .records import Beside, Image, Job, Stored, as_job
-from .schema import ImageRow, JobRow
+from .records import Beside, Image, Job, Stored, as_job, as_row
+from .results import known
+from .schema import JobRow
 
 __all__ = ["MAX_ATTEMPTS", "MAX_LOSSES", "MAX_STRIKES", "Beside", "Image", "Job", "JobStore", "Stored"]
 
@@ -59,33 +60,43 @@ class JobStore:
         caller: Caller = EVERYBODY,
         priority: Priority = "interactive",
         said: Said | None = None,
+        reused: Sequence[Image] = (),
     ) -> Job:
         """Queue a job of `caller`; it is on the disk when this returns. One that was made of the same `once` it gives.
 
-        Busy when `limit` jobs wait, OverLimit where the caller's quota does not do.
+        Of the pictures, those that are `reused` (`results.drawn_before`) are there from the start, unless they went
+        meanwhile, and cost nothing; with all of them the job has succeeded. Else Busy when `limit` jobs wait,
+        OverLimit where the caller's quota does not do.
         """
         with self._writes.begin() as session:
             one_at_a_time(session.connection())
             if (made := _made(session, caller)) is not None:
                 return self._job(session, made)
-            self._check_room(session, retry_after)
-            amount, now = cost(request, n), time.time()
-            charge(session, caller, amount, now)
+            left = {image.digest: image.id for image in known(session, caller.owner, _digests(reused))}
+            there = [image for image in reused if left.get(image.digest) == image.id]
+            amount, now, done = cost(request, n - len(there)), time.time(), len(there) == n
+            if not done:
+                self._check_room(session, retry_after)
+                charge(session, caller, amount, now)
             row = JobRow(
                 id=secrets.token_hex(12),
                 owner=caller.owner,
                 key=caller.key,
                 cost=amount,
                 once=caller.once,
-                state="queued",
+                state="succeeded" if done else "queued",
                 request=request.model_dump_json(),
                 prompt=request.prompt if said is None else said.prompt,
                 said=None if said is None else said.model_dump_json(),
                 n=n,
                 priority=priority,
                 created_at=now,
+                started_at=now if done else None,
+                finished_at=now if done else None,
             )
             session.add(row)
+            session.flush()
+            session.add_all(as_row(row.number, image) for image in there)
             session.flush()
             return self._job(session, row)
 
@@ -201,18 +212,7 @@ class JobStore:
             row = _held(session, worker, job)
             if row is None:
                 return False
-            session.merge(
-                ImageRow(
-                    job=row.number,
-                    index=image.index,
-                    image=image.id,
-                    seed=image.seed,
-                    width=image.width,
-                    height=image.height,
-                    seconds=image.seconds,
-                    beside=None if image.beside == Beside() else image.beside.model_dump_json(),
-                )
-            )
+            session.merge(as_row(row.number, image))
             hold(session, row.owner, [image.id, *image.beside.ids])
             return True
 
@@ -307,6 +307,10 @@ class JobStore:
         return as_job(row, 1 + numbers.index(row.number) if row.number in numbers else len(numbers) + 1)
 
 
+def _digests(images: Sequence[Image]) -> list[str]:
+    return [image.digest for image in images if image.digest is not None]
+
+
 def _made(session: Session, caller: Caller) -> JobRow | None:
     if caller.once is None:
         return None
@@ -328,7 +332,8 @@ def _held(session: Session, worker: str, job: str) -> JobRow | None:
 
 def _end(session: Session, row: JobRow, state: State, error: str | None) -> None:
     if state != "succeeded":
-        not_drawn = row.cost * max(0, row.n - len(row.images)) // row.n
+        one = cost(DrawRequest.model_validate_json(row.request), 1)
+        not_drawn = max(0, row.cost - one * sum(not image.reused for image in row.images))
         give_back(session, row.key, not_drawn, row.created_at)
         row.cost -= not_drawn
     row.state, row.error, row.finished_at = state, error, time.time()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from ..answers import FINAL, Priority, State
 from ..engine.request import DrawRequest
 from .readings import Said
-from .schema import JobRow
+from .schema import ImageRow, JobRow
 
 
 class Stored(BaseModel):
@@ -41,7 +41,11 @@ class Beside(BaseModel):
 
 @dataclass(frozen=True)
 class Image:
-    """Picture `index` of a job: `id` in the image store, size in pixels, seconds it took, what came with it."""
+    """Picture `index` of a job: `id` in the image store, size in pixels, seconds it took, what came with it.
+
+    `digest` stands for all that it depends on, None where that is not known (`service.results`); one that was `reused`
+    had been drawn before, for another job.
+    """
 
     index: int
     id: str
@@ -50,6 +54,8 @@ class Image:
     height: int
     seconds: float
     beside: Beside = field(default_factory=Beside)
+    digest: str | None = None
+    reused: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,10 +96,7 @@ def as_job(row: JobRow, position: int | None) -> Job:
         state=cast(State, row.state),
         request=DrawRequest.model_validate_json(row.request),
         n=row.n,
-        images=tuple(
-            Image(i.index, i.image, i.seed, i.width, i.height, i.seconds, _beside(i.beside))
-            for i in row.images
-        ),
+        images=tuple(as_image(image) for image in row.images),
         error=row.error,
         attempts=row.attempts,
         position=position,
@@ -104,6 +107,37 @@ def as_job(row: JobRow, position: int | None) -> Job:
         strikes=row.strikes,
         priority=cast(Priority, row.priority),
         said=None if row.said is None else Said.model_validate_json(row.said),
+    )
+
+
+def as_image(row: ImageRow) -> Image:
+    """A row as the picture that it is."""
+    return Image(
+        index=row.index,
+        id=row.image,
+        seed=row.seed,
+        width=row.width,
+        height=row.height,
+        seconds=row.seconds,
+        beside=_beside(row.beside),
+        digest=row.digest,
+        reused=row.reused,
+    )
+
+
+def as_row(job: int, image: Image) -> ImageRow:
+    """A picture of the job with that number as its row."""
+    return ImageRow(
+        job=job,
+        index=image.index,
+        image=image.id,
+        seed=image.seed,
+        width=image.width,
+        height=image.height,
+        seconds=image.seconds,
+        beside=None if image.beside == Beside() else image.beside.model_dump_json(),
+        digest=image.digest,
+        reused=image.reused,
     )
 
 

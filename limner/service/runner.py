@@ -28,6 +28,7 @@ from .events import Feeds
 from .images import ImageStore
 from .jobs import Image, Job, JobStore
 from .notes import Cancelled, Drain, Happened, Look, Running
+from .results import digest
 from .watching.sights import (
     JobEnded,
     JobReturned,
@@ -64,12 +65,7 @@ class Runner:
         parallel: int = 8,
         watching: Watching | None = None,
     ) -> None:
-        self._store, self._images, self._feeds, self._studio = (
-            store,
-            images,
-            feeds,
-            studio,
-        )
+        self._store, self._images, self._feeds, self._studio = store, images, feeds, studio
         self._source, self._encode, self._worker, self._parallel = source, encode, worker, parallel
         self._tell = watching or Watching()
         self._inbox: queue.SimpleQueue[Happened | Cancelled | Look | Drain] = queue.SimpleQueue()
@@ -235,7 +231,10 @@ class Runner:
             for each in self._running.values():
                 each.alone = False
         done = {image.index for image in job.images}
+        for image in job.images:  # drawn before the service ended, or for another job
+            self._feeds.of(job.id).publish("image", image_link(image), picture=image.index)
         try:
+            running.identity = self._studio.identity(job.request.model)
             source = self._source(job.request)
             for index in range(job.n):
                 if index not in done:
@@ -307,6 +306,8 @@ class Runner:
         image = self._images.put(png)
         stored = time.perf_counter()
         entry = Image(index, image, picture.request.own_seed, width, height, picture.seconds, beside)
+        if self._studio.identity(running.job.request.model) == running.identity:
+            entry = replace(entry, digest=digest(running.job.request.nth(index), running.identity))
         if self._store.record(self._worker, running.job.id, entry):
             if not self._images.has(image):  # somebody let the same picture go just before it was noted down
                 self._images.put(png)

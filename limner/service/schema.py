@@ -5,7 +5,7 @@ Times are seconds since 1970, UTC.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -57,9 +57,13 @@ class JobRow(Base):
 
 
 class ImageRow(Base):
-    """Picture `index` (0 to n-1) of a job; `image` is its id in the image store, `beside` JSON of what came with it."""
+    """Picture `index` (0 to n-1) of a job; `image` is its id in the image store, `beside` JSON of what came with it.
+
+    `digest` stands for all that it depends on; `reused`: it was drawn for another job.
+    """
 
     __tablename__ = "images"
+    __table_args__ = (Index("images_by_digest", "digest"),)
 
     job: Mapped[int] = mapped_column(ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True)
     index: Mapped[int] = mapped_column(primary_key=True)
@@ -69,6 +73,8 @@ class ImageRow(Base):
     height: Mapped[int]
     seconds: Mapped[float]
     beside: Mapped[str | None] = mapped_column(Text)
+    digest: Mapped[str | None]
+    reused: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class HoldingRow(Base):

@@ -30,15 +30,16 @@ from .feedback import FeedbackStore
 from .forgetting import forget
 from .gallery import PinStore
 from .images import ImageStore, open_stores
-from .jobs import Job, JobStore
+from .jobs import Image, Job, JobStore
 from .mqtt import Inbox
 from .queue import QueueState, look_at_queue
 from .readings import Reader, understood
+from .results import drawn_before, settled
 from .runner import Runner
 from .storage import StorageOptions
 from .storage.retention import Policy, Sweeper, sweep
 from .watching.requests import request_id
-from .watching.sights import JobAccepted, Watching
+from .watching.sights import JobAccepted, JobEnded, ResultsLookedUp, Watching
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +173,8 @@ class Service:
         reader: Reader | None = None,
     ) -> Job:
         """Queue a job of `n` pictures for `caller`; it is on the disk when this returns. Where one was made of the
-        caller's `once`, that one. Words of several senses are read as `reader` means them.
+        caller's `once`, that one. Words of several senses are read as `reader` means them. What names its seeds and was
+        drawn for the same owner before is not drawn again, and a job of nothing else has succeeded at once.
 
         InvalidInput names a wrong field, an unknown model too; Busy where too many wait, OverLimit beyond the caller's
         quota, Unavailable while it stops, StorageDown while the database or the picture store takes nothing.
@@ -190,12 +192,22 @@ class Service:
         except NotFound as error:
             raise InvalidInput(str(error), field="model") from None
         resolved, said = understood(resolved, self._model_of(resolved.model), reader or Reader())
-        self.store.check_room(self.runner.retry_after)
+        reused: list[Image] = []
+        if settled(request):
+            what = self.studio.identity(resolved.model)
+            reused = drawn_before(self._engine, self.images, caller.owner, resolved, n, what)
+        if len(reused) < n:
+            self.store.check_room(self.runner.retry_after)
         self.images.check()
         self._keep(resolved)
-        job = self.store.add(resolved, n, self.runner.retry_after, caller, priority, said)
+        job = self.store.add(resolved, n, self.runner.retry_after, caller, priority, said, reused)
         self.watching(JobAccepted(job, request_id.get()))
-        self.runner.look()
+        if settled(request):
+            self.watching(ResultsLookedUp(job, sum(image.reused for image in job.images)))
+        if job.final:
+            self.watching(JobEnded(job))
+        else:
+            self.runner.look()
         return job
 
     def _model_of(self, reference: str) -> Model | None:

@@ -11,6 +11,7 @@ from limner.engine.loaded import LoadedModel
 from limner.registry.models import Model, open_model
 
 from ..registry.test_models import put
+from .test_identity import replace
 
 MB = 2**20
 
@@ -130,3 +131,14 @@ def test_closing_lets_go_of_all(models: list[Model], monkeypatch: pytest.MonkeyP
     loaded.open(models[1])
     loaded.close()
     assert not loaded.all() and world.closed == ["one", "two"]
+
+
+def test_a_model_whose_files_were_replaced_is_loaded_anew(
+    models: list[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(50 * MB)
+    loaded = kept(world, monkeypatch, None)
+    first = loaded.open(models[0])
+    assert loaded.open(models[0]) is first
+    replace(models[0].path / "limner.json", (models[0].path / "limner.json").read_bytes())
+    assert loaded.open(models[0]) is not first

@@ -105,6 +105,7 @@ class FakeStudio:
         self.sources: list[Source | None] = []
         self.closed = False
         self.folder = Path("/nowhere")
+        self.drawn_by = "the first weights"
         self.more: tuple[Manifest, ...] = ()
 
     def fails(self) -> bool:
@@ -144,6 +145,10 @@ class FakeStudio:
         }
         missing = {k: v for k, v in filled.items() if getattr(request, k) is None}
         return request.model_copy(update=missing)
+
+    def identity(self, model: str) -> str:
+        """What draws, as the test says."""
+        return self.drawn_by
 
     def start(
         self,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import Busy, Lost, Unavailable
 from ..backends import chosen
+from ..identity import identity
 from ..request import DrawRequest, Event, Failed, Finished, Stepped, Stopped
 from ..resolving import Resolver
 from ..source import Source
@@ -129,6 +130,10 @@ class ApartStudio:
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill every None of a request, as `Studio` says."""
         return self._resolver.resolve(request, source)
+
+    def identity(self, model: str) -> str:
+        """As `Studio` says."""
+        return identity(self._resolver.stamp(model), self.choice.name)
 
     def state(self) -> str:
         """`ok`, or what the engine is at."""

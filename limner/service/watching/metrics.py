@@ -22,6 +22,7 @@ from .sights import (
     PictureFailed,
     PictureKept,
     PictureStepped,
+    ResultsLookedUp,
     Sight,
 )
 
@@ -41,6 +42,7 @@ class Metrics:
         self._make: dict[type, Callable[[Any], None]] = {
             Answered: self._answered,
             JobAccepted: self._accepted,
+            ResultsLookedUp: self._results,
             JobTaken: self._taken,
             PictureStepped: self._stepped,
             PictureKept: self._kept,
@@ -102,6 +104,12 @@ class Metrics:
         self.texts = self._counter(
             "limner_texts", "Texts looked up: hit (encoding kept from before) or miss.", "model", "result"
         )
+        self.results = self._counter(
+            "limner_results",
+            "Pictures asked for with a seed: hit (drawn before, answered at once) or miss.",
+            "model",
+            "result",
+        )
         self.let_go = self._counter("limner_models_let_go", "Models taken out of memory.", "model")
         self.engine_ends = self._counter(
             "limner_engine_ends", "Processes of the engine that are over; another one follows."
@@ -132,6 +140,11 @@ class Metrics:
 
     def _accepted(self, sight: JobAccepted) -> None:
         self.accepted.labels(sight.job.request.model).inc()
+
+    def _results(self, sight: ResultsLookedUp) -> None:
+        model = sight.job.request.model
+        self.results.labels(model, "hit").inc(sight.found)
+        self.results.labels(model, "miss").inc(sight.job.n - sight.found)
 
     def _taken(self, sight: JobTaken) -> None:
         job = sight.job

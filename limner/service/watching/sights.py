@@ -46,6 +46,14 @@ class JobAccepted:
 
 
 @dataclass(frozen=True)
+class ResultsLookedUp:
+    """A job that names its seeds was accepted: `found` of its pictures had been drawn before, for the same owner."""
+
+    job: Job
+    found: int
+
+
+@dataclass(frozen=True)
 class JobTaken:
     """Drawing of a job begins."""
 
@@ -95,7 +103,16 @@ class JobEnded:
     job: Job
 
 
-JobSight = JobAccepted | JobTaken | PictureStepped | PictureKept | PictureFailed | JobReturned | JobEnded
+JobSight = (
+    JobAccepted
+    | ResultsLookedUp
+    | JobTaken
+    | PictureStepped
+    | PictureKept
+    | PictureFailed
+    | JobReturned
+    | JobEnded
+)
 Sight = EngineSight | Answered | JobSight
 Look = Callable[[Sight], None]
 

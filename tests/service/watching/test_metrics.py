@@ -32,6 +32,7 @@ LABELS = {
     "limner_picture_seconds": ("model",),
     "limner_pictures_total": ("model",),
     "limner_ready": ("part",),
+    "limner_results_total": ("model", "result"),
     "limner_stage_seconds": ("model", "stage"),
     "limner_steps_total": ("model",),
     "limner_texts_total": ("model", "result"),

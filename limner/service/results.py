@@ -1,0 +1,60 @@
+"""Pictures known again: what was drawn before is answered at once, without the engine.
+
+The same owner, the same settled request with its seed, the same files of the model, the same backend and Limner: the
+same picture. Its digest lies with each picture of a job, so what is known is what is kept: a picture that is deleted,
+or goes with its job, is drawn again. Other owners' pictures are never looked at, for an answer that comes at once would
+tell that somebody had asked for just this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from ..engine.request import DrawRequest
+from .images import ImageStore
+from .records import Image, as_image
+from .schema import ImageRow, JobRow
+
+
+def settled(request: DrawRequest) -> bool:
+    """Whether a request, as it was asked, names its seeds: another one is drawn anew each time."""
+    varied = request.variation_seed is not None or request.variation_strength is not None
+    return request.seed is not None and not (varied and request.variation_seed is None)
+
+
+def digest(request: DrawRequest, identity: str) -> str:
+    """Stands for one picture: its resolved request, and what draws it (`Studio.identity`)."""
+    return hashlib.sha256(f"{identity}\n{request.model_dump_json()}".encode()).hexdigest()
+
+
+def drawn_before(
+    engine: Engine, images: ImageStore, owner: str, request: DrawRequest, n: int, identity: str
+) -> list[Image]:
+    """Those of the `n` pictures of a resolved request that `owner` has, by their index in the job that asks for them.
+
+    StorageDown where the store cannot say whether a picture is still there.
+    """
+    asked = {digest(request.nth(index), identity): index for index in range(n)}
+    with sessionmaker(engine).begin() as session:
+        found = known(session, owner, asked)
+    return [
+        replace(image, index=asked[image.digest], seconds=0.0, reused=True)
+        for image in found
+        if image.digest is not None and all(images.has(each) for each in (image.id, *image.beside.ids))
+    ]
+
+
+def known(session: Session, owner: str, digests: Iterable[str]) -> list[Image]:
+    """The pictures of `owner` with these digests, one of each, as they are within a transaction."""
+    query = (
+        select(ImageRow)
+        .join(JobRow, ImageRow.job == JobRow.number)
+        .where(JobRow.owner == owner, ImageRow.digest.in_(list(digests)))
+        .order_by(ImageRow.job, ImageRow.index)
+    )
+    return list({row.digest: as_image(row) for row in session.scalars(query)}.values())
