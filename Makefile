@@ -15,7 +15,8 @@ FULL := .venv-test
 NODE := tests/service/pages tests/service/openai/js
 # What the tests start, and the Debian package that has it.
 PROGRAMS := chromium-headless-shell:chromium-headless-shell npm:npm prometheus:prometheus \
-	promtool:prometheus initdb:postgresql mosquitto:mosquitto mosquitto_pub:mosquitto-clients openssl:openssl
+	promtool:prometheus initdb:postgresql mosquitto:mosquitto mosquitto_pub:mosquitto-clients openssl:openssl \
+	nginx:nginx-light
 
 # The first name is for pip before 25.3; the second keeps the build's own packages to the same versions.
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \

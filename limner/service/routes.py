@@ -12,6 +12,7 @@ from ..answers import Health, Ideas, JobPage, JobView, ModelList, Uploaded
 from ..errors import NotFound
 from ..storybook.captions import idea
 from .access import Calling
+from .caching import is_named, unchanging
 from .events import EventStream
 from .following import feed_of
 from .gallery import wanted
@@ -33,7 +34,6 @@ _EVENT = {
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
 }
-YEAR = 31_536_000
 # A card is one file: its style and its pictures are in it, and it runs nothing.
 CARD_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
@@ -199,19 +199,11 @@ def get_image(
 ) -> Response:
     """The PNG file. An id never means another picture, so it may be kept for ever."""
     service = _service(request)
-    headers = {
-        "Cache-Control": f"private, max-age={YEAR}, immutable",
-        "ETag": f'"{image_id}"',
-    }
-    if is_id(image_id) and _names(if_none_match, image_id) and service.has_picture(image_id, caller):
+    headers = unchanging(image_id)
+    if is_id(image_id) and is_named(if_none_match, image_id) and service.has_picture(image_id, caller):
         return Response(status_code=304, headers=headers)
     size, pieces = service.picture(image_id, caller)
     return StreamingResponse(pieces, media_type="image/png", headers={**headers, "Content-Length": str(size)})
-
-
-def _names(if_none_match: str, image: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return bool(tags & {"*", f'"{image}"'})
 
 
 @router.get("/v1/models", response_model=ModelList, summary="The models")

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from ...answers import ModelCard
 from ...errors import InvalidInput, LimnerError, NotFound
 from ..access import Caller, Calling
+from ..caching import is_named, unchanging
 from ..events import EventStream
 from ..following import ended
 from ..problems import documented as problems
 from ..service import Service
+from ..storage import is_id
 from ..wire import ModelReference
 from .asked import Asked, AskedDrawing, Edit, Generation, Variation, read
 from .beginnings import of_edit, of_variation
@@ -25,13 +27,12 @@ from .formats import FULL, FileFormat, Look, shaped
 from .forms import Form, form_schema, read_form
 from .models import model_card
 from .refusals import ONCE, answered, documented, error_of
-from .sizes import size_of
+from .sizes import size_of, written
 from .streaming import Kind, streamed
 from .told import ImagesAnswer
 
 router = APIRouter()
 PATIENCE = 600.0  # seconds
-YEAR = 31_536_000
 _OBJECT = TypeAdapter(dict[str, Any])
 _REFUSALS = documented(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 500, 503, 504)
 
@@ -157,7 +158,11 @@ async def _awaited(made: Order, response_format: str | None) -> Response:
 @router.get(
     "/v1/images/{image_id}/copy",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}}}, **problems(404, 422)},
+    responses={
+        200: {"content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}}},
+        304: {"description": "The client has it."},
+        **problems(404, 422),
+    },
     summary="A picture in another size or format",
 )
 def copy_image(
@@ -167,12 +172,17 @@ def copy_image(
     size: Annotated[str | None, Query(max_length=40, description="WIDTHxHEIGHT, or auto: its own.")] = None,
     format: FileFormat = "png",
     compression: Annotated[int, Query(ge=0, le=100, description="Of JPEG and WebP; 100 is the best.")] = FULL,
+    if_none_match: Annotated[str, Header(max_length=1000)] = "",
 ) -> Response:
     """The middle of the picture in that shape, resized. The same address never means other bytes."""
     service: Service = request.app.state.service
     look = Look(size_of(size), format, compression)
+    shape = "auto" if look.size is None else written(look.size)
+    tag = f"{image_id}-{shape}-{format}-{compression}"
+    headers = unchanging(tag)
+    if is_id(image_id) and is_named(if_none_match, tag) and service.has_picture(image_id, caller):
+        return Response(status_code=304, headers=headers)
     file = shaped(service.whole_picture(image_id, caller), look)
-    headers = {"Cache-Control": f"private, max-age={YEAR}, immutable"}
     return Response(file, media_type=f"image/{format}", headers=headers)
 
 

@@ -49,10 +49,10 @@ def secret(tmp_path: Path) -> str:
 
 
 @contextmanager
-def listening(folder: Path, reach: Reach) -> Iterator[int]:
+def listening(folder: Path, reach: Reach, studio: FakeStudio | None = None) -> Iterator[int]:
     """The service on a real port, as `limner serve` configures it."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(folder, FakeStudio(), drain_seconds=0.2, reach=reach)
+    app = create_app(folder, studio or FakeStudio(), drain_seconds=0.2, reach=reach)
     server = uvicorn.Server(server_config(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
