@@ -1,16 +1,18 @@
-"""Forgetting a job: its row, its pictures with what was said of them, what it was made from.
+"""Forgetting a job, or one picture: rows, pictures with what was said of them, what they were made from.
 
-As far as nothing else of its owner needs them.
+As far as nothing else of their owner needs them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import Engine, delete, or_, select
+from sqlalchemy import ColumnElement, Engine, delete, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from ..answers import FINAL
 from ..engine.request import DrawRequest
+from ..errors import InvalidInput, NotFound
 from .database import one_at_a_time
 from .jobs import Beside
 from .schema import FeedbackRow, HoldingRow, ImageRow, JobRow, PinRow
@@ -28,17 +30,88 @@ def forget(engine: Engine, job: str, remove: Callable[[str], None]) -> None:
         if row is None:
             return
         owner, images = row.owner, _images(row)
-        session.execute(delete(ImageRow).where(ImageRow.job == row.number))
-        session.execute(delete(JobRow).where(JobRow.number == row.number))
+        _delete(session, row)
         let_go = {image for image in images if not _needed(session, owner, image)}
-        session.execute(delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(let_go)))
-        of_them = or_(FeedbackRow.image.in_(let_go), FeedbackRow.over.in_(let_go))
-        session.execute(delete(FeedbackRow).where(FeedbackRow.owner == owner, of_them))
-        session.execute(delete(PinRow).where(PinRow.owner == owner, PinRow.image.in_(let_go)))
-        held = set(session.scalars(select(HoldingRow.image).where(HoldingRow.image.in_(let_go))))
-        for image in sorted(let_go - held):
+        _say_nothing_of(session, owner, let_go)
+        for image in _held_by_nobody(session, let_go):
             if not _needed(session, None, image):
                 remove(image)
+
+
+def forget_picture(engine: Engine, image: str, owner: str | None, remove: Callable[[str], None]) -> None:
+    """Forget a picture of `owner`, None: of everybody, in all jobs that show it, with what came with it. `remove` as of
+    `forget`.
+
+    A job that shows no other picture goes with it; one that was made from it stays. NotFound where they have no such
+    picture; InvalidInput where a job that is not done needs it, or it came with another picture.
+    """
+    with sessionmaker(engine.execution_options(write=True)).begin() as session:
+        one_at_a_time(session.connection())
+        owners = _owners(session, image, owner)
+        if not owners:
+            raise NotFound(f"no picture {image[:80]!r}")
+        let_go: set[str] = set()
+        for each in owners:
+            freed = _take_down(session, image, each)
+            freed = {image} | {one for one in freed if not _needed(session, each, one)}
+            _say_nothing_of(session, each, freed)
+            let_go |= freed
+        for one in _held_by_nobody(session, let_go):
+            if one == image or not _needed(session, None, one):
+                remove(one)
+
+
+def _owners(session: Session, image: str, owner: str | None) -> set[str]:
+    """Whose it is: of those who hold it, or have a job that shows it, `owner`, None: all."""
+    shown = select(JobRow.owner).join(ImageRow, ImageRow.job == JobRow.number).where(ImageRow.image == image)
+    held = select(HoldingRow.owner).where(HoldingRow.image == image)
+    found = set(session.scalars(shown)) | set(session.scalars(held))
+    return found if owner is None else found & {owner}
+
+
+def _take_down(session: Session, image: str, owner: str) -> set[str]:
+    """Take a picture out of the jobs of `owner`; gives what those no longer need."""
+    freed: set[str] = set()
+    query = (
+        select(JobRow)
+        .outerjoin(ImageRow, ImageRow.job == JobRow.number)
+        .where(JobRow.owner == owner, _uses(image))
+        .distinct()
+    )
+    for row in list(session.scalars(query)):
+        if row.state not in FINAL:
+            raise InvalidInput(
+                f"picture {image} is needed by job '{row.id}': cancel that, or wait for its end"
+            )
+        for shown in row.images:
+            if shown.image == image:
+                freed |= set() if shown.beside is None else set(Beside.model_validate_json(shown.beside).ids)
+            elif shown.beside is not None and image in shown.beside:
+                raise InvalidInput(f"picture {image} came with picture {shown.image}: forget that one")
+        left = [shown for shown in row.images if shown.image != image]
+        if row.images and not left:
+            freed |= _images(row)
+            _delete(session, row)
+        else:
+            session.execute(delete(ImageRow).where(ImageRow.job == row.number, ImageRow.image == image))
+    return freed - {image}
+
+
+def _delete(session: Session, row: JobRow) -> None:
+    session.execute(delete(ImageRow).where(ImageRow.job == row.number))
+    session.execute(delete(JobRow).where(JobRow.number == row.number))
+
+
+def _say_nothing_of(session: Session, owner: str, images: set[str]) -> None:
+    """Delete that `owner` holds them, and what they said of them."""
+    session.execute(delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(images)))
+    of_them = or_(FeedbackRow.image.in_(images), FeedbackRow.over.in_(images))
+    session.execute(delete(FeedbackRow).where(FeedbackRow.owner == owner, of_them))
+    session.execute(delete(PinRow).where(PinRow.owner == owner, PinRow.image.in_(images)))
+
+
+def _held_by_nobody(session: Session, images: set[str]) -> list[str]:
+    return sorted(images - set(session.scalars(select(HoldingRow.image).where(HoldingRow.image.in_(images)))))
 
 
 def _images(row: JobRow) -> set[str]:
@@ -50,12 +123,14 @@ def _images(row: JobRow) -> set[str]:
     return found
 
 
+def _uses(image: str) -> ColumnElement[bool]:
+    """Of a job and its picture: it is that picture, came with it, or the job was made from it."""
+    return or_(ImageRow.image == image, ImageRow.beside.contains(image), JobRow.request.contains(image))
+
+
 def _needed(session: Session, owner: str | None, image: str) -> bool:
     """Whether a job that is left, of `owner` or of anybody, shows a picture or was made from it."""
-    query = select(JobRow.number).outerjoin(ImageRow, ImageRow.job == JobRow.number)
-    query = query.where(
-        or_(ImageRow.image == image, ImageRow.beside.contains(image), JobRow.request.contains(image))
-    )
+    query = select(JobRow.number).outerjoin(ImageRow, ImageRow.job == JobRow.number).where(_uses(image))
     if owner is not None:
         query = query.where(JobRow.owner == owner)
     return session.scalar(query.limit(1)) is not None

@@ -206,6 +206,19 @@ def get_image(
     return StreamingResponse(pieces, media_type="image/png", headers={**headers, "Content-Length": str(size)})
 
 
+@router.delete(
+    "/v1/images/{image_id}",
+    status_code=204,
+    responses=documented(403, 404, 422, 503),
+    summary="Forget a picture",
+)
+def forget_image(request: Request, caller: Calling, image_id: str) -> Response:
+    """Delete a picture that was drawn or uploaded: file, pins, votes, and the jobs that show nothing else. One that
+    a job still needs to be drawn is refused."""
+    _service(request).forget_picture(image_id, caller)
+    return Response(status_code=204)
+
+
 @router.get("/v1/models", response_model=ModelList, summary="The models")
 def list_models(request: Request) -> ModelList:
     """The models that jobs may name, with their sizes, limits and words; the served one first."""

@@ -27,7 +27,7 @@ from .access.sessions import Sessions
 from .database import DATABASE_NAME, DataLock, open_database, usable
 from .events import Feeds
 from .feedback import FeedbackStore
-from .forgetting import forget
+from .forgetting import forget, forget_picture
 from .gallery import PinStore
 from .images import ImageStore, open_stores
 from .jobs import Image, Job, JobStore
@@ -245,6 +245,13 @@ class Service:
         self.runner.cancelled(job)
         forget(self._engine, job, self._remove)
         return found
+
+    def forget_picture(self, image: str, caller: Caller) -> None:
+        """Forget one of the caller's pictures, drawn or sent; of an admin, everybody's of that name.
+
+        NotFound where there is none, InvalidInput where a job that is not done needs it.
+        """
+        forget_picture(self._engine, image, caller.sees, self._remove)
 
     def _remove(self, image: str) -> None:
         self.images.delete(image)

@@ -76,3 +76,76 @@ def test_one_that_is_not_done_is_cancelled_and_the_next_is_drawn(
     assert client.get(f"/v1/jobs/{forgotten}").status_code == 404
     kept = {found["id"] for found in client.get("/v1/jobs").json()["jobs"]}
     assert kept == {running, waiting, last} - {forgotten}
+
+
+def test_one_picture_of_several_is_forgotten(client: TestClient, tmp_path: Path) -> None:
+    done = drawn(client, seed=1, n=3, attention=True)
+    first, gone, last = done["images"]
+    for made in (first, gone):
+        client.post("/v1/pins", json={"image": made["id"]})
+        client.post("/v1/feedback", json={"image": made["id"], "vote": "up"})
+    assert client.delete(gone["url"]).status_code == 204
+    assert client.get(gone["url"]).status_code == 404
+    left = client.get(f"/v1/jobs/{done['id']}").json()
+    assert left["images"] == [first, last] and left["state"] == "succeeded"
+    assert client.get("/v1/pins").json()["images"] == [first["id"]]
+    assert [said["image"] for said in client.get("/v1/feedback").json()["feedback"]] == [first["id"]]
+    assert gone["id"] not in files(tmp_path) and {first["id"], last["id"]} <= files(tmp_path)
+    assert client.delete(gone["url"]).status_code == 404
+
+
+def test_a_job_goes_with_its_last_picture_and_what_that_needed(client: TestClient, tmp_path: Path) -> None:
+    upload = uploaded(client)
+    done = drawn(client, seed=1, image=upload, attention=True)
+    again = drawn(client, seed=1, image=upload, attention=True)
+    assert again["images"] == done["images"]
+    assert client.delete(done["images"][0]["url"]).status_code == 204
+    for job in (done, again):
+        assert client.get(f"/v1/jobs/{job['id']}").status_code == 404
+    assert files(tmp_path) == set()
+
+
+def test_a_picture_that_was_begun_from_goes_and_what_was_made_of_it_stays(client: TestClient) -> None:
+    first = drawn(client, seed=1)["images"][0]
+    made = drawn(client, seed=2, image=first["id"])
+    assert client.delete(first["url"]).status_code == 204
+    assert client.get(first["url"]).status_code == 404
+    assert client.get(f"/v1/jobs/{made['id']}").json() == made
+    assert client.get(made["images"][0]["url"]).status_code == 200
+
+
+def test_a_picture_that_a_job_still_needs_is_not_forgotten(
+    client: TestClient, studio: FakeStudio, until: Await
+) -> None:
+    first = drawn(client, seed=1)["images"][0]
+    studio.gate.clear()
+    waits = client.post("/v1/jobs", json={"prompt": "a cat", "image": first["id"]}).json()["id"]
+    refused = client.delete(first["url"])
+    assert refused.status_code == 422 and waits in refused.json()["detail"]
+    studio.gate.set()
+    until(waits, "succeeded")
+    assert client.delete(first["url"]).status_code == 204
+
+
+def test_an_upload_is_forgotten(client: TestClient, tmp_path: Path) -> None:
+    image = uploaded(client)
+    assert client.delete(f"/v1/images/{image}").status_code == 204
+    assert files(tmp_path) == set() and client.get(f"/v1/images/{image}").status_code == 404
+
+
+def test_what_came_with_a_picture_goes_with_it_alone(client: TestClient) -> None:
+    done = drawn(client, seed=1, attention=True)["images"][0]
+    told = done["attention"]["maps"][0]["url"]
+    assert client.delete(told).status_code == 422 and client.get(told).status_code == 200
+
+
+def test_each_key_forgets_its_own_and_an_admin_everybodys(client: TestClient, known: As) -> None:
+    one, other = known("one"), known("other")
+    url = drawn(one, seed=1)["images"][0]["url"]
+    assert drawn(other, seed=1)["images"][0]["url"] == url
+    assert known("third").delete(url).status_code == 404
+    assert one.delete(url).status_code == 204
+    assert one.get(url).status_code == 404 and other.get(url).status_code == 200
+    drawn(one, seed=1)
+    assert known("admin").delete(url).status_code == 204
+    assert one.get(url).status_code == other.get(url).status_code == 404

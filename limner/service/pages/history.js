@@ -5,7 +5,7 @@ import { text } from "./language.js";
 import { lineage } from "./lineage.js";
 import { votes } from "./votes.js";
 import { element, toast } from "./page.js";
-import { Problem, forgetJob, getJobs, getPins, setPin } from "./wire.js";
+import { Problem, forgetPicture, getJobs, getPins, setPin } from "./wire.js";
 import { asText, describe } from "./settings.js";
 
 /** @typedef {import("./wire.js").Job} Job */
@@ -190,9 +190,8 @@ function showPin({ picture }) {
 
 /** @param {boolean} sure whether the next press deletes */
 function askDelete(sure) {
-  const count = leaves[at]?.job.images.length ?? 1;
   remove.dataset.sure = String(sure);
-  remove.textContent = sure ? text("gallery.sure", { count }) : text("gallery.delete");
+  remove.textContent = text(sure ? "gallery.sure" : "gallery.delete");
 }
 
 /** @param {() => Promise<unknown>} change @returns {Promise<boolean>} whether it was done */
@@ -224,9 +223,11 @@ async function deleteShown(forgotten) {
   const made = leaves[at];
   if (!made) return;
   if (remove.dataset.sure !== "true") return askDelete(true);
-  if (!(await tried(() => forgetJob(made.job.id)))) return;
-  hung = hung.filter(({ job }) => job.id !== made.job.id);
-  for (const item of wall.querySelectorAll("li")) if (item.dataset.job === made.job.id) item.remove();
+  const { id } = made.picture;
+  if (!(await tried(() => forgetPicture(id)))) return;
+  for (const { job } of [made, ...hung]) job.images = job.images.filter((picture) => picture.id !== id);
+  hung = hung.filter(({ picture }) => picture.id !== id);
+  for (const item of wall.querySelectorAll("li")) if (item.dataset.image === id) item.remove();
   section.hidden = hung.length === 0 && next === null && !sifted();
   viewer.close();
   toast(text("gallery.deleted"));

@@ -120,8 +120,8 @@ export function getJobs(before, limit, wanted = {}) {
   return call(`/v1/jobs?${query}`);
 }
 
-/** Forget a job and its pictures. @param {string} id @returns {Promise<unknown>} */
-export const forgetJob = (id) => call(`/v1/jobs/${encodeURIComponent(id)}?forget=true`, { method: "DELETE" });
+/** Forget a picture, and the job with it where it has no other. @param {string} image its id @returns {Promise<unknown>} */
+export const forgetPicture = (image) => call(`/v1/images/${encodeURIComponent(image)}`, { method: "DELETE" });
 
 /** @returns {Promise<string[]>} ids of the pinned pictures */
 export async function getPins() {

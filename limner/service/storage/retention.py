@@ -1,6 +1,7 @@
 """What may go: jobs past their time, the oldest ones where there is no room, and pictures that nothing names.
 
-A job that waits or is drawn is never touched, and a picture goes only when no other job shows it.
+A job that waits or is drawn is never touched, nor one with a picture that its owner pinned, and a picture goes only
+when no other job shows it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ...errors import StorageDown
 from ..forgetting import forget
 from ..images import ImageStore
 from ..jobs import Beside
-from ..schema import HoldingRow, ImageRow, JobRow
+from ..schema import HoldingRow, ImageRow, JobRow, PinRow
 
 DAY = 24 * 3600.0
 HOUR = 3600.0
@@ -74,7 +75,13 @@ def orphans(engine: Engine, images: ImageStore) -> dict[str, int]:
 
 
 def _ended(engine: Engine, before: float | None = None) -> list[str]:
-    query = select(JobRow.id).where(JobRow.state.in_(FINAL)).order_by(JobRow.number).limit(_AT_ONCE)
+    pinned = (
+        select(PinRow.image)
+        .join(ImageRow, ImageRow.image == PinRow.image)
+        .where(ImageRow.job == JobRow.number, PinRow.owner == JobRow.owner)
+    )
+    query = select(JobRow.id).where(JobRow.state.in_(FINAL), ~pinned.exists())
+    query = query.order_by(JobRow.number).limit(_AT_ONCE)
     if before is not None:
         query = query.where(JobRow.finished_at < before)
     with Session(engine) as session:

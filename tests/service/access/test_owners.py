@@ -76,6 +76,7 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
     ("GET", "/v1/jobs/{job_id}/events"): (NOT_THERE, Attack(refused=(404,), headers={"last-event-id": "1"})),
     ("POST", "/v1/images"): (OWN_ONLY,),
     ("GET", "/v1/images/{image_id}"): (NOT_THERE,),
+    ("DELETE", "/v1/images/{image_id}"): (NOT_THERE,),
     ("GET", "/v1/images/{image_id}/copy"): (NOT_THERE, Attack("?size=32x32&format=webp", refused=(404,))),
     ("POST", "/v1/images/generations"): (
         Attack(bodies=({"prompt": "a cat", "image": "{image}"},), refused=(400,)),

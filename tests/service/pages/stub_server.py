@@ -246,8 +246,6 @@ def stub_app(stub: Stub) -> Starlette:
             return problem(404, "Not found")
         if request.method == "DELETE":
             job.stop = True
-            if request.query_params.get("forget"):
-                del stub.jobs[job.id]
         return JSONResponse(job.view())
 
     async def events(request: Request) -> Response:
@@ -273,20 +271,22 @@ def stub_app(stub: Stub) -> Starlette:
         return StreamingResponse(stream(), media_type="text/event-stream")
 
     async def image(request: Request) -> Response:
-        kept = stub.pictures | stub.maps
-        return Response(kept[request.path_params["image"]], media_type="image/png")
+        name, kept = request.path_params["image"], stub.pictures | stub.maps
+        if request.method == "DELETE":
+            for job in stub.jobs.values():
+                job.images = [shown for shown in job.images if shown["id"] != name]
+            stub.jobs = {job: one for job, one in stub.jobs.items() if one.images}
+            return Response(status_code=204)
+        return Response(kept[name], media_type="image/png")
 
     async def upload(request: Request) -> Response:
         try:
             picture = Image.open(io.BytesIO(await request.body())).convert("RGB")
         except OSError:
-            wrong = {"field": "image", "message": "the picture cannot be decoded; replace or remove it"}
-            return problem(422, "Invalid input", errors=[wrong])
-        name = secrets.token_hex(32)
+            return problem(422, "Invalid input", errors=[{"field": "image", "message": "it cannot be decoded"}])
+        name, (width, height) = secrets.token_hex(32), picture.size
         stub.pictures[name] = png(picture)
-        return JSONResponse(
-            {"id": name, "url": f"/v1/images/{name}", "width": picture.width, "height": picture.height}, 201
-        )
+        return JSONResponse({"id": name, "url": f"/v1/images/{name}", "width": width, "height": height}, 201)
 
     async def session(_: Request) -> Response:
         return JSONResponse({"name": "", "scopes": stub.scopes, "open": True})
@@ -374,7 +374,7 @@ def stub_app(stub: Stub) -> Starlette:
             Route("/v1/jobs/{job}", one, methods=["GET", "DELETE"]),
             Route("/v1/jobs/{job}/events", events),
             Route("/v1/images", upload, methods=["POST"]),
-            Route("/v1/images/{image}", image),
+            Route("/v1/images/{image}", image, methods=["GET", "DELETE"]),
         ]
     )
 

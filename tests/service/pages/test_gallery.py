@@ -58,6 +58,20 @@ def test_deleting_asks_once_more(page: Page, stub: Stub) -> None:
     assert [job.request["prompt"] for job in stub.jobs.values()] == [APPLE]
 
 
+def test_one_picture_of_several_is_deleted_and_the_others_stay(page: Page, stub: Stub) -> None:
+    ready(page)
+    page.get_by_role("radio", name="Four").check(force=True)
+    draw(page, APPLE)
+    (drawing,) = stub.jobs.values()
+    gone = drawing.images[1]["id"]
+    page.locator(f".wall li[data-image='{gone}'] button").click()
+    for _ in range(2):
+        page.click("#viewer-delete")
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator(".wall img")).to_have_count(3)
+    assert len(drawing.images) == 3 and gone not in {shown["id"] for shown in drawing.images}
+
+
 def test_a_picture_shows_what_it_was_made_from_and_what_was_made_from_it(page: Page, stub: Stub) -> None:
     ready(page)
     draw(page, APPLE)

@@ -84,6 +84,20 @@ def test_jobs_go_some_days_after_their_end(client: TestClient, engine: Engine, i
     assert there(client, old) == [404, 404] and there(client, new) == [200, 200]
 
 
+def test_what_is_pinned_stays(client: TestClient, engine: Engine, images: ImageStore) -> None:
+    jobs = [drawn(client, seed=seed, n=2) for seed in (0, 2, 4)]
+    for job in jobs:
+        age(engine, job["id"], 8)
+    pinned = {"image": jobs[1]["images"][1]["id"]}
+    assert client.post("/v1/pins", json=pinned).status_code == 200
+    assert sweep(engine, images, Policy(days=7, space=0)).jobs == 2
+    assert [there(client, job)[0] for job in jobs] == [404, 200, 404]
+    assert there(client, jobs[1]) == [200, 200, 200], "with all that was drawn beside it"
+    client.delete(f"/v1/pins/{pinned['image']}")
+    assert sweep(engine, images, Policy(days=7)).jobs == 1
+    assert there(client, jobs[1]) == [404, 404, 404]
+
+
 def test_a_picture_that_another_job_shows_stays(
     client: TestClient, engine: Engine, images: ImageStore
 ) -> None:
