@@ -83,7 +83,9 @@ def limner(
 
 _data = typer.Typer(no_args_is_help=True, help="Captioned sets: draw one, check one.")
 _models = typer.Typer(no_args_is_help=True, help="The models that are here.")
-_keys = typer.Typer(no_args_is_help=True, help="Who may use a service: make a key, list, revoke, rotate.")
+_keys = typer.Typer(
+    no_args_is_help=True, help="Who may use a service: make a key, list, set its share, revoke, rotate."
+)
 _jobs = typer.Typer(no_args_is_help=True, help="Jobs that failed: list them, try them again.")
 _feedback = typer.Typer(no_args_is_help=True, help="What people said of pictures.")
 _import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that others have made.")
@@ -109,6 +111,7 @@ _models.command("list")(models_list.list_models)
 _models.command("show")(models_show.show)
 _keys.command("create")(keys.create)
 _keys.command("list")(keys.list_keys)
+_keys.command("set")(keys.set_key)
 _keys.command("revoke")(keys.revoke)
 _keys.command("rotate")(keys.rotate)
 _jobs.command("failed")(jobs.failed)

@@ -26,12 +26,13 @@ def create(
         int | None, typer.Option(help="Compute units a day. [default: no limit]", metavar="UNITS")
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Requests a minute. [default: no limit]")] = None,
+    weight: Annotated[float, typer.Option(help="Its share of the time: 2 gets twice as much as 1.")] = 1.0,
     data_dir: DataDir = None,
     database: DatabaseUrl = None,
 ) -> None:
     """Make a key and print its secret, once. With the first one, the service asks everybody for a key."""
     with _keys(data_dir, database) as keys:
-        key, secret = keys.create(name, [one.strip() for one in scopes.split(",")], of, quota, rate)
+        key, secret = keys.create(name, [one.strip() for one in scopes.split(",")], of, quota, rate, weight)
     typer.echo(
         f"key '{key.name}' may {', '.join(sorted(key.scopes))}; keep its secret, it is not shown again:",
         err=True,
@@ -62,7 +63,9 @@ def list_keys(data_dir: DataDir = None, database: DatabaseUrl = None, as_json: A
         typer.echo("no keys; make one with `limner keys create NAME`")
         return
     names = {key.id: key.name for key in found}
-    table = Table("key", Column("begins with", no_wrap=True), "may", "units today", "a minute", "state")
+    table = Table(
+        "key", Column("begins with", no_wrap=True), "may", "units today", "a minute", "weight", "state"
+    )
     for key in found:
         shared = "" if key.owner == key.id else f" (of {names.get(key.owner, key.owner)})"
         when = datetime.fromtimestamp(key.revoked_at or key.created_at).astimezone().strftime("%Y-%m-%d")
@@ -72,9 +75,22 @@ def list_keys(data_dir: DataDir = None, database: DatabaseUrl = None, as_json: A
             ", ".join(sorted(key.scopes)),
             _units(used.get(key.id, 0.0), key.quota),
             "" if key.rate is None else f"{key.rate:g}",
+            f"{key.weight:g}",
             f"since {when}" if key.revoked_at is None else f"revoked {when}",
         )
     Console().print(table)
+
+
+def set_key(
+    key: Named,
+    weight: Annotated[float, typer.Option(help="Its share of the time: 2 gets twice as much as 1.")],
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Give a key another share of the time, from the next job that is drawn on."""
+    with _keys(data_dir, database) as keys:
+        found = keys.weigh(key, weight)
+    typer.echo(f"key '{found.name}' has the weight {found.weight:g}")
 
 
 def revoke(key: Named, data_dir: DataDir = None, database: DatabaseUrl = None) -> None:

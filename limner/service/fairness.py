@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 BULK = 1 / 8
@@ -27,12 +27,14 @@ Flow = tuple[str, bool]
 
 @dataclass(frozen=True)
 class Waiting:
-    """A job that waits: jobs are numbered as they came; `cost` above 0, in any unit that is the same for all."""
+    """A job that waits: jobs are numbered as they came; `cost` above 0, in any unit that is the same for all; twice the
+    `weight` of its owner, above 0, is twice the share."""
 
     number: int
     owner: str
     bulk: bool
     cost: float
+    weight: float = 1.0
 
     @property
     def flow(self) -> Flow:
@@ -43,9 +45,7 @@ class Waiting:
 class Shares:
     """What everybody has been given. Thread-safe. It begins empty: after a restart all stand at the same place."""
 
-    def __init__(self, weight: Callable[[str], float] = lambda owner: 1.0) -> None:
-        """`weight` of an owner is above 0; twice the weight is twice the share."""
-        self._weight = weight
+    def __init__(self) -> None:
         self._clock = 0.0
         self._came: OrderedDict[int, float] = OrderedDict()  # where the clock stood when a job was first seen
         self._given: OrderedDict[Flow, float] = OrderedDict()  # where flows stand
@@ -78,8 +78,11 @@ class Shares:
             flows.setdefault(job.flow, []).append(job)
         tagged = []
         for flow, jobs in flows.items():
-            weight = self._weight(flow[0]) * (BULK if flow[1] else 1.0)
-            costs = {job.number: 0.0 if job.number in self._paid else job.cost / weight for job in jobs}
+            part = BULK if flow[1] else 1.0
+            costs = {
+                job.number: 0.0 if job.number in self._paid else job.cost / (job.weight * part)
+                for job in jobs
+            }
             tag = max(self._given.get(flow, 0.0), min(self._came[job.number] for job in jobs))
             for job in sorted(jobs, key=lambda job: (self._came[job.number] + costs[job.number], job.number)):
                 tag += costs[job.number]

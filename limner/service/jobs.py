@@ -24,6 +24,7 @@ from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
 from .access.caller import EVERYBODY, Caller
 from .access.holdings import hold
+from .access.keys import weights
 from .access.quotas import charge, cost, give_back
 from .database import is_shared, one_at_a_time
 from .fairness import Shares, Waiting
@@ -45,11 +46,10 @@ class JobStore:
     `shared` says whether other services may draw them too.
     """
 
-    def __init__(self, engine: Engine, limit: int = 64, shares: Shares | None = None) -> None:
-        """`shares` says who is next; without, all owners have the same weight."""
+    def __init__(self, engine: Engine, limit: int = 64) -> None:
         self._reads = sessionmaker(engine)
         self._writes = sessionmaker(engine.execution_options(write=True))
-        self.limit, self._shares = limit, shares or Shares()
+        self.limit, self._shares = limit, Shares()
         self.shared = is_shared(engine)
 
     def add(
@@ -294,9 +294,11 @@ class JobStore:
     def _line(self, session: Session) -> list[Waiting]:
         """What waits, next first."""
         columns = JobRow.number, JobRow.owner, JobRow.priority, JobRow.cost
-        rows = session.execute(select(*columns).where(JobRow.state == "queued"))
+        rows = session.execute(select(*columns).where(JobRow.state == "queued")).all()
+        by_owner = weights(session, {row.owner for row in rows}) if rows else {}
         waiting = [
-            Waiting(number, owner, priority == "bulk", max(1, cost)) for number, owner, priority, cost in rows
+            Waiting(number, owner, priority == "bulk", max(1, cost), by_owner.get(owner, 1.0))
+            for number, owner, priority, cost in rows
         ]
         return self._shares.order(waiting)
 

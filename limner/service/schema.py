@@ -103,7 +103,7 @@ class DeviceRequestRow(Base):
 class KeyRow(Base):
     """An API key: the SHA-256 of its secret as `digest`, `scopes` with blanks between them.
 
-    `quota` is compute units a day, `rate` requests a minute.
+    `quota` is compute units a day, `rate` requests a minute; with twice the `weight` it gets twice the share.
     """
 
     __tablename__ = "keys"
@@ -115,6 +115,7 @@ class KeyRow(Base):
     scopes: Mapped[str]
     quota: Mapped[int | None] = mapped_column(BigInteger)
     rate: Mapped[float | None]
+    weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
     created_at: Mapped[float]
     revoked_at: Mapped[float | None]
 

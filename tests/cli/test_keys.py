@@ -20,6 +20,8 @@ def test_a_key_is_made_listed_rotated_and_revoked(run: Run) -> None:
     assert "phone app" in shown and "since 20" in shown and secret not in shown
     assert run("keys", "create", "screen", "--of", "phone app").exit_code == 0
     assert "screen (of phone app)" in run("keys", "list").stdout
+    assert "weight 2.5" in run("keys", "set", "screen", "--weight", 2.5).stdout
+    assert [row["weight"] for row in json.loads(run("keys", "list", "--json").stdout)] == [1, 2.5]
     again = run("keys", "rotate", row["prefix"])
     assert again.stdout.strip() != secret and again.stdout.startswith(row["prefix"])
     assert run("keys", "revoke", "phone app").exit_code == 0
@@ -31,6 +33,8 @@ def test_a_key_is_made_listed_rotated_and_revoked(run: Run) -> None:
     [
         (["create", "a", "--scopes", "write"], "draw, read, admin"),
         (["create", "a", "--of", "b"], "no key 'b'; known: none"),
+        (["create", "a", "--weight", "0"], "0.01 to 100"),
+        (["set", "b", "--weight", "2"], "no key 'b'"),
         (["revoke", "b"], "no key 'b'"),
         (["rotate", "b"], "no key 'b'"),
     ],

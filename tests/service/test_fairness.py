@@ -9,8 +9,10 @@ from limner.service.fairness import BULK, Shares, Waiting
 numbers = itertools.count(1)
 
 
-def jobs(owner: str, count: int = 1, cost: float = 20, bulk: bool = False) -> list[Waiting]:
-    return [Waiting(next(numbers), owner, bulk, cost) for _ in range(count)]
+def jobs(
+    owner: str, count: int = 1, cost: float = 20, bulk: bool = False, weight: float = 1
+) -> list[Waiting]:
+    return [Waiting(next(numbers), owner, bulk, cost, weight) for _ in range(count)]
 
 
 def drawn(shares: Shares, waiting: Sequence[Waiting], count: int) -> list[Waiting]:
@@ -40,10 +42,9 @@ def test_who_has_many_waiting_is_not_served_before_who_has_one() -> None:
 
 
 def test_work_is_shared_by_weight_and_not_by_number_of_jobs() -> None:
-    shares = Shares(lambda owner: 3.0 if owner == "ann" else 1.0)
-    waiting = jobs("ann", 200, 50) + jobs("bob", 200, 10)
+    waiting = jobs("ann", 200, 50, weight=3) + jobs("bob", 200, 10)
     work: Counter[str] = Counter()
-    for job in drawn(shares, waiting, 120):
+    for job in drawn(Shares(), waiting, 120):
         work[job.owner] += int(job.cost)
     assert 2.7 < work["ann"] / work["bob"] < 3.3
 

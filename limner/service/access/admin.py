@@ -12,7 +12,8 @@ router = APIRouter()
 
 
 class KeyView(BaseModel):
-    """A key: `quota` and `used_today` in compute units, `rate` in requests a minute; times are seconds since 1970."""
+    """A key: `quota` and `used_today` in compute units, `rate` in requests a minute, `weight` its share of the time;
+    times are seconds since 1970."""
 
     name: str
     prefix: str
@@ -21,6 +22,7 @@ class KeyView(BaseModel):
     quota: int | None
     used_today: float
     rate: float | None
+    weight: float
     created_at: float
     revoked_at: float | None
 
@@ -41,6 +43,7 @@ def key_view(key: Key, used: dict[str, float]) -> KeyView:
         quota=key.quota,
         used_today=round(used.get(key.id, 0.0), 3),
         rate=key.rate,
+        weight=key.weight,
         created_at=key.created_at,
         revoked_at=key.revoked_at,
     )

@@ -12,11 +12,11 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Engine, Row, bindparam, delete, select
+from sqlalchemy import Engine, Row, bindparam, delete, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from ...errors import InvalidInput, NotFound
@@ -25,6 +25,7 @@ from ..schema import KeyRow, SessionRow
 from .caller import SCOPES, Caller, Scope
 
 PREFIX = "limner_"
+LEAST_WEIGHT, MOST_WEIGHT = 0.01, 100.0
 _ANY = select(KeyRow.id).limit(1)
 _BY_ID = select(KeyRow.__table__).where(KeyRow.id == bindparam("identity"))
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
@@ -34,7 +35,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
 class Key:
     """A key as the database has it; times are seconds since 1970.
 
-    `quota` is compute units a day, `rate` requests a minute; None: no limit of its own.
+    `quota` is compute units a day, `rate` requests a minute; None: no limit of its own. `weight` is its share of the
+    time that there is, 1 unless it is told otherwise.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Key:
     rate: float | None
     created_at: float
     revoked_at: float | None
+    weight: float = 1.0
 
     @property
     def prefix(self) -> str:
@@ -80,6 +83,7 @@ class KeyStore:
         owner_of: str | None = None,
         quota: int | None = None,
         rate: float | None = None,
+        weight: float = 1.0,
     ) -> tuple[Key, str]:
         """A new key and its secret, which is told this once.
 
@@ -97,6 +101,7 @@ class KeyStore:
             raise InvalidInput(
                 f"rate {rate:g} cannot be used: above 0, at most 1000000 requests a minute", "rate"
             )
+        _check_weight(weight)
         wanted = _scopes(scopes)
         with self._writes.begin() as session:
             one_at_a_time(session.connection())
@@ -115,6 +120,7 @@ class KeyStore:
                 scopes=" ".join(wanted),
                 quota=quota,
                 rate=rate,
+                weight=weight,
                 created_at=time.time(),
             )
             session.add(row)
@@ -149,6 +155,14 @@ class KeyStore:
             session.execute(delete(SessionRow).where(SessionRow.key == row.id))
             return _key(row), secret
 
+    def weigh(self, name: str, weight: float) -> Key:
+        """Give a key another share of the time, from now on; NotFound without it, InvalidInput out of range."""
+        _check_weight(weight)
+        with self._writes.begin() as session:
+            row = _row(session, name)
+            row.weight = weight
+            return _key(row)
+
     def recognise(self, secret: str) -> Key | None:
         """The key of a secret; None where there is none, or none any more."""
         identity = secret.removeprefix(PREFIX).partition("_")[0]
@@ -165,6 +179,24 @@ class KeyStore:
     def _found(self, identity: str) -> Row[Any] | None:
         with self.engine.connect() as connection:
             return connection.execute(_BY_ID, {"identity": identity}).first()
+
+
+def weights(session: Session, owners: Collection[str]) -> dict[str, float]:
+    """The weights of those of the owners that have keys in force; of several keys the largest."""
+    query = (
+        select(KeyRow.owner, func.max(KeyRow.weight).label("weight"))
+        .where(KeyRow.owner.in_(owners), KeyRow.revoked_at.is_(None))
+        .group_by(KeyRow.owner)
+    )
+    return {row.owner: row.weight for row in session.execute(query)}
+
+
+def _check_weight(weight: float) -> None:
+    if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+        raise InvalidInput(
+            f"weight {weight:g} cannot be used: {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, 1 is an equal share",
+            "weight",
+        )
 
 
 def _scopes(asked: Iterable[str]) -> list[Scope]:
@@ -206,4 +238,5 @@ def _key(row: KeyRow | Row[Any]) -> Key:
         rate=row.rate,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        weight=row.weight,
     )

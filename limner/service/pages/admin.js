@@ -75,7 +75,7 @@ function show({ version, queue, running, last_minute: minute, memory, models, mi
     ]))]),
     part(text("admin.keys"), [orNone(keys.map((key) => [
       key.name,
-      key.revoked_at !== null ? text("admin.revoked") : `${key.scopes.join(", ")} · ${number.format(key.used_today)}${key.quota === null ? "" : ` / ${number.format(key.quota)}`}`,
+      key.revoked_at !== null ? text("admin.revoked") : `${key.scopes.join(", ")} · ${number.format(key.used_today)}${key.quota === null ? "" : ` / ${number.format(key.quota)}`}${key.weight === 1 ? "" : ` · ×${number.format(key.weight)}`}`,
     ]), text("admin.nokeys"))]),
     part(text("admin.mishaps"), [orNone(mishaps.slice(0, 8).map((one) => [new Date(one.at).toLocaleString(language), one.what]), text("admin.nomishaps"))]),
   );

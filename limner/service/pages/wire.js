@@ -89,7 +89,7 @@ export const signOut = () => call("/v1/session", { method: "DELETE" });
  *   memory: {service: number | null, engine: number | null, data_free: number},
  *   models: {name: string, version: string, family: string, served: boolean, loaded: boolean}[],
  *   mishaps: {at: string, what: string}[]}} Status
- * @typedef {{name: string, scopes: string[], quota: number | null, used_today: number, revoked_at: number | null}} AdminKey
+ * @typedef {{name: string, scopes: string[], quota: number | null, used_today: number, weight: number, revoked_at: number | null}} AdminKey
  */
 
 /** @returns {Promise<Status>} */

@@ -283,7 +283,9 @@ def stub_app(stub: Stub) -> Starlette:
         try:
             picture = Image.open(io.BytesIO(await request.body())).convert("RGB")
         except OSError:
-            return problem(422, "Invalid input", errors=[{"field": "image", "message": "it cannot be decoded"}])
+            return problem(
+                422, "Invalid input", errors=[{"field": "image", "message": "it cannot be decoded"}]
+            )
         name, (width, height) = secrets.token_hex(32), picture.size
         stub.pictures[name] = png(picture)
         return JSONResponse({"id": name, "url": f"/v1/images/{name}", "width": width, "height": height}, 201)
@@ -314,13 +316,8 @@ def stub_app(stub: Stub) -> Starlette:
         )
 
     async def keys(_: Request) -> Response:
-        key = {
-            "name": "phone",
-            "scopes": ["draw", "read"],
-            "quota": 50,
-            "used_today": 12.5,
-            "revoked_at": None,
-        }
+        key = {"name": "phone", "scopes": ["draw", "read"], "quota": 50, "weight": 3, "used_today": 12.5}
+        key |= {"revoked_at": None}
         return JSONResponse({"keys": [key]})
 
     async def pins(request: Request) -> Response:
