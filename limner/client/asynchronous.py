@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx2
 
-from ..answers import JobPage, JobView, ModelList, ModelView, Status, Uploaded
+from ..answers import FeedbackPage, FeedbackView, JobPage, JobView, ModelList, ModelView, Status, Uploaded
 from ..errors import LimnerError
 from . import requests
 from .connection import DEFAULT_URL, Connection
 from .events import Ended, JobEvent, read_event
-from .requests import Asked, Call
+from .requests import Asked, Call, Vote
 from .results import DrawnPicture, file_of, succeeded
 
 if TYPE_CHECKING:
@@ -113,6 +113,38 @@ class AsyncClient:
         """Send a picture to work from; its `id` is for `image` and `mask`."""
         file = await asyncio.to_thread(file_of, picture)
         return Uploaded.model_validate_json((await self._send(requests.upload(file))).content)
+
+    async def say(
+        self, image: str, *, vote: Vote | None = None, note: str = "", caption: str = ""
+    ) -> FeedbackView:
+        """Say something of a picture, in place of what was said of it before: a vote, a note, what it really shows."""
+        said = {"image": image, "vote": vote, "note": note, "caption": caption}
+        return FeedbackView.model_validate_json((await self._send(requests.say(said))).content)
+
+    async def prefer(self, image: str, over: str, *, note: str = "") -> FeedbackView:
+        """Say that a picture is better than another of the same prompt."""
+        said = {"image": image, "over": over, "note": note}
+        return FeedbackView.model_validate_json((await self._send(requests.say(said))).content)
+
+    async def feedback(self, image: str | None = None) -> AsyncIterator[FeedbackView]:
+        """What was said, newest first, of one picture or of all; fetched as it is asked for."""
+        before: str | None = None
+        while True:
+            answer = await self._send(requests.list_feedback(image, before))
+            page = FeedbackPage.model_validate_json(answer.content)
+            for said in page.feedback:
+                yield said
+            before = page.next
+            if before is None:
+                return
+
+    async def take_back(self, feedback: str) -> None:
+        """Take back what was said, by its id."""
+        await self._send(requests.take_back(feedback))
+
+    async def delete_picture(self, image: str) -> None:
+        """Delete a picture that was drawn or sent, and the jobs that show nothing else."""
+        await self._send(requests.delete_picture(image))
 
     async def picture(self, image: str) -> bytes:
         """The PNG file of a picture."""

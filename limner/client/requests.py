@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+Vote = Literal["up", "down"]
+
+
 class Asked(TypedDict, total=False):
     """Settings of a drawing, as docs/serving.md has them; what is left out is the model's own choice.
 
@@ -45,11 +48,10 @@ class Asked(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `repeatable` says that sending it twice does no more than sending it once."""
+    """One request; sent twice it does no more than sent once, of a POST by its Idempotency-Key."""
 
     method: str
     path: str
-    repeatable: bool = True
     json: Mapping[str, Any] | None = None
     content: bytes | None = None
     params: Mapping[str, str] = field(default_factory=dict)
@@ -58,13 +60,7 @@ class Call:
 
 def make_job(prompt: str, settings: Mapping[str, Any]) -> Call:
     """Queue a job."""
-    return Call(
-        "POST",
-        "/v1/jobs",
-        repeatable=False,
-        json={"prompt": prompt, **settings},
-        headers={"Idempotency-Key": secrets.token_urlsafe(18)},
-    )
+    return Call("POST", "/v1/jobs", json={"prompt": prompt, **settings}, headers=_once())
 
 
 def get_job(job: str) -> Call:
@@ -97,10 +93,36 @@ def get_picture(image: str) -> Call:
     return Call("GET", f"/v1/images/{quote(image, safe='')}")
 
 
+def delete_picture(image: str) -> Call:
+    """Forget a picture."""
+    return Call("DELETE", f"/v1/images/{quote(image, safe='')}")
+
+
 def upload(picture: bytes) -> Call:
     """Send a picture to work from; the same one again has the same id."""
-    headers = {"Content-Type": "application/octet-stream"}
+    headers = {"Content-Type": "application/octet-stream", **_once()}
     return Call("POST", "/v1/images", content=picture, headers=headers)
+
+
+def say(said: Mapping[str, Any]) -> Call:
+    """Say something of a picture."""
+    return Call("POST", "/v1/feedback", json=said, headers=_once())
+
+
+def list_feedback(image: str | None, before: str | None) -> Call:
+    """A page of what was said, newest first, of one picture or of all."""
+    asked = {"image": image, "before": before}
+    return Call("GET", "/v1/feedback", params={k: v for k, v in asked.items() if v is not None})
+
+
+def take_back(feedback: str) -> Call:
+    """Forget what was said."""
+    return Call("DELETE", f"/v1/feedback/{quote(feedback, safe='')}")
+
+
+def _once() -> Mapping[str, str]:
+    """The header by which the service knows a request that is sent again, and does what it asks but once."""
+    return {"Idempotency-Key": secrets.token_urlsafe(18)}
 
 
 def follow(job: str, cursor: str | None) -> Call:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx2
 
-from ..answers import JobPage, JobView, ModelList, ModelView, Status, Uploaded
+from ..answers import FeedbackPage, FeedbackView, JobPage, JobView, ModelList, ModelView, Status, Uploaded
 from ..errors import LimnerError
 from . import requests
 from .connection import DEFAULT_URL, Connection
 from .events import Ended, JobEvent, read_event
-from .requests import Asked, Call
+from .requests import Asked, Call, Vote
 from .results import DrawnPicture, file_of, succeeded
 
 if TYPE_CHECKING:
@@ -116,6 +116,35 @@ class Client:
     def upload(self, picture: Path | bytes | Image.Image) -> Uploaded:
         """Send a picture to work from; its `id` is for `image` and `mask`."""
         return Uploaded.model_validate_json(self._send(requests.upload(file_of(picture))).content)
+
+    def say(self, image: str, *, vote: Vote | None = None, note: str = "", caption: str = "") -> FeedbackView:
+        """Say something of a picture, in place of what was said of it before: a vote, a note, what it really shows."""
+        said = {"image": image, "vote": vote, "note": note, "caption": caption}
+        return FeedbackView.model_validate_json((self._send(requests.say(said))).content)
+
+    def prefer(self, image: str, over: str, *, note: str = "") -> FeedbackView:
+        """Say that a picture is better than another of the same prompt."""
+        said = {"image": image, "over": over, "note": note}
+        return FeedbackView.model_validate_json((self._send(requests.say(said))).content)
+
+    def feedback(self, image: str | None = None) -> Iterator[FeedbackView]:
+        """What was said, newest first, of one picture or of all; fetched as it is asked for."""
+        before: str | None = None
+        while True:
+            answer = self._send(requests.list_feedback(image, before))
+            page = FeedbackPage.model_validate_json(answer.content)
+            yield from page.feedback
+            before = page.next
+            if before is None:
+                return
+
+    def take_back(self, feedback: str) -> None:
+        """Take back what was said, by its id."""
+        self._send(requests.take_back(feedback))
+
+    def delete_picture(self, image: str) -> None:
+        """Delete a picture that was drawn or sent, and the jobs that show nothing else."""
+        self._send(requests.delete_picture(image))
 
     def picture(self, image: str) -> bytes:
         """The PNG file of a picture."""

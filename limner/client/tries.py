@@ -16,8 +16,8 @@ from .requests import Call
 
 FIRST_PAUSE = 0.25  # seconds; each further one is twice as long
 LONGEST_PAUSE = 8.0
-_REFUSED_FOR_NOW = frozenset({429, 503})
-_FROM_PROXIES = frozenset({502, 504})
+# 409: an earlier try with the same Idempotency-Key arrived, and still runs; 502 and 504 are proxies'.
+_FOR_NOW = frozenset({409, 429, 502, 503, 504})
 
 
 class Tries:
@@ -35,10 +35,10 @@ class Tries:
         self._count, self._since = 0, time.monotonic()
 
     def lost(self, error: httpx2.HTTPError) -> float:
-        """After no answer, or half of one; Unavailable where another try would be wrong or too late."""
+        """After no answer, or half of one; Unavailable where another try would be too late, or nobody was there."""
         never_sent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
         pause = self._next(None)
-        if pause is None or not (self._known if never_sent else self._call.repeatable):
+        if pause is None or (never_sent and not self._known):
             why = str(error) or type(error).__name__
             raise Unavailable(f"no answer from {self._url} ({why}); is the service running there?") from None
         return pause
@@ -51,13 +51,13 @@ class Tries:
         return pause
 
     def answered(self, answer: httpx2.Response) -> float | None:
-        """None where it is good. The body must have been read."""
+        """None where it is good; of what was to be deleted also where an earlier try may have done it. The body must
+        have been read."""
         status = answer.status_code
-        if answer.is_success:
+        if answer.is_success or (status == 404 and self._call.method == "DELETE" and self._count > 0):
             return None
         after = retry_after(answer.headers.get("retry-after"))
-        again = status in _REFUSED_FOR_NOW or (status in _FROM_PROXIES and self._call.repeatable)
-        pause = self._next(after) if again else None
+        pause = self._next(after) if status in _FOR_NOW else None
         if pause is None:
             raise error_of(status, answer.content, after)
         return pause

@@ -9,8 +9,8 @@ from email.utils import format_datetime
 import httpx2
 import pytest
 
-from limner.client.errors import RequestRefused, ServiceBusy, ServiceDown, ServiceError, error_of
-from limner.client.requests import get_job, make_job
+from limner.client.errors import NotThere, RequestRefused, ServiceBusy, ServiceDown, ServiceError, error_of
+from limner.client.requests import delete_picture, get_job, make_job
 from limner.client.tries import LONGEST_PAUSE, Tries, retry_after
 from limner.errors import Unavailable
 
@@ -51,18 +51,38 @@ def test_a_refusal_is_final(status: int) -> None:
         tries().answered(answer(status))
 
 
-def test_what_a_proxy_lost_is_sent_again_only_where_that_does_no_harm() -> None:
-    assert tries(GET).answered(answer(502)) is not None
+def test_what_a_proxy_lost_is_sent_again() -> None:
+    for call in (GET, POST):
+        assert tries(call).answered(answer(502)) is not None
     with pytest.raises(ServiceDown):
-        tries(POST).answered(answer(502))
+        tries(POST, patience=0).answered(answer(502))
+    assert POST.headers["Idempotency-Key"] != make_job("a red apple", {}).headers["Idempotency-Key"]
+
+
+def test_a_try_that_still_runs_is_waited_for() -> None:
+    pause = tries(POST).answered(answer(409, retry_after="1"))
+    assert pause is not None and pause >= 1
+
+
+def test_what_is_gone_at_the_second_try_was_deleted_by_the_first() -> None:
+    call = tries(delete_picture("a"))
+    with pytest.raises(NotThere):
+        call.answered(answer(404))
+    call.lost(httpx2.ReadError("cut"))
+    assert call.answered(answer(404)) is None
+    again = tries(GET)
+    again.lost(httpx2.ReadError("cut"))
+    with pytest.raises(NotThere):
+        again.answered(answer(404))
 
 
 def test_a_lost_connection() -> None:
     cut, refused = httpx2.ReadError("cut"), httpx2.ConnectError("refused")
     assert tries(GET).lost(cut) > 0
+    assert tries(POST).lost(cut) > 0
     assert tries(POST).lost(refused) > 0
     with pytest.raises(Unavailable, match="cut"):
-        tries(POST).lost(cut)
+        tries(POST, patience=0).lost(cut)
     with pytest.raises(Unavailable, match="is the service running"):
         tries(GET, known=False).lost(refused)
     with pytest.raises(Unavailable, match="cutting off"):
