@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from math import prod
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from .backends import Backend, Network
+from .late import Outputs
 from .resolving import OpenedModel
 from .scheduler import StepScheduler
 from .variants import attentive, full, shallow
@@ -45,6 +47,7 @@ class LoadedModel:
         }
         self.scheduler = StepScheduler(
             self.networks.run,
+            later=self.networks.later if backend.late else None,
             max_rows=max_rows,
             rows_of_graph=alone,
             rest=self.networks.rest,
@@ -67,21 +70,29 @@ class LoadedModel:
 
 
 class _Networks:
-    """The networks of a model, each loaded when it is first called."""
+    """The networks of a model, each loaded when it is first called; one that is being loaded holds up no other."""
 
     def __init__(self, model: Model, backend: Backend, watcher: Watcher) -> None:
         self._model, self._backend, self._watcher = model, backend, watcher
         self._networks: dict[str, Network] = {}
+        self._loading: dict[str, Lock] = {}
         self._lock = Lock()
+        # The scheduler makes one late call of a graph at a time; threads are begun as they are needed.
+        self._beside = ThreadPoolExecutor(len(model.manifest.graphs), "engine beside")
 
-    def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        return self._network(graph)(inputs)
+    def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
+        return self._network(graph, False)(inputs)
+
+    def later(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> Future[Outputs]:
+        return self._beside.submit(lambda: self._network(graph, True)(inputs))
 
     def rest(self) -> None:
         for network in self._all():
             network.rest()
 
     def close(self) -> None:
+        """Let go of the networks when what is under way has ended."""
+        self._beside.shutdown(cancel_futures=True)
         for network in self._all():
             network.close()
 
@@ -89,16 +100,25 @@ class _Networks:
         with self._lock:
             return list(self._networks.values())
 
-    def _network(self, graph: str) -> Network:
+    def _network(self, graph: str, beside: bool) -> Network:
         with self._lock:
-            if graph not in self._networks:
-                began = time.perf_counter()
-                self._networks[graph] = self._backend.load(self._model, graph)
-                seconds = time.perf_counter() - began
-                _log.info("%s: loaded '%s' in %.2f s", self._backend.name, graph, seconds)
-                name = f"{self._model.name}@{self._model.version}"
-                tell(self._watcher, Loaded(name, graph, self._backend.name, seconds))
-            return self._networks[graph]
+            loading = self._loading.setdefault(graph, Lock())
+        with loading:
+            found = self._networks.get(graph)
+            if found is None:
+                found = self._load(graph, beside)
+                with self._lock:
+                    self._networks[graph] = found
+            return found
+
+    def _load(self, graph: str, beside: bool) -> Network:
+        began = time.perf_counter()
+        network = self._backend.load(self._model, graph, beside)
+        seconds = time.perf_counter() - began
+        _log.info("%s: loaded '%s' in %.2f s", self._backend.name, graph, seconds)
+        name = f"{self._model.name}@{self._model.version}"
+        tell(self._watcher, Loaded(name, graph, self._backend.name, seconds))
+        return network
 
 
 def _values_of_row(graph: Graph) -> int:

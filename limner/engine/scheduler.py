@@ -11,6 +11,8 @@ next call. So programs join and leave at any step, and nobody waits for another'
   in all the rounds of long ones, and theirs go on.
 - An error in a program, or in who listens to it, ends that program alone. When a joined call fails, its parts
   are tried one by one, so that only those at fault fail.
+- Where the device does several things at once, calls that are no step (a text encoded, a picture decoded) are answered
+  later, and steps of other programs go on meanwhile (`late.py`).
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from numpy.typing import NDArray
 
 from ..errors import Busy, LimnerError, Unavailable
 from .batches import choose, join, rows_of, split
+from .late import LateCall, LateCalls, Later, Outputs
 from .request import Call, Failed, Stepped, Stopped
 from .watching import Batch, Watcher, tell, unwatched
 
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Run = Callable[[str, Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+Run = Callable[[str, Mapping[str, NDArray[Any]]], Outputs]
 """(graph, inputs) -> outputs, any number of rows."""
 
 
@@ -66,6 +69,7 @@ class Ticket:
         self.program, self.on_event, self.name = program, on_event, name
         self.call: Call | None = None
         self.bulk, self.served = bulk, 0
+        self.away = self.alone = False  # its call is under way elsewhere; is to be made without others
         self.cancelled = threading.Event()
         self._wake = wake
 
@@ -80,6 +84,11 @@ class Ticket:
         self._wake()
 
 
+def _waits(call: Call) -> bool:
+    """Whether it is no step: others' steps need not wait for it."""
+    return call.stage != "refine"
+
+
 class StepScheduler:
     """Runs programs of one loaded model together, on a thread of its own.
 
@@ -91,6 +100,7 @@ class StepScheduler:
         self,
         run: Run,
         *,
+        later: Later | None = None,
         max_rows: int = 16,
         rows_of_graph: Mapping[str, int] | None = None,
         max_programs: int = 256,
@@ -101,14 +111,16 @@ class StepScheduler:
     ) -> None:
         """Call networks through `run`, at most `max_rows` rows at once, or what `rows_of_graph` says.
 
-        A single call with more rows goes alone. `max_programs` may be in flight. `rest` is called once whenever
-        there has been nothing to do for `rest_after` seconds. `watcher` sees every call, as one of `model`.
+        Calls that are no step go through `later`, where there is one, and are answered when they are. A single call
+        with more rows goes alone. `max_programs` may be in flight. `rest` is called once whenever there has been
+        nothing to do for `rest_after` seconds. `watcher` sees every call, as one of `model`.
         """
         self._run, self._max_rows, self._rows_of_graph = run, max_rows, dict(rows_of_graph or {})
         self._max_programs = max_programs
         self._rest, self._rest_after = rest, rest_after
         self._model, self._watcher = model, watcher
         self._changed = threading.Condition()
+        self._late = None if later is None else LateCalls(later, self._wake)
         self._arrived: deque[Ticket] = deque()
         self._in_flight = 0
         self._closed = False
@@ -127,9 +139,10 @@ class StepScheduler:
 
     @property
     def still_for(self) -> float:
-        """Seconds since anything last moved; 0 where there is nothing to do."""
+        """Seconds since anything last moved, or a call has been without its answer; 0 where there is nothing to do."""
         moved = self._moved
-        return 0.0 if moved is None else time.monotonic() - moved
+        still = 0.0 if moved is None else time.monotonic() - moved
+        return still if self._late is None else max(still, self._late.longest)
 
     def submit(self, program: Program, on_event: OnEvent, name: str = "", bulk: bool = False) -> Ticket:
         """Start a program at the next round; returns at once. Who watches knows it by `name`; `bulk` gives way.
@@ -180,8 +193,9 @@ class StepScheduler:
         with self._changed:
             rested = False
             self._moved = None
-            while not (self._closed or self._active or self._arrived):
-                if not self._changed.wait(None if rested else self._rest_after) and not rested:
+            while not (self._closed or self._arrived or self._something_to_do()):
+                idle = not (rested or self._active)
+                if not self._changed.wait(self._rest_after if idle else None) and idle:
                     rested = True
                     self._rest()
             if self._closed:
@@ -195,19 +209,74 @@ class StepScheduler:
             self._advance(ticket, None)
         return True
 
+    def _something_to_do(self) -> bool:
+        """Whether anybody is to leave, has an answer, or has a call that can be made now."""
+        if self._late is None:
+            return bool(self._active)
+        return self._late.answered or any(
+            ticket.cancelled.is_set() or self._can_be_made(ticket) for ticket in self._active
+        )
+
+    def _can_be_made(self, ticket: Ticket) -> bool:
+        if ticket.away or ticket.call is None:
+            return False
+        return not (self._late and _waits(ticket.call) and self._late.busy(ticket.call.graph))
+
     def _leave(self) -> None:
         for ticket in [ticket for ticket in self._active if ticket.cancelled.is_set()]:
             self._end(ticket, Stopped())
 
     def _round(self) -> None:
+        if self._late is not None:
+            for late in self._late.take():
+                self._take(late)
+            self._begin_late(self._late)
+        here = [t for t in self._active if t.call is not None and not (self._late and _waits(t.call))]
+        if not here:
+            return
         self._rounds += 1
-        first = min((ticket.standing for ticket in self._active), default=0)
-        due = [t for t in self._active if self._rounds % _TURNS[t.standing - first] == 0]
+        first = min(ticket.standing for ticket in here)
+        due = [t for t in here if self._rounds % _TURNS[t.standing - first] == 0]
         waiting = [(ticket, ticket.call) for ticket in due if ticket.call is not None]
         for group in choose(waiting, self._rows_of_graph, self._max_rows):
             self._serve(group)
             if self._closed:
                 return
+
+    def _begin_late(self, late: LateCalls) -> None:
+        """Begin those calls that are no steps, a graph at a time, those joined that can be."""
+        waiting = [(t, t.call) for t in self._active if t.call is not None and _waits(t.call) and not t.away]
+        alone = [[ticket] for ticket, _ in waiting if ticket.alone]
+        together = [(ticket, call) for ticket, call in waiting if not ticket.alone]
+        for group in [*alone, *choose(together, self._rows_of_graph, self._max_rows)]:
+            calls = [ticket.call for ticket in group if ticket.call is not None]
+            if late.busy(calls[0].graph):
+                continue
+            for ticket in group:
+                ticket.away = True
+            late.begin(group, calls)
+
+    def _take(self, late: LateCall) -> None:
+        """Give a late answer to those of its programs that are still there."""
+        group = [ticket for ticket in late.group if ticket in self._active]
+        for ticket in group:
+            ticket.away = False
+        wrong = None
+        try:
+            shares = split(late.outputs(), late.calls)
+        except Exception as error:  # noqa: BLE001 - whatever a network raises is its callers' failure alone
+            wrong = error
+        self._tell(late.group, late.calls, late.began, late.seconds, wrong)
+        if wrong is None:
+            share_of = dict(zip(map(id, late.group), shares, strict=True))
+            self._hand_out(group, [share_of[id(ticket)] for ticket in group])
+        elif len(late.group) == 1:
+            for ticket in group:
+                self._end(ticket, Failed(wrong))
+        else:
+            self._warn(late.calls, wrong)
+            for ticket in group:
+                ticket.alone = True
 
     def _serve(self, group: Sequence[Ticket]) -> None:
         """Make the group's call and take each of its programs to the next."""
@@ -222,36 +291,51 @@ class StepScheduler:
             if len(group) == 1:
                 self._end(group[0], Failed(error))
                 return
-            _log.warning(
-                "a joined call of graph '%s' failed, its parts are tried alone: %s", calls[0].graph, error
-            )
+            self._warn(calls, error)
             for ticket in group:
                 self._serve([ticket])
             return
+        self._hand_out(group, shares)
+
+    @staticmethod
+    def _warn(calls: Sequence[Call], error: Exception) -> None:
+        _log.warning(
+            "a joined call of graph '%s' failed, its parts are tried alone: %s", calls[0].graph, error
+        )
+
+    def _hand_out(self, group: Sequence[Ticket], shares: Sequence[Outputs]) -> None:
         for ticket, share in zip(group, shares, strict=True):
             self._moved = time.monotonic()
             self._active.remove(ticket)
             self._active.append(ticket)
             ticket.served += 1
+            ticket.alone = False
             self._advance(ticket, share)
 
-    def _watched(self, group: Sequence[Ticket], calls: Sequence[Call]) -> dict[str, NDArray[Any]]:
+    def _watched(self, group: Sequence[Ticket], calls: Sequence[Call]) -> Outputs:
         """Make one call of all, and let it be seen."""
-        joined, first = join(calls), calls[0]
+        joined = join(calls)
         began, clock = time.time(), time.perf_counter()
         wrong = None
         try:
-            return self._run(first.graph, joined)
+            return self._run(calls[0].graph, joined)
         except Exception as error:
-            wrong = type(error).__name__
+            wrong = error
             raise
         finally:
-            seconds, rows = time.perf_counter() - clock, sum(map(rows_of, calls))
-            names = tuple(ticket.name for ticket in group)
-            tell(
-                self._watcher,
-                Batch(self._model, first.graph, first.stage, rows, names, began, seconds, wrong),
-            )
+            self._tell(group, calls, began, time.perf_counter() - clock, wrong)
+
+    def _tell(
+        self,
+        group: Sequence[Ticket],
+        calls: Sequence[Call],
+        began: float,
+        seconds: float,
+        wrong: Exception | None,
+    ) -> None:
+        first, rows, names = calls[0], sum(map(rows_of, calls)), tuple(ticket.name for ticket in group)
+        error = None if wrong is None else type(wrong).__name__
+        tell(self._watcher, Batch(self._model, first.graph, first.stage, rows, names, began, seconds, error))
 
     def _advance(self, ticket: Ticket, outputs: dict[str, NDArray[Any]] | None) -> None:
         """Take a program to its next call or its end, handing out its steps on the way."""

@@ -43,15 +43,20 @@ class Network(Protocol):
 
 
 class Backend(Protocol):
-    """A runtime for graphs. Of one call it gains by up to `rows` rows, and by `large_rows` where a row is a picture."""
+    """A runtime for graphs. Of one call it gains by up to `rows` rows, and by `large_rows` where a row is a picture.
+
+    With `late` its device computes several networks at once, so that calls which are no step had better be made beside
+    the steps, on other threads.
+    """
 
     name: str
     rows: int
     large_rows: int
+    late: bool
 
-    def load(self, model: Model, graph: str) -> Network:
+    def load(self, model: Model, graph: str, beside: bool = False) -> Network:
         """Load a graph of a model, in a variant where it is called so (`engine.variants`), in the precision that its
-        manifest asks for.
+        manifest asks for. One that is called `beside` the steps gives way to them where the device can tell.
 
         NotFound lists the graphs there are; LimnerError where the file cannot be used.
         """

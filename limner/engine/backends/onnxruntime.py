@@ -40,8 +40,9 @@ class OnnxRuntime:
             )
         self._providers = [each for each in dict.fromkeys((*self._providers, _CPU)) if each in there]
         self.rows, self.large_rows = (16, 1) if device == "cpu" else (64, 8)
+        self.late = device == "cuda"
 
-    def load(self, model: Model, graph: str) -> OnnxRuntimeNetwork:
+    def load(self, model: Model, graph: str, beside: bool = False) -> OnnxRuntimeNetwork:
         """Open a session on a graph of a model; it computes in float32 whatever the manifest asks for."""
         name, variant = variant_of(graph)
         file = model.graph_file(name)

@@ -46,14 +46,14 @@ Sizes = tuple[int, ...]
 class OpenVino:
     """The OpenVINO backend; see `limner.engine.backends.Backend`."""
 
-    name, rows, large_rows = "openvino", 16, 1
+    name, rows, large_rows, late = "openvino", 16, 1, False
 
     def __init__(self, threads: int | None = None, cache: Path | None = None) -> None:
         """`threads` limits the cores; compiled graphs are kept under `cache` where it is given."""
         self._core = openvino.Core()
         self._threads, self._cache = threads, cache
 
-    def load(self, model: Model, graph: str) -> OpenVinoNetwork:
+    def load(self, model: Model, graph: str, beside: bool = False) -> OpenVinoNetwork:
         """Read a graph of a model; forms are compiled, or read compiled from the cache, as calls need them."""
         name, variant = variant_of(graph)
         file = model.graph_file(name)

@@ -3,12 +3,16 @@
 A form has its own places on the device for what it is given and what it gives. On a GPU numbers travel through pinned
 memory, on the stream of their network, and the whole of a call is one CUDA graph: the processor that asks waits for
 the results alone, not for a thousand small operations to be begun.
+
+Networks are called from several threads. One form is made at a time, and nothing is launched while a call is captured;
+but while one waits for its results, or is made, others are launched.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -22,6 +26,7 @@ from .graph import TorchGraph
 
 _log = logging.getLogger(__name__)
 _WARM_UPS = 3  # before a capture, as torch's notes on CUDA graphs say
+_MAKING, _LAUNCHING = Lock(), Lock()
 
 Played = Callable[[], dict[str, Tensor]]
 
@@ -33,21 +38,39 @@ class Form:
         """Made for the shapes of `inputs`; on a GPU it runs on `stream`."""
         self._device, self._stream = graph.device, stream
         on_gpu = self._device.type == "cuda"
-        self._staged = {name: _host(value, on_gpu) for name, value in inputs.items()}
-        self._given = {name: value.to(self._device) for name, value in self._staged.items()}
-        with torch.no_grad():
+        with _MAKING, torch.no_grad():
+            self._staged = {name: _host(value, on_gpu) for name, value in inputs.items()}
+            self._given = {name: value.to(self._device) for name, value in self._staged.items()}
             traced = make_fx(graph)(self._given)
-            self._play = self._captured(traced) if on_gpu else lambda: traced(self._given)
+            if not on_gpu:
+                self._play: Played = lambda: traced(self._given)
+                return
+            self._play = self._captured(traced)
+            self._found = {
+                name: torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+                for name, value in self._play().items()
+            }
+            self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            torch.cuda.synchronize(self._device)
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Run the graph on inputs of its shapes; the outputs are the caller's to keep."""
-        with torch.inference_mode(), torch.cuda.stream(self._stream):
+        if self._stream is None:
+            with torch.inference_mode():
+                for name, value in inputs.items():
+                    self._staged[name].copy_(torch.from_numpy(np.ascontiguousarray(value)))
+                    if self._given[name] is not self._staged[name]:
+                        self._given[name].copy_(self._staged[name])
+                return {name: np.array(value.numpy()) for name, value in self._play().items()}
+        with _LAUNCHING, torch.inference_mode(), torch.cuda.stream(self._stream):
             for name, value in inputs.items():
                 self._staged[name].copy_(torch.from_numpy(np.ascontiguousarray(value)))
-                if self._given[name] is not self._staged[name]:
-                    self._given[name].copy_(self._staged[name], non_blocking=True)
-            found = {name: value.to("cpu", non_blocking=False) for name, value in self._play().items()}
-        return {name: np.array(value.numpy()) for name, value in found.items()}
+                self._given[name].copy_(self._staged[name], non_blocking=True)
+            for name, value in self._play().items():
+                self._found[name].copy_(value, non_blocking=True)
+            self._done.record(self._stream)
+        self._done.synchronize()
+        return {name: np.array(value.numpy()) for name, value in self._found.items()}
 
     def _captured(self, traced: torch.fx.GraphModule) -> Played:
         """What plays a traced graph: compiled where that can be, and captured as one CUDA graph."""
@@ -62,7 +85,11 @@ class Form:
             _log.warning("runs uncompiled: %s", " ".join(str(error).split())[:200] or type(error).__name__)
             self._warm(run)
         captured = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(captured, stream=self._stream):
+        # Other threads may wait for results meanwhile, and read weights of other networks.
+        with (
+            _LAUNCHING,
+            torch.cuda.graph(captured, stream=self._stream, capture_error_mode="thread_local"),
+        ):
             made = run(self._given)
 
         def play() -> dict[str, Tensor]:

@@ -46,11 +46,15 @@ class Torch:
             )
         self.device = torch.device(device)
         self.rows, self.large_rows = (16, 1) if device == "cpu" else (ROWS_ON_GPU, 8)
+        self.late = device == "cuda"
         if threads is not None:
             torch.set_num_threads(threads)
 
-    def load(self, model: Model, graph: str) -> TorchNetwork:
-        """Read a graph of a model, its weights from the safetensors beside it; see `Backend.load`."""
+    def load(self, model: Model, graph: str, beside: bool = False) -> TorchNetwork:
+        """Read a graph of a model, its weights from the safetensors beside it; see `Backend.load`.
+
+        On a GPU it has a stream of its own; what is called beside the steps has one of lower priority than theirs.
+        """
         name, variant = variant_of(graph)
         file = model.graph_file(name)
         title = f"graph '{graph}' of model '{model.name}'"
@@ -65,7 +69,7 @@ class Torch:
             raise LimnerError(f"{title}: {error}") from None
         except torch.OutOfMemoryError:
             raise Unavailable(f"{title} does not fit into the memory of the GPU") from None
-        return TorchNetwork(title, module)
+        return TorchNetwork(title, module, beside)
 
 
 def _read(file: Path, title: str) -> ModelProto:
@@ -110,11 +114,15 @@ class TorchNetwork:
     A GPU whose memory a form does not fit into gets smaller ones from then on: nothing is lost but speed.
     """
 
-    def __init__(self, title: str, graph: TorchGraph) -> None:
-        """Run `graph`; messages call it `title`."""
+    def __init__(self, title: str, graph: TorchGraph, beside: bool = False) -> None:
+        """Run `graph`, with less priority if it is run `beside` others; messages call it `title`."""
         self._title, self._graph = title, graph
-        on_gpu = graph.device.type == "cuda"
-        self._stream = torch.cuda.Stream(graph.device) if on_gpu else None  # type: ignore[no-untyped-call]
+        on_gpu, priority = graph.device.type == "cuda", 0 if beside else -1
+        self._stream = (
+            torch.cuda.Stream(graph.device, priority)  # type: ignore[no-untyped-call]
+            if on_gpu
+            else None
+        )
         self._most = ROWS_ON_GPU
         self._forms: OrderedDict[tuple[Any, ...], Form] = OrderedDict()
         self._lock = Lock()
