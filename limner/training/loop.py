@@ -38,10 +38,11 @@ from torch.utils.tensorboard import SummaryWriter
 from ..errors import Cancelled, InvalidInput, LimnerError
 from . import checkpoints
 from .average import MovingAverage
+from .networks import Waiting, compile_networks
 from .precision import autocast
 from .recipe import Optimisation
 
-_STEP_SEED = 1_000_003
+_STEP_SEED, _PART_SEED, _TURN_SEED = 1_000_003, 2**40, 2**52
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 Tell = Callable[[str, float], None]
 
@@ -129,14 +130,18 @@ class Loop:
                 f"accumulation {recipe.accumulation} in {self.accelerator.num_processes} processes",
                 field=f"{stage.name}.batch_size",
             )
+        # A batch is learned in so many parts, each with randomness of its own, whoever takes them.
+        self.parts = parts
         device = self.accelerator.device
         stage.module.to(device)
+        if recipe.compile and device.type == "cuda":
+            compile_networks(stage.module)
         self.turns = _turns(stage)
         self.optimizers = [self.accelerator.prepare(_optimizer(turn.module, recipe)) for turn in self.turns]
         averaged = stage.averaged if isinstance(stage, TurnTaking) else stage.module
         self.parameters = _trainable(averaged)
         self.average = MovingAverage(self.parameters, recipe.ema_decay, recipe.ema_on_cpu)
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.waiting = 0, 0.0, Waiting()
 
     def run(self, resume: bool = False) -> nn.Module:
         """Train to the recipe's last step and return the stage's module with its averaged weights.
@@ -148,9 +153,14 @@ class Loop:
         elif self.accelerator.is_main_process:
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         self.accelerator.wait_for_everyone()
-        recipe, visible = self.recipe, self.accelerator.is_main_process
+        recipe, visible, first = self.recipe, self.accelerator.is_main_process, self.step
         began = time.monotonic()
-        with self._events() as tell, _progress(visible) as bar, _interruptible() as asked:
+        with (
+            self._events() as tell,
+            _progress(visible) as bar,
+            _interruptible() as asked,
+            self.waiting.watching(self.stage.module),
+        ):
             task = bar.add_task(self.stage.name, total=recipe.steps, completed=self.step, loss="")
             while self.step < recipe.steps:
                 losses = self._one_step()
@@ -159,6 +169,7 @@ class Loop:
                 if self.step % 20 == 0:
                     for name, value in losses.items():
                         tell(f"train/{name}", value)
+                    tell("train/seconds_waiting_for_data", self.waiting.seconds / (self.step - first))
                 last, stop = self.step == recipe.steps, self._any(bool(asked))
                 if _due(recipe.validate_every, self.step, last):
                     self._validate(tell)
@@ -176,7 +187,9 @@ class Loop:
         if visible:
             console.print(
                 f"{self.stage.name}: {self.step} steps, {self.seconds / 60:.1f} min, "
-                f"{self.step / max(self.seconds, 1e-9):.2f} steps/s, at most {_held():.1f} GB held"
+                f"{self.step / max(self.seconds, 1e-9):.2f} steps/s, "
+                f"{self.waiting.seconds / max(1, self.step - first):.4f} s of each waiting for data, "
+                f"at most {_held():.1f} GB held"
             )
         return self.stage.module.eval()
 
@@ -201,36 +214,39 @@ class Loop:
 
     def _one_step(self) -> dict[str, float]:
         """One step of every optimiser, in turns."""
-        torch.manual_seed((self.seed * _STEP_SEED + self.step) % 2**63)
         self.stage.module.train()
         losses: dict[str, float] = {}
-        for turn, optimizer in zip(self.turns, self.optimizers, strict=True):
-            found = self._one_turn(turn, optimizer)
+        for number, (turn, optimizer) in enumerate(zip(self.turns, self.optimizers, strict=True)):
+            found = self._one_turn(turn, number, optimizer)
             if turn.name:
                 found[turn.name] = found["loss"]
             losses |= found
         self.average.step(self.parameters)
         return losses
 
-    def _one_turn(self, turn: Turn, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    def _one_turn(self, turn: Turn, number: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         """One optimiser's step; each process takes its share of the batch, and gradients are averaged."""
         recipe, processes = self.recipe, self.accelerator.num_processes
         parameters = _trainable(turn.module)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self.step)
         sums: dict[str, float] = {}
-        size = recipe.batch_size // (recipe.accumulation * processes)
-        for part in range(recipe.accumulation):
+        size, own = recipe.batch_size // self.parts, self.parts // processes
+        for part in range(own):
             share = part * processes + self.accelerator.process_index
+            torch.manual_seed(
+                (self.seed * _STEP_SEED + self.step + share * _PART_SEED + number * _TURN_SEED) % 2**63
+            )
             generator = torch.Generator().manual_seed(
                 ((self.seed * _STEP_SEED + self.step) * 65_536 + share) & (2**63 - 1)
             )
+            self.waiting.begin()
             with self._autocast():
                 first = self.step * recipe.batch_size + share * size
                 losses = turn.loss(self.step, first, size, generator)
-            self.accelerator.backward(losses["loss"] / recipe.accumulation)
+            self.accelerator.backward(losses["loss"] / own)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach()) / recipe.accumulation
+                sums[name] = sums.get(name, 0.0) + float(value.detach()) / own
         if processes > 1:
             for parameter in parameters:
                 if parameter.grad is not None:
@@ -279,6 +295,7 @@ class Loop:
                 },
                 "ema": self.average.state_dict(),
                 "step": self.step,
+                "parts": self.parts,
                 "seconds": self.seconds,
             }
             checkpoints.write(self.folder / "checkpoints", self.step, state)
@@ -303,6 +320,17 @@ class Loop:
             optimizer.load_state_dict(state[_key(turn)])
         self.average.load_state_dict(state["ema"], self.parameters)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
+        self._keep_parts(int(state.get("parts", self.parts)))
+
+    def _keep_parts(self, parts: int) -> None:
+        """Learn on in as many parts as before, in however many processes, so that nothing but speed is another."""
+        if parts % self.accelerator.num_processes == 0:
+            self.parts = parts
+        elif self.accelerator.is_main_process:
+            console.print(
+                f"{self.stage.name}: batches were learned in {parts} parts, which {self.accelerator.num_processes} "
+                f"processes cannot share; from step {self.step} on in {self.parts}, with noise of their own"
+            )
 
 
 def _trained(module: nn.Module) -> dict[str, Tensor]:

@@ -71,6 +71,7 @@ class Optimisation(Table):
     `steps` are optimiser steps of `batch_size` examples, split into `accumulation` parts; the learning rate
     rises over `warmup` steps and falls along a cosine to `final_rate` of its peak. `gradient_checkpointing`
     computes activations again on the way back instead of keeping them: less memory, about a third more time.
+    With `compile` networks are compiled where training runs on a GPU: minutes first, then faster steps.
     The optimiser is AdamW, or Adafactor (Shazeer & Stern, 2018), which keeps two vectors for a matrix instead of two
     more matrices; its learning rate is a share of each weight's own size, so that 1e-3 is a usual one. `ema_decay` 0
     keeps no moving average, and `ema_on_cpu` keeps it out of a GPU's memory. `validate_every` and `sheet_every` may be
@@ -92,6 +93,7 @@ class Optimisation(Table):
     ema_on_cpu: bool = False
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     gradient_checkpointing: bool = False
+    compile: bool = False
     checkpoint_every: Count = 500
     validate_every: Every = 500
     sheet_every: Every = 500

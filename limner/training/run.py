@@ -28,7 +28,7 @@ from .recipe import Data, Recipe, read_recipe, recipe_of
 
 RECIPE_NAME = "recipe.json"
 _MADE = ("pictures", "cache", "pipeline", "lora", "model")
-_FREE = ("learning_rate", "checkpoint_every", "validate_every", "sheet_every")
+_FREE = ("learning_rate", "compile", "checkpoint_every", "validate_every", "sheet_every")
 
 console = Console()
 

@@ -325,4 +325,4 @@ def test_a_studio_draws_the_same_with_a_backend_that_answers_late(tiny_model: Pa
         studio._backend.late = late
         pictures.append(studio.draw(DrawRequest(prompt="a red apple", model="tiny", seed=3, steps=4)).pixels)
         studio.close()
-    assert np.array_equal(*pictures)
+    assert np.array_equal(pictures[0], pictures[1])

@@ -31,6 +31,7 @@ class Line:
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         if step == self.stop_at:
+            self.stop_at = None  # once, of however many parts
             press_ctrl_c()
         self.parts.append((step, first, size))
         x = torch.randn(size, 4, generator=generator)
@@ -43,7 +44,7 @@ class Line:
         return Image.new("RGB", (2, 2))
 
 
-def _recipe(**changed: object) -> Optimisation:
+def recipe(**changed: object) -> Optimisation:
     values = {
         "steps": 12, "batch_size": 8, "warmup": 2, "precision": "float32",
         "checkpoint_every": 5, "validate_every": 5, "sheet_every": 6,
@@ -57,11 +58,11 @@ def _weights(module: nn.Module) -> Tensor:
 
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = Line()
-    Loop(whole, _recipe(), 7, tmp_path / "whole").run()
+    Loop(whole, recipe(), 7, tmp_path / "whole").run()
     with pytest.raises(Cancelled, match="saved at step 8 of 12"):
-        Loop(Line(stop_at=7), _recipe(), 7, tmp_path / "cut").run()
+        Loop(Line(stop_at=7), recipe(), 7, tmp_path / "cut").run()
     again = Line()
-    Loop(again, _recipe(), 7, tmp_path / "cut").run(resume=True)
+    Loop(again, recipe(), 7, tmp_path / "cut").run(resume=True)
     assert again.parts[0][0] == 8
     assert torch.equal(_weights(whole.module), _weights(again.module))
 
@@ -70,13 +71,13 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
     "changed", [{"optimizer": "adafactor"}, {"ema_decay": 0.0}, {"ema_on_cpu": True, "ema_decay": 0.9}]
 )
 def test_every_way_to_optimise_learns_and_resumes_exactly(tmp_path: Path, changed: dict[str, object]) -> None:
-    recipe = _recipe(learning_rate=1e-2, **changed)
+    how = recipe(learning_rate=1e-2, **changed)
     whole, again = Line(), Line()
     before = _weights(whole.module)
-    Loop(whole, recipe, 7, tmp_path / "whole").run()
+    Loop(whole, how, 7, tmp_path / "whole").run()
     with pytest.raises(Cancelled):
-        Loop(Line(stop_at=7), recipe, 7, tmp_path / "cut").run()
-    Loop(again, recipe, 7, tmp_path / "cut").run(resume=True)
+        Loop(Line(stop_at=7), how, 7, tmp_path / "cut").run()
+    Loop(again, how, 7, tmp_path / "cut").run(resume=True)
     assert torch.equal(_weights(whole.module), _weights(again.module))
     assert not torch.equal(before, _weights(whole.module))
 
@@ -90,7 +91,7 @@ def test_without_an_average_the_last_weights_come_out(tmp_path: Path) -> None:
         ("cpu", {"ema_decay": 0.9, "ema_on_cpu": True}),
     ):
         stage = Line()
-        loop = Loop(stage, _recipe(**changed), 7, tmp_path / name)
+        loop = Loop(stage, recipe(**changed), 7, tmp_path / name)
         loop.run()
         state = torch.load(tmp_path / name / "checkpoints" / "000000012" / "state.pt", weights_only=True)
         last = torch.cat([value.flatten() for value in state["module"].values()])
@@ -103,35 +104,35 @@ def test_a_checkpoint_leaves_out_what_is_frozen(tmp_path: Path) -> None:
     stage = Line()
     first: nn.Module = stage.module[0]  # type: ignore[index]
     first.requires_grad_(False)
-    Loop(stage, _recipe(validate_every=0, sheet_every=0), 7, tmp_path).run()
+    Loop(stage, recipe(validate_every=0, sheet_every=0), 7, tmp_path).run()
     state = torch.load(tmp_path / "checkpoints" / "000000012" / "state.pt", weights_only=True)
     assert set(state["module"]) == {"3.weight", "3.bias"}
     assert not (tmp_path / "sheets").exists() and not (tmp_path / "validation.log").exists()
 
 
 def test_checkpoints_of_one_optimiser_keep_the_form_that_they_had(tmp_path: Path) -> None:
-    Loop(Line(), _recipe(validate_every=0, sheet_every=0), 7, tmp_path).run()
+    Loop(Line(), recipe(validate_every=0, sheet_every=0), 7, tmp_path).run()
     state = torch.load(tmp_path / "checkpoints" / "000000012" / "state.pt", weights_only=True)
-    assert state.keys() == {"module", "optimizer", "ema", "step", "seconds"}
+    assert state.keys() == {"module", "optimizer", "ema", "step", "parts", "seconds"}
 
 
 def test_without_resume_it_starts_again(tmp_path: Path) -> None:
-    Loop(Line(), _recipe(), 7, tmp_path).run()
+    Loop(Line(), recipe(), 7, tmp_path).run()
     second = Line()
-    Loop(second, _recipe(), 7, tmp_path).run()
+    Loop(second, recipe(), 7, tmp_path).run()
     assert second.parts[0][0] == 0
 
 
 def test_a_new_start_leaves_nothing_of_the_old_run_to_resume(tmp_path: Path) -> None:
-    Loop(Line(), _recipe(), 7, tmp_path).run()
+    Loop(Line(), recipe(), 7, tmp_path).run()
     with pytest.raises(Cancelled):
-        Loop(Line(stop_at=2), _recipe(), 7, tmp_path).run()
+        Loop(Line(stop_at=2), recipe(), 7, tmp_path).run()
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["000000003"]
 
 
 def test_examples_follow_each_other_without_gap(tmp_path: Path) -> None:
     stage = Line()
-    Loop(stage, _recipe(accumulation=4), 7, tmp_path).run()
+    Loop(stage, recipe(accumulation=4), 7, tmp_path).run()
     places = [first for _, first, _ in stage.parts]
     assert places == list(range(0, 12 * 8, 2))
 
@@ -151,13 +152,13 @@ def test_accumulation_of_two_halves_equals_the_whole_batch(tmp_path: Path) -> No
             return {"loss": (self.module(x) - x.sum(1, keepdim=True)).square().mean()}
 
     one, two = Fixed(), Fixed()
-    Loop(one, _recipe(clip=1e6), 1, tmp_path / "one").run()
-    Loop(two, _recipe(accumulation=2, clip=1e6), 1, tmp_path / "two").run()
+    Loop(one, recipe(clip=1e6), 1, tmp_path / "one").run()
+    Loop(two, recipe(accumulation=2, clip=1e6), 1, tmp_path / "two").run()
     assert torch.allclose(_weights(one.module), _weights(two.module), atol=1e-6)
 
 
 def test_the_newest_checkpoints_stay_and_are_whole(tmp_path: Path) -> None:
-    Loop(Line(), _recipe(steps=20, checkpoint_every=4), 0, tmp_path).run()
+    Loop(Line(), recipe(steps=20, checkpoint_every=4), 0, tmp_path).run()
     kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
     assert kept == ["000000016", "000000020"] and len(kept) == KEPT
     assert (tmp_path / "sheets" / "0000006.png").exists()
@@ -166,20 +167,20 @@ def test_the_newest_checkpoints_stay_and_are_whole(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = Line()
-    Loop(whole, _recipe(steps=20, checkpoint_every=4), 0, tmp_path / "whole").run()
-    Loop(Line(), _recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run()
+    Loop(whole, recipe(steps=20, checkpoint_every=4), 0, tmp_path / "whole").run()
+    Loop(Line(), recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run()
     newest, before = (
         tmp_path / "cut" / "checkpoints" / name / "state.pt" for name in ("000000020", "000000016")
     )
     newest.write_bytes(newest.read_bytes()[:-200])
     again = Line()
-    Loop(again, _recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run(resume=True)
+    Loop(again, recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run(resume=True)
     assert torch.equal(_weights(again.module), _weights(whole.module))
     assert "cannot be read; it is passed over" in " ".join(capsys.readouterr().out.split())
     for file in (newest, before):
         file.write_bytes(b"nothing")
     with pytest.raises(InvalidInput, match="can be read; start again without --resume"):
-        Loop(Line(), _recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run(resume=True)
+        Loop(Line(), recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run(resume=True)
 
 
 def test_what_cannot_be_written_costs_nothing_that_was_there(
@@ -214,4 +215,4 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
             return {"loss": next(self.module.parameters()).sum() * float("nan")}
 
     with pytest.raises(LimnerError, match=r"loss nan, .* at step 0; lower learning_rate"):
-        Loop(Broken(), _recipe(), 0, tmp_path).run()
+        Loop(Broken(), recipe(), 0, tmp_path).run()

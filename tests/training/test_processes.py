@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from limner.errors import Cancelled
 from limner.registry.models import open_model
+from limner.training.loop import Loop
+from tests.training.test_loop import Line, recipe
 
 RECIPE = """
 seed = 4
@@ -60,22 +64,80 @@ if __name__ == "__main__":
 """
 
 
-def _train(folder: Path, processes: int) -> Path:
-    """Train in so many processes, each step in two parts altogether; the folder of the run."""
-    folder.mkdir()
-    (folder / "recipe.toml").write_text(RECIPE.format(accumulation=2 // processes))
-    (folder / "program.py").write_text(PROGRAM)
+CONTINUE = """
+import sys
+from pathlib import Path
+from accelerate import PartialState
+from limner.training.loop import Loop
+from tests.training.test_loop import Line, recipe
+if __name__ == "__main__":
+    PartialState(cpu=True)
+    Loop(Line(), recipe(accumulation=2), 7, Path(sys.argv[1])).run(resume=True)
+"""
+
+
+def _start(processes: int, *arguments: Path) -> str:
+    """What so many processes print that run a program with its arguments together."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     done = subprocess.run(
-        [*command, str(folder / "program.py"), str(folder / "recipe.toml"), str(folder / "out")],
+        [*command, *map(str, arguments)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_a_run_of_one_process_goes_on_in_two_as_if_it_were_one(tmp_path: Path) -> None:
+    """Weights, averages and held-out losses, dropout included: batches are learned in as many parts as before."""
+    Loop(Line(), recipe(accumulation=2), 7, tmp_path / "one").run()
+    with pytest.raises(Cancelled):
+        Loop(Line(stop_at=6), recipe(accumulation=2), 7, tmp_path / "two").run()
+    (tmp_path / "program.py").write_text(CONTINUE)
+    _start(2, tmp_path / "program.py", tmp_path / "two")
+    one, two = (_last(tmp_path / name) for name in ("one", "two"))
+    assert one["step"] == two["step"] == 12 and two["parts"] == 2
+    for name, weight in one["module"].items():
+        torch.testing.assert_close(two["module"][name], weight, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(one["ema"]["shadow_params"], two["ema"]["shadow_params"], strict=True):
+        torch.testing.assert_close(theirs, ours, rtol=1e-5, atol=1e-6)
+    said = [(tmp_path / name / "validation.log").read_text().splitlines()[-1] for name in ("one", "two")]
+    assert said[0].split()[-1] == said[1].split()[-1]
+
+
+def test_parts_that_processes_cannot_share_are_made_anew_and_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = Loop(Line(), recipe(accumulation=2), 7, tmp_path)
+    loop._keep_parts(4)
+    assert loop.parts == 4
+    loop.accelerator.state.num_processes, loop.parts = 3, 6
+    try:
+        loop._keep_parts(2)
+    finally:
+        loop.accelerator.state.num_processes = 1
+    assert loop.parts == 6
+    assert "learned in 2 parts, which 3 processes cannot share" in " ".join(capsys.readouterr().out.split())
+
+
+def _last(run: Path) -> dict[str, Any]:
+    """The state of the last checkpoint of a stage's folder."""
+    found: dict[str, Any] = torch.load(
+        sorted((run / "checkpoints").glob("0*"))[-1] / "state.pt", weights_only=True
+    )
+    return found
+
+
+def _train(folder: Path, processes: int) -> Path:
+    """Train in so many processes, each step in two parts altogether; the folder of the run."""
+    folder.mkdir()
+    (folder / "recipe.toml").write_text(RECIPE.format(accumulation=2 // processes))
+    (folder / "program.py").write_text(PROGRAM)
+    said = _start(processes, folder / "program.py", folder / "recipe.toml", folder / "out")
     for number in range(processes):
-        assert f"process {number} of {processes}" in done.stdout
+        assert f"process {number} of {processes}" in said
     return folder / "out"
 
 

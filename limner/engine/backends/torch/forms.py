@@ -66,11 +66,11 @@ class Form:
             for name, value in inputs.items():
                 self._staged[name].copy_(torch.from_numpy(np.ascontiguousarray(value)))
                 self._given[name].copy_(self._staged[name], non_blocking=True)
-            for name, value in self._play().items():
-                self._found[name].copy_(value, non_blocking=True)
+            for name, made in self._play().items():
+                self._found[name].copy_(made, non_blocking=True)
             self._done.record(self._stream)
         self._done.synchronize()
-        return {name: np.array(value.numpy()) for name, value in self._found.items()}
+        return {name: np.array(made.numpy()) for name, made in self._found.items()}
 
     def _captured(self, traced: torch.fx.GraphModule) -> Played:
         """What plays a traced graph: compiled where that can be, and captured as one CUDA graph."""
