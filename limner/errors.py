@@ -2,6 +2,7 @@
 
 LimnerError
 ├── InvalidInput      a value from outside cannot be used (its `field` says which)
+│   └── Refused       a gate does not let it through
 ├── NotFound          a named thing does not exist; the message lists what does
 ├── Unavailable       a needed part (an extra, a device, a service) is not here
 │   └── StorageDown   the database or the picture store takes or gives nothing for now; it may be back soon
@@ -30,6 +31,15 @@ class InvalidInput(LimnerError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class Refused(InvalidInput):
+    """A gate does not let it through: which `gate`, and for what `reason`, a sentence for the user."""
+
+    def __init__(self, message: str, field: str | None, gate: str, reason: str) -> None:
+        super().__init__(message, field)
+        self.args = (message, field, gate, reason)
+        self.gate, self.reason = gate, reason
 
 
 class NotFound(LimnerError):

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from limner.errors import Busy, Cancelled, InvalidInput, LimnerError, NotFound, Unavailable
+from limner.errors import Busy, Cancelled, InvalidInput, LimnerError, NotFound, Refused, Unavailable
 from limner.pictures import PictureError
 
 
@@ -15,6 +15,7 @@ from limner.pictures import PictureError
     [
         LimnerError("it failed"),
         InvalidInput("steps=0 is too few", field="steps"),
+        Refused("gate 'words' refuses it: no", "prompt", "words", "no"),
         NotFound("no such model"),
         Unavailable("install it"),
         Busy("try later", 2.5),

@@ -25,6 +25,7 @@ from .options import (
 )
 
 _REACH = "From where it is reached"
+_GATES = "What is not drawn"
 if TYPE_CHECKING:
     from ..service.mqtt import Broker
 
@@ -123,10 +124,30 @@ def serve(
         Path | None,
         typer.Option(help="Certificates to trust of the broker, instead of the system's."),
     ] = None,
+    refuse_words: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Refuse prompts that have a word or phrase of this file, one a line.",
+            rich_help_panel=_GATES,
+        ),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A gate that an installed package brings for prompts or pictures; may be given again.",
+            rich_help_panel=_GATES,
+        ),
+    ] = None,
+    gate_seconds: Annotated[
+        float, typer.Option(help="How long a gate may take to answer.", rich_help_panel=_GATES)
+    ] = 5.0,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
     from ..service import StorageOptions
     from ..service import serve as run
+    from ..service.gates import GateOptions
     from ..service.reach import Reach
     from ..service.watching import LogSettings
 
@@ -150,6 +171,7 @@ def serve(
         preload or (),
         answers_to or (),
         _broker(mqtt, mqtt_ca),
+        GateOptions(refuse_words, tuple(gate or ()), gate_seconds),
     )
 
 

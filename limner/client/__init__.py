@@ -5,7 +5,7 @@ It stands apart from what draws: importing it brings in neither the engine nor t
 
 from .asynchronous import AsyncClient, AsyncJob
 from .errors import AccessDenied, JobFailed, NotThere, RequestRefused, ServiceBusy, ServiceDown, ServiceError
-from .events import Ended, ImageReady, JobEvent, Queued, Step
+from .events import Ended, ImageReady, JobEvent, Queued, Step, Withheld
 from .requests import Asked
 from .results import DrawnPicture
 from .synchronous import Client, Job
@@ -29,4 +29,5 @@ __all__ = [
     "ServiceDown",
     "ServiceError",
     "Step",
+    "Withheld",
 ]

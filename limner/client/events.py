@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx2
 from pydantic import ValidationError
 
-from ..answers import ImageLink, JobView, QueuedNote, StepNote
+from ..answers import ImageLink, JobView, QueuedNote, StepNote, WithheldView
 
 _ENDS = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -41,6 +41,14 @@ class ImageReady:
 
 
 @dataclass(frozen=True)
+class Withheld:
+    """A gate of the service withholds a picture: which one and why."""
+
+    id: str
+    withheld: WithheldView
+
+
+@dataclass(frozen=True)
 class Ended:
     """The job is over: succeeded, failed or cancelled."""
 
@@ -48,7 +56,7 @@ class Ended:
     job: JobView
 
 
-JobEvent = Queued | Step | ImageReady | Ended
+JobEvent = Queued | Step | ImageReady | Withheld | Ended
 """Each with the `id` after which `events(after=id)` goes on."""
 
 
@@ -61,6 +69,8 @@ def read_event(event: httpx2.ServerSentEvent) -> JobEvent | None:
             return Queued(event.id, QueuedNote.model_validate_json(event.data).position)
         if event.event == "image":
             return ImageReady(event.id, ImageLink.model_validate_json(event.data))
+        if event.event == "withheld":
+            return Withheld(event.id, WithheldView.model_validate_json(event.data))
         if event.event == "step":
             note = StepNote.model_validate_json(event.data)
             return Step(event.id, note.step, note.steps, note.image, _preview(note.preview))

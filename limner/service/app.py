@@ -25,6 +25,7 @@ from .bodies import SmallBodies
 from .feedback.routes import router as feedback
 from .feedback.wire import ALLOWED as OF_FEEDBACK
 from .gallery import router as gallery
+from .gates import Gates
 from .host import LocalOnly, OtherOrigins, SafeHeaders
 from .languages import router as languages
 from .mqtt import Broker
@@ -59,6 +60,7 @@ def create_app(
     traces: Traces | None = None,
     answers_to: frozenset[str] = frozenset(),
     broker: Broker | None = None,
+    gates: Gates | None = None,
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
@@ -70,7 +72,17 @@ def create_app(
     """
     keyring, watching = Keyring(forced=reach.beyond), watching or Watching()
     service = Service(
-        data_dir, studio, preload, queue_limit, parallel, drain_seconds, model, keyring, watching, storage
+        data_dir,
+        studio,
+        preload,
+        queue_limit,
+        parallel,
+        drain_seconds,
+        model,
+        keyring,
+        watching,
+        storage,
+        gates,
     )
     metrics, recently = Metrics(), Recently()
     watching.add(metrics)

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ..engine.heat import word_sheet
 from ..engine.request import DrawRequest, Prompt, WordMaps
-from ..errors import InvalidInput, NotFound, Unavailable
+from ..errors import InvalidInput, NotFound, Refused, Unavailable
 from .access import Caller, Calling
 from .following import ended
 from .jobs import Image
@@ -102,6 +102,8 @@ async def _drawn(service: Service, wanted: DrawRequest, caller: Caller) -> Image
     """The picture of a job that is made for it; Unavailable where it does not come in time."""
     try:
         job = await run_in_threadpool(service.accept, wanted, 1, caller)
+    except Refused as error:
+        raise Refused(str(error), "caption", error.gate, error.reason) from None
     except InvalidInput as error:
         raise InvalidInput(str(error), field="caption" if error.field == "prompt" else error.field) from None
     try:
@@ -110,6 +112,8 @@ async def _drawn(service: Service, wanted: DrawRequest, caller: Caller) -> Image
         raise Unavailable(f"the picture was not drawn in {PATIENCE:g} seconds; follow job {job.id}") from None
     if not now.final:
         raise Unavailable(f"the service is stopping; job {job.id} is drawn when it is back")
+    for withheld in now.withheld:
+        raise Refused(f"job {job.id}: {now.error}", None, withheld.gate, withheld.reason)
     if now.state != "succeeded":
         raise Unavailable(now.error or f"job {job.id} was {now.state}")
     return now.images[0]

@@ -27,6 +27,8 @@ class Elsewhere:
                 feed.publish("queued", QueuedNote(position=job.position))
             for image in job.images:
                 feed.publish("image", image_link(image), picture=image.index)
+            for each in job.withheld:
+                feed.publish("withheld", each, picture=each.index)
             if job.final:
                 feed.publish(job.state, job_view(job, feed.step))
                 self._feeds.drop(job.id)

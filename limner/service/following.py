@@ -13,7 +13,8 @@ from .wire import image_link, job_view
 
 
 def feed_of(service: Service, job_id: str, sees: str | None = None) -> tuple[Job, Feed]:
-    """A job as it is, and a feed that leads to its end; of one that is done it tells the pictures and the end again.
+    """A job as it is, and a feed that leads to its end; of one that is done it tells the pictures, what is withheld and
+    the end again.
 
     NotFound without the job; with `sees`, as without it where it is another owner's.
     """
@@ -30,9 +31,11 @@ def feed_of(service: Service, job_id: str, sees: str | None = None) -> tuple[Job
 
 def _told_again(job: Job) -> Feed:
     # The end gets the time of the end, which is never after the id it had in the feed it first came in.
-    feed = Feed(start=int((job.finished_at or 0) * 1000) - len(job.images) - 1)
+    feed = Feed(start=int((job.finished_at or 0) * 1000) - len(job.images) - len(job.withheld) - 1)
     for image in job.images:
         feed.publish("image", image_link(image), picture=image.index)
+    for each in job.withheld:
+        feed.publish("withheld", each, picture=each.index)
     feed.publish(job.state, job_view(job))
     return feed
 

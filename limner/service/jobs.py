@@ -19,7 +19,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from ..answers import FINAL, Priority, State
+from ..answers import FINAL, Priority, State, WithheldView
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
 from .access.caller import EVERYBODY, Caller
@@ -29,7 +29,7 @@ from .access.quotas import charge, cost, give_back
 from .database import is_shared, one_at_a_time
 from .fairness import Shares, Waiting
 from .readings import Said
-from .records import Beside, Image, Job, Stored, as_job, as_row
+from .records import Beside, Image, Job, Stored, as_job, as_row, withheld_of, withheld_text
 from .results import known
 from .schema import JobRow
 
@@ -216,6 +216,16 @@ class JobStore:
             hold(session, row.owner, [image.id, *image.beside.ids])
             return True
 
+    def withhold(self, worker: str, job: str, withheld: WithheldView) -> bool:
+        """Note of a job that `worker` holds that a gate withholds a picture; False when it no longer does."""
+        with self._writes.begin() as session:
+            row = _held(session, worker, job)
+            if row is None:
+                return False
+            others = [each for each in withheld_of(row) if each.index != withheld.index]
+            row.withheld = withheld_text(tuple(sorted([*others, withheld], key=lambda each: each.index)))
+            return True
+
     def finish(self, worker: str, job: str, error: str | None = None) -> Job:
         """End a job that `worker` holds: succeeded, or failed with `error`. Otherwise it stays as it is."""
         with self._writes.begin() as session:
@@ -335,7 +345,8 @@ def _held(session: Session, worker: str, job: str) -> JobRow | None:
 def _end(session: Session, row: JobRow, state: State, error: str | None) -> None:
     if state != "succeeded":
         one = cost(DrawRequest.model_validate_json(row.request), 1)
-        not_drawn = max(0, row.cost - one * sum(not image.reused for image in row.images))
+        drawn = sum(not image.reused for image in row.images) + len(withheld_of(row))
+        not_drawn = max(0, row.cost - one * drawn)
         give_back(session, row.key, not_drawn, row.created_at)
         row.cost -= not_drawn
     row.state, row.error, row.finished_at = state, error, time.time()

@@ -20,7 +20,8 @@ def failed(engine: Engine, limit: int) -> list[Job]:
 
 
 def retry(engine: Engine, job: str) -> None:
-    """Queue a job that failed again, at its old place, with all its tries before it; what was drawn stays.
+    """Queue a job that failed again, at its old place, with all its tries before it; what was drawn stays, and gates
+    look again at what they withheld.
 
     It is charged to nobody. NotFound without it, InvalidInput where it did not fail.
     """
@@ -34,4 +35,4 @@ def retry(engine: Engine, job: str) -> None:
             )
         row.state, row.error, row.finished_at = "queued", None, None
         row.attempts = row.losses = 0
-        row.strikes = None if row.strikes is None else 0
+        row.strikes, row.withheld = None if row.strikes is None else 0, None

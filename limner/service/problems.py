@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from ..answers import FieldProblem, Problem
-from ..errors import Busy, InvalidInput, NotFound, OverLimit, Unavailable
+from ..errors import Busy, InvalidInput, NotFound, OverLimit, Refused, Unavailable
 from .access.quotas import limit_headers
 from .openai.refusals import in_openai_form, refusal
 from .routing import methods_of
@@ -31,14 +31,15 @@ class _ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
     def __init__(self, document: Problem, headers: Mapping[str, str] | None) -> None:
-        super().__init__(document.model_dump(), document.status, headers=dict(headers or {}))
+        shown = document.model_dump(exclude={"gate"} if document.gate is None else None)
+        super().__init__(shown, document.status, headers=dict(headers or {}))
         self._document = document
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if in_openai_form(scope):
             document = self._document
             param = document.errors[0].field if document.errors else None
-            self.status_code, content = refusal(document.status, document.detail, param)
+            self.status_code, content = refusal(document.status, document.detail, param, document.gate)
             self.body = self.render(content)
             self.headers["content-type"] = "application/json"
             self.headers["content-length"] = str(len(self.body))
@@ -50,9 +51,10 @@ def problem(
     detail: str,
     errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
+    gate: str | None = None,
 ) -> Response:
     """The answer for one error."""
-    document = Problem(title=_title(status), status=status, detail=detail, errors=list(errors))
+    document = Problem(title=_title(status), status=status, detail=detail, errors=list(errors), gate=gate)
     return _ProblemResponse(document, headers)
 
 
@@ -109,11 +111,12 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, InvalidInput)
+        gate = error.gate if isinstance(error, Refused) else None
         if error.field is None:
-            return problem(422, str(error))
+            return problem(422, str(error), gate=gate)
         model = getattr(request.state, "model", None)
         found = FieldProblem(field=error.field, message=str(error), allowed=allowed(error.field, model))
-        return problem(422, f"{error.field}: {error}", [found])
+        return problem(422, f"{error.field}: {error}", [found], gate=gate)
 
     async def missing(request: Request, error: Exception) -> Response:
         return problem(404, str(error))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from ..answers import FINAL, Priority, State
+from ..answers import FINAL, Priority, State, WithheldView
 from ..engine.request import DrawRequest
 from .readings import Said
 from .schema import ImageRow, JobRow
+
+_WITHHELD = TypeAdapter(tuple[WithheldView, ...])
 
 
 class Stored(BaseModel):
@@ -77,6 +79,13 @@ class Job:
     strikes: int | None = None
     priority: Priority = "interactive"
     said: Said | None = None
+    withheld: tuple[WithheldView, ...] = ()
+
+    @property
+    def decided(self) -> frozenset[int]:
+        """Indices of the pictures that are drawn, kept or withheld."""
+        kept, withheld = (image.index for image in self.images), (each.index for each in self.withheld)
+        return frozenset(kept) | frozenset(withheld)
 
     @property
     def suspected(self) -> bool:
@@ -107,7 +116,18 @@ def as_job(row: JobRow, position: int | None) -> Job:
         strikes=row.strikes,
         priority=cast(Priority, row.priority),
         said=None if row.said is None else Said.model_validate_json(row.said),
+        withheld=withheld_of(row),
     )
+
+
+def withheld_of(row: JobRow) -> tuple[WithheldView, ...]:
+    """The pictures of a job that gates withhold, by index."""
+    return () if row.withheld is None else _WITHHELD.validate_json(row.withheld)
+
+
+def withheld_text(withheld: tuple[WithheldView, ...]) -> str:
+    """What `withheld_of` reads."""
+    return _WITHHELD.dump_json(withheld).decode()
 
 
 def as_image(row: ImageRow) -> Image:

@@ -30,7 +30,7 @@ _EVENT = {
     "required": ["id", "event", "data"],
     "properties": {
         "id": {"type": "string", "pattern": "^[0-9]+$"},
-        "event": {"enum": ["queued", "step", "image", "succeeded", "failed", "cancelled"]},
+        "event": {"enum": ["queued", "step", "image", "withheld", "succeeded", "failed", "cancelled"]},
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
 }
@@ -132,7 +132,7 @@ def cancel_job(
     "/v1/jobs/{job_id}/events",
     responses={
         200: {
-            "description": "Server-sent events: queued, step, image, then succeeded, failed or cancelled.",
+            "description": "Server-sent events: queued, step, image, withheld, then succeeded, failed or cancelled.",
             "content": {
                 "text/event-stream": {
                     "schema": _EVENT,

@@ -17,24 +17,24 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..answers import QueuedNote, StepNote
+from ..answers import QueuedNote, StepNote, WithheldView
 from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped
 from ..engine.source import Source
 from ..engine.studio import Studio
-from ..errors import InvalidInput, Lost, NotFound, StorageDown
-from .beside import data_url, keep_beside
+from ..errors import Lost, NotFound, Refused, StorageDown
+from .beside import data_url
 from .elsewhere import Elsewhere
 from .events import Feeds
 from .images import ImageStore
-from .jobs import Image, Job, JobStore
+from .jobs import Job, JobStore
+from .keeping import Keeper
 from .notes import Cancelled, Drain, Happened, Look, Running
-from .results import digest
+from .settling import sentence, settled
 from .watching.sights import (
     JobEnded,
     JobReturned,
     JobTaken,
     PictureFailed,
-    PictureKept,
     PictureStepped,
     Watching,
 )
@@ -50,7 +50,7 @@ class Runner:
     """Draws the jobs of `store` with `studio` until it is drained.
 
     `source` gives what a request is made from; `encode` makes a PNG of a picture; `worker` is this process's name in
-    the job table; `parallel` is the number of jobs drawn side by side.
+    the job table; `parallel` is the number of jobs drawn side by side; `mark` is what, besides the engine, their files depend on.
     """
 
     def __init__(
@@ -64,10 +64,12 @@ class Runner:
         worker: str,
         parallel: int = 8,
         watching: Watching | None = None,
+        mark: str = "",
     ) -> None:
-        self._store, self._images, self._feeds, self._studio = store, images, feeds, studio
-        self._source, self._encode, self._worker, self._parallel = source, encode, worker, parallel
+        self._store, self._feeds, self._studio = store, feeds, studio
+        self._source, self._worker, self._parallel = source, worker, parallel
         self._tell = watching or Watching()
+        self._keeper = Keeper(store, images, encode, worker, self._tell, mark)
         self._inbox: queue.SimpleQueue[Happened | Cancelled | Look | Drain] = queue.SimpleQueue()
         self._running: dict[str, Running] = {}
         self._look, self._renewed, self._looked = True, 0.0, 0.0
@@ -230,14 +232,13 @@ class Runner:
         if len(self._running) > 1:
             for each in self._running.values():
                 each.alone = False
-        done = {image.index for image in job.images}
         for image in job.images:  # drawn before the service ended, or for another job
             self._feeds.of(job.id).publish("image", image_link(image), picture=image.index)
         try:
             running.identity = self._studio.identity(job.request.model)
             source = self._source(job.request)
             for index in range(job.n):
-                if index not in done:
+                if index not in job.decided:
                     heard = self._listener(job.id, index)
                     running.drawings[index] = self._studio.start(
                         job.request.nth(index),
@@ -268,18 +269,24 @@ class Runner:
             if not running.cancelled:
                 self._stepped(running, note.index, event)
             return
-        if isinstance(event, Finished) and not running.cancelled:
+        if isinstance(event, Finished | Failed) and not running.cancelled:
             try:
-                self._keep(running, note.index, event.picture)
+                self._outcome(running, note.index, event)
             except StorageDown as error:
                 self._wait_for_storage(note, error)
                 return
             except Exception as error:  # noqa: BLE001 - whatever went wrong is the job's error
                 self._failed(running, error)
-        elif isinstance(event, Failed) and not running.cancelled:
-            self._failed(running, event.error)
         running.drawings.pop(note.index, None)
         self._settle(running)
+
+    def _outcome(self, running: Running, index: int, event: Finished | Failed) -> None:
+        if isinstance(event, Finished):
+            self._keep(running, index, event.picture)
+        elif isinstance(event.error, Refused):
+            self._withhold(running, index, event.error)
+        else:
+            self._failed(running, event.error)
 
     def _wait_for_storage(self, note: Happened, error: StorageDown) -> None:
         if not self._unkept:
@@ -291,29 +298,22 @@ class Runner:
         running.steps[index] = event.step
         self._tell(PictureStepped(job, index, event.step, event.steps))
         feed = self._feeds.of(job.id)
-        if len(running.steps) + len(job.images) >= job.n:
+        if len(running.steps) + len(job.decided) >= job.n:
             feed.step = min(running.steps.values())
         preview = None if event.preview is None else data_url(event.preview)
         note = StepNote(step=event.step, steps=event.steps, image=index, preview=preview)
         feed.publish("step", note, picture=index)
 
     def _keep(self, running: Running, index: int, picture: Picture) -> None:
-        height, width = picture.pixels.shape[:2]
-        beside = keep_beside(self._images, picture)
-        clock = time.perf_counter()
-        png = self._encode(picture)
-        encoded = time.perf_counter()
-        image = self._images.put(png)
-        stored = time.perf_counter()
-        entry = Image(index, image, picture.request.own_seed, width, height, picture.seconds, beside)
-        if self._studio.identity(running.job.request.model) == running.identity:
-            entry = replace(entry, digest=digest(running.job.request.nth(index), running.identity))
-        if self._store.record(self._worker, running.job.id, entry):
-            if not self._images.has(image):  # somebody let the same picture go just before it was noted down
-                self._images.put(png)
-                keep_beside(self._images, picture)
-            self._tell(PictureKept(running.job, entry, encoded - clock, stored - encoded))
+        same = self._studio.identity(running.job.request.model) == running.identity
+        entry = self._keeper.keep(running.job, index, picture, running.identity if same else None)
+        if entry is not None:
             self._feeds.of(running.job.id).publish("image", image_link(entry), picture=index)
+
+    def _withhold(self, running: Running, index: int, refused: Refused) -> None:
+        withheld = WithheldView(index=index, gate=refused.gate, reason=refused.reason)
+        if self._store.withhold(self._worker, running.job.id, withheld):
+            self._feeds.of(running.job.id).publish("withheld", withheld, picture=index)
 
     def _failed(self, running: Running, error: Exception) -> None:
         if running.error is None:
@@ -347,7 +347,7 @@ class Runner:
         if running.drawings:
             return
         try:
-            now = self._settled(running)
+            now = settled(self._store, self._worker, running)
         except NotFound:  # it was forgotten meanwhile
             now = replace(running.job, state="cancelled")
         job = running.job
@@ -358,38 +358,12 @@ class Runner:
         if now.final:
             self._end(now)
         else:
-            self._tell(JobReturned(now, None if running.error is None else _sentence(running.error)))
+            self._tell(JobReturned(now, None if running.error is None else sentence(running.error)))
             if self._deadline is not None:
                 self._feeds.of(job.id).close()
-
-    def _settled(self, running: Running) -> Job:
-        """The job, ended or given back; NotFound where it was forgotten meanwhile."""
-        job, error = running.job, running.error
-        if running.cancelled:
-            now = self._store.get(job.id)
-        elif error is None and not self._unfinished(job):
-            now = self._store.finish(self._worker, job.id)
-        elif error is None and running.leaving:
-            now = self._store.give_back(self._worker, job.id)
-        elif isinstance(error, Lost):
-            now = self._store.lose(self._worker, job.id, _sentence(error), running.alone)
-            log.warning("job %s was lost with its engine; it is %s", job.id, now.state)
-        elif isinstance(error, (InvalidInput, NotFound)):
-            now = self._store.finish(self._worker, job.id, str(error))
-        else:
-            reason = "drawing stopped before its end" if error is None else _sentence(error)
-            now = self._store.give_back(self._worker, job.id, reason)
-        return now
-
-    def _unfinished(self, job: Job) -> bool:
-        return len(self._store.get(job.id).images) < job.n
 
     def _end(self, job: Job) -> None:
         feed = self._feeds.of(job.id)
         feed.publish(job.state, job_view(job, feed.step))
         self._feeds.drop(job.id)
         self._tell(JobEnded(job))
-
-
-def _sentence(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:500] or type(error).__name__

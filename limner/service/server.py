@@ -21,6 +21,7 @@ from ..registry.places import data_dir as place
 from .access import KeyStore
 from .app import create_app
 from .database import beside_service
+from .gates import GateOptions, open_gates
 from .mqtt import Broker
 from .openai.models import further_names
 from .reach import THIS_MACHINE, Reach
@@ -43,6 +44,7 @@ def serve(
     preload: Sequence[str] = (),
     answers_to: Sequence[str] = (),
     broker: Broker | None = None,
+    gates: GateOptions | None = None,
 ) -> None:
     """Serve the page and the calls where `reach` says, on `port`, until SIGTERM or Ctrl-C; port 0 takes a free one.
 
@@ -54,7 +56,7 @@ def serve(
     draws what names no model, in exactly the version that it means now. `announce` is told where the page is, and what
     draws; `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs;
     `answers_to` are names of others' models that OpenAI's clients get it by.
-    `broker` is where devices without HTTP ask.
+    `broker` is where devices without HTTP ask; `gates` are what prompts and pictures must pass.
     InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
     taken or another service uses `data_dir`.
     """
@@ -63,6 +65,7 @@ def serve(
     traces = traces_of_environment()
     directory = place(data_dir)
     reach.check_certificate()
+    opened = open_gates(gates or GateOptions())
     if reach.beyond:
         with beside_service(directory, storage.database if storage else None) as engine:
             reach.require_keys(KeyStore(engine).required())
@@ -101,6 +104,7 @@ def serve(
             traces=traces,
             answers_to=names,
             broker=broker,
+            gates=opened,
         )
 
         def at(where: str) -> None:

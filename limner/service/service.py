@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import Engine
 
 from ..answers import Priority
@@ -29,6 +30,8 @@ from .events import Feeds
 from .feedback import FeedbackStore
 from .forgetting import forget, forget_picture
 from .gallery import PinStore
+from .gates import Gates
+from .gates.studio import GatedStudio
 from .images import ImageStore, open_stores
 from .jobs import Image, Job, JobStore
 from .mqtt import Inbox
@@ -50,8 +53,9 @@ class Service:
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
     what names no model; `keyring` is told of the keys, `watching` of what happens; `storage` says where things are
-    kept. `start` makes `store`, `keys`, `holdings`, `feedback`, `pins`, `images`, `feeds` and `runner`; Unavailable
-    when another service uses `data_dir` or it cannot be used.
+    kept; prompts and pictures pass the `gates`. `start` makes `store`, `keys`,
+    `holdings`, `feedback`, `pins`, `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir` or
+    it cannot be used.
     """
 
     store: JobStore
@@ -81,14 +85,17 @@ class Service:
         keyring: Keyring | None = None,
         watching: Watching | None = None,
         storage: StorageOptions | None = None,
+        gates: Gates | None = None,
     ) -> None:
         self.model = model
         self.keyring = keyring or Keyring()
         self.storage = storage or StorageOptions()
         self.once: list[OnceStore] = []
-        self.studio = studio
+        self.gates = gates or Gates()
+        self.studio = GatedStudio(studio, self.gates) if self.gates.look_at_pictures else studio
         self.drain_seconds = drain_seconds
-        self.watching = watching or Watching()
+        self.mark = self.gates.mark
+        self.watching = self.gates.tell = watching or Watching()
         self.data_dir, self._preload = data_dir, preload
         self._queue_limit, self._parallel = queue_limit, parallel
         self._model = "loading" if preload else "ok"
@@ -133,6 +140,7 @@ class Service:
                 worker,
                 self._parallel,
                 self.watching,
+                self.mark,
             )
             self.runner.start()
             policy = Policy(self.storage.keep_days, self.storage.keep_space)
@@ -145,7 +153,8 @@ class Service:
     def upload(self, data: bytes, caller: Caller) -> tuple[str, int, int]:
         """Keep a picture to work from, upright, as an RGB PNG of at most 2048 px a side; gives id, width and height.
 
-        InvalidInput where it cannot be decoded or is too large. One at a time, so that many do not fill the memory.
+        InvalidInput where it cannot be decoded or is too large, Refused where a gate does not let it through. One at a
+        time, so that many do not fill the memory.
         """
         with self.decoding:
             try:
@@ -154,8 +163,9 @@ class Service:
                 raise InvalidInput(str(error)) from None  # the body itself, no field of it
             file = io.BytesIO()
             picture.save(file, "PNG")
-            image = self._held(self.uploads, file.getvalue(), caller)
-        return image, picture.width, picture.height
+        if self.gates.look_at_pictures:
+            self.gates.check_picture(np.asarray(picture), "upload")
+        return self._held(self.uploads, file.getvalue(), caller), picture.width, picture.height
 
     def source(self, request: DrawRequest) -> Source | None:
         """What a request is to be made from; InvalidInput names the id that is not known, or what does not fit."""
@@ -176,8 +186,9 @@ class Service:
         caller's `once`, that one. Words of several senses are read as `reader` means them. What names its seeds and was
         drawn for the same owner before is not drawn again, and a job of nothing else has succeeded at once.
 
-        InvalidInput names a wrong field, an unknown model too; Busy where too many wait, OverLimit beyond the caller's
-        quota, Unavailable while it stops, StorageDown while the database or the picture store takes nothing.
+        InvalidInput names a wrong field, an unknown model too, Refused the gate that does not let it through; Busy
+        where too many wait, OverLimit beyond the caller's quota, Unavailable while it stops or a gate does not answer,
+        StorageDown while the database or the picture store takes nothing.
         """
         if (made := self.store.made(caller)) is not None:
             return made
@@ -191,10 +202,13 @@ class Service:
             resolved = self.studio.resolve(request, self.source(request))
         except NotFound as error:
             raise InvalidInput(str(error), field="model") from None
-        resolved, said = understood(resolved, self._model_of(resolved.model), reader or Reader())
+        typed = resolved
+        resolved, said = understood(typed, self._model_of(typed.model), reader or Reader())
+        for asked in (typed, resolved) if said is not None else (resolved,):
+            self.gates.check_prompt(asked)
         reused: list[Image] = []
         if settled(request):
-            what = self.studio.identity(resolved.model)
+            what = self.studio.identity(resolved.model) + self.mark
             reused = drawn_before(self._engine, self.images, caller.owner, resolved, n, what)
         if len(reused) < n:
             self.store.check_room(self.runner.retry_after)

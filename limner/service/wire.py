@@ -171,6 +171,7 @@ def job_view(job: Job, step: int = 0) -> JobView:
         request=_settings(job),
         senses={} if job.said is None else {word: list(senses) for word, senses in job.said.senses.items()},
         images=[image_link(image) for image in job.images],
+        withheld=list(job.withheld),
         error=job.error,
         attempts=job.attempts,
         priority=job.priority,

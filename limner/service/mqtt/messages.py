@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...answers import FieldProblem, Problem
 from ...errors import Busy, InvalidInput, LimnerError, NotFound
+from ...errors import Refused as RefusedByGate
 from ..wire import ALLOWED, JobRequest
 
 MAX_REQUEST = 64 * 1024
@@ -76,7 +77,8 @@ def problem_of(error: LimnerError) -> Problem:
             if field is None
             else [FieldProblem(field=field, message=str(error), allowed=ALLOWED.get(field))]
         )
-        return _problem(422, str(error), found)
+        gate = error.gate if isinstance(error, RefusedByGate) else None
+        return _problem(422, str(error), found, gate)
     if isinstance(error, NotFound):
         return _problem(404, str(error))
     if isinstance(error, Busy):
@@ -103,7 +105,9 @@ def _invalid(error: ValidationError) -> Problem:
     return _problem(422, "; ".join(f"{one.field}: {one.message}" for one in found), found)
 
 
-def _problem(status: int, detail: str, errors: list[FieldProblem] | None = None) -> Problem:
+def _problem(
+    status: int, detail: str, errors: list[FieldProblem] | None = None, gate: str | None = None
+) -> Problem:
     titles = {400: "Bad Request", 404: "Not Found", 413: "Content Too Large", 422: "Unprocessable Content",
               429: "Too Many Requests", 503: "Service Unavailable"}  # fmt: skip
-    return Problem(title=titles[status], status=status, detail=detail, errors=errors or [])
+    return Problem(title=titles[status], status=status, detail=detail, errors=errors or [], gate=gate)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ...engine.request import DrawRequest
 from ...engine.source import MOST_PIXELS
-from ...errors import InvalidInput
+from ...errors import InvalidInput, Refused
 from ...pictures import read_picture
 from .asked import Edit, Variation
 from .drawing import Desk
@@ -58,6 +58,8 @@ def of_variation(desk: Desk, asked: Variation, image: bytes) -> tuple[str, dict[
 def _upload(desk: Desk, data: bytes, field: str) -> str:
     try:
         return desk.service.upload(data, desk.caller)[0]
+    except Refused as error:
+        raise Refused(str(error), field, error.gate, error.reason) from None
     except InvalidInput as error:
         raise InvalidInput(str(error), field=field) from None
 

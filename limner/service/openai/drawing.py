@@ -159,6 +159,7 @@ def answer(order: Order, job: Job, response_format: str | None) -> ImagesAnswer:
         quality=order.quality,
         size=written(order.size),
         safety_identifier=order.who,
+        withheld=list(job.withheld) or None,
     )
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from ...answers import State
-from .refusals import ErrorAnswer, error_of
+from collections.abc import Sequence
+
+from ...answers import State, WithheldView
+from .refusals import ErrorAnswer, error_of, moderated
 
 
-def error_at_end(job: str, state: State, reason: str | None) -> tuple[int, ErrorAnswer]:
-    """Status and error of a job that ended without all its pictures; one that is not final waits for the service."""
+def error_at_end(
+    job: str, state: State, reason: str | None, withheld: Sequence[WithheldView] = ()
+) -> tuple[int, ErrorAnswer]:
+    """Status and error of a job that ended without its pictures, perhaps because they are withheld; one that is not
+    final waits for the service."""
+    if state == "failed" and withheld:
+        return 400, moderated(f"job {job}: {reason}")
     if state == "cancelled":
         return 409, error_of(409, f"job {job} was cancelled", code="cancelled")
     if state == "failed":

@@ -22,6 +22,7 @@ _CODES = {
     429: "rate_limit_exceeded",
     503: "service_unavailable",
 }
+_MODERATED, _MODERATED_TYPE = "moderation_blocked", "image_generation_user_error"
 # Clients draw again at these statuses; what has a job already must not be drawn a second time.
 ONCE = {"x-should-retry": "false"}
 
@@ -50,8 +51,13 @@ def in_openai_form(scope: Scope) -> bool:
     return method == "GET" and start == "/v1/models" and bool(model)
 
 
-def refusal(status: int, message: str, param: str | None = None) -> tuple[int, dict[str, Any]]:
-    """A problem's status and text as status and document here, where everything that is invalid is a 400."""
+def refusal(
+    status: int, message: str, param: str | None = None, gate: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """A problem's status and text as status and document here, where everything that is invalid is a 400, and what a
+    gate refuses is moderated."""
+    if gate is not None:
+        return 400, moderated(message, param).model_dump()
     status = 400 if status == 422 else status
     if status == 404 and param is None:
         param = "model"
@@ -65,6 +71,12 @@ def error_of(status: int, message: str, param: str | None = None, code: str | No
     if status == 429:
         kind = "rate_limit_error"
     return ErrorAnswer(error=ErrorView(message=message, type=kind, param=param, code=code))
+
+
+def moderated(message: str, param: str | None = None) -> ErrorAnswer:
+    """The document of what a gate refused, in the words by which OpenAI's clients know it."""
+    error = ErrorView(message=message, type=_MODERATED_TYPE, param=param, code=_MODERATED)
+    return ErrorAnswer(error=error)
 
 
 def answered(status: int, error: ErrorAnswer, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -151,7 +151,7 @@ async def _awaited(made: Order, response_format: str | None) -> Response:
         return Response(
             found.model_dump_json(exclude_none=True), media_type="application/json", headers=headers
         )
-    status, error = error_at_end(job_id, job.state, job.error)
+    status, error = error_at_end(job_id, job.state, job.error, job.withheld)
     return answered(status, error, headers | ONCE)
 
 

@@ -59,10 +59,10 @@ async def _events(order: Order, kind: Kind, partial_images: int) -> AsyncIterato
             return
         elif message.kind in ("failed", "cancelled"):
             end = JobView.model_validate_json(message.data)
-            yield _error(error_at_end(end.id, end.state, end.error)[1])
+            yield _error(error_at_end(end.id, end.state, end.error, end.withheld)[1])
             return
     job = await run_in_threadpool(service.store.get, order.job.id)
-    yield _error(error_at_end(job.id, job.state, job.error)[1])
+    yield _error(error_at_end(job.id, job.state, job.error, job.withheld)[1])
 
 
 class _Shares:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...answers import WithheldView
 from .formats import FileFormat
 
 QualityTold = Literal["low", "medium", "high"]
@@ -37,7 +38,7 @@ class Datum(BaseModel):
 
 
 class ImagesAnswer(BaseModel):
-    """The pictures of a call; `created` is in seconds since 1970."""
+    """The pictures of a call, and those that gates withhold; `created` is in seconds since 1970."""
 
     created: int
     data: list[Datum]
@@ -46,6 +47,7 @@ class ImagesAnswer(BaseModel):
     quality: QualityTold
     size: str
     safety_identifier: str | None = None
+    withheld: list[WithheldView] | None = None
 
 
 class InputTokens(BaseModel):

@@ -70,6 +70,10 @@ const titleFor = (requests) => (differ(requests) ? text("wording.title") : (requ
 /** The tile of a picture: pictures of one job, or jobs of one picture each. @param {number} job @param {number} picture */
 const tileOf = (job, picture) => job + picture;
 
+/** Why pictures of jobs are withheld, by their tiles. @param {Job[]} jobs @returns {Map<number, string>} */
+const withheldOf = (jobs) =>
+  new Map(jobs.flatMap((job, k) => (job.withheld ?? []).map((each) => [tileOf(k, each.index), each.reason])));
+
 /** Show finished jobs on the stage. @param {Job[]} jobs */
 function settle(jobs) {
   shown = jobs;
@@ -80,14 +84,14 @@ function settle(jobs) {
   const failed = jobs.find((job) => job.state === "failed");
   if (failed) stage.ended("failed", failed.error ?? text("stage.failed"));
   else if (jobs.some((job) => job.state === "cancelled")) stage.ended("cancelled", text("stage.stopped"));
-  else stage.succeeded(plate(jobs));
+  else stage.succeeded(plate(jobs), withheldOf(jobs));
 }
 
 /** Hang what is there on the stage. @param {Job[]} jobs */
 export function show(jobs) {
   const [first] = jobs;
   if (!first) return;
-  const count = jobs.length > 1 ? jobs.length : first.images.length || 1;
+  const count = jobs.length > 1 ? jobs.length : first.images.length + (first.withheld?.length ?? 0) || 1;
   const requests = jobs.map((job) => job.request);
   stage.begin(titleFor(requests), count, (tile) => open(jobs, tile), labels(requests));
   settle(jobs);

@@ -133,10 +133,14 @@ export function explained(prompt, pictures) {
   element("glow-hint", HTMLElement).hidden = !told;
 }
 
-/** @param {string} plate what stands below */
-export function succeeded(plate) {
-  set("done", plate);
-  announce(text("stage.done", { count: tiles.length }));
+/** @param {string} plate what stands below @param {Map<number, string>} withheld why pictures are withheld, by tile */
+export function succeeded(plate, withheld = new Map()) {
+  const why = [...new Set(withheld.values())].join("; ");
+  set("done", why ? [plate, text("stage.withheld", { count: withheld.size, why })].filter(Boolean).join(" · ") : plate);
+  for (const [index, reason] of withheld) {
+    tiles[index]?.setAttribute("aria-label", text("stage.tile.withheld", { at: index + 1, of: tiles.length, why: reason }));
+  }
+  announce(why ? text("stage.withheld", { count: withheld.size, why }) : text("stage.done", { count: tiles.length }));
 }
 
 /** The drawing ended without all its pictures. @param {"cancelled" | "failed"} state @param {string} why */

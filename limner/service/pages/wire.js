@@ -9,9 +9,11 @@
  * @typedef {{words: string[], maps: {url: string, width: number, height: number}[]}} Attention
  * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number,
  *   attention?: Attention | null}} Picture
+ * @typedef {{index: number, gate: string, reason: string}} Withheld
  * @typedef {"queued" | "running" | "succeeded" | "failed" | "cancelled"} State
  * @typedef {{id: string, state: State, queue_position: number | null, step: number, steps: number,
- *   request: Request, images: Picture[], senses?: Record<string, string[]>, error: string | null, created_at: string}} Job
+ *   request: Request, images: Picture[], senses?: Record<string, string[]>, withheld?: Withheld[], error: string | null,
+ *   created_at: string}} Job
  * @typedef {{name: string, version: string, title?: string, description?: string, family?: string,
  *   sizes: {width: number, height: number}[], defaults: {steps: number, guidance_scale: number | null},
  *   limits: Record<string, [number, number]>, vocabulary: string[] | null, edits: boolean, small: boolean,

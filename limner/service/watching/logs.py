@@ -18,6 +18,8 @@ from ..jobs import Job
 from .requests import request_id
 from .sights import (
     Answered,
+    GateFailed,
+    GateRefused,
     JobAccepted,
     JobEnded,
     JobReturned,
@@ -93,6 +95,8 @@ class EventLog:
             Loaded: self._loaded,
             LetGo: self._let_go,
             EngineEnded: self._engine_ended,
+            GateRefused: self._refused,
+            GateFailed: self._gate_failed,
         }
 
     def __call__(self, sight: Sight, /) -> None:
@@ -160,6 +164,19 @@ class EventLog:
 
     def _engine_ended(self, sight: EngineEnded) -> None:
         _line("engine ended", how=sight.how)
+
+    def _refused(self, sight: GateRefused) -> None:
+        _line("gate refused", gate=sight.gate, what=sight.what, request=request_id.get())
+
+    def _gate_failed(self, sight: GateFailed) -> None:
+        _line(
+            "gate failed",
+            logging.ERROR,
+            gate=sight.gate,
+            what=sight.what,
+            kind=sight.kind,
+            request=request_id.get(),
+        )
 
 
 def _line(event: str, level: int = logging.INFO, /, **fields: object) -> None:

@@ -15,6 +15,8 @@ from ...engine.watching import Batch, EngineEnded, LetGo, Loaded, TextsLookedUp
 from ..access.quotas import UNIT, cost
 from .sights import (
     Answered,
+    GateFailed,
+    GateRefused,
     JobAccepted,
     JobEnded,
     JobReturned,
@@ -54,6 +56,8 @@ class Metrics:
             LetGo: self._let_go,
             EngineEnded: self._engine_ended,
             TextsLookedUp: self._texts,
+            GateRefused: self._refused,
+            GateFailed: self._gate_failed,
         }
         self.requests = self._counter(
             "limner_http_requests", "Requests answered.", "method", "route", "status"
@@ -84,7 +88,7 @@ class Metrics:
         )
         self.errors = self._counter(
             "limner_errors",
-            "What went wrong, by where (request, picture, call) and by kind.",
+            "What went wrong, by where (request, picture, call, gate) and by kind.",
             "where",
             "kind",
         )
@@ -109,6 +113,9 @@ class Metrics:
             "Pictures asked for with a seed: hit (drawn before, answered at once) or miss.",
             "model",
             "result",
+        )
+        self.refused = self._counter(
+            "limner_gate_refusals", "What gates refused: prompt, picture or upload.", "gate", "what"
         )
         self.let_go = self._counter("limner_models_let_go", "Models taken out of memory.", "model")
         self.engine_ends = self._counter(
@@ -192,6 +199,12 @@ class Metrics:
 
     def _engine_ended(self, sight: EngineEnded) -> None:
         self.engine_ends.inc()
+
+    def _refused(self, sight: GateRefused) -> None:
+        self.refused.labels(sight.gate, sight.what).inc()
+
+    def _gate_failed(self, sight: GateFailed) -> None:
+        self.errors.labels("gate", sight.kind).inc()
 
     def _texts(self, sight: TextsLookedUp) -> None:
         self.texts.labels(sight.model, "hit").inc(sight.found)

@@ -13,6 +13,7 @@ from ...engine.watching import Batch, EngineEnded, LetGo, Loaded, TextsLookedUp
 from ..jobs import Job
 from .sights import (
     Answered,
+    GateFailed,
     JobEnded,
     JobReturned,
     JobTaken,
@@ -94,6 +95,8 @@ class Recently:
         elif isinstance(sight, EngineEnded):
             self._loaded.clear()
             self._note(f"the engine {sight.how}", None)
+        elif isinstance(sight, GateFailed):
+            self._note(f"gate '{sight.gate}' does not answer: {sight.kind}", None)
         elif isinstance(sight, PictureFailed):
             self._note(f"a picture failed: {sight.kind}", sight.job.id)
         elif isinstance(sight, JobEnded | JobReturned):

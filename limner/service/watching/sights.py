@@ -11,11 +11,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from ...engine.watching import Sight as EngineSight
 from ..jobs import Image, Job
 
 _ENDS_KEPT = 4096
+Judged = Literal["prompt", "picture", "upload"]
+"""What a gate looks at: what is asked, what was drawn, what was sent."""
 log = logging.getLogger(__name__)
 
 
@@ -103,6 +106,24 @@ class JobEnded:
     job: Job
 
 
+@dataclass(frozen=True)
+class GateRefused:
+    """A gate refused `what` it looked at."""
+
+    gate: str
+    what: Judged
+
+
+@dataclass(frozen=True)
+class GateFailed:
+    """A gate did not answer, so that nothing passed; `kind` is the class of the error."""
+
+    gate: str
+    what: Judged
+    kind: str
+
+
+GateSight = GateRefused | GateFailed
 JobSight = (
     JobAccepted
     | ResultsLookedUp
@@ -113,7 +134,7 @@ JobSight = (
     | JobReturned
     | JobEnded
 )
-Sight = EngineSight | Answered | JobSight
+Sight = EngineSight | Answered | JobSight | GateSight
 Look = Callable[[Sight], None]
 
 

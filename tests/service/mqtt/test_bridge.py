@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from limner.service.app import create_app
+from limner.service.gates import Gates
+from limner.service.gates.words import Words
 from limner.service.mqtt.broker import Broker
 from limner.service.service import Service
 from tests.service.fake_studio import FakeStudio
@@ -67,10 +69,17 @@ async def device(broker: Mosquitto, trust: ssl.SSLContext) -> AsyncIterator[Devi
 
 @asynccontextmanager
 async def serving(
-    folder: Path, studio: FakeStudio, address: Broker, limit: int = 64, ready: bool = True
+    folder: Path,
+    studio: FakeStudio,
+    address: Broker,
+    limit: int = 64,
+    ready: bool = True,
+    gates: Gates | None = None,
 ) -> AsyncIterator[Service]:
     """The application with its bridge, without HTTP."""
-    app = create_app(folder, studio, queue_limit=limit, parallel=1, drain_seconds=0.05, broker=address)
+    app = create_app(
+        folder, studio, queue_limit=limit, parallel=1, drain_seconds=0.05, broker=address, gates=gates
+    )
     async with app.router.lifespan_context(app):
         if ready:
             async with asyncio.timeout(60):
@@ -197,6 +206,26 @@ def test_what_was_asked_is_told_after_the_service_and_the_broker_were_away(
             async with device(broker, trust) as lamp:
                 ended = {(await lamp.until("succeeded"))["request"] for _ in range(2)}
             assert ended == {"before", "meanwhile"}
+
+    run(go)
+
+
+def test_a_device_passes_the_gates_too(
+    tmp_path: Path, broker: Mosquitto, address: Broker, trust: ssl.SSLContext
+) -> None:
+    gates = Gates(
+        {"words": Words(["gun"])}, {"red": lambda pixels: "too red" if pixels[0, 0, 0] == 8 else None}
+    )
+
+    async def go() -> None:
+        async with serving(tmp_path, FakeStudio(), address, gates=gates), device(broker, trust) as lamp:
+            await lamp.ask(id="words", prompt="a gun")
+            refused = (await lamp.until("problem"))["data"]
+            assert (refused["status"], refused["gate"]) == (422, "words")
+            await lamp.ask(id="pictures", seed=7, n=2)
+            assert (await lamp.until("withheld"))["data"] == {"index": 1, "gate": "red", "reason": "too red"}
+            await lamp.until("succeeded")
+            assert list(lamp.pictures) == ["limner/images/lamp/pictures/0"]
 
     run(go)
 

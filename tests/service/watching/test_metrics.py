@@ -36,6 +36,7 @@ LABELS = {
     "limner_stage_seconds": ("model", "stage"),
     "limner_steps_total": ("model",),
     "limner_texts_total": ("model", "result"),
+    "limner_gate_refusals_total": ("gate", "what"),
 }
 
 

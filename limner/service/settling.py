@@ -1,0 +1,41 @@
+"""What becomes of a job when nothing of it is drawn any more: ended, queued again, or set aside."""
+
+from __future__ import annotations
+
+import logging
+
+from ..errors import InvalidInput, Lost, NotFound
+from .jobs import Job, JobStore
+from .notes import Running
+
+log = logging.getLogger(__name__)
+
+
+def settled(store: JobStore, worker: str, running: Running) -> Job:
+    """The job of `worker`, ended or given back; NotFound where it was forgotten meanwhile."""
+    job, error = running.job, running.error
+    now = store.get(job.id)
+    if running.cancelled:
+        return now
+    if error is None and len(now.decided) == job.n:
+        return store.finish(worker, job.id, None if now.images else _withheld(now))
+    if error is None and running.leaving:
+        return store.give_back(worker, job.id)
+    if isinstance(error, Lost):
+        now = store.lose(worker, job.id, sentence(error), running.alone)
+        log.warning("job %s was lost with its engine; it is %s", job.id, now.state)
+        return now
+    if isinstance(error, (InvalidInput, NotFound)):
+        return store.finish(worker, job.id, str(error))
+    reason = "drawing stopped before its end" if error is None else sentence(error)
+    return store.give_back(worker, job.id, reason)
+
+
+def _withheld(job: Job) -> str:
+    reasons = dict.fromkeys(f"gate '{each.gate}': {each.reason}" for each in job.withheld)
+    return ("withheld by " if job.n == 1 else "all pictures are withheld by ") + "; ".join(reasons)
+
+
+def sentence(error: Exception) -> str:
+    """An error in one line."""
+    return str(error).split("\n", 1)[0][:500] or type(error).__name__
