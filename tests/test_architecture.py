@@ -28,20 +28,21 @@ ARROWS = {
     "training": {"registry", "engine", "programs", "data", "families", "storybook"},
     "evaluation": {"registry", "engine", "programs", "data", "families", "storybook", "training"},
     "optimizing": {"registry", "engine", "programs", "evaluation", "storybook"},
-    "service": {"answers", "registry", "engine", "storybook"},
+    "provenance": set(),
+    "service": {"answers", "registry", "engine", "storybook", "provenance"},
     "client": {"answers"},
     "api": {"registry", "engine"},
     "limner": {"api"},
     "cli": {
-        "answers", "api", "client", "data", "engine", "evaluation", "families", "optimizing", "programs", "registry",
-        "service", "storybook", "training",
+        "answers", "api", "client", "data", "engine", "evaluation", "families", "optimizing", "programs", "provenance",
+        "registry", "service", "storybook", "training",
     },
 }  # fmt: skip
 """Part -> the parts that it may import, besides errors, pictures, sheets and the version. "programs" is the torch-free
 half of families, "families" the rest."""
 
 HEAVY = frozenset({"torch", "torchvision", "diffusers", "transformers", "accelerate"})
-SCALE = frozenset({"aiomqtt", "cryptography", "obstore", "psycopg"})
+SCALE = frozenset({"aiomqtt", "c2pa", "cryptography", "obstore", "psycopg"})
 EXTRAS = HEAVY | SCALE | {"onnxruntime", "onnxscript", "peft", "safetensors", "scipy", "tensorboard"}
 NEEDS_EXTRAS = (
     "limner.training",
@@ -181,7 +182,7 @@ for module in sys.stdin.read().split():
     importlib.import_module(module)
 from typer.testing import CliRunner
 from limner.cli.app import app
-imports = "models import sd", "models import attngan", "backup", "restore", "storage"
+imports = "models import sd", "models import attngan", "backup", "restore", "storage", "verify"
 verbs = "draw", "serve", "top", "train", "evaluate", "compare", "data storybook", "data check", "models list", *imports
 for verb in ("", *verbs):
     result = CliRunner().invoke(app, [*verb.split(), "--help"])

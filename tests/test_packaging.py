@@ -20,6 +20,7 @@ from tests.test_architecture import EXTRAS, imports, modules
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTED_AS = {
+    "c2pa-python": "c2pa",
     "pillow": "PIL",
     "prometheus-client": "prometheus_client",
     **dict.fromkeys(("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"), "opentelemetry"),

@@ -32,6 +32,7 @@ from . import (
     storage,
     top,
     train,
+    verify,
 )
 
 INTERRUPTED = 130
@@ -92,6 +93,7 @@ _import = typer.Typer(no_args_is_help=True, help="Bring in a checkpoint that oth
 app.command("draw")(draw.draw)
 app.command("serve")(serve.serve)
 app.command("top")(top.top)
+app.command("verify")(verify.verify)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("storage")(storage.storage)

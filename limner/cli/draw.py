@@ -6,12 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Backend, BackendOption, DataDir, Device, DeviceOption
+from .options import Backend, BackendOption, C2paCert, C2paKey, DataDir, Device, DeviceOption
 
 if TYPE_CHECKING:
     from numpy import uint8
@@ -131,10 +132,13 @@ def draw(
     data_dir: DataDir = None,
     backend: BackendOption = Backend.AUTO,
     device: DeviceOption = Device.AUTO,
+    c2pa_cert: C2paCert = None,
+    c2pa_key: C2paKey = None,
 ) -> None:
     """Draw a sentence; prints seed, time and path of each picture, whose PNG carries the settings."""
     from ..api import check_png, load, request_of, source_of
     from ..engine.backends import chosen
+    from ..provenance import SignerFiles, open_signer
 
     source, named = source_of(image, mask, None if keep is None else _box(keep), outward)
     request = request_of(
@@ -159,6 +163,7 @@ def draw(
     )
     if output is not None:
         check_png(output)
+    signer = open_signer(SignerFiles(c2pa_cert, c2pa_key))
     nearest = _nearest(matcher, data_dir, backend, prompt, best_of, count)
     previews: defaultdict[int, list[NDArray[uint8]]] = defaultdict(list)
     with (
@@ -179,6 +184,9 @@ def draw(
         file = picture.save(
             _file(output or _free(f"{_words(prompt)}-{drawn[kept[0]].seed}", image, mask), number, count)
         )
+        if signer is not None:
+            made, begun = picture.picture, None if source is None else _png(source.pixels)
+            file.write_bytes(signer.sign(file.read_bytes(), made.model, made.version, begun))
         varied = picture.request.variation_seed
         told = "" if varied is None else f"  variation {varied}"
         typer.echo(f"seed {picture.seed}{told}  {picture.seconds:.2f} s  {file}")
@@ -192,6 +200,14 @@ def draw(
             beside = check_png(file.with_stem(f"{file.stem}-words"))
             picture.heat_sheet().save(beside)
             typer.echo(f"which word drew what  {beside}")
+
+
+def _png(pixels: NDArray[uint8]) -> bytes:
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def _nearest(

@@ -57,6 +57,24 @@ KeyFile = Annotated[
         help="A file of 32 bytes in base64 that seals pictures and backups.",
     ),
 ]
+C2paCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--c2pa-cert",
+        metavar="FILE",
+        help="Sign pictures (C2PA): a certificate and the chain that issued it, PEM.",
+        rich_help_panel="Where pictures come from",
+    ),
+]
+C2paKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--c2pa-key",
+        metavar="FILE",
+        help="The certificate's private key, PEM.",
+        rich_help_panel="Where pictures come from",
+    ),
+]
 BackendOption = Annotated[Backend, typer.Option("--backend", help="What runs the networks.")]
 DeviceOption = Annotated[
     Device, typer.Option("--device", help="Where: auto is a GPU where there is one and a backend for it.")

@@ -14,6 +14,8 @@ from .options import (
     DEFAULT_PORT,
     Backend,
     BackendOption,
+    C2paCert,
+    C2paKey,
     DatabaseUrl,
     DataDir,
     Device,
@@ -143,8 +145,11 @@ def serve(
     gate_seconds: Annotated[
         float, typer.Option(help="How long a gate may take to answer.", rich_help_panel=_GATES)
     ] = 5.0,
+    c2pa_cert: C2paCert = None,
+    c2pa_key: C2paKey = None,
 ) -> None:
     """Serve the page; says where it is, and runs until Ctrl-C, finishing what it is drawing."""
+    from ..provenance import SignerFiles
     from ..service import StorageOptions
     from ..service import serve as run
     from ..service.gates import GateOptions
@@ -172,6 +177,7 @@ def serve(
         answers_to or (),
         _broker(mqtt, mqtt_ca),
         GateOptions(refuse_words, tuple(gate or ()), gate_seconds),
+        SignerFiles(c2pa_cert, c2pa_key),
     )
 
 

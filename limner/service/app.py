@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from ..engine.studio import Studio
+from ..provenance import Signer
 from .access.admin import router as admin
 from .access.gate import Gate, Keyring, is_open
 from .access.once import Once
@@ -61,6 +62,7 @@ def create_app(
     answers_to: frozenset[str] = frozenset(),
     broker: Broker | None = None,
     gates: Gates | None = None,
+    signer: Signer | None = None,
 ) -> FastAPI:
     """The service over `studio`, keeping jobs and pictures under `data_dir`.
 
@@ -83,6 +85,7 @@ def create_app(
         watching,
         storage,
         gates,
+        signer,
     )
     metrics, recently = Metrics(), Recently()
     watching.add(metrics)

@@ -29,7 +29,10 @@ class Keeper:
     mark: str = ""
 
     def keep(self, job: Job, index: int, picture: Picture, identity: str | None) -> Image | None:
-        """Keep picture `index` of a job, to be known again by the `identity` of what drew it; None where the job is no longer held. StorageDown while nothing can be."""
+        """Keep picture `index` of a job, to be known again by the `identity` of what drew it.
+
+        None where the job is no longer held. StorageDown while nothing can be kept.
+        """
         height, width = picture.pixels.shape[:2]
         beside = keep_beside(self.images, picture)
         clock = time.perf_counter()

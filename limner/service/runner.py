@@ -50,7 +50,8 @@ class Runner:
     """Draws the jobs of `store` with `studio` until it is drained.
 
     `source` gives what a request is made from; `encode` makes a PNG of a picture; `worker` is this process's name in
-    the job table; `parallel` is the number of jobs drawn side by side; `mark` is what, besides the engine, their files depend on.
+    the job table; `parallel` is the number of jobs drawn side by side; `mark` is what, besides the engine, their
+    files depend on.
     """
 
     def __init__(

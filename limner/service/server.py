@@ -16,6 +16,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from ..engine.apart import ApartStudio, Rules
 from ..errors import InvalidInput, Unavailable
+from ..provenance import SignerFiles, open_signer
 from ..registry.models import Registry
 from ..registry.places import data_dir as place
 from .access import KeyStore
@@ -45,6 +46,7 @@ def serve(
     answers_to: Sequence[str] = (),
     broker: Broker | None = None,
     gates: GateOptions | None = None,
+    signing: SignerFiles | None = None,
 ) -> None:
     """Serve the page and the calls where `reach` says, on `port`, until SIGTERM or Ctrl-C; port 0 takes a free one.
 
@@ -56,7 +58,8 @@ def serve(
     draws what names no model, in exactly the version that it means now. `announce` is told where the page is, and what
     draws; `storage` says where jobs and pictures are kept, where not in `data_dir`; `logs` how it logs;
     `answers_to` are names of others' models that OpenAI's clients get it by.
-    `broker` is where devices without HTTP ask; `gates` are what prompts and pictures must pass.
+    `broker` is where devices without HTTP ask; `gates` are what prompts and pictures must pass; `signing`
+    is what pictures are signed with.
     InvalidInput beyond loopback where there are no keys, NotFound without the model, Unavailable where the port is
     taken or another service uses `data_dir`.
     """
@@ -66,6 +69,7 @@ def serve(
     directory = place(data_dir)
     reach.check_certificate()
     opened = open_gates(gates or GateOptions())
+    signer = open_signer(signing or SignerFiles())
     if reach.beyond:
         with beside_service(directory, storage.database if storage else None) as engine:
             reach.require_keys(KeyStore(engine).required())
@@ -105,6 +109,7 @@ def serve(
             answers_to=names,
             broker=broker,
             gates=opened,
+            signer=signer,
         )
 
         def at(where: str) -> None:

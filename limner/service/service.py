@@ -16,10 +16,11 @@ from sqlalchemy import Engine
 
 from ..answers import Priority
 from ..engine.png import encode
-from ..engine.request import DrawRequest
+from ..engine.request import DrawRequest, Picture
 from ..engine.source import Source, opened, read_source
 from ..engine.studio import Studio
 from ..errors import InvalidInput, LimnerError, NotFound, StorageDown, Unavailable
+from ..provenance import Signer
 from ..registry.models import Model
 from .access import Caller, Holdings, KeyStore
 from .access.gate import Keyring
@@ -53,7 +54,7 @@ class Service:
     `preload` loads the model while the service already answers; `queue_limit` bounds the waiting jobs;
     `drain_seconds` is what running jobs get to finish in when the service stops; `model` draws
     what names no model; `keyring` is told of the keys, `watching` of what happens; `storage` says where things are
-    kept; prompts and pictures pass the `gates`. `start` makes `store`, `keys`,
+    kept; prompts and pictures pass the `gates`; with a `signer` pictures are signed. `start` makes `store`, `keys`,
     `holdings`, `feedback`, `pins`, `images`, `feeds` and `runner`; Unavailable when another service uses `data_dir` or
     it cannot be used.
     """
@@ -86,15 +87,17 @@ class Service:
         watching: Watching | None = None,
         storage: StorageOptions | None = None,
         gates: Gates | None = None,
+        signer: Signer | None = None,
     ) -> None:
         self.model = model
         self.keyring = keyring or Keyring()
         self.storage = storage or StorageOptions()
         self.once: list[OnceStore] = []
+        self.signer = signer
         self.gates = gates or Gates()
         self.studio = GatedStudio(studio, self.gates) if self.gates.look_at_pictures else studio
         self.drain_seconds = drain_seconds
-        self.mark = self.gates.mark
+        self.mark = self.gates.mark + ("" if signer is None else signer.mark)
         self.watching = self.gates.tell = watching or Watching()
         self.data_dir, self._preload = data_dir, preload
         self._queue_limit, self._parallel = queue_limit, parallel
@@ -136,7 +139,7 @@ class Service:
                 self.feeds,
                 self.studio,
                 self.source,
-                encode,
+                self.file_of,
                 worker,
                 self._parallel,
                 self.watching,
@@ -173,6 +176,14 @@ class Service:
             return None
         image, mask = self._bytes("image", request.image), request.mask
         return read_source(image, None if mask is None else self._bytes("mask", mask))
+
+    def file_of(self, picture: Picture) -> bytes:
+        """The PNG of a picture that was drawn, signed where there is a signer; Unavailable where it does not sign."""
+        png, begun = encode(picture), picture.request.image
+        if self.signer is None:
+            return png
+        source = None if begun is None else self._bytes("image", begun)
+        return self.signer.sign(png, picture.model, picture.version, source)
 
     def accept(
         self,

@@ -141,7 +141,8 @@ def _resized(drawn: Size, size: Size) -> Literal["enlarged", "reduced"] | None:
 
 def file_of(order: Order, image: str) -> bytes:
     """The file of a picture of an order, as it is handed out."""
-    return shaped(order.desk.service.whole_picture(image, order.desk.caller), order.look)
+    service = order.desk.service
+    return shaped(service.whole_picture(image, order.desk.caller), order.look, service.signer)
 
 
 def answer(order: Order, job: Job, response_format: str | None) -> ImagesAnswer:

@@ -9,6 +9,7 @@ from typing import Literal
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ...provenance import Signer
 from ...registry.manifest import Size
 from .sizes import fitted
 
@@ -28,11 +29,11 @@ class Look:
     compression: int = FULL
 
 
-def shaped(png: bytes, look: Look) -> bytes:
+def shaped(png: bytes, look: Look, signer: Signer | None = None) -> bytes:
     """A stored PNG as a file of that look; the very same bytes where nothing is to be changed.
 
     What the PNG's text says of how it was made stays: as text of a PNG, as EXIF's user comment elsewhere, where the
-    Stable Diffusion web UI puts it, too.
+    Stable Diffusion web UI puts it, too. With a `signer` the copy is signed as one of the PNG.
     """
     with Image.open(io.BytesIO(png), formats=("PNG",)) as opened:
         own = Size(width=opened.width, height=opened.height)
@@ -41,7 +42,8 @@ def shaped(png: bytes, look: Look) -> bytes:
         opened.load()
         texts = {name: str(opened.info[name]) for name in _TEXTS if name in opened.info}
         picture = opened.convert("RGB")
-    return file_of(fitted(picture, look.size or own), look, texts)
+    file = file_of(fitted(picture, look.size or own), look, texts)
+    return file if signer is None else signer.sign_copy(file, look.format, png)
 
 
 def file_of(picture: Image.Image, look: Look, texts: dict[str, str] | None = None) -> bytes:

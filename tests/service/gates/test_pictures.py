@@ -13,8 +13,10 @@ from PIL import Image
 
 from limner.service.access import KeyStore
 from limner.service.access.quotas import used_today
+from limner.service.app import create_app
 from limner.service.events import Feed, Feeds
 from limner.service.gates import Gates, Pixels
+from limner.service.gates.words import Words
 from limner.service.operating import retry
 
 from ..fake_studio import FakeStudio
@@ -188,3 +190,24 @@ def test_a_job_that_is_tried_again_is_looked_at_again(guarded: Guarded, tmp_path
     app.state.service.runner.look()
     again = events(client, done["id"])[-1]["data"]
     assert again["state"] == "succeeded" and again["withheld"] == [] and len(files(tmp_path)) == 1
+
+
+def test_what_was_drawn_before_the_gate_is_looked_at_before_it_is_told_again(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    app = create_app(tmp_path, FakeStudio(), drain_seconds=0.2)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as open_to_all:
+        before = drawn(open_to_all, seed=RED + 1)
+        assert drawn(open_to_all, seed=RED + 1)["images"] == before["images"]
+    client = guarded(Gates(pictures={"odd": odd}))
+    assert drawn(client, seed=RED + 1)["withheld"]
+    again = drawn(client, seed=RED)
+    assert drawn(client, seed=RED)["images"] == again["images"] and not again["withheld"]
+
+
+def test_a_refused_prompt_gets_no_picture_that_was_drawn_before(guarded: Guarded, tmp_path: Path) -> None:
+    app = create_app(tmp_path, FakeStudio(), drain_seconds=0.2)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as open_to_all:
+        drawn(open_to_all, seed=1)
+    client = guarded(Gates({"words": Words(["apple"])}))
+    assert client.post("/v1/jobs", json={"prompt": "a red apple", "seed": 1}).status_code == 422
