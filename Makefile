@@ -32,8 +32,10 @@ serve: $(BASE)/installed ## Start Limner with its page, on this machine alone (P
 	@echo "Starting Limner on port $(PORT)"
 	@exec $(BASE)/bin/limner serve --port $(PORT) --model $(MODEL)
 
-test: lint ## Format, lint, types and tests; sets up all that they need.
-	@$(MAKE) --no-print-directory -j 2 types unit
+test: ## Format, lint, types and tests; sets up all that they need.
+	@$(MAKE) -s --no-print-directory -j 2 $(FULL)/installed npm
+	@$(MAKE) -s --no-print-directory lint
+	@$(MAKE) -s --no-print-directory -j 2 types unit
 	@echo "All checks passed"
 
 bench: $(FULL)/installed ## Measure speed and memory against diffusers on the same weights (BENCH=options).

@@ -7,8 +7,25 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from tests.tiny_model import make_tiny_model
+
+LONG = tuple(
+    f"tests/{name}" for name in ("training", "families", "evaluation", "optimizing", "service/test_openapi")
+)
+
+# No test is about time, and a machine that is busy takes any.
+settings.register_profile("limner", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("limner")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long and shares what a file has made.
+
+    Towards the end workers take tests from each other, and a file that is taken apart makes everything again.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def _made(factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], object]) -> Path:

@@ -15,6 +15,7 @@ from PIL import Image
 from .case import Case, sent, upload
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PACKED = zlib.compress(bytes(100_000_000), 9)
 
 
 def chunk(kind: bytes, body: bytes, check: int | None = None) -> bytes:
@@ -119,8 +120,8 @@ BOMBS = {
     "TIFF of 4000 million pixels": _tiff(65_535, 65_535),
     "BMP of 2000 million pixels": b"BM" + struct.pack("<IHHI", 99, 0, 0, 54)
     + struct.pack("<IiiHHIIiiII", 40, 50_000, -50_000, 1, 24, 0, 0, 0, 0, 0, 0),
-    "text of 100 MB, packed": png(16, 16, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(100_000_000), 9))),
-    "a profile of 100 MB, packed": png(16, 16, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(100_000_000), 9))),
+    "text of 100 MB, packed": png(16, 16, chunk(b"zTXt", b"a\0\0" + PACKED)),
+    "a profile of 100 MB, packed": png(16, 16, chunk(b"iCCP", b"a\0\0" + PACKED)),
 }  # fmt: skip
 
 SMALL = {"7x7": png(7, 7), "1x1": png(1, 1), "1 wide": png(1, 5000), "1 high": png(5000, 1)}
