@@ -15,13 +15,20 @@ from limner.registry.manifest import Manifest
 from limner.registry.models import Registry
 
 
-@pytest.fixture
-def studio(tiny_model: Path, tmp_path: Path) -> Iterator[LocalStudio]:
+@pytest.fixture(scope="module")
+def registry(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """One for all studios of this file: what one has compiled the next reads."""
+    home = tmp_path_factory.mktemp("registry")
     for name in ("tiny", "other", "third"):
-        folder = shutil.copytree(tiny_model, tmp_path / "models" / name / "1")
+        folder = shutil.copytree(tiny_model, home / "models" / name / "1")
         manifest = folder / "limner.json"
         manifest.write_text(manifest.read_text().replace('"tiny"', f'"{name}"', 1))
-    studio = LocalStudio(Registry(tmp_path), threads=1)
+    return Registry(home)
+
+
+@pytest.fixture
+def studio(registry: Registry) -> Iterator[LocalStudio]:
+    studio = LocalStudio(registry, threads=1)
     yield studio
     studio.close()
 

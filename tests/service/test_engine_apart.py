@@ -20,10 +20,17 @@ from limner.service.app import create_app
 from ..engine.apart.test_apart import BREAKING
 
 
+@pytest.fixture(scope="module")
+def registry(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """One for all engines of this file: what one has compiled the next reads."""
+    folder = tmp_path_factory.mktemp("registry")
+    shutil.copytree(tiny_model, folder / "models" / "tiny" / "1")
+    return Registry(folder)
+
+
 @pytest.fixture
-def studio(tiny_model: Path, tmp_path: Path) -> ApartStudio:
-    shutil.copytree(tiny_model, tmp_path / "models" / "tiny" / "1")
-    return ApartStudio(Registry(tmp_path), threads=1, rules=Rules(first_pause=0.01), command=BREAKING)
+def studio(registry: Registry) -> ApartStudio:
+    return ApartStudio(registry, threads=1, rules=Rules(first_pause=0.01), command=BREAKING)
 
 
 @pytest.fixture

@@ -29,10 +29,12 @@ FAST = Rules(first_pause=0.01, most_pause=0.05)
 Make = Callable[..., ApartStudio]
 
 
-@pytest.fixture
-def registry(tiny_model: Path, tmp_path: Path) -> Registry:
-    shutil.copytree(tiny_model, tmp_path / "models" / "tiny" / "1")
-    return Registry(tmp_path)
+@pytest.fixture(scope="module")
+def registry(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """One for all engines of this file: what one has compiled the next reads."""
+    folder = tmp_path_factory.mktemp("registry")
+    shutil.copytree(tiny_model, folder / "models" / "tiny" / "1")
+    return Registry(folder)
 
 
 @pytest.fixture
