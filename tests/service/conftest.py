@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from limner.service.app import create_app
+from limner.service.database import DATABASE_NAME, open_database
 
 from .fake_studio import FakeStudio
 from .storage.servers import ObjectStore, Postgres
@@ -22,8 +24,17 @@ def studio() -> FakeStudio:
     return FakeStudio()
 
 
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a service makes at its first start, for tests that begin after it."""
+    file = tmp_path_factory.mktemp("database") / DATABASE_NAME
+    open_database(file).dispose()
+    return file
+
+
 @pytest.fixture
-def client(tmp_path: Path, studio: FakeStudio) -> Iterator[TestClient]:
+def client(tmp_path: Path, studio: FakeStudio, new_database: Path) -> Iterator[TestClient]:
+    shutil.copy(new_database, tmp_path)
     app = create_app(tmp_path, studio, queue_limit=3, parallel=1, drain_seconds=0.2)
     with TestClient(app, base_url="http://127.0.0.1:8000") as made:
         yield made
