@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import Cancelled, InvalidInput, NotFound
-from limner.families.diffusion import layout
+from limner.families.diffusion import export, layout
 from limner.registry import Registry
 from limner.registry.models import open_model
 from limner.training.loop import Loop
@@ -75,6 +75,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def same_graphs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the graphs of the first run: to export those of the same networks again takes most of a run's time."""
+    made = shutil.copytree(run / "out" / "model", tmp_path / "made")
+    monkeypatch.setattr(
+        export, "_write_graph", lambda out, stage: shutil.copy(made / stage.file, out / stage.file)
+    )
+    monkeypatch.setattr(export, "verify", lambda directory: [])
+
+
 def test_the_model_draws(run: Path, tmp_path: Path) -> None:
     model = open_model(run / "out" / "model")
     assert model.manifest.lineage.examples == 16 and "24 of seed 1" in model.manifest.lineage.data
@@ -105,6 +115,7 @@ def test_diffusers_draws_the_same(run: Path, tmp_path: Path) -> None:
     assert error < 1e-4  # 40 dB
 
 
+@pytest.mark.usefixtures("same_graphs")
 def test_a_second_call_goes_on_where_the_first_ended(run: Path) -> None:
     weights = run / "out" / "model" / "unet" / "diffusion_pytorch_model.safetensors"
     latents = run / "out" / "cache" / "latents-train.npy"
@@ -142,6 +153,7 @@ def test_a_run_goes_on_only_by_its_own_recipe(
     assert raised.value.field == named
 
 
+@pytest.mark.usefixtures("same_graphs")
 def test_what_changes_no_weights_may_change(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     recipe = RECIPE.replace("simple_until = 0.5", "simple_until = 0.5\ncheckpoint_every = 2")
@@ -180,6 +192,7 @@ def test_a_wrong_recipe_costs_nothing_that_was_learned(run: Path, tmp_path: Path
     assert list((run / "out" / "denoiser" / "checkpoints").iterdir())
 
 
+@pytest.mark.usefixtures("same_graphs")
 def test_a_run_that_begins_again_draws_other_pictures_where_it_must(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(run / "out" / "pictures", out / "pictures")
@@ -190,6 +203,7 @@ def test_a_run_that_begins_again_draws_other_pictures_where_it_must(run: Path, t
     assert len(list((out / "pictures" / "images").iterdir())) == 12
 
 
+@pytest.mark.usefixtures("same_graphs")
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(run: Path, tmp_path: Path) -> None:
     """Through real stages: Ctrl-C in the autoencoder and again in the denoiser."""
     for stop in ("autoencoder", "denoiser"):
@@ -229,6 +243,7 @@ def test_a_parent_with_longer_texts_gives_its_words_but_not_their_number(run: Pa
     assert child.manifest.lineage.examples == 32
 
 
+@pytest.mark.usefixtures("same_graphs")
 def test_networks_of_the_same_shape_go_on_from_a_parent(run: Path, tmp_path: Path) -> None:
     """With no more than a step at a rate of almost nothing, the parent's weights come out again."""
     parent = open_model(run / "out" / "model")
