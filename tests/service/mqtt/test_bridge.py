@@ -242,3 +242,21 @@ def test_a_wrong_password_is_said_and_tried_again(
 
     run(go)
     assert "wrong" not in caplog.text
+
+
+def test_what_the_device_had_drawn_before_comes_without_drawing(
+    tmp_path: Path, broker: Mosquitto, address: Broker, trust: ssl.SSLContext
+) -> None:
+    studio = FakeStudio()
+
+    async def go() -> None:
+        async with serving(tmp_path, studio, address), device(broker, trust) as lamp:
+            for name in ("first", "second"):
+                await lamp.ask(id=name, seed=7)
+                done = await lamp.until("succeeded", "problem")
+                assert done["request"] == name and done["event"] == "succeeded"
+            first, second = (lamp.pictures[f"limner/images/lamp/{name}/0"] for name in ("first", "second"))
+            assert first == second
+
+    run(go)
+    assert len(studio.started) == 1
