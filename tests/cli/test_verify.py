@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from limner.provenance import SignerFiles, open_signer
+from limner.provenance import SignerFiles, open_signer, read_told
 from tests.provenance.authority import Authority
 from tests.provenance.test_signing import png
+from tests.service.fake_studio import FakeStudio
 
 from .conftest import Run, refused
 
@@ -76,3 +77,17 @@ def test_a_wrong_key_is_said_before_anything_begins(
     one, other = authority.issue("one"), authority.issue("other")
     files = ("--c2pa-cert", one.certificate, "--c2pa-key", other.key, "--data-dir", tmp_path / "data")
     assert "not the key" in refused(run(*verb, *files))
+
+
+def test_a_picture_drawn_here_is_signed(
+    run: Run, studio: FakeStudio, authority: Authority, tmp_path: Path
+) -> None:
+    pair = authority.issue()
+    files = ("--c2pa-cert", pair.certificate, "--c2pa-key", pair.key)
+    assert run("draw", "a red apple", "--output", "apple.png", *files).exit_code == 0
+    told = read_told(tmp_path / "apple.png", authority.root)
+    assert (told.signature, told.models, told.actions) == ("trusted", ("storybook@1",), ("c2pa.created",))
+    edit = run("draw", "a red apple", "--image", "apple.png", "--output", "edit.png", *files)
+    assert edit.exit_code == 0, edit.output
+    told = read_told(tmp_path / "edit.png", authority.root)
+    assert (told.signature, told.actions) == ("trusted", ("c2pa.opened", "c2pa.edited"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -77,13 +76,15 @@ class Gates:
     def check_picture(self, pixels: Pixels, what: Judged) -> None:
         """Ask the gates of pictures, of one that was drawn (`picture`) or sent (`upload`); raises as check_prompt."""
         for gate in self._pictures:
-            reason = self._ask(gate, what, lambda gate=gate: gate.call(pixels))  # type: ignore[misc]
+            reason = self._ask(gate, what, lambda gate=gate: gate.call(pixels), what == "picture")  # type: ignore[misc]
             if reason is not None:
                 raise Refused(f"gate '{gate.name}' withholds it: {reason}", None, gate.name, reason)
 
-    def _ask(self, gate: _Guarded, what: Judged, call: Callable[[], object]) -> str | None:
+    def _ask(
+        self, gate: _Guarded, what: Judged, call: Callable[[], object], patient: bool = False
+    ) -> str | None:
         try:
-            answer = gate.ask(call)
+            answer = gate.ask(call, patient)
             if answer is not None and not isinstance(answer, str):
                 raise TypeError(f"it answers {type(answer).__name__}, neither None nor a text")
         except Exception as error:
@@ -98,7 +99,7 @@ class Gates:
 
 
 class _Guarded:
-    """A gate that is waited for `seconds`, not longer. Where PLACES calls hang, further ones fail at once."""
+    """A gate that is waited for `seconds`, not longer. Where PLACES calls hang, further ones fail."""
 
     def __init__(self, name: str, call: Callable[..., object], seconds: float) -> None:
         self.name, self.call, self._seconds = name, call, seconds
@@ -106,18 +107,23 @@ class _Guarded:
         self._hanging = 0
         self._lock = threading.Lock()
 
-    def ask(self, call: Callable[[], object]) -> object:
-        """What `call` gives or raises, in a thread of its own; TimeoutError where it gives nothing in time."""
-        until = time.monotonic() + self._seconds
-        if self._hanging >= PLACES or not self._places.acquire(timeout=self._seconds):
-            raise TimeoutError(f"{PLACES} calls of it hang")
+    def ask(self, call: Callable[[], object], patient: bool = False) -> object:
+        """What `call` gives or raises, in a thread of its own; TimeoutError where it gives nothing in time.
+
+        While PLACES others are asked it waits for `seconds`; who is `patient`, as long as they do not all hang.
+        """
+        while self._hanging >= PLACES or not self._places.acquire(timeout=self._seconds):
+            if self._hanging >= PLACES:
+                raise TimeoutError(f"{PLACES} calls of it hang")
+            if not patient:
+                raise TimeoutError(f"{PLACES} others are asked, and none of them is done")
         outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         outcome = _Outcome()
         threading.Thread(
             target=self._run, args=(call, outcome, outcomes), name=f"gate {self.name}", daemon=True
         ).start()
         try:
-            outcomes.get(timeout=max(0.001, until - time.monotonic()))
+            outcomes.get(timeout=self._seconds)
         except Empty:
             with self._lock:
                 if not outcome.over:

@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from limner.errors import Unavailable
 from limner.service.access import KeyStore
 from limner.service.access.quotas import used_today
 from limner.service.app import create_app
@@ -211,3 +212,36 @@ def test_a_refused_prompt_gets_no_picture_that_was_drawn_before(guarded: Guarded
         drawn(open_to_all, seed=1)
     client = guarded(Gates({"words": Words(["apple"])}))
     assert client.post("/v1/jobs", json={"prompt": "a red apple", "seed": 1}).status_code == 422
+
+
+class Crowded:
+    """Places that are all taken for a while."""
+
+    def __init__(self, turns: int) -> None:
+        self.turns = turns
+
+    def acquire(self, timeout: float) -> bool:
+        """Whether there was one."""
+        self.turns -= 1
+        return self.turns < 0
+
+    def release(self) -> None:
+        """Give it back."""
+
+
+def test_a_drawn_picture_waits_for_its_turn_and_an_upload_does_not_for_long() -> None:
+    asked: list[int] = []
+
+    def slow(pixels: Pixels) -> str | None:
+        asked.append(1)
+        return None
+
+    gates = Gates(pictures={"slow": slow})
+    (guarded,) = gates._pictures
+    guarded._places = Crowded(3)  # type: ignore[assignment]
+    gates.check_picture(np.zeros((8, 8, 3), np.uint8), "picture")
+    assert asked == [1]
+    guarded._places = Crowded(1)  # type: ignore[assignment]
+    with pytest.raises(Unavailable, match="'slow' does not answer"):
+        gates.check_picture(np.zeros((8, 8, 3), np.uint8), "upload")
+    assert asked == [1]
