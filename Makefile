@@ -23,7 +23,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench bench-sd bench-tuning bench-chaos format lint types unit programs npm clean
+.PHONY: help serve test bench bench-sd bench-tuning bench-chaos bench-gpu format lint types unit programs npm clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -49,6 +49,9 @@ bench-tuning: $(FULL)/installed ## Measure tuning of Stable Diffusion at full si
 
 bench-chaos: $(FULL)/installed ## Kill service and engine at random moments under load; nothing may be lost (BENCH=options).
 	@$(FULL)/bin/python -m benchmarks.chaos $(BENCH)
+
+bench-gpu: $(FULL)/installed ## Measure a GPU: drawing, users at once, training, against diffusers (BENCH=options; --rehearse without one).
+	@$(FULL)/bin/python -m benchmarks.gpu $(BENCH)
 
 format: $(FULL)/installed ## Put the code into its format and mend what the linter can.
 	@$(FULL)/bin/ruff check --quiet --fix-only .

@@ -65,8 +65,8 @@ class Reference:
         return answer
 
 
-def load_pipeline(model: Path) -> Any:
-    """The pipeline, as diffusers' documentation says, without its progress bars."""
+def load_pipeline(model: Path, half: bool = False) -> Any:
+    """The pipeline in float32, or in bfloat16, as diffusers' documentation says, without its progress bars."""
     import torch
     import transformers
     from diffusers import StableDiffusionPipeline
@@ -77,7 +77,10 @@ def load_pipeline(model: Path) -> Any:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     pipeline = StableDiffusionPipeline.from_pretrained(
-        model, dtype=torch.float32, safety_checker=None, requires_safety_checker=False
+        model,
+        dtype=torch.bfloat16 if half else torch.float32,
+        safety_checker=None,
+        requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
