@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from limner.errors import InvalidInput, NotFound
+from limner.families.diffusion.recipe import Training
 from limner.training.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -16,6 +17,23 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 @pytest.mark.parametrize("file", sorted(RECIPES.glob("*.toml")), ids=lambda file: file.stem)
 def test_shipped_recipes_are_valid(file: Path) -> None:
     assert read_recipe(file).model_dump()["model"]["version"]
+
+
+@pytest.mark.parametrize("file", sorted(RECIPES.glob("*-gpu.toml")), ids=lambda file: file.stem)
+def test_recipes_for_a_gpu_say_how_they_are_run_and_what_they_cost(file: Path) -> None:
+    head = file.read_text().partition("\n\n")[0]
+    assert f"limner train recipes/{file.name}" in head and "Reckoned, not measured" in head
+
+
+def test_the_recipe_to_go_on_by_has_the_networks_of_the_one_to_begin_by() -> None:
+    begun, on = (read_recipe(RECIPES / name) for name in ("storybook-gpu.toml", "storybook-on-gpu.toml"))
+    assert isinstance(begun, Training) and isinstance(on, Training)
+    assert on.autoencoder.steps == 0 and on.autoencoder.channels == begun.autoencoder.channels
+    shape = (
+        "channels", "layers", "heads", "attention_from", "pooled_text", "layout", "text_layers", "text_width",
+        "text_heads", "text_length", "vocabulary_size",
+    )  # fmt: skip
+    assert all(getattr(on.denoiser, key) == getattr(begun.denoiser, key) for key in shape)
 
 
 @pytest.mark.parametrize(
