@@ -11,6 +11,8 @@ from PIL.PngImagePlugin import PngInfo
 from .. import __version__
 from .request import Picture
 
+# Of zlib: less than half of the time that 6, its default, takes, for a tenth more bytes.
+_LEVEL = 3
 _SAMPLERS = {"ddim": "DDIM", "euler": "Euler", "dpm++2m": "DPM++ 2M"}
 
 
@@ -25,7 +27,7 @@ def encode(picture: Picture) -> bytes:
     request = picture.request.model_dump(mode="json")
     text.add_text("limner", json.dumps(request | {"model": picture.model, "version": picture.version}))
     file = io.BytesIO()
-    Image.fromarray(picture.pixels).save(file, "PNG", pnginfo=text)
+    Image.fromarray(picture.pixels).save(file, "PNG", pnginfo=text, compress_level=_LEVEL)
     return file.getvalue()
 
 

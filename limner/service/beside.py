@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from ..answers import StepNote
 from ..engine.heat import levels
-from ..engine.request import Picture
+from ..engine.request import Picture, Stepped
 from .images import ImageStore
 from .jobs import Beside, Stored
 
@@ -50,6 +53,26 @@ def png_of(pixels: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
+def step_note(event: Stepped, index: int) -> StepNote:
+    """What is told of a step of picture `index` of a job."""
+    preview = None if event.preview is None else data_url(event.preview)
+    return StepNote(step=event.step, steps=event.steps, image=index, preview=preview)
+
+
 def data_url(pixels: NDArray[np.uint8]) -> str:
     """Levels of grey (H, W) or colours (H, W, 3) as the URL of a PNG that holds them."""
-    return "data:image/png;base64," + base64.b64encode(png_of(pixels)).decode()
+    return "data:image/png;base64," + base64.b64encode(_small_png(pixels)).decode()
+
+
+def _small_png(pixels: NDArray[np.uint8]) -> bytes:
+    """As `png_of`, for pictures of a few hundred pixels that are made at every step: in a tenth of its time, without a
+    look at what compresses best (PNG 1.2: 8-bit grey or colour, no filter)."""
+    height, width = pixels.shape[:2]
+    rows = np.zeros((height, 1 + pixels[0].size), np.uint8)  # each row begins with its filter, 0
+    rows[:, 1:] = pixels.reshape(height, -1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 1)), (b"IEND", b"")
+    made = bytearray(b"\x89PNG\r\n\x1a\n")
+    for kind, data in chunks:
+        made += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return bytes(made)

@@ -99,9 +99,10 @@ def postgres_url(database: str) -> URL:
 def open_database(where: Path | str) -> Engine:
     """Open and migrate a database: a SQLite file, made where it does not exist, or PostgreSQL by its URL.
 
-    A commit is on the disk when it returns. Transactions of `engine.execution_options(write=True)` take SQLite's
-    write lock at their start, so that what they read still holds when they write; with PostgreSQL they lock the rows
-    that they read (`for update`). Once it is open, a database that goes away, or has no room, raises StorageDown.
+    A commit is on the disk when it returns, but of `engine.execution_options(durable=False)` in SQLite, which a power
+    cut may undo; what is committed after it is on the disk with it. Transactions of `write=True` take SQLite's write
+    lock at their start, so that what they read still holds when they write; with PostgreSQL they lock the rows that
+    they read (`for update`). Once it is open, a database that goes away, or has no room, raises StorageDown.
 
     Unavailable where a newer Limner made the database, or PostgreSQL cannot be reached; of a file that is damaged
     sqlite3.Error or DBAPIError. InvalidInput where the URL is none of PostgreSQL.
@@ -180,13 +181,16 @@ def _sqlite(file: Path) -> Engine:
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        options = connection.get_execution_options()
+        synchronous = "FULL" if options.get("durable", True) else "NORMAL"
+        if connection.info.get("synchronous") != synchronous:  # kept by the pool with the connection
+            connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+            connection.info["synchronous"] = synchronous
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write", False) else "BEGIN")
 
     return engine
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -26,11 +27,17 @@ ENDS = frozenset({"succeeded", "failed", "cancelled"})
 
 @dataclass(frozen=True)
 class Message:
-    """One server-sent event; `data` is JSON."""
+    """One server-sent event; `told` is what it says, or makes it when somebody first asks."""
 
     id: int
     kind: str
-    data: str
+    told: BaseModel | Callable[[], BaseModel]
+
+    @cached_property
+    def data(self) -> str:
+        """What it says, as JSON."""
+        told = self.told if isinstance(self.told, BaseModel) else self.told()
+        return told.model_dump_json()
 
     def encode(self) -> bytes:
         """As it goes over the wire (HTML standard, 9.2.5)."""
@@ -52,20 +59,24 @@ class Feed:
         self._closed = False
         self.step = 0
 
-    def publish(self, kind: str, data: BaseModel, picture: int | None = None) -> None:
-        """Add an event; it takes the place of an earlier one that no longer matters."""
-        text = data.model_dump_json()
+    def publish(
+        self, kind: str, data: BaseModel | Callable[[], BaseModel], picture: int | None = None
+    ) -> None:
+        """Add an event; it takes the place of an earlier one that no longer matters.
+
+        `data` that is a function is called once somebody listens, on their thread, and never where nobody does.
+        """
         key = kind if picture is None else f"{kind} {picture}"
         with self._lock:
             if self._closed:
                 return
             known = self._messages.get(key)
-            if known is not None and known.data == text:
+            if known is not None and isinstance(data, BaseModel) and known.told == data:
                 return
             self._last = max(self._last + 1, _now()) if self._timed else self._last + 1
             for stale in (key, "queued", f"step {picture}"):
                 self._messages.pop(stale, None)
-            self._messages[key] = Message(self._last, kind, text)
+            self._messages[key] = Message(self._last, kind, data)
             self._closed = kind in ENDS
             self._wake()
 
@@ -110,7 +121,8 @@ class Feed:
                 if messages:
                     continue
                 try:
-                    await asyncio.wait_for(waker[1].wait(), heartbeat)
+                    async with asyncio.timeout(heartbeat):  # wait_for would make a task each time
+                        await waker[1].wait()
                 except TimeoutError:
                     yield None
         finally:
@@ -144,6 +156,11 @@ class Feeds:
                 if self._closed:
                     feed.close()
             return feed
+
+    def known(self, job: str) -> Feed | None:
+        """The feed of a job, where there is one."""
+        with self._lock:
+            return self._feeds.get(job)
 
     def jobs(self) -> frozenset[str]:
         """Ids of the jobs that have a feed."""
@@ -202,7 +219,8 @@ class EventStream(Response):
                     "body": part,
                     "more_body": True,
                 }
-                await asyncio.wait_for(send(message), STALLED)
+                async with asyncio.timeout(STALLED):
+                    await send(message)
         except TimeoutError:
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})

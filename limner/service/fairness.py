@@ -28,13 +28,14 @@ Flow = tuple[str, bool]
 @dataclass(frozen=True)
 class Waiting:
     """A job that waits: jobs are numbered as they came; `cost` above 0, in any unit that is the same for all; twice the
-    `weight` of its owner, above 0, is twice the share."""
+    `weight` of its owner, above 0, is twice the share; `job` is its id."""
 
     number: int
     owner: str
     bulk: bool
     cost: float
     weight: float = 1.0
+    job: str = ""
 
     @property
     def flow(self) -> Flow:

@@ -18,12 +18,20 @@ def feed_of(service: Service, job_id: str, sees: str | None = None) -> tuple[Job
 
     NotFound without the job; with `sees`, as without it where it is another owner's.
     """
-    service.store.get(job_id, sees)
-    feed = service.feeds.of(job_id)
-    job = service.store.get(job_id)
+    feed = service.feeds.known(job_id)
+    if feed is None:  # none is made for a job that is not there, or done
+        job = service.store.get(job_id, sees)
+        if job.final:
+            return job, _told_again(job)
+        feed = service.feeds.of(job_id)
+    job = service.store.get(job_id, sees)
     if not job.final:
         return job, feed
     # The runner may be between the job's end and telling it: whoever follows this feed must still hear.
+    for image in job.images:
+        feed.publish("image", image_link(image), picture=image.index)
+    for each in job.withheld:
+        feed.publish("withheld", each, picture=each.index)
     feed.publish(job.state, job_view(job, feed.step))
     service.feeds.drop(job_id)
     return job, _told_again(job)

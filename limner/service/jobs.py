@@ -49,6 +49,7 @@ class JobStore:
     def __init__(self, engine: Engine, limit: int = 64) -> None:
         self._reads = sessionmaker(engine)
         self._writes = sessionmaker(engine.execution_options(write=True))
+        self._soon = sessionmaker(engine.execution_options(write=True, durable=False))
         self.limit, self._shares = limit, Shares()
         self.shared = is_shared(engine)
 
@@ -144,9 +145,7 @@ class JobStore:
     def waiting(self) -> list[str]:
         """Ids of the queued jobs, next first."""
         with self._reads.begin() as session:
-            query = select(JobRow.number, JobRow.id).where(JobRow.state == "queued")
-            ids = {row.number: row.id for row in session.execute(query)}
-            return [ids[job.number] for job in self._line(session) if job.number in ids]
+            return [waiting.job for waiting in self._line(session)]
 
     def ready(self) -> bool:
         """Whether the database answers."""
@@ -166,9 +165,9 @@ class JobStore:
         """Hand the next queued job to `worker` for `lease` seconds; None when none waits.
 
         None, too, where the next one must be drawn alone, and `worker` is not `alone`: others are drawn beside it.
-        Without `bulk` none of those is handed out.
+        Without `bulk` none of those is handed out. A power cut may undo it: then the job waits.
         """
-        with self._writes.begin() as session:
+        with self._soon.begin() as session:
             line = self._line(session)
             for waiting in line:
                 if waiting.bulk and not bulk:
@@ -206,15 +205,22 @@ class JobStore:
                 self._job(session, row) for row in session.scalars(select(JobRow).where(JobRow.id.in_(jobs)))
             ]
 
-    def record(self, worker: str, job: str, image: Image) -> bool:
-        """Add a picture to a job that `worker` holds; False when it no longer does."""
+    def record(self, worker: str, job: str, image: Image) -> Job | None:
+        """Add a picture to a job that `worker` holds, and end it with the last; None when it holds it no longer."""
         with self._writes.begin() as session:
             row = _held(session, worker, job)
             if row is None:
-                return False
-            session.merge(as_row(row.number, image))
+                return None
+            drawn = as_row(row.number, image)
+            if any(each.index == image.index for each in row.images):
+                session.merge(drawn)
+            else:
+                row.images.append(drawn)
+                row.images.sort(key=lambda each: each.index)
             hold(session, row.owner, [image.id, *image.beside.ids])
-            return True
+            if len(self._job(session, row).decided) == row.n:
+                _end(session, row, "succeeded", None)
+            return self._job(session, row)
 
     def withhold(self, worker: str, job: str, withheld: WithheldView) -> bool:
         """Note of a job that `worker` holds that a gate withholds a picture; False when it no longer does."""
@@ -303,12 +309,12 @@ class JobStore:
 
     def _line(self, session: Session) -> list[Waiting]:
         """What waits, next first."""
-        columns = JobRow.number, JobRow.owner, JobRow.priority, JobRow.cost
+        columns = JobRow.number, JobRow.id, JobRow.owner, JobRow.priority, JobRow.cost
         rows = session.execute(select(*columns).where(JobRow.state == "queued")).all()
         by_owner = weights(session, {row.owner for row in rows}) if rows else {}
         waiting = [
-            Waiting(number, owner, priority == "bulk", max(1, cost), by_owner.get(owner, 1.0))
-            for number, owner, priority, cost in rows
+            Waiting(number, owner, priority == "bulk", max(1, cost), by_owner.get(owner, 1.0), job)
+            for number, job, owner, priority, cost in rows
         ]
         return self._shares.order(waiting)
 

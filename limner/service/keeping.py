@@ -28,8 +28,8 @@ class Keeper:
     watching: Watching
     mark: str = ""
 
-    def keep(self, job: Job, index: int, picture: Picture, identity: str | None) -> Image | None:
-        """Keep picture `index` of a job, to be known again by the `identity` of what drew it.
+    def keep(self, job: Job, index: int, picture: Picture, identity: str | None) -> Job | None:
+        """Keep picture `index` of a job, to be known again by the `identity` of what drew it; gives the job with it.
 
         None where the job is no longer held. StorageDown while nothing can be kept.
         """
@@ -43,10 +43,11 @@ class Keeper:
         entry = Image(index, image, picture.request.own_seed, width, height, picture.seconds, beside)
         if identity is not None:
             entry = replace(entry, digest=digest(job.request.nth(index), identity + self.mark))
-        if not self.store.record(self.worker, job.id, entry):
+        now = self.store.record(self.worker, job.id, entry)
+        if now is None:
             return None
         if not self.images.has(image):  # somebody let the same picture go just before it was noted down
             self.images.put(png)
             keep_beside(self.images, picture)
         self.watching(PictureKept(job, entry, encoded - clock, stored - encoded))
-        return entry
+        return now

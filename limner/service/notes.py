@@ -14,7 +14,7 @@ class Running:
     """A job that is drawn: by the index of a picture its drawing and the step that it has reached.
 
     `leaving`: it is to go back into the queue; `cancelled`: it is no longer this runner's; `alone`: no other
-    job was drawn beside it at any time. `identity` is of what draws it.
+    job was drawn beside it at any time; `ended`: how it ended with its last picture. `identity` is of what draws it.
     """
 
     job: Job
@@ -25,6 +25,7 @@ class Running:
     cancelled: bool = False
     alone: bool = True
     identity: str = ""
+    ended: Job | None = None
 
 
 @dataclass(frozen=True)

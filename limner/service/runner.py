@@ -16,13 +16,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from ..answers import QueuedNote, StepNote, WithheldView
+from ..answers import QueuedNote, WithheldView
 from ..engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped
 from ..engine.source import Source
 from ..engine.studio import Studio
 from ..errors import Lost, NotFound, Refused, StorageDown
-from .beside import data_url
+from .beside import step_note
 from .elsewhere import Elsewhere
 from .events import Feeds
 from .images import ImageStore
@@ -213,8 +214,11 @@ class Runner:
         return not self._running
 
     def _fill(self) -> None:
-        while len(self._running) < self._parallel and not any(
-            r.job.suspected for r in self._running.values()
+        waiting, taken = self._store.waiting(), False
+        while (
+            waiting
+            and len(self._running) < self._parallel
+            and not any(r.job.suspected for r in self._running.values())
         ):
             bulk = sum(running.job.priority == "bulk" for running in self._running.values())
             job = self._store.take(
@@ -222,10 +226,13 @@ class Runner:
             )
             if job is None:
                 break
+            waiting, taken = [each for each in waiting if each != job.id], True
             self._feeds.of(job.id).publish("queued", QueuedNote(position=1))
             self._begin(job)
-        for position, waiting in enumerate(self._store.waiting(), start=1):
-            self._feeds.of(waiting).publish("queued", QueuedNote(position=position))
+        if waiting and taken:
+            waiting = self._store.waiting()
+        for position, each in enumerate(waiting, start=1):
+            self._feeds.of(each).publish("queued", QueuedNote(position=position))
 
     def _begin(self, job: Job) -> None:
         running = self._running[job.id] = Running(job)
@@ -241,13 +248,9 @@ class Runner:
             for index in range(job.n):
                 if index not in job.decided:
                     heard = self._listener(job.id, index)
-                    running.drawings[index] = self._studio.start(
-                        job.request.nth(index),
-                        heard,
-                        source,
-                        name=f"{job.id}/{index}",
-                        bulk=job.priority == "bulk",
-                    )
+                    name, bulk = f"{job.id}/{index}", job.priority == "bulk"
+                    drawing = self._studio.start(job.request.nth(index), heard, source, name, bulk)
+                    running.drawings[index] = drawing
         except StorageDown:
             # What it is made from cannot be had now: it goes back into the queue, at no cost.
             running.leaving = True
@@ -301,15 +304,15 @@ class Runner:
         feed = self._feeds.of(job.id)
         if len(running.steps) + len(job.decided) >= job.n:
             feed.step = min(running.steps.values())
-        preview = None if event.preview is None else data_url(event.preview)
-        note = StepNote(step=event.step, steps=event.steps, image=index, preview=preview)
-        feed.publish("step", note, picture=index)
+        feed.publish("step", partial(step_note, event, index), picture=index)
 
     def _keep(self, running: Running, index: int, picture: Picture) -> None:
         same = self._studio.identity(running.job.request.model) == running.identity
-        entry = self._keeper.keep(running.job, index, picture, running.identity if same else None)
-        if entry is not None:
-            self._feeds.of(running.job.id).publish("image", image_link(entry), picture=index)
+        now = self._keeper.keep(running.job, index, picture, running.identity if same else None)
+        if now is not None:
+            running.ended = now if now.final else None
+            kept = next(image for image in now.images if image.index == index)
+            self._feeds.of(running.job.id).publish("image", image_link(kept), picture=index)
 
     def _withhold(self, running: Running, index: int, refused: Refused) -> None:
         withheld = WithheldView(index=index, gate=refused.gate, reason=refused.reason)

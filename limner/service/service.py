@@ -221,7 +221,7 @@ class Service:
         if settled(request):
             what = self.studio.identity(resolved.model) + self.mark
             reused = drawn_before(self._engine, self.images, caller.owner, resolved, n, what)
-        if len(reused) < n:
+        if len(reused) < n and resolved.image is not None:  # `add` looks, too; this spares keeping the image
             self.store.check_room(self.runner.retry_after)
         self.images.check()
         self._keep(resolved)

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 def settled(store: JobStore, worker: str, running: Running) -> Job:
     """The job of `worker`, ended or given back; NotFound where it was forgotten meanwhile."""
     job, error = running.job, running.error
+    if running.ended is not None:
+        return running.ended
     now = store.get(job.id)
     if running.cancelled:
         return now

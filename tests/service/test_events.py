@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -105,6 +106,22 @@ def test_a_feed_keeps_only_what_a_late_client_needs() -> None:
     feed.publish("image", Note(), picture=0)
     assert [m.kind for m in feed.after(0)[0]] == ["step", "image"]
     assert [m.id for m in feed.after(1001)[0]] == [1002]
+
+
+def test_what_nobody_hears_is_not_made_and_what_several_hear_is_made_once() -> None:
+    made = []
+
+    def note(k: int) -> Note:
+        made.append(k)
+        return Note(k=k)
+
+    feed = Feed(start=0)
+    for k in range(3):
+        feed.publish("step", partial(note, k), picture=0)
+    assert made == []
+    for _ in range(2):
+        assert [m.encode() for m in feed.after(0)[0]] == [b'id: 3\nevent: step\ndata: {"k":2}\n\n']
+    assert made == [2]
 
 
 def test_a_cursor_of_an_unknown_future_sees_all() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ def test_the_migrations_make_what_the_models_say(engine: Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_only_what_may_be_undone_is_committed_before_it_is_on_the_disk(tmp_path: Path) -> None:
+    engine, seen = open_database(tmp_path / "limner.db"), []
+    for options in (
+        {},
+        {"durable": False},
+        {"write": True},
+        {"write": True, "durable": False},
+        {"write": True},
+    ):
+        with engine.execution_options(**options).begin() as connection:
+            seen.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+    engine.dispose()
+    full, normal = 2, 1
+    assert seen == [full, normal, full, normal, full]
 
 
 def test_opening_again_keeps_the_jobs(where: Path | str, engine: Engine, store: JobStore) -> None:
@@ -152,8 +169,20 @@ def test_only_the_holder_changes_a_job(store: JobStore) -> None:
     store.take("a", 9)
     assert not store.record("b", job.id, PICTURE)
     assert store.finish("b", job.id).state == "running"
-    assert store.record("a", job.id, PICTURE)
-    assert store.finish("a", job.id).images == (PICTURE,)
+    recorded = store.record("a", job.id, PICTURE)
+    assert recorded is not None and recorded.images == (PICTURE,)
+    assert store.get(job.id) == recorded == store.finish("a", job.id)
+
+
+def test_the_last_picture_ends_its_job(store: JobStore) -> None:
+    job = store.add(REQUEST, 2)
+    store.take("a", 9)
+    second, changed = replace(PICTURE, index=1), replace(PICTURE, index=1, id="1" * 64)
+    states = [store.record("a", job.id, picture) for picture in (second, changed, PICTURE)]
+    assert [job and job.state for job in states] == ["running", "running", "succeeded"]
+    ended = store.get(job.id)
+    assert ended == states[-1] and ended.images == (PICTURE, changed) and ended.finished_at is not None
+    assert store.record("a", job.id, second) is None and store.get(job.id) == ended
 
 
 def test_a_cancelled_job_takes_no_picture(store: JobStore) -> None:

@@ -6,6 +6,7 @@ and the bytes of each array in C order. Nothing in a frame is code, and only two
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 from collections.abc import Sequence
@@ -49,11 +50,8 @@ class _Head(BaseModel):
 def write(descriptor: int, frame: Frame[Any]) -> None:
     """Write a whole frame; OSError where the other side is gone. Arrays are uint8 or float32."""
     arrays = [np.ascontiguousarray(array) for array in frame.arrays]
-    head = _Head(
-        message=frame.message.model_dump(mode="json"),
-        arrays=tuple((array.dtype.name, array.shape) for array in arrays),
-    )
-    text = head.model_dump_json().encode()
+    shapes = json.dumps([(array.dtype.name, array.shape) for array in arrays])
+    text = f'{{"message":{frame.message.model_dump_json()},"arrays":{shapes}}}'.encode()
     _write_all(descriptor, _LENGTH.pack(len(text)) + text)
     for array in arrays:
         if array.dtype.name not in _TYPES:

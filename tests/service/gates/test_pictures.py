@@ -61,7 +61,7 @@ class Seeing:
 
     def publish(self, kind: str, data: Any, picture: int | None = None) -> None:
         """Note a step, and pass all on."""
-        self._seen += [data] if kind == "step" else []
+        self._seen += [data()] if kind == "step" else []
         self._feed.publish(kind, data, picture)
 
 
