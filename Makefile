@@ -23,7 +23,7 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench bench-sd bench-tuning bench-chaos bench-gpu format lint types unit programs npm clean
+.PHONY: help serve test bench bench-sd bench-tuning bench-load bench-chaos bench-gpu format lint types unit programs npm clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @ 2>/dev/null || true
@@ -46,6 +46,9 @@ bench-sd: $(FULL)/installed ## Measure Stable Diffusion at full size, with rando
 
 bench-tuning: $(FULL)/installed ## Measure tuning of Stable Diffusion at full size against the usual way (BENCH=options).
 	@$(FULL)/bin/python -m benchmarks.tuning $(BENCH)
+
+bench-load: $(FULL)/installed ## Measure many users on one service: errors, memory, waiting (BENCH=options; 22 minutes).
+	@$(FULL)/bin/python -m benchmarks.load $(BENCH)
 
 bench-chaos: $(FULL)/installed ## Kill service and engine at random moments under load; nothing may be lost (BENCH=options).
 	@$(FULL)/bin/python -m benchmarks.chaos $(BENCH)

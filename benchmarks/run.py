@@ -25,21 +25,12 @@ from limner.engine.studio import LocalStudio
 from limner.registry.models import Model, Registry
 
 from . import cold
+from .arrivals import PROMPTS
 from .machine import busy, describe
 from .reference import Reference
 from .serving import Served
 from .users import Together, draw_in_turn, draw_together
 
-PROMPTS = (
-    "a red apple on a wooden table",
-    "two people on the mountain",
-    "a blue robot in the desert",
-    "a red car parked on a street",
-    "a black cat in the snow",
-    "a white boat on the sea",
-    "a purple house in a meadow",
-    "a torch in the forest at night",
-)
 # Forms of a network for many rows are compiled in the background once they have been asked for often.
 _WARMING, _COMPILING = 4, 5.0
 LIKE = "like-for-like"
@@ -172,20 +163,25 @@ def measure_users(setting: Setting, studio: LocalStudio) -> list[Row]:
 
 
 def measure_service(setting: Setting, studio: LocalStudio) -> list[Row]:
-    """Memory at rest, and what the service adds to the engine's time; both draw as Limner chooses."""
+    """Memory at rest, and what the service adds to the engine's time; both draw as Limner chooses and are warm: texts
+    are known, all forms of networks are compiled, and no picture was drawn before."""
+
+    def request(turn: int) -> DrawRequest:
+        asked = setting.chosen[turn % len(setting.chosen)]
+        return asked.model_copy(update={"seed": 1000 + turn})
+
+    def bare(turn: int) -> float:
+        began = time.perf_counter()
+        studio.draw(request(turn))
+        return time.perf_counter() - began
+
     with Served(str(setting.model), setting.folder) as served:
         rest = served.megabytes()
-
-        def bare(turn: int) -> float:
-            began = time.perf_counter()
-            studio.draw(setting.chosen[turn % len(setting.chosen)])
-            return time.perf_counter() - began
-
-        found = in_turns(
-            setting.repeats,
-            service=lambda turn: served.draw(setting.chosen[turn % len(setting.chosen)]),
-            engine=bare,
-        )
+        for each in setting.chosen:
+            served.draw(each)
+            studio.draw(each)
+        time.sleep(_COMPILING)
+        found = in_turns(setting.repeats, service=lambda turn: served.draw(request(turn)), engine=bare)
         after = served.megabytes()
     service, engine = median(found["service"]), median(found["engine"])
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import httpx
 import psutil
 
 from limner.engine.request import DrawRequest
+
+from .arrivals import Asked, Refused
 
 LIMNER = "from limner.cli import main; main()"
 WAIT = 120.0
@@ -32,8 +35,8 @@ class Served:
         if "http://" not in line:
             self._process.kill()
             raise RuntimeError(f"limner serve did not start: {line!r}")
-        address = "http://" + line.partition("http://")[2].split("/")[0]
-        self._client = httpx.Client(base_url=address, timeout=WAIT)
+        self.address = "http://" + line.partition("http://")[2].split("/")[0]
+        self._client = httpx.Client(base_url=self.address, timeout=WAIT)
         deadline = time.monotonic() + WAIT
         while self._client.get("/readyz").status_code != 200:
             if time.monotonic() > deadline:
@@ -45,10 +48,11 @@ class Served:
         asked = request.model_dump(include={"prompt", "seed", "steps", "guidance_scale"})
         began = time.perf_counter()
         job = self._client.post("/v1/jobs", json=asked).raise_for_status().json()
+        told = ""
         with self._client.stream("GET", f"/v1/jobs/{job['id']}/events") as events:
-            for _ in events.iter_lines():
-                pass
-        done = self._client.get(f"/v1/jobs/{job['id']}").raise_for_status().json()
+            for line in events.iter_lines():
+                told = line if line.startswith("data: ") else told
+        done = json.loads(told.removeprefix("data: "))  # the last event is the job as it ended
         if done["state"] != "succeeded":
             raise RuntimeError(f"the service did not draw: {done['error']}")
         self._client.get(done["images"][0]["url"]).raise_for_status()
@@ -71,3 +75,36 @@ class Served:
             self._process.wait(WAIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+
+class Users:
+    """Many users of a service at once, from one process: job, events to the end, picture."""
+
+    def __init__(self, address: str, patience: float = WAIT) -> None:
+        """`patience` is in seconds between two signs of life."""
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
+        self._http = httpx.AsyncClient(base_url=address, timeout=patience, limits=limits)
+
+    async def ask(self, asked: Asked) -> bytes:
+        """The PNG of a picture, seen to its end; Refused where the queue is full, RuntimeError where it fails."""
+        body = {"prompt": asked.prompt, "seed": asked.seed, "steps": asked.steps}
+        answer = await self._http.post("/v1/jobs", json=body)
+        if answer.status_code == 429:
+            raise Refused
+        job = answer.raise_for_status().json()["id"]
+        told = ""
+        async with self._http.stream("GET", f"/v1/jobs/{job}/events") as events:
+            events.raise_for_status()
+            async for line in events.aiter_lines():
+                told = line if line.startswith("data: ") else told
+        done = json.loads(told.removeprefix("data: "))
+        if done.get("state") != "succeeded":
+            raise RuntimeError(f"the job is {done.get('state', 'not done')}: {done.get('error')}")
+        picture = (await self._http.get(done["images"][0]["url"])).raise_for_status().content
+        if not picture.startswith(b"\x89PNG"):
+            raise RuntimeError("what came is no PNG")
+        return picture
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
