@@ -22,15 +22,22 @@ from limner.storybook.worlds import world
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("evaluate")
-    return evaluate(str(tiny_model), base / "card", seeds=2, count=3, data_dir=base / "data", data="scenes")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of all tests of this file: what one has compiled the next reads."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_model: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("evaluate") / "card"
+    return evaluate(str(tiny_model), out, seeds=2, count=3, data_dir=home, data="scenes")
 
 
 def test_the_card_counts_every_picture(folder: Path) -> None:
     card = Card.read(folder)
     assert card.settings is not None and card.round_trip is not None and card.true_renders is not None
     assert (card.model, card.settings.seeds, card.settings.width) == ("tiny", 2, 64)
+    assert card.cost.memory is None or card.cost.memory > 10
     assert set(card.files) == set(FROZEN)
     for of in card.files.values():
         assert (of.prompts, of.all.pictures) == (3, 6)
@@ -70,10 +77,8 @@ def test_a_card_of_another_world_leaves_the_models_own_alone(tiny_model: Path) -
     assert folder_of(model, six, None) == Path("runs/evaluate-tiny-1-six")
 
 
-def test_creatures_have_a_card_too(tiny_model: Path, tmp_path: Path) -> None:
-    folder = evaluate(
-        str(tiny_model), tmp_path / "card", seeds=1, count=2, data_dir=tmp_path, data="creatures"
-    )
+def test_creatures_have_a_card_too(tiny_model: Path, home: Path, tmp_path: Path) -> None:
+    folder = evaluate(str(tiny_model), tmp_path / "card", seeds=1, count=2, data_dir=home, data="creatures")
     card = Card.read(folder)
     assert card.world == "creatures" and set(card.files["seen"].all.statements) == set(
         world("creatures").values
@@ -83,7 +88,7 @@ def test_creatures_have_a_card_too(tiny_model: Path, tmp_path: Path) -> None:
     assert every.accepted == every.total > 0
     assert "More traits" in (folder / "card.html").read_text()
     with pytest.raises(NotFound, match="or a world: scenes, creatures, birds"):
-        evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, data="nowhere")
+        evaluate(str(tiny_model), tmp_path / "card", data_dir=home, data="nowhere")
 
 
 def test_shuffled_captions_are_of_other_prompts() -> None:
@@ -92,8 +97,10 @@ def test_shuffled_captions_are_of_other_prompts() -> None:
         assert task.shuffled in [prompt.scene for prompt in prompts if prompt.id != task.prompt.id]
 
 
-def test_a_model_that_draws_in_one_step_has_a_card_too(tiny_attngan: Path, tmp_path: Path) -> None:
-    folder = evaluate(str(tiny_attngan), tmp_path / "card", seeds=1, count=1, data_dir=tmp_path / "data")
+def test_a_model_that_draws_in_one_step_has_a_card_too(
+    tiny_attngan: Path, home: Path, tmp_path: Path
+) -> None:
+    folder = evaluate(str(tiny_attngan), tmp_path / "card", seeds=1, count=1, data_dir=home)
     card = Card.read(folder)
     assert card.settings is not None and card.round_trip is not None
     assert (card.settings.steps, card.settings.sampler, card.settings.width) == (1, "", 64)
@@ -110,14 +117,14 @@ def test_the_shipped_card_still_reads_and_has_a_page(tmp_path: Path) -> None:
 
 
 def test_a_card_with_an_encoder_says_all_that_each_score_depends_on(
-    tiny_model: Path, tiny_matcher: Path, tmp_path: Path
+    tiny_model: Path, tiny_matcher: Path, home: Path, tmp_path: Path
 ) -> None:
     folder = evaluate(
         str(tiny_model),
         tmp_path / "card",
         seeds=2,
         count=4,
-        data_dir=tmp_path,
+        data_dir=home,
         data="scenes",
         matcher=str(tiny_matcher),
     )
@@ -129,7 +136,6 @@ def test_a_card_with_an_encoder_says_all_that_each_score_depends_on(
         assert score.encoder == "tiny-matcher@1" and len(score.encoder_hash) == 16 and score.n == 16
         assert score.model == "tiny@1" and card.bench is not None and score.data == card.bench.hash
         assert score.resize == "middle square, lanczos to 32 px"
-    assert card.cost.memory is None or card.cost.memory > 10
     text = (folder / "card.html").read_text()
     HTMLParser().feed(text)
     assert "Match score" in text and "FID" not in text and "CLIP score" not in text
@@ -137,13 +143,13 @@ def test_a_card_with_an_encoder_says_all_that_each_score_depends_on(
 
 
 def test_sentences_have_a_card_without_a_checker(
-    tiny_model: Path, tiny_matcher: Path, tmp_path: Path
+    tiny_model: Path, tiny_matcher: Path, home: Path, tmp_path: Path
 ) -> None:
     folder = evaluate(
         str(tiny_model),
         tmp_path / "card",
         seeds=1,
-        data_dir=tmp_path,
+        data_dir=home,
         prompts="six",
         matcher=str(tiny_matcher),
     )
@@ -155,11 +161,11 @@ def test_sentences_have_a_card_without_a_checker(
 
 
 def test_a_captioned_set_is_asked_and_held_against(
-    tiny_model: Path, tiny_matcher: Path, tmp_path: Path
+    tiny_model: Path, tiny_matcher: Path, home: Path, tmp_path: Path
 ) -> None:
     pictures = write_storybook(tmp_path / "creatures", 60, 32, 3, world="creatures")
     folder = evaluate(
-        str(tiny_model), tmp_path / "card", seeds=1, count=20, data_dir=tmp_path, data=str(pictures),
+        str(tiny_model), tmp_path / "card", seeds=1, count=20, data_dir=home, data=str(pictures),
         matcher=str(tiny_matcher),
     )  # fmt: skip
     card = Card.read(folder)
@@ -167,7 +173,7 @@ def test_a_captioned_set_is_asked_and_held_against(
     assert {"kid", "r-precision"} <= {score.id for score in card.scores}
     (pictures / "storybook.json").unlink()
     again = evaluate(
-        str(tiny_model), tmp_path / "other", seeds=1, count=20, data_dir=tmp_path, data=str(pictures),
+        str(tiny_model), tmp_path / "other", seeds=1, count=20, data_dir=home, data=str(pictures),
         matcher=str(tiny_matcher),
     )  # fmt: skip
     card = Card.read(again)
@@ -176,8 +182,8 @@ def test_a_captioned_set_is_asked_and_held_against(
     assert "captions of other pictures" in (r_precision.note or "")
 
 
-def test_a_matcher_has_a_card_of_true_pictures(tiny_matcher: Path, tmp_path: Path) -> None:
-    folder = evaluate(str(tiny_matcher), tmp_path / "card", count=6, data_dir=tmp_path, data="scenes")
+def test_a_matcher_has_a_card_of_true_pictures(tiny_matcher: Path, home: Path, tmp_path: Path) -> None:
+    folder = evaluate(str(tiny_matcher), tmp_path / "card", count=6, data_dir=home, data="scenes")
     card = Card.read(folder)
     ids = [score.id for score in card.scores]
     assert ids[:3] == ["retrieval-seen", "retrieval-held_out", "told-apart"] and "told-apart-colour" in ids
@@ -186,11 +192,11 @@ def test_a_matcher_has_a_card_of_true_pictures(tiny_matcher: Path, tmp_path: Pat
     assert "A matcher draws nothing" in text and "One atom falsified, by its kind" in text
 
 
-def test_fid_without_what_it_needs_is_refused_in_a_line(tiny_model: Path, tmp_path: Path) -> None:
+def test_fid_without_what_it_needs_is_refused_in_a_line(tiny_model: Path, home: Path, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere.pth"
     with pytest.raises(NotFound, match=r"Inception's weights '.*nowhere\.pth' not found"):
-        evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, data="scenes", inception=missing)
+        evaluate(str(tiny_model), tmp_path / "card", data_dir=home, data="scenes", inception=missing)
     if find_spec("torch_fidelity") is None:
         missing.write_bytes(b"")
         with pytest.raises(Unavailable, match="not installed: pip install"):
-            evaluate(str(tiny_model), tmp_path / "card", data_dir=tmp_path, data="scenes", inception=missing)
+            evaluate(str(tiny_model), tmp_path / "card", data_dir=home, data="scenes", inception=missing)
