@@ -80,7 +80,14 @@ class OverLimit(Busy):
 
 
 class Lost(LimnerError):
-    """What was at work ended before it was done, and nobody knows at whose fault; asking again may succeed."""
+    """What was at work ended before it was done, and nobody knows at whose fault; asking again may succeed.
+
+    `from_outside`: somebody ended it, so that it was not the fault of what it worked on.
+    """
+
+    def __init__(self, message: str, from_outside: bool = False) -> None:
+        super().__init__(message)
+        self.from_outside = from_outside
 
 
 class Cancelled(LimnerError):

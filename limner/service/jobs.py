@@ -255,18 +255,20 @@ class JobStore:
                     _queue_again(row)
             return self._job(session, _row(session, job))
 
-    def lose(self, worker: str, job: str, error: str, alone: bool) -> Job:
+    def lose(self, worker: str, job: str, error: str, alone: bool, from_outside: bool = False) -> Job:
         """Queue a job again, at its old place, whose engine ended while it was drawn, for the reason `error`.
 
         Where it was drawn `alone` that is a strike against it, and strike number MAX_STRIKES fails it; in company it
-        is suspected from now on, and no more.
+        is suspected from now on, and no more. Where the engine was ended `from_outside` neither, MAX_LOSSES times: what
+        is always ended by somebody may be ended for what the job does, as by a watchdog over memory.
         """
         with self._writes.begin() as session:
             row = _held(session, worker, job)
             if row is not None:
                 row.losses += 1
-                row.strikes = (row.strikes or 0) + alone
-                if row.strikes >= MAX_STRIKES:
+                if not from_outside or row.losses > MAX_LOSSES:
+                    row.strikes = (row.strikes or 0) + alone
+                if (row.strikes or 0) >= MAX_STRIKES:
                     _end(
                         session,
                         row,

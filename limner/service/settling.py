@@ -24,7 +24,7 @@ def settled(store: JobStore, worker: str, running: Running) -> Job:
     if error is None and running.leaving:
         return store.give_back(worker, job.id)
     if isinstance(error, Lost):
-        now = store.lose(worker, job.id, sentence(error), running.alone)
+        now = store.lose(worker, job.id, sentence(error), running.alone, error.from_outside)
         log.warning("job %s was lost with its engine; it is %s", job.id, now.state)
         return now
     if isinstance(error, (InvalidInput, NotFound)):

@@ -275,6 +275,16 @@ def test_only_losses_alone_set_a_job_aside(store: JobStore) -> None:
     assert store.get(other).state == "queued" and not store.get(other).suspected
 
 
+def test_who_ends_the_engine_from_outside_brings_no_job_under_suspicion_ten_times(store: JobStore) -> None:
+    job = store.add(REQUEST, 1).id
+    seen = []
+    for _ in range(13):
+        store.take("a", 60)
+        now = store.lose("a", job, "the engine was ended", alone=True, from_outside=True)
+        seen.append((now.state, now.suspected))
+    assert seen == [("queued", False)] * 10 + [("queued", True)] * 2 + [("failed", True)]
+
+
 def test_giving_back_without_an_error_costs_no_attempt(store: JobStore) -> None:
     job = store.add(REQUEST, 1)
     for _ in range(5):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -18,6 +20,7 @@ COMMAND = (sys.executable, "-P", "-m", "limner.engine.apart.child")
 _FIRST_SIGN = 60.0  # seconds that a process gets to its first sign of life, at least
 _LAST_WORDS = 2.0  # seconds from the end of what it says to its own end
 
+_COUNTS = Path("/proc/vmstat")
 _log = logging.getLogger(__name__)
 
 
@@ -25,13 +28,16 @@ class EngineProcess:
     """A running engine, or one that has `ended`: speaks no more. `retiring`: it is to be given no more pictures.
 
     Frames are written on a thread of their own, so that `send` never waits; `on_frame` is called for each frame that
-    comes, on another. `changed` is set when it has ended, and by whoever wants it looked at.
+    comes, on another. `changed` is set when it has ended, and by whoever wants it looked at. `from_outside`: it was
+    ended by somebody's SIGKILL, which neither `end` sent nor the kernel for want of memory.
     """
 
     def __init__(self, command: Sequence[str], on_frame: Callable[[EngineProcess, Frame[Any]], None]) -> None:
         """Start it; OSError where the system cannot."""
         self.changed = threading.Event()
         self.ready, self.retiring, self.ended = False, False, False
+        self.from_outside = False
+        self._killed_for_memory = killed_for_memory()
         self.finished = 0
         self.memory, self.overgrown = 0, False
         self.began = time.monotonic()
@@ -73,6 +79,8 @@ class EngineProcess:
         """End it now, if it has not ended by itself; how it ended. Returns when all of its frames were handed out."""
         try:
             code = self._popen.wait(_LAST_WORDS if self.ended else 0)
+            before, now = self._killed_for_memory, killed_for_memory()
+            self.from_outside = before is not None and before == now and code == -signal.SIGKILL
         except subprocess.TimeoutExpired:
             self._popen.kill()
             code = self._popen.wait()
@@ -110,3 +118,12 @@ class EngineProcess:
             self.ready = True
         elif isinstance(message, Done):
             self.finished += 1
+
+
+def killed_for_memory() -> int | None:
+    """How many processes of this machine the kernel has ended for want of memory; None where it does not tell."""
+    try:
+        lines = _COUNTS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)

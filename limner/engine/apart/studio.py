@@ -231,6 +231,7 @@ class ApartStudio:
 
     def _over(self, how: str) -> None:
         with self._lock:
+            from_outside = self._process is not None and self._process.from_outside
             self._process = None
             lost = {number: asked for number, asked in self._pictures.items() if asked.handed}
             for number in lost:
@@ -239,7 +240,8 @@ class ApartStudio:
         tell(self._watcher, EngineEnded(how))
         for asked in lost.values():
             stopped = closed or asked.cancelled
-            _tell(asked, Stopped() if stopped else Failed(Lost(f"the engine {how} while it drew this")))
+            error = Lost(f"the engine {how} while it drew this", from_outside)
+            _tell(asked, Stopped() if stopped else Failed(error))
 
     def _heard(self, process: EngineProcess, frame: Frame[Any]) -> None:
         message = frame.message

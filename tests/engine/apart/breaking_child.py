@@ -49,7 +49,7 @@ def breaking(setup: Setup, watcher: Watcher) -> LocalStudio:
 
 def _break(prompt: str) -> None:
     if "die" in prompt:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGSEGV)
     if "hang" in prompt:
         time.sleep(10_000)
     if "leak" in prompt:

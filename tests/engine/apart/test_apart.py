@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from limner.engine.apart import ApartStudio, Rules
+from limner.engine.apart.process import killed_for_memory
 from limner.engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
 from limner.engine.source import Source
 from limner.engine.studio import LocalStudio
@@ -156,6 +157,7 @@ def test_kill_9_costs_what_is_being_drawn_and_nothing_else(make: Make) -> None:
     os.kill(first, signal.SIGKILL)
     lost = ending(events)
     assert isinstance(lost, Failed) and isinstance(lost.error, Lost) and "signal 9" in str(lost.error)
+    assert lost.error.from_outside == (killed_for_memory() is not None)
     assert np.array_equal(drawn(begin(studio)).pixels, before.pixels)
     assert studio.pid != first and not alive(first)
 
@@ -163,7 +165,8 @@ def test_kill_9_costs_what_is_being_drawn_and_nothing_else(make: Make) -> None:
 def test_a_model_that_was_loaded_is_loaded_again_before_it_counts_as_ready(make: Make) -> None:
     studio = make()
     studio.preload("tiny")
-    assert isinstance(ending(begin(studio, prompt="die")), Failed)
+    lost = ending(begin(studio, prompt="die"))
+    assert isinstance(lost, Failed) and isinstance(lost.error, Lost) and not lost.error.from_outside
     assert studio.state() != "ok"
     until(lambda: studio.state() == "ok")
 

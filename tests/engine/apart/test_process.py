@@ -1,0 +1,37 @@
+"""How one life of the engine's process ends, and whose doing that was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+
+from limner.engine.apart.process import EngineProcess, killed_for_memory
+
+counted = pytest.mark.skipif(
+    killed_for_memory() is None, reason="this system does not count what it ends for memory"
+)
+
+
+def begun(does: str) -> EngineProcess:
+    return EngineProcess(
+        [sys.executable, "-c", f"import os, signal, sys; {does}"], lambda process, frame: None
+    )
+
+
+@counted
+def test_a_sigkill_of_somebody_comes_from_outside() -> None:
+    process = begun("sys.stdin.read()")
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.changed.wait(60)
+    assert process.end() == "was ended by signal 9" and process.from_outside
+
+
+def test_its_own_crash_and_its_end_by_the_service_do_not() -> None:
+    crashed = begun("os.kill(os.getpid(), signal.SIGSEGV)")
+    assert crashed.changed.wait(60)
+    assert crashed.end() == "was ended by signal 11" and not crashed.from_outside
+    ended = begun("sys.stdin.read()")
+    assert ended.end() == "was ended by signal 9" and not ended.from_outside
