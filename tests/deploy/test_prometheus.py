@@ -82,7 +82,7 @@ def test_every_expression_is_answered_from_what_a_service_tells(service: str, tm
         http.get("/v1/jobs/none")
         asked.until('limner_jobs_ended_total{end="failed"}')
         # A rate needs two readings of what has happened since.
-        draw(http, seed=2)
+        draw(http, seed=40)
         asked.until("rate(limner_pictures_total[1m]) > 0")
         names = set(asked.http.get("/api/v1/label/__name__/values").json()["data"])
         for expression in expressions():

@@ -127,11 +127,13 @@ def test_a_resolved_request_stays_with_its_version(studio: LocalStudio, tiny_mod
     assert studio.resolve(ask(model=str(tiny_model))).model == str(tiny_model)
 
 
-def test_a_model_replaced_under_its_version_is_told_and_drawn(studio: LocalStudio, tmp_path: Path) -> None:
+def test_a_model_replaced_under_its_version_is_told_and_drawn(
+    studio: LocalStudio, registry: Registry, tmp_path: Path
+) -> None:
     resolved = studio.resolve(ask())
     before, drawn = studio.identity(resolved.model), studio.draw(resolved)
     assert studio.identity(resolved.model) == before == studio.identity("tiny@1")
-    manifest = tmp_path / "models" / "tiny" / "1" / "limner.json"
+    manifest = registry.find("tiny").path / "limner.json"
     changed = tmp_path / "limner.json"
     changed.write_text(manifest.read_text())
     changed.replace(manifest)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,10 @@ _log = logging.getLogger(__name__)
 
 _OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
 _WHOLE = "whole.json"  # in the folder of a form: it is there once the form is
+_UNFINISHED, _LONG = (
+    "unfinished-",
+    86_400.0,
+)  # folders of forms that are being compiled; after so many seconds none is
 _MOST_HEADER = 4096  # bytes
 # Bytes of a form, past which what compiling leaves behind is worth the seconds of reading it back.
 _LARGE = 2**27
@@ -74,14 +80,46 @@ class CompiledForms:
         folder = self._folder / hashlib.sha256(repr(how).encode()).hexdigest()[:16]
         if (found := self._read(core, folder, settings)) is not None:
             return found
-        shutil.rmtree(folder, ignore_errors=True)
-        with given_back(self._weights):
-            made = core.compile_model(network(), "CPU", {**settings, "CACHE_DIR": str(folder)})
-        if _mark_whole(folder) < _LARGE:
+        made, size = self._compile(core, folder, settings, network)
+        if size < _LARGE:
             return Compiled(made)
         del made  # it has all weights twice: as they were, and as it lays them out
         read = self._read(core, folder, settings)
         return read or Compiled(core.compile_model(network(), "CPU", dict(settings)))
+
+    def _compile(
+        self,
+        core: openvino.Core,
+        folder: Path,
+        settings: Mapping[str, Any],
+        network: Callable[[], openvino.Model],
+    ) -> tuple[openvino.CompiledModel, int]:
+        """A compiled form that is kept in `folder`, and its bytes there; 0 where it could not be kept.
+
+        It is written in a folder of its own, for other processes may compile the same, and then takes its place.
+        """
+        try:
+            own = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._folder))
+        except OSError as error:
+            _log.warning("what is compiled is not kept in %s: %s", self._folder, error.strerror)
+            return core.compile_model(network(), "CPU", dict(settings)), 0
+        try:
+            with given_back(self._weights):
+                made = core.compile_model(network(), "CPU", {**settings, "CACHE_DIR": str(own)})
+            if size := _mark_whole(own):
+                shutil.rmtree(folder, ignore_errors=True)
+                own.rename(folder)
+            return made, size
+        except OSError:  # another process was first
+            return made, size
+        except RuntimeError:
+            if own.is_dir():
+                raise
+            return core.compile_model(
+                network(), "CPU", dict(settings)
+            ), 0  # somebody has removed what was kept
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
 
     def _read(self, core: openvino.Core, folder: Path, settings: Mapping[str, Any]) -> Compiled | None:
         try:
@@ -132,6 +170,9 @@ def compiled_forms(cache: Path, file: Path) -> CompiledForms | None:
         for other in of_file.iterdir():
             if other not in (folder, of_file / _OF_FILE):
                 shutil.rmtree(other, ignore_errors=True)
+        for left in folder.glob(f"{_UNFINISHED}*"):  # by a process that was killed
+            if time.time() - left.stat().st_mtime > _LONG:
+                shutil.rmtree(left, ignore_errors=True)
         for name in of_file.parent.glob(f"*/{_OF_FILE}"):
             if not Path(name.read_text()).is_file():
                 shutil.rmtree(name.parent, ignore_errors=True)

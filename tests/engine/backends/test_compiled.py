@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 
 from limner.engine.backends import compiled
@@ -62,3 +64,42 @@ def test_a_large_form_is_read_back_at_once(
 ) -> None:
     monkeypatch.setattr(compiled, "_LARGE", 1)
     assert np.array_equal(drawn(tmp_path / "n", tmp_path / "other"), first)
+
+
+@pytest.mark.parametrize("gone", ["the folder of this form", "the folder of all"])
+def test_what_another_process_removes_meanwhile_is_done_without(gone: str, tmp_path: Path) -> None:
+    make_model(tmp_path / "m")
+    core, kept = openvino.Core(), tmp_path / "kept"
+    kept.mkdir()
+    forms = compiled.CompiledForms(kept, tmp_path / "m")
+
+    def network() -> openvino.Model:
+        for folder in [kept] if gone == "the folder of all" else list(kept.iterdir()):
+            shutil.rmtree(folder)
+        return core.read_model(tmp_path / "m" / "small.onnx")
+
+    made = forms.compiled(core, {}, "all rows", network)
+    assert made.model({"x": rows(2)})["y"].shape == (2, 30)
+
+
+def test_one_that_another_process_was_first_to_compile_is_read(tmp_path: Path) -> None:
+    make_model(tmp_path / "m")
+    core, asked = openvino.Core(), "all rows"
+    (tmp_path / "kept").mkdir()
+    forms = compiled.CompiledForms(tmp_path / "kept", tmp_path / "m")
+
+    def plain() -> openvino.Model:
+        return core.read_model(tmp_path / "m" / "small.onnx")
+
+    def network() -> openvino.Model:
+        forms.compiled(core, {}, asked, plain)
+        return plain()
+
+    forms.compiled(core, {}, asked, network)
+    (left,) = (tmp_path / "kept").iterdir()
+    assert {each.suffix for each in left.iterdir()} == {".blob", ".json"}
+
+    def never() -> openvino.Model:
+        raise AssertionError("it is compiled again")
+
+    forms.compiled(core, {}, asked, never)
