@@ -75,6 +75,8 @@ class Served:
             self._process.wait(WAIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 class Users:

@@ -14,6 +14,7 @@ from tests.tiny_model import make_tiny_model
 LONG = tuple(
     f"tests/{name}" for name in ("training", "families", "evaluation", "optimizing", "service/test_openapi")
 )
+LONGEST = "tests/training/test_processes"  # minutes that no other worker can take a part of
 
 # No test is about time, and a machine that is busy takes any.
 settings.register_profile("limner", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Towards the end workers take tests from each other, and a file that is taken apart makes everything again.
     """
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    items.sort(key=lambda item: (not item.nodeid.startswith(LONGEST), not item.nodeid.startswith(LONG)))
 
 
 def _made(factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], object]) -> Path:
