@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..errors import InvalidInput, Unavailable
 from .reading import read_told
-from .signing import Signer
+from .signing import Signer, library
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -41,6 +41,7 @@ def open_signer(files: SignerFiles, now: datetime | None = None) -> Signer | Non
             if given is not None:
                 raise InvalidInput(f"'{given}' alone signs nothing: give {other}, too")
         return None
+    library()  # where it is missing, so is what reads certificates
     chain = _certificates(files.certificate)
     key = _private_key(files.key)
     _check(files, chain[0], key, now or datetime.now(UTC))

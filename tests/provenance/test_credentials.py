@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from limner.errors import InvalidInput
+from limner.errors import InvalidInput, Unavailable
 from limner.provenance import SignerFiles, open_signer, read_told
 
 from .authority import Authority, Pair
@@ -34,6 +35,13 @@ def test_without_files_nothing_is_signed() -> None:
 def test_keys_of_these_kinds_sign(authority: Authority, kind: str) -> None:
     pair = authority.issue(kind=kind)
     assert open_signer(SignerFiles(pair.certificate, pair.key)) is not None
+
+
+def test_without_the_extra_it_is_said_what_to_install(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("c2pa", "cryptography"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(Unavailable, match="scale"):
+        open_signer(SignerFiles(pair.certificate, pair.key))
 
 
 def test_one_file_alone_is_refused(pair: Pair) -> None:
