@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,8 @@ _log = logging.getLogger(__name__)
 
 _OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
 _WHOLE = "whole.json"  # in the folder of a form: it is there once the form is
-_UNFINISHED, _LONG = (
-    "unfinished-",
-    86_400.0,
-)  # folders of forms that are being compiled; after so many seconds none is
+_UNFINISHED = "unfinished-"  # begins the names of folders in which something is being compiled
+_LONG = 86_400.0  # seconds, after which nothing is compiled any more
 _MOST_HEADER = 4096  # bytes
 # Bytes of a form, past which what compiling leaves behind is worth the seconds of reading it back.
 _LARGE = 2**27
@@ -108,16 +107,14 @@ class CompiledForms:
                 made = core.compile_model(network(), "CPU", {**settings, "CACHE_DIR": str(own)})
             if size := _mark_whole(own):
                 shutil.rmtree(folder, ignore_errors=True)
-                own.rename(folder)
-            return made, size
-        except OSError:  # another process was first
+                with suppress(OSError):  # another process was first
+                    own.rename(folder)
             return made, size
         except RuntimeError:
             if own.is_dir():
                 raise
-            return core.compile_model(
-                network(), "CPU", dict(settings)
-            ), 0  # somebody has removed what was kept
+            # Another process has removed the folder.
+            return core.compile_model(network(), "CPU", dict(settings)), 0
         finally:
             shutil.rmtree(own, ignore_errors=True)
 
@@ -171,8 +168,9 @@ def compiled_forms(cache: Path, file: Path) -> CompiledForms | None:
             if other not in (folder, of_file / _OF_FILE):
                 shutil.rmtree(other, ignore_errors=True)
         for left in folder.glob(f"{_UNFINISHED}*"):  # by a process that was killed
-            if time.time() - left.stat().st_mtime > _LONG:
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(FileNotFoundError):  # it has just taken its place
+                if time.time() - left.stat().st_mtime > _LONG:
+                    shutil.rmtree(left, ignore_errors=True)
         for name in of_file.parent.glob(f"*/{_OF_FILE}"):
             if not Path(name.read_text()).is_file():
                 shutil.rmtree(name.parent, ignore_errors=True)
