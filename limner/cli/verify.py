@@ -32,7 +32,7 @@ def verify(
 ) -> None:
     """Say how a picture was made, who signed that, and whether it is still as it was signed.
 
-    Exit 0 where a signature holds (with --trust: is trusted) or there is none to doubt, 1 where not.
+    Exit 0 where a signature holds or there is none, with --trust only where who signed is trusted; else 1.
     """
     from ..provenance import read_told
 
