@@ -181,17 +181,23 @@ def test_many_edits_wait_without_keeping_others_from_sending(server: Server) -> 
     server.studio.gate.clear()
 
     async def go() -> None:
-        async with server.asynchronous() as client:
-            waiting = [
-                asyncio.ensure_future(client.images.edit(image=file_of(), prompt=PROMPT)) for _ in range(4)
+        async with server.asynchronous() as client, httpx.AsyncClient() as other:
+
+            async def states() -> list[str]:
+                return [job["state"] for job in (await other.get(f"{server.url}/jobs")).json()["jobs"]]
+
+            waiting = [asyncio.ensure_future(client.images.edit(image=file_of(), prompt=PROMPT))]
+            while "running" not in await states():  # then there is room for three in the queue
+                assert not waiting[0].done()
+            waiting += [
+                asyncio.ensure_future(client.images.edit(image=file_of(), prompt=PROMPT)) for _ in range(3)
             ]
-            async with httpx.AsyncClient() as other:
-                while len((await other.get(f"{server.url}/jobs")).json()["jobs"]) < 4:
-                    pass
-                sent = await other.post(
-                    f"{server.url}/images", content=file_of(), headers={"Content-Type": "image/png"}
-                )
-                assert sent.status_code == 201
+            while len(await states()) < 4:
+                assert not any(one.done() for one in waiting)
+            sent = await other.post(
+                f"{server.url}/images", content=file_of(), headers={"Content-Type": "image/png"}
+            )
+            assert sent.status_code == 201
             server.studio.gate.set()
             await asyncio.gather(*waiting)
 
