@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidInput
 from ..families import family
-from .identity import stamp
+from ..registry.stamps import stamp
 from .request import DrawRequest
 from .source import Source, size_like
 
@@ -87,4 +87,4 @@ class Resolver:
 
 def key_of(model: Model) -> tuple[str, str, str]:
     """What tells two models apart: where it lies, what its manifest says, and its files as they are now."""
-    return str(model.path), model.manifest.model_dump_json(), stamp(model.path)
+    return str(model.path), model.said, stamp(model.path)

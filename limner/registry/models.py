@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from threading import Lock
 
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import InvalidInput, LimnerError, NotFound
 from .manifest import MANIFEST_NAME, Manifest
+from .stamps import Marks, files
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "models"
 ALIASES_NAME = "aliases.json"
+
+_KEPT = 64
+_RECENT = 50_000_000  # nanoseconds: a clock's tick, in which a file may be written twice
 
 _log = logging.getLogger(__name__)
 _word = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -44,6 +52,11 @@ class Model:
         """The model's version."""
         return self.manifest.version
 
+    @cached_property
+    def said(self) -> str:
+        """The manifest as text."""
+        return self.manifest.model_dump_json()
+
     def graph_file(self, graph: str) -> Path:
         """The file of a graph; NotFound lists the graphs there are."""
         if graph not in self.manifest.graphs:
@@ -53,20 +66,47 @@ class Model:
 
 
 def open_model(directory: Path, built_in: bool = False) -> Model:
-    """Read a model directory.
+    """Read a model directory. One that was read before, and of which no file has changed since, is not read again.
 
     NotFound where it or one of its graphs is missing; InvalidInput where the manifest is wrong or names
     a file outside the directory, directly or through a symbolic link.
     """
     try:
         root = directory.resolve()
+        return _read.once(root, built_in)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise NotFound(f"model directory {str(directory)[:200]!r} cannot be read: {error}") from None
+
+
+class _Read:
+    """Models as they were read, the last few that were asked for, each with the marks of its files."""
+
+    def __init__(self) -> None:
+        self._models: OrderedDict[tuple[Path, bool], tuple[list[tuple[str, Marks]], Model]] = OrderedDict()
+        self._lock = Lock()
+
+    def once(self, root: Path, built_in: bool) -> Model:
+        """The model in that folder, read if it was not, or not as it is now."""
+        now, seen = time.time_ns(), files(root)
+        with self._lock:
+            known = self._models.get((root, built_in))
+            if known is not None and known[0] == seen:
+                self._models.move_to_end((root, built_in))
+                return known[1]
         manifest = Manifest.read(root)
         _check_links(root)
         for name, graph in manifest.graphs.items():
             _check_graph(root, name, graph.path)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise NotFound(f"model directory {str(directory)[:200]!r} cannot be read: {error}") from None
-    return Model(root, manifest, built_in)
+        model = Model(root, manifest, built_in)
+        if all(marks and marks[2] < now - _RECENT for _, marks in seen):
+            with self._lock:
+                self._models[root, built_in] = seen, model
+                while len(self._models) > _KEPT:
+                    self._models.popitem(last=False)
+        return model
+
+
+_read = _Read()
 
 
 def _check_links(root: Path) -> None:
@@ -85,7 +125,7 @@ def _check_graph(root: Path, graph: str, path: str) -> None:
 
 
 class Registry:
-    """All models of one data directory, and the built-in ones; reads the disk afresh at every call."""
+    """All models of one data directory, and the built-in ones; sees the disk as it is at every call."""
 
     def __init__(self, data_dir: Path, extra: Sequence[Model] = ()) -> None:
         """The models of `data_dir`, and `extra` ones from elsewhere, which win over others of their name."""

@@ -168,7 +168,7 @@ class JobStore:
         Without `bulk` none of those is handed out. A power cut may undo it: then the job waits.
         """
         with self._soon.begin() as session:
-            line = self._line(session)
+            line = self._line(session, charging=True)
             for waiting in line:
                 if waiting.bulk and not bulk:
                     continue
@@ -309,11 +309,12 @@ class JobStore:
             session.flush()
             return [self._job(session, row) for row in rows]
 
-    def _line(self, session: Session) -> list[Waiting]:
-        """What waits, next first."""
+    def _line(self, session: Session, charging: bool = False) -> list[Waiting]:
+        """What waits, next first. Weights order no jobs of one owner, but count in what is charged (`charging`)."""
         columns = JobRow.number, JobRow.id, JobRow.owner, JobRow.priority, JobRow.cost
         rows = session.execute(select(*columns).where(JobRow.state == "queued")).all()
-        by_owner = weights(session, {row.owner for row in rows}) if rows else {}
+        owners = {row.owner for row in rows}
+        by_owner = weights(session, owners) if len(owners) > 1 or (owners and charging) else {}
         waiting = [
             Waiting(number, owner, priority == "bulk", max(1, cost), by_owner.get(owner, 1.0), job)
             for number, job, owner, priority, cost in rows

@@ -51,10 +51,12 @@ def drawn_before(
 
 def known(session: Session, owner: str, digests: Iterable[str]) -> list[Image]:
     """The pictures of `owner` with these digests, one of each, as they are within a transaction."""
+    if not (wanted := list(digests)):
+        return []
     query = (
         select(ImageRow)
         .join(JobRow, ImageRow.job == JobRow.number)
-        .where(JobRow.owner == owner, ImageRow.digest.in_(list(digests)))
+        .where(JobRow.owner == owner, ImageRow.digest.in_(wanted))
         .order_by(ImageRow.job, ImageRow.index)
     )
     return list({row.digest: as_image(row) for row in session.scalars(query)}.values())

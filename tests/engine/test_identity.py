@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from limner.engine.identity import identity, stamp
+from limner.engine.identity import identity
+from limner.registry.stamps import stamp
 
 
 @pytest.fixture

@@ -192,3 +192,31 @@ def test_an_extra_model_is_listed_once_and_found_by_name(registry: Registry, tmp
 def test_an_own_version_hides_the_built_in_one_from_the_list(registry: Registry, tmp_path: Path) -> None:
     put(tmp_path / "data" / "models" / "fixed" / "1", "fixed", "1")
     assert [model for model in registry.models() if model.name == "fixed"] == [registry.find("fixed@1")]
+
+
+def test_a_model_that_is_as_it_was_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = put(tmp_path / "tiny", "tiny", "1")
+    monkeypatch.setattr(module, "_RECENT", 0)
+    first = open_model(folder)
+    assert open_model(folder) is first
+    manifest = json.loads((folder / "limner.json").read_text())
+    (folder / "limner.json").write_text(json.dumps(manifest | {"title": "other"}))
+    assert open_model(folder).manifest.title == "other"
+    (folder / "unet" / "model.onnx").unlink()
+    with pytest.raises(NotFound, match=r"model\.onnx"):
+        open_model(folder)
+
+
+def test_a_link_that_comes_later_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = put(tmp_path / "tiny", "tiny", "1")
+    monkeypatch.setattr(module, "_RECENT", 0)
+    open_model(folder)
+    (folder / "unet" / "more.bin").symlink_to("/etc/hostname")
+    with pytest.raises(InvalidInput, match="link"):
+        open_model(folder)
+
+
+def test_what_was_only_just_written_is_read_again(tmp_path: Path) -> None:
+    """Within a tick of the clock a file may change and keep its marks."""
+    folder = put(tmp_path / "tiny", "tiny", "1")
+    assert open_model(folder) is not open_model(folder)
