@@ -16,6 +16,7 @@ PACKAGE = ROOT / "limner"
 
 ARROWS = {
     "errors": set[str](),
+    "extras": set(),
     "answers": set(),
     "pictures": set(),
     "sheets": set(),
@@ -38,8 +39,8 @@ ARROWS = {
         "registry", "service", "storybook", "training",
     },
 }  # fmt: skip
-"""Part -> the parts that it may import, besides errors, pictures, sheets and the version. "programs" is the torch-free
-half of families, "families" the rest."""
+"""Part -> the parts that it may import, besides errors, extras, pictures, sheets and the version. "programs" is the
+torch-free half of families, "families" the rest."""
 
 HEAVY = frozenset({"torch", "torchvision", "diffusers", "transformers", "accelerate"})
 SCALE = frozenset({"aiomqtt", "c2pa", "cryptography", "obstore", "psycopg"})
@@ -140,7 +141,7 @@ def test_imports_follow_the_arrows(module: str) -> None:
         name
         for name in imports(module)
         if name.split(".")[0] == "limner"
-        and part(name) not in ARROWS[own] | {own, "errors", "pictures", "sheets", "limner"}
+        and part(name) not in ARROWS[own] | {own, "errors", "extras", "pictures", "sheets", "limner"}
     ]
     assert not wrong, f"{module} ({own}) may import {sorted(ARROWS[own])}, but imports {wrong}"
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..extras import needs_extra
 from .evaluate import Count, DataSet, MatcherOption, Prompts, Seeds
-from .extra import needs_extra
 from .options import DataDir
 
 

@@ -91,8 +91,8 @@ def attngan(
     data_dir: DataDir = None,
 ) -> None:
     """Bring in an AttnGAN as the paper's public code keeps it. Of pickles nothing but plain values is read."""
+    from ..extras import needs_extra
     from ..registry.places import data_dir as place
-    from .extra import needs_extra
 
     with needs_extra("train", "bringing in an AttnGAN"):
         from ..families.attngan.bring import import_original

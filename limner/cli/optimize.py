@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .extra import needs_extra
+from ..extras import needs_extra
 from .options import DataDir
 
 

@@ -184,8 +184,8 @@ def serve(
 def _broker(url: str | None, ca: Path | None) -> Broker | None:
     if url is None:
         return None
+    from ..extras import needs_extra
     from ..service.mqtt.broker import broker_of
-    from .extra import needs_extra
 
     with needs_extra("scale", "--mqtt"):
         import aiomqtt  # noqa: F401

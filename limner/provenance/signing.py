@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import Unavailable
+from ..extras import needs_extra
 
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 DRAWN = f"{_SOURCE_TYPES}trainedAlgorithmicMedia"
@@ -81,11 +82,6 @@ def _told(error: Exception) -> str:
 
 def library() -> Any:
     """The package c2pa; Unavailable where it is not installed."""
-    try:
+    with needs_extra("scale", "signing pictures and reading what is signed"):
         import c2pa
-    except ModuleNotFoundError:
-        raise Unavailable(
-            "signatures of pictures need c2pa-python, which is not installed; "
-            "in a clone of Limner: pip install -e '.[scale]' -c constraints.txt"
-        ) from None
     return c2pa

@@ -20,7 +20,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from ..errors import InvalidInput, StorageDown, Unavailable
-from .extra import needs_scale
+from ..extras import needs_extra
 
 DATABASE_NAME = "limner.db"
 HEAD = "head"
@@ -196,7 +196,7 @@ def _sqlite(file: Path) -> Engine:
 
 
 def _postgres(url: URL) -> Engine:
-    with needs_scale("a PostgreSQL database"):
+    with needs_extra("scale", "a PostgreSQL database"):
         return create_engine(
             url,
             connect_args={"connect_timeout": _PATIENCE, "application_name": "limner"},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ...errors import InvalidInput, NotFound, StorageDown
-from ..extra import needs_scale
+from ...extras import needs_extra
 from .blobs import PIECE, Kept, is_id
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ObjectBlobs:
 
     def __init__(self, url: str, folder: str) -> None:
         bucket, prefix, settings = _parts(url)
-        with needs_scale("an object store"):
+        with needs_extra("scale", "an object store"):
             import obstore
             import obstore.exceptions
             from obstore.store import S3Store

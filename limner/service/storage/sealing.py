@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import InvalidInput
-from ..extra import needs_scale
+from ...extras import needs_extra
 
 SEAL = b"LIMNER\x01\n"
 PIECE = 1024 * 1024
@@ -28,7 +28,7 @@ class Sealer:
     """Seals and opens with one key of 32 bytes. Safe to use from many threads. Unavailable without the extra."""
 
     def __init__(self, key: bytes) -> None:
-        with needs_scale("encryption"):
+        with needs_extra("scale", "encryption"):
             from cryptography.exceptions import InvalidTag
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         self._key, self._cipher, self._aesgcm, self._wrong = key, AESGCM(key), AESGCM, InvalidTag

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..extra import needs_scale
+from ...extras import needs_extra
 
 if TYPE_CHECKING:
     from .traces import Traces
@@ -18,6 +18,6 @@ def traces_of_environment() -> Traces | None:
     named = next((name for name in ENDPOINTS if os.environ.get(name)), None)
     if named is None:
         return None
-    with needs_scale(f"tracing, which {named} asks for,"):
+    with needs_extra("scale", f"tracing, which {named} asks for,"):
         from .traces import Traces
     return Traces()

@@ -1,4 +1,4 @@
-"""What to say where a verb needs an extra that is not installed."""
+"""What to say where something needs an extra that is not installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import Unavailable
+from .errors import Unavailable
 
 # Limner shows its own progress, and says what goes wrong itself.
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
