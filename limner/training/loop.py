@@ -133,7 +133,7 @@ class Loop:
         # A batch is learned in so many parts, each with randomness of its own, whoever takes them.
         self.parts = parts
         device = self.accelerator.device
-        stage.module.to(device)
+        stage.module.to(device, memory_format=torch.channels_last)  # convolutions take a fifth less time so
         if recipe.compile and device.type == "cuda":
             compile_networks(stage.module)
         self.turns = _turns(stage)
@@ -191,7 +191,7 @@ class Loop:
                 f"{self.waiting.seconds / max(1, self.step - first):.4f} s of each waiting for data, "
                 f"at most {_held():.1f} GB held"
             )
-        return self.stage.module.eval()
+        return self.stage.module.to(memory_format=torch.contiguous_format).eval()
 
     @contextmanager
     def _events(self) -> Iterator[Tell]:
