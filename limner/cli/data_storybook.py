@@ -17,11 +17,18 @@ def storybook(
     layout: Annotated[
         str, typer.Option(help="captioned, or cub: that of the CUB set of photographs, for birds.")
     ] = "captioned",
+    one_drawing: Annotated[
+        bool,
+        typer.Option(
+            "--one-drawing",
+            help="Every kind of subject in one way alone, at rest: sooner learned. Scenes only.",
+        ),
+    ] = False,
 ) -> None:
     """Draw a world of Storybook as a folder of pictures, captions, masks and scene graphs."""
     from ..data.storybook import write_storybook
     from .progress import counting
 
     with counting(f"drawing {world}") as progress:
-        write_storybook(out, count, size, seed, progress, world, layout)
+        write_storybook(out, count, size, seed, progress, world, layout, one_drawing)
     typer.echo(f"{count} {world} at {size} px, seed {seed}: {out}")

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import storybook
 from ..errors import InvalidInput, Unavailable
-from ..storybook.worlds import Example
+from ..storybook.worlds import Example, check_one_drawing
 from ..storybook.worlds import world as world_of
 from .cub import GRAPHS, IMAGES
 from .cub_writing import save_picture, write_tables
@@ -49,6 +49,7 @@ class _Label(BaseModel):
     size: int
     drawn_by: str
     layout: str = "captioned"
+    one_drawing: bool = False
 
 
 def _drawn_by() -> str:
@@ -68,15 +69,17 @@ def write_storybook(
     progress: Callable[[int, int], None] | None = None,
     world: str = "scenes",
     layout: str = "captioned",
+    one_drawing: bool = False,
 ) -> Path:
     """Draw `count` pictures of a world, `size` pixels, into the folder `out` on all cores, and return `out`.
 
     The same arguments give the same files. Called again after an interruption it goes on; called with a
     larger count it adds; a folder that is complete is left as it is, whatever version drew it. `progress`
     is called with (pictures that are there, count). `layout` is "captioned", or "cub" for the world of birds.
+    With `one_drawing` every kind of subject is drawn in one way alone, which scenes can do (`World.example`).
 
     NotFound for an unknown world; InvalidInput where an argument is out of range, or where `out` holds anything but
-    such a folder of the same world, seed, size and layout; Unavailable where it cannot be written.
+    such a folder of the same world, seed, size, layout and drawings; Unavailable where it cannot be written.
     """
     for name, value, low, high in (
         ("count", count, 1, MAX_COUNT),
@@ -89,7 +92,15 @@ def write_storybook(
         raise InvalidInput(f"layout '{layout}' not found; known: {', '.join(LAYOUTS)}", field="layout")
     if layout == "cub" and world != "birds":
         raise InvalidInput(f"layout cub is for the world birds, not {world}", field="layout")
-    label = _Label(world=world_of(world).name, seed=seed, size=size, drawn_by=_drawn_by(), layout=layout)
+    check_one_drawing(world_of(world), one_drawing)
+    label = _Label(
+        world=world_of(world).name,
+        seed=seed,
+        size=size,
+        drawn_by=_drawn_by(),
+        layout=layout,
+        one_drawing=one_drawing,
+    )
     try:
         _prepare(out, label, count)
         lines = _table_lines(out, label)
@@ -119,10 +130,12 @@ def _prepare(out: Path, label: _Label, count: int) -> None:
             found = _Label.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
             raise InvalidInput(f"{out} is not empty and not a Storybook folder; name an empty one") from None
-        same = (label.world, label.seed, label.size, label.layout)
-        if (found.world, found.seed, found.size, found.layout) != same:
+        same = label.model_copy(update={"drawn_by": found.drawn_by})
+        if found != same:
             held = f"{found.world} of seed {found.seed} at {found.size} px"
             held += f" in the layout {found.layout}" if found.layout != label.layout else ""
+            if found.one_drawing != label.one_drawing:
+                held += ", one drawing of each kind" if found.one_drawing else ", all drawings of each kind"
             raise InvalidInput(f"{out} holds {held}; name an empty folder")
         if len(_table_lines(out, label)) == count:
             return
@@ -188,7 +201,8 @@ def _draw_chunk(out: Path, chunk: tuple[int, int], label: _Label) -> tuple[int, 
     world, lines = world_of(label.world), []
     save = save_picture if label.layout == "cub" else _save
     for index in range(*chunk):
-        lines.append(json.dumps(save(out, index, world.example(label.seed, index, label.size))) + "\n")
+        which = label.seed, index, label.size, label.one_drawing
+        lines.append(json.dumps(save(out, index, world.example(*which))) + "\n")
     _write_whole(out / _PARTS / f"{chunk[0]:06d}.jsonl", "".join(lines))
     return chunk
 

@@ -36,6 +36,7 @@ class Told:
     seed: int
     held_out: float
     split_seed: int
+    one_drawing: bool = False
 
     @classmethod
     def by(cls, model: Model) -> Told | None:
@@ -47,7 +48,8 @@ class Told:
             if data.get("folder") is None and data.get("storybook_count"):
                 world = world_of(data.get("storybook_world", _PLAIN_WORLD)).name
             count, seed = int(data.get("storybook_count", 0)), int(data.get("storybook_seed", 1))
-            return cls(world, count, seed, float(data["held_out"]), int(tables.get("seed", 0)))
+            split_seed, one = int(tables.get("seed", 0)), data.get("storybook_one_drawing") is True
+            return cls(world, count, seed, float(data["held_out"]), split_seed, one)
         except (ValueError, KeyError, TypeError, AttributeError, NotFound):
             return None
 
@@ -77,7 +79,7 @@ def past_of(model: Model, learned: tuple[Item, ...] | None, size: int, pool: Exe
     told = Told.by(model)
     if told is None or told.world is None:
         return Past(_stacked([], size), (), 0, "what the model learned from is not here")
-    drawn = over(pool, partial(_drawn, told.world, told.seed, size), range(min(told.count, _most(size))))
+    drawn = over(pool, partial(_drawn, told, size), range(min(told.count, _most(size))))
     return Past(
         _stacked([pixels for pixels, _ in drawn], size), tuple(texts for _, texts in drawn), told.count
     )
@@ -98,8 +100,9 @@ def _read(item: Item, size: int) -> Pixels:
     return load_picture(item.file, size, box=item.box)
 
 
-def _drawn(world: str, seed: int, size: int, number: int) -> tuple[Pixels, tuple[str, ...]]:
-    made = world_of(world).example(seed, number, size)
+def _drawn(told: Told, size: int, number: int) -> tuple[Pixels, tuple[str, ...]]:
+    assert told.world is not None
+    made = world_of(told.world).example(told.seed, number, size, told.one_drawing)
     return np.asarray(made.image), tuple(made.texts)
 
 

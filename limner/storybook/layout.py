@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,8 +101,14 @@ def _pair(rng: Rng, first: Thing, second: Thing, relation: str | None) -> list[P
     return [put(k, t, xs[k != left], rng.uniform(0.84, 0.94)) for k, t in ((0, first), (1, second))]
 
 
-def arrange(rng: Rng, scene: Scene) -> list[Placed]:
-    """Places for every subject of a whole scene, in drawing order (further away first)."""
+def arrange(rng: Rng, scene: Scene, one_drawing: bool = False) -> list[Placed]:
+    """Places for every subject of a whole scene, in drawing order (further away first); with `one_drawing` each is its
+    first drawing, at rest and not mirrored."""
+    placed = _arranged(rng, scene)
+    return [replace(one, drawing=0, pose=0.0, mirrored=False) for one in placed] if one_drawing else placed
+
+
+def _arranged(rng: Rng, scene: Scene) -> list[Placed]:
     if len(scene.things) == 2:
         return _pair(rng, scene.things[0], scene.things[1], scene.relation)
     thing = scene.things[0]

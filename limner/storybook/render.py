@@ -95,8 +95,11 @@ def _sign(draw: ImageDraw.ImageDraw, scene: Scene, scale: int) -> None:
     )
 
 
-def draw_scene(scene: Scene, rng: np.random.Generator, size: int, with_masks: bool = True) -> Rendered:
-    """Draw a whole scene (no None in it) as a square picture of `size` pixels, 16 to 2048."""
+def draw_scene(
+    scene: Scene, rng: np.random.Generator, size: int, with_masks: bool = True, one_drawing: bool = False
+) -> Rendered:
+    """Draw a whole scene (no None in it) as a square picture of `size` pixels, 16 to 2048; `one_drawing` is as in
+    `arrange`."""
     factor = _supersampling(size)
     scale = size * factor
     canvas = Image.new("RGB", (scale, scale))
@@ -106,7 +109,7 @@ def draw_scene(scene: Scene, rng: np.random.Generator, size: int, with_masks: bo
     ):
         draw.polygon((shape.points * scale).ravel().tolist(), fill=colour)
     _sign(draw, scene, scale)
-    placed = arrange(rng, scene)
+    placed = arrange(rng, scene, one_drawing)
     owners = Image.new("L", (size, size))
     marks = ImageDraw.Draw(owners)
     for one in placed:
@@ -123,7 +126,7 @@ def draw_scene(scene: Scene, rng: np.random.Generator, size: int, with_masks: bo
     return Rendered(canvas.reduce(factor), scene, tuple(placed), masks)
 
 
-def render(seed: int, index: int, size: int, held_out: bool = False) -> Rendered:
-    """Scene `index` of `seed` at any size: the same scene at every size."""
+def render(seed: int, index: int, size: int, held_out: bool = False, one_drawing: bool = False) -> Rendered:
+    """Scene `index` of `seed` at any size: the same scene at every size, also with `one_drawing` (`arrange`)."""
     rng = random_for(seed, index)
-    return draw_scene(sample(rng, held_out), rng, size)
+    return draw_scene(sample(rng, held_out), rng, size, one_drawing=one_drawing)

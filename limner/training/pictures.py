@@ -92,7 +92,10 @@ def _finite(value: object) -> TypeGuard[float]:
 def shown_subjects(
     item: Item, names: tuple[str, ...], width: int, height: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Which kind of subject each pixel shows (height, width), and how subjects stand (8, 8), as in `PictureArrays`."""
+    """Which kind of subject each pixel shows (height, width), and how subjects stand (8, 8), as in `PictureArrays`.
+
+    Without any `names` what a set tells of its subjects does not count: each fills the box that is seen of it.
+    """
     placings = np.full((_MOST, len(PLACING)), np.nan, np.float32)
     if item.mask is None:
         return np.zeros((height, width), np.uint8), placings
@@ -107,7 +110,7 @@ def shown_subjects(
         left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
         visible = (left / width, top / height, right / width, bottom / height)
         # a frame is told of the whole picture, and of a picture that is cut to a box nobody knows where it lies
-        said = told[value - 1] if value <= len(told) and item.box is None else {}
+        said = told[value - 1] if names and value <= len(told) and item.box is None else {}
         placings[k] = placing(said, int(kinds[value]), visible)
     return kinds[mask], placings
 

@@ -43,7 +43,8 @@ def must(holds: bool, key: str, message: str) -> None:
 
 
 class Data(Table):
-    """The captioned set: a folder, or so many pictures of a world of Storybook drawn on the spot.
+    """The captioned set: a folder, or so many pictures of a world of Storybook drawn on the spot, with
+    `storybook_one_drawing` every kind of subject in one way alone (`limner data storybook --one-drawing`).
 
     `size` is the side of the square training pictures in pixels; `held_out` the share kept for validation; `cache` the
     folder for what is made of the pictures once, by default one in the folder of the run.
@@ -53,6 +54,7 @@ class Data(Table):
     storybook_world: str = "scenes"
     storybook_count: Annotated[int, Field(ge=0, le=10_000_000)] = 1000
     storybook_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
+    storybook_one_drawing: bool = False
     size: Annotated[int, Field(ge=32, le=1024, multiple_of=8)] = 128
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     cache: Path | None = None
@@ -62,7 +64,8 @@ class Data(Table):
         """What a model's lineage calls this set."""
         if self.folder is not None:
             return self.folder.resolve().name
-        return f"storybook {self.storybook_world}, {self.storybook_count} of seed {self.storybook_seed}"
+        said = f"storybook {self.storybook_world}, {self.storybook_count} of seed {self.storybook_seed}"
+        return f"{said}, one drawing of each kind" if self.storybook_one_drawing else said
 
 
 class Optimisation(Table):

@@ -63,6 +63,21 @@ def test_creatures_are_a_set_of_their_own(tmp_path: Path) -> None:
         write_storybook(tmp_path / "other", 6, 48, 3, world="dragons")
 
 
+def test_one_drawing_of_each_kind(tmp_path: Path) -> None:
+    """The same scenes, in the same places, each kind in its first drawing at rest; and never in a folder of others."""
+    out = write_storybook(tmp_path / "one", 12, 64, 3, one_drawing=True)
+    for index, item in enumerate(read_set(out).items):
+        drawn = render(3, index, 64, one_drawing=True)
+        assert (np.asarray(Image.open(item.file)) == np.asarray(drawn.image)).all()
+        told, various = item.attributes["subjects"], render(3, index, 64).placed
+        assert {(each["drawing"], each["pose"], each["mirrored"]) for each in told} == {(0, 0.0, False)}
+        assert [each["frame"] for each in told] == [list(one.frame) for one in various]
+    with pytest.raises(InvalidInput, match="one drawing of each kind"):
+        write_storybook(out, 12, 64, 3)
+    with pytest.raises(InvalidInput, match="draw scenes"):
+        write_storybook(tmp_path / "two", 12, 64, 3, world="birds", one_drawing=True)
+
+
 def test_workers_draw_what_one_process_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_CHUNK", 5)
     pooled = write_storybook(tmp_path / "pooled", 12, 32, 3)

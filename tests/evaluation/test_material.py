@@ -16,6 +16,7 @@ from limner.errors import InvalidInput, NotFound
 from limner.evaluation.lineage import Told, nearest_by_words, past_of
 from limner.evaluation.material import Captioned, Frozen, Sentences, material_of, shared
 from limner.registry.models import Model, open_model
+from limner.storybook.render import render
 from limner.storybook.worlds import world
 
 
@@ -138,11 +139,15 @@ def test_six_sentences_come_along_and_others_are_read(tiny_model: Path, tmp_path
 
 
 def test_what_a_recipe_drew_is_drawn_again(tiny_model: Path, scenes: Path) -> None:
-    tables = {"seed": 0, "data": {"folder": None, "storybook_count": 7, "storybook_seed": 5, "held_out": 0.1}}
+    data = {"folder": None, "storybook_count": 7, "storybook_seed": 5, "held_out": 0.1}
+    tables = {"seed": 0, "data": data}
     past = past_of(with_lineage(tiny_model, tables), None, 32, None)
     item = read_set(scenes).items[2]
     assert past.count == 7 and len(past.pictures) == 7 and past.captions[2] == item.captions
     assert np.array_equal(past.pictures[2], np.asarray(Image.open(item.file)))
+    data["storybook_one_drawing"] = True
+    past = past_of(with_lineage(tiny_model, tables), None, 32, None)
+    assert np.array_equal(past.pictures[2], np.asarray(render(5, 2, 32, one_drawing=True).image))
     unknown = past_of(open_model(tiny_model), None, 32, None)
     assert not unknown.captions and unknown.note == "what the model learned from is not here"
 

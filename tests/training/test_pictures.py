@@ -12,7 +12,7 @@ from PIL import Image
 
 from limner.data.captioned import Item
 from limner.pictures import PictureError
-from limner.training.pictures import order, picture_arrays, placing, subject_names
+from limner.training.pictures import order, picture_arrays, placing, shown_subjects, subject_names
 
 
 @given(st.integers(1, 50), st.integers(0, 9), st.integers(0, 200), st.integers(1, 40))
@@ -65,6 +65,15 @@ def test_subjects_that_are_not_named_are_of_one_kind(tmp_path: Path, told: objec
     names = subject_names([item])
     arrays = picture_arrays([item], 32, tmp_path / "cache", names)
     assert names == ("subject",) and set(np.unique(arrays.subjects)) == {0, 1}
+
+
+def test_without_names_nothing_is_told_of_subjects_but_where_they_are_seen(tmp_path: Path) -> None:
+    item = _item(tmp_path, 1, ["cat"])
+    told = {"subject": "cat", "frame": [0.1, 0.1, 0.9, 0.9], "mirrored": True, "pose": 0.5}
+    item = Item(item.file, item.captions, item.mask, {"subjects": [told]})
+    (_, seen), (_, said) = (shown_subjects(item, names, 96, 64) for names in ((), ("subject", "cat")))
+    assert seen[0] == pytest.approx([0, 0, 0.5, 0.875, 1, 0, 0, 1])
+    assert said[0] == pytest.approx([0.1, 0.1, 0.9, 0.9, 2, 0, 0.5, -1])
 
 
 def test_a_mask_past_the_named_subjects_is_still_a_subject(tmp_path: Path) -> None:

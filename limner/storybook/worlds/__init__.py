@@ -9,10 +9,20 @@ from ...errors import NotFound
 from .birds import Birds
 from .creatures import Creatures
 from .scenes import Scenes
-from .world import Example, Prompt, Verdict, World
+from .world import Example, Prompt, Verdict, World, check_one_drawing
 from .wrong import Wrong, wrong_captions
 
-__all__ = ["WORLDS", "Example", "Prompt", "Verdict", "World", "Wrong", "world", "wrong_captions"]
+__all__ = [
+    "WORLDS",
+    "Example",
+    "Prompt",
+    "Verdict",
+    "World",
+    "Wrong",
+    "check_one_drawing",
+    "world",
+    "wrong_captions",
+]
 
 WORLDS: dict[str, World] = {one.name: one for one in (Scenes(), Creatures(), Birds())}
 

@@ -17,7 +17,7 @@ from ..birds.prompts import frozen
 from ..contradiction import contradicting
 from ..grammar import random_for
 from ..scene import Statement
-from .world import Example, Prompt, Rng, Verdict
+from .world import Example, Prompt, Rng, Verdict, check_one_drawing
 
 
 class Birds:
@@ -26,9 +26,11 @@ class Birds:
     name = "birds"
     values: Mapping[str, tuple[str, ...]] = VALUES
     subsets: Mapping[str, str] = {"few": "Up to three traits", "many": "More traits"}
+    has_one_drawing = False
 
-    def example(self, seed: int, index: int, size: int) -> Example:
+    def example(self, seed: int, index: int, size: int, one_drawing: bool = False) -> Example:
         """As `World.example`; ten captions."""
+        check_one_drawing(self, one_drawing)
         rng = random_for(seed, index)
         bird = sample(rng)
         image, shown = draw(bird, pose(rng), size)

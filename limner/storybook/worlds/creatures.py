@@ -18,7 +18,7 @@ from ..creatures.drawing import draw, pose
 from ..creatures.prompts import frozen
 from ..grammar import random_for
 from ..scene import Statement
-from .world import Example, Prompt, Rng, Verdict
+from .world import Example, Prompt, Rng, Verdict, check_one_drawing
 
 
 class Creatures:
@@ -27,9 +27,11 @@ class Creatures:
     name = "creatures"
     values: Mapping[str, tuple[str, ...]] = VALUES
     subsets: Mapping[str, str] = {"few": "Up to three traits", "many": "More traits"}
+    has_one_drawing = False
 
-    def example(self, seed: int, index: int, size: int) -> Example:
+    def example(self, seed: int, index: int, size: int, one_drawing: bool = False) -> Example:
         """As `World.example`."""
+        check_one_drawing(self, one_drawing)
         rng = random_for(seed, index)
         creature = sample(rng)
         image, shown = draw(creature, pose(rng), size)

@@ -26,10 +26,11 @@ class Scenes:
     name = "scenes"
     values: Mapping[str, tuple[str, ...]] = VALUES
     subsets: Mapping[str, str] = {"one": "One subject", "several": "Several of a kind", "two": "Two things"}
+    has_one_drawing = True
 
-    def example(self, seed: int, index: int, size: int) -> Example:
+    def example(self, seed: int, index: int, size: int, one_drawing: bool = False) -> Example:
         """As `World.example`."""
-        drawn = render(seed, index, size)
+        drawn = render(seed, index, size, one_drawing=one_drawing)
         # A stream of its own, so that wordings do not depend on how many numbers the drawing used.
         texts = captions(drawn.scene, np.random.Generator(np.random.SFC64([seed, index, 1])))
         mask = np.zeros((size, size), np.uint8)

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...errors import InvalidInput
 from ..prompts import FROZEN, Prompt
 from ..scene import Statement
 from ..verdict import Verdict
 
-__all__ = ["FROZEN", "Example", "Graph", "Prompt", "Verdict", "World"]
+__all__ = ["FROZEN", "Example", "Graph", "Prompt", "Verdict", "World", "check_one_drawing"]
 
 Graph = Any
 """A scene graph of some world: a frozen dataclass whose None are what is not said."""
@@ -44,9 +45,15 @@ class World(Protocol):
     """What a statement of each kind can say; the kinds in the order in which they are reported."""
     subsets: Mapping[str, str]
     """The shapes of prompts that are reported apart, with their titles."""
+    has_one_drawing: bool
+    """Whether its kinds of subject can be drawn each in one way alone."""
 
-    def example(self, seed: int, index: int, size: int) -> Example:
-        """Picture `index` of `seed` with captions, without any held-out pair."""
+    def example(self, seed: int, index: int, size: int, one_drawing: bool = False) -> Example:
+        """Picture `index` of `seed` with captions, without any held-out pair.
+
+        With `one_drawing` every kind of subject is always drawn in the same way, at rest and facing one way;
+        InvalidInput in a world that does not have that (`has_one_drawing`).
+        """
 
     def fresh(self, seed: int, index: int, size: int) -> tuple[NDArray[np.uint8], Graph]:
         """A picture that no training has seen, and its graph: whole, or as far as a caption says it, in turns."""
@@ -89,3 +96,12 @@ class World(Protocol):
 
     def vocabulary(self) -> tuple[str, ...]:
         """Every word that a caption can have, in lower case, sorted."""
+
+
+def check_one_drawing(world: World, asked: bool) -> None:
+    """Raise InvalidInput where one drawing of each kind is asked of a world that does not have that."""
+    if asked and not world.has_one_drawing:
+        raise InvalidInput(
+            f"the world {world.name} has no single drawing of each kind; leave it out, or draw scenes",
+            field="one_drawing",
+        )
