@@ -133,7 +133,8 @@ class Loop:
         # A batch is learned in so many parts, each with randomness of its own, whoever takes them.
         self.parts = parts
         device = self.accelerator.device
-        stage.module.to(device, memory_format=torch.channels_last)  # convolutions take a fifth less time so
+        stage.module.to(device)
+        _ordered(stage.module, torch.channels_last)  # convolutions take a fifth less time so
         if recipe.compile and device.type == "cuda":
             compile_networks(stage.module)
         self.turns = _turns(stage)
@@ -191,7 +192,7 @@ class Loop:
                 f"{self.waiting.seconds / max(1, self.step - first):.4f} s of each waiting for data, "
                 f"at most {_held():.1f} GB held"
             )
-        return self.stage.module.to(memory_format=torch.contiguous_format).eval()
+        return _ordered(self.stage.module, torch.contiguous_format).eval()
 
     @contextmanager
     def _events(self) -> Iterator[Tell]:
@@ -331,6 +332,11 @@ class Loop:
                 f"{self.stage.name}: batches were learned in {parts} parts, which {self.accelerator.num_processes} "
                 f"processes cannot share; from step {self.step} on in {self.parts}, with noise of their own"
             )
+
+
+def _ordered(module: nn.Module, order: torch.memory_format) -> nn.Module:
+    """The module itself, its weights in that order of memory."""
+    return module.to(memory_format=order)  # type: ignore[call-overload, no-any-return]  # its stubs lack the argument
 
 
 def _trained(module: nn.Module) -> dict[str, Tensor]:
