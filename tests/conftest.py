@@ -32,10 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _made(factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], object]) -> Path:
     base = factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
-    directory = shared / name
+    directory, made = shared / name, shared / f"{name}.made"
     with FileLock(shared / f"{name}.lock"):
-        if not (directory / "limner.json").is_file():
+        if not made.exists():
             make(directory)
+            made.touch()
     return directory
 
 
@@ -67,3 +68,13 @@ def tiny_parti(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
     from tests.families.parti.tiny import make_tiny_parti
 
     return _made(tmp_path_factory, worker_id, "tiny_parti", make_tiny_parti)
+
+
+@pytest.fixture(scope="session")
+def tiny_templates(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Graph templates of the tiny Stable Diffusion: u, v, v-encoder and t."""
+    from limner.families.diffusion.template_export import write_templates
+    from tests.families.diffusion.checkpoint.tiny_sd import FIRST, TEXT, VAE
+
+    configs = {"u": ("unet", FIRST), "v": ("vae", VAE), "t": ("text_encoder", TEXT)}
+    return _made(tmp_path_factory, worker_id, "tiny_templates", lambda place: write_templates(place, configs))

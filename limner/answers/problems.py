@@ -14,7 +14,7 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """A problem document (RFC 9457) with the fields that are wrong; `gate` is there where a gate refused."""
+    """A problem document (RFC 9457) with the fields that are wrong; where a gate refused, `gate` and its `reason`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -42,3 +42,4 @@ class Problem(BaseModel):
     detail: str
     errors: list[FieldProblem] = []
     gate: str | None = None
+    reason: str | None = None

@@ -31,7 +31,7 @@ class _ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
     def __init__(self, document: Problem, headers: Mapping[str, str] | None) -> None:
-        shown = document.model_dump(exclude={"gate"} if document.gate is None else None)
+        shown = document.model_dump(exclude={"gate", "reason"} if document.gate is None else None)
         super().__init__(shown, document.status, headers=dict(headers or {}))
         self._document = document
 
@@ -51,10 +51,11 @@ def problem(
     detail: str,
     errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
-    gate: str | None = None,
+    refused: Refused | None = None,
 ) -> Response:
-    """The answer for one error."""
-    document = Problem(title=_title(status), status=status, detail=detail, errors=list(errors), gate=gate)
+    """The answer for one error; what a gate `refused` says which and why."""
+    gate = {} if refused is None else {"gate": refused.gate, "reason": refused.reason}
+    document = Problem(title=_title(status), status=status, detail=detail, errors=list(errors), **gate)
     return _ProblemResponse(document, headers)
 
 
@@ -111,12 +112,12 @@ def install(app: FastAPI, allowed: Callable[[str, str | None], str | None]) -> N
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, InvalidInput)
-        gate = error.gate if isinstance(error, Refused) else None
+        by_gate = error if isinstance(error, Refused) else None
         if error.field is None:
-            return problem(422, str(error), gate=gate)
+            return problem(422, str(error), refused=by_gate)
         model = getattr(request.state, "model", None)
         found = FieldProblem(field=error.field, message=str(error), allowed=allowed(error.field, model))
-        return problem(422, f"{error.field}: {error}", [found], gate=gate)
+        return problem(422, f"{error.field}: {error}", [found], refused=by_gate)
 
     async def missing(request: Request, error: Exception) -> Response:
         return problem(404, str(error))

@@ -28,6 +28,7 @@ from .checkpoint.templates import PREFIX
 from .stages import Stage, load_stages
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_ROWS = 63  # diffusers copies larger batches before it doubles their sides, which a graph need not do
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -112,10 +113,10 @@ def _write_graph(directory: Path, stage: Stage) -> None:
 def graph_of(stage: Stage, template: bool = False) -> ModelProto:
     """The graph of a stage with its parameters by name, for any number of rows. Unavailable without onnxscript.
 
-    For a `template` the sides of latents and the number of text tokens may vary too, and parameters have names and
+    It is traced as for few rows (`_ROWS`); nothing in it depends on how many. For a `template` the sides of latents and the number of text tokens may vary too, and parameters have names and
     shapes alone.
     """
-    batch = torch.export.Dim("B")
+    batch = torch.export.Dim("B", max=_ROWS)
     shapes: list[dict[int, Any]] = [{0: batch} for _ in stage.inputs]
     if template:
         sides = [stage.whole * torch.export.Dim(name) for name in ("h", "w")]

@@ -77,8 +77,10 @@ def problem_of(error: LimnerError) -> Problem:
             if field is None
             else [FieldProblem(field=field, message=str(error), allowed=ALLOWED.get(field))]
         )
-        gate = error.gate if isinstance(error, RefusedByGate) else None
-        return _problem(422, str(error), found, gate)
+        told = _problem(422, str(error), found)
+        if isinstance(error, RefusedByGate):
+            return told.model_copy(update={"gate": error.gate, "reason": error.reason})
+        return told
     if isinstance(error, NotFound):
         return _problem(404, str(error))
     if isinstance(error, Busy):
@@ -105,9 +107,7 @@ def _invalid(error: ValidationError) -> Problem:
     return _problem(422, "; ".join(f"{one.field}: {one.message}" for one in found), found)
 
 
-def _problem(
-    status: int, detail: str, errors: list[FieldProblem] | None = None, gate: str | None = None
-) -> Problem:
+def _problem(status: int, detail: str, errors: list[FieldProblem] | None = None) -> Problem:
     titles = {400: "Bad Request", 404: "Not Found", 413: "Content Too Large", 422: "Unprocessable Content",
               429: "Too Many Requests", 503: "Service Unavailable"}  # fmt: skip
-    return Problem(title=titles[status], status=status, detail=detail, errors=errors or [], gate=gate)
+    return Problem(title=titles[status], status=status, detail=detail, errors=errors or [])

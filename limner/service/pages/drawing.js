@@ -82,9 +82,10 @@ function settle(jobs) {
   stage.explained(titleFor(jobs.map((job) => job.request)), jobs.flatMap((job) => job.images));
   heard.settled(jobs);
   const failed = jobs.find((job) => job.state === "failed");
-  if (failed) stage.ended("failed", failed.error ?? text("stage.failed"));
+  const lacking = stage.withheld(withheldOf(jobs));
+  if (failed) stage.ended("failed", failed.withheld?.length ? lacking : (failed.error ?? text("stage.failed")));
   else if (jobs.some((job) => job.state === "cancelled")) stage.ended("cancelled", text("stage.stopped"));
-  else stage.succeeded(plate(jobs), withheldOf(jobs));
+  else stage.succeeded(plate(jobs), lacking);
 }
 
 /** Hang what is there on the stage. @param {Job[]} jobs */

@@ -58,6 +58,7 @@ function report(error) {
   if (!(error instanceof Problem)) throw error;
   if (error.status === 0) lost();
   if (error.status === 401) return signin.ask();
+  if (error.refused) return showError("prompt", text("say.refused", { why: error.refused }));
   const named = error.errors.filter(({ field }) => field in FIELDS);
   for (const wrong of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (wrong.field)], sentence(wrong));
   const [first] = error.errors;
@@ -244,7 +245,16 @@ function startTheme() {
   show();
 }
 
-navigator.serviceWorker?.register("/pages/worker.js", { scope: "/" }).catch(() => {});
+/** Let the page be there without the service, from the first visit on. */
+async function keep() {
+  const before = navigator.serviceWorker.controller;
+  await navigator.serviceWorker.register("/pages/worker.js", { scope: "/" });
+  const { active } = await navigator.serviceWorker.ready;
+  const parts = performance.getEntriesByType("resource").map(({ name }) => name);
+  if (!before) active?.postMessage({ keep: [new URL("/", location.href).href, ...parts] });
+}
+
+if (navigator.serviceWorker) keep().catch(() => {});
 startTheme();
 offerLanguages(element("language", HTMLSelectElement));
 signin.start(meet);

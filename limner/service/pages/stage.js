@@ -2,7 +2,7 @@
 
 import { light } from "./glow.js";
 import { text } from "./language.js";
-import { element, announce } from "./page.js";
+import { announce, element, icon } from "./page.js";
 
 /** @typedef {import("./wire.js").Picture} Picture */
 /** @typedef {import("./wire.js").Step} Step */
@@ -133,21 +133,29 @@ export function explained(prompt, pictures) {
   element("glow-hint", HTMLElement).hidden = !told;
 }
 
-/** @param {string} plate what stands below @param {Map<number, string>} withheld why pictures are withheld, by tile */
-export function succeeded(plate, withheld = new Map()) {
-  const why = [...new Set(withheld.values())].join("; ");
-  set("done", why ? [plate, text("stage.withheld", { count: withheld.size, why })].filter(Boolean).join(" · ") : plate);
-  for (const [index, reason] of withheld) {
-    tiles[index]?.setAttribute("aria-label", text("stage.tile.withheld", { at: index + 1, of: tiles.length, why: reason }));
+/** Mark the tiles of pictures that a gate withholds. @param {Map<number, string>} reasons by tile @returns {string} what to say of them */
+export function withheld(reasons) {
+  for (const [index, why] of reasons) {
+    const tile = tiles[index];
+    if (!tile) continue;
+    tile.setAttribute("aria-label", text("stage.tile.withheld", { at: index + 1, of: tiles.length, why }));
+    if (!tile.querySelector(".withheld")) tile.append(icon("withheld", "withheld"));
   }
-  announce(why ? text("stage.withheld", { count: withheld.size, why }) : text("stage.done", { count: tiles.length }));
+  const why = [...new Set(reasons.values())].join("; ");
+  return why && text("stage.withheld", { count: reasons.size, why });
+}
+
+/** @param {string} plate what stands below @param {string} lacking what is to be said of pictures that are not there */
+export function succeeded(plate, lacking = "") {
+  set("done", [plate, lacking].filter(Boolean).join(" · "));
+  announce(lacking || text("stage.done", { count: tiles.length }));
 }
 
 /** The drawing ended without all its pictures. @param {"cancelled" | "failed"} state @param {string} why */
 export function ended(state, why) {
   if (state === "failed") done = done.map(() => 0);
   tiles.forEach((tile, index) => {
-    if (tile.disabled) tile.setAttribute("aria-label", text("stage.tile.missing", { at: index + 1, of: tiles.length }));
+    if (tile.disabled && !tile.querySelector(".withheld")) tile.setAttribute("aria-label", text("stage.tile.missing", { at: index + 1, of: tiles.length }));
   });
   set(state, why);
   announce(why);

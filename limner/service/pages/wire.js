@@ -28,19 +28,21 @@
 
 import { text } from "./language.js";
 
-/** An answer that is not a success; `status` 0 means that the service could not be reached. */
+/** An answer that is not a success; `status` 0 means that the service could not be reached,
+ * `refused` is why a gate let it not through. */
 export class Problem extends Error {
-  /** @param {number} status @param {string} message @param {FieldError[]} errors */
-  constructor(status, message, errors = []) {
+  /** @param {number} status @param {string} message @param {FieldError[]} errors @param {string} refused */
+  constructor(status, message, errors = [], refused = "") {
     super(message);
     this.status = status;
     this.errors = errors;
+    this.refused = refused;
   }
 }
 
 /** @param {Response} response @returns {Promise<Problem>} */
 async function problemOf(response) {
-  /** @type {{title?: string, detail?: string, errors?: FieldError[]}} */
+  /** @type {{title?: string, detail?: string, errors?: FieldError[], reason?: string}} */
   let body = {};
   try {
     body = await response.json();
@@ -50,7 +52,7 @@ async function problemOf(response) {
   const wait = response.headers.get("Retry-After");
   const said = body.detail || body.title || text("wire.answered", { status: response.status });
   const later = response.status === 429 && wait ? text("wire.later", { wait }) : "";
-  return new Problem(response.status, said + later, body.errors ?? []);
+  return new Problem(response.status, said + later, body.errors ?? [], body.reason ?? "");
 }
 
 /**

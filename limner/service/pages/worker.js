@@ -17,7 +17,7 @@ async function fresh(request) {
     if (answer.ok) await kept.put(request, answer.clone());
     return answer;
   } catch (error) {
-    const found = await kept.match(request);
+    const found = await kept.match(request, { ignoreVary: true });
     if (found) return found;
     throw error;
   }
@@ -37,18 +37,23 @@ async function picture(request) {
   return answer;
 }
 
-worker.addEventListener("fetch", (/** @type {any} */ event) => {
-  /** @type {Request} */
-  const request = event.request;
+/** The answer to what is kept here; null for all else, which is the service's alone.
+ * @param {Request} request @returns {Promise<Response> | null} */
+function answered(request) {
   const { origin, pathname, search } = new URL(request.url);
-  if (request.method !== "GET" || origin !== location.origin) return;
-  if (/^\/v1\/images\/[0-9a-f]+$/.test(pathname)) event.respondWith(picture(request));
-  else if (pathname === "/" || pathname.startsWith("/pages/")) event.respondWith(fresh(request));
-  else if (["/v1/models", "/v1/pins"].includes(pathname)) event.respondWith(fresh(request));
-  else if (pathname === "/v1/jobs" && search === "?limit=24") event.respondWith(fresh(request));
+  if (request.method !== "GET" || origin !== location.origin) return null;
+  if (/^\/v1\/images\/[0-9a-f]+$/.test(pathname)) return picture(request);
+  const told = ["/", "/v1/models", "/v1/pins", "/v1/ideas"].includes(pathname) || pathname.startsWith("/pages/");
+  return told || (pathname === "/v1/jobs" && search === "?limit=24") ? fresh(request) : null;
+}
+
+worker.addEventListener("fetch", (/** @type {any} */ event) => {
+  const answer = answered(event.request);
+  if (answer) event.respondWith(answer);
 });
 
-// Whoever signs out leaves nothing behind.
+// Whoever signs out leaves nothing behind. A page that came before this worker says what it is made of.
 worker.addEventListener("message", (/** @type {any} */ event) => {
   if (event.data === "forget") event.waitUntil(Promise.all([caches.delete(PICTURES), caches.delete(SHELL)]));
+  else event.waitUntil(Promise.allSettled(event.data.keep.map((/** @type {string} */ url) => answered(new Request(url)))));
 });

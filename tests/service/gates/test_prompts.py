@@ -47,7 +47,7 @@ def test_a_refused_prompt_is_told_which_gate_and_why(guarded: Guarded, studio: F
     answer = client.post("/v1/jobs", json={"prompt": SECRET})
     assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
     told = answer.json()
-    assert told["gate"] == "words" and "'gun'" in told["detail"]
+    assert told["gate"] == "words" and "'gun'" in told["detail"] and told["reason"] in told["detail"]
     assert told["errors"][0]["field"] == "prompt"
     assert client.get("/v1/jobs").json()["jobs"] == [] and not studio.started
     assert counted(client, "limner_gate_refusals_total", gate="words", what="prompt") == 1
@@ -56,7 +56,9 @@ def test_a_refused_prompt_is_told_which_gate_and_why(guarded: Guarded, studio: F
 
 def test_only_refusals_of_gates_name_one(guarded: Guarded) -> None:
     client = guarded(Gates({"words": Words(["gun"])}))
-    assert "gate" not in client.post("/v1/jobs", json={"prompt": "a cat", "steps": 0}).json()
+    assert (
+        not {"gate", "reason"} & client.post("/v1/jobs", json={"prompt": "a cat", "steps": 0}).json().keys()
+    )
 
 
 @pytest.mark.parametrize(

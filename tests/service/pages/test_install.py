@@ -21,6 +21,25 @@ def test_what_the_manifest_names_is_there() -> None:
     assert any(icon.get("purpose") == "maskable" for icon in manifest["icons"])
 
 
+def test_the_page_is_there_without_the_service_after_one_visit(browser: Browser) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    with serving(Stub()) as address:
+        page.goto(address)
+        ready(page)
+        page.wait_for_function(
+            """async () => {
+              const kept = await (await caches.open("limner-shell-1")).keys();
+              const names = kept.map(({ url }) => new URL(url).pathname);
+              return ["/", "/pages/main.js", "/pages/style.css", "/v1/models"].every((name) => names.includes(name));
+            }"""
+        )
+    page.reload()
+    expect(page.locator("#offline")).to_be_visible()
+    expect(page.locator("#draw")).to_have_text("Draw")
+    context.close()
+
+
 def test_page_and_pictures_are_there_without_the_service(browser: Browser) -> None:
     stub = Stub()
     context = browser.new_context(reduced_motion="reduce")

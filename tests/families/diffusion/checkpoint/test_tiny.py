@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,8 @@ from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, NotFound, Unavailable
 from limner.families import family
+from limner.families.diffusion.checkpoint import bring
+from limner.families.diffusion.checkpoint.templates import TEMPLATES
 from limner.families.diffusion.checkpoint.tiny import GRAPH, read_tiny_decoder
 from limner.registry import Model, Registry, open_model
 from tests.families.diffusion.checkpoint.tiny_sd import make_folder
@@ -130,7 +133,13 @@ def test_what_is_no_tiny_decoder_of_this_checkpoint_is_named(
         read_tiny_decoder(tmp_path / "narrow", VAE)
 
 
-def test_it_comes_with_a_checkpoint_from_the_command_line(sources: dict[str, Path], tmp_path: Path) -> None:
+def test_it_comes_with_a_checkpoint_from_the_command_line(
+    sources: dict[str, Path], tiny_templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As though the tiny configuration were one of those that are published.
+    folder = shutil.copytree(tiny_templates, tmp_path / "templates")
+    shutil.copytree(TEMPLATES / "tiny-decoder", folder / "tiny-decoder")
+    monkeypatch.setattr(bring, "import_checkpoint", partial(bring.import_checkpoint, template_folder=folder))
     pipeline = make_folder(tmp_path / "sd")
     data = ["--data-dir", str(tmp_path / "data")]
     brought = CliRunner().invoke(
