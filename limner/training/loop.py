@@ -39,6 +39,7 @@ from ..errors import Cancelled, InvalidInput, LimnerError
 from . import checkpoints
 from .average import MovingAverage
 from .networks import Waiting, compile_networks
+from .optimizers import learning_rate, optimizer, take_state, trainable, whole_state
 from .precision import autocast
 from .recipe import Optimisation
 
@@ -88,15 +89,6 @@ class TurnTaking(Protocol):
         """Whose turn it is, in order; no turn's loss may leave gradients to what another changes."""
 
 
-def learning_rate(recipe: Optimisation, step: int) -> float:
-    """The rate of optimiser step `step` (from 0): linear warm-up, then half a cosine to the final rate."""
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    share = recipe.final_rate + (1 - recipe.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return recipe.learning_rate * share
-
-
 @contextmanager
 def _interruptible() -> Iterator[list[bool]]:
     """Turn the first Ctrl-C (or SIGTERM) into a flag that the loop reads between two steps."""
@@ -138,10 +130,12 @@ class Loop:
         if recipe.compile and device.type == "cuda":
             compile_networks(stage.module)
         self.turns = _turns(stage)
-        self.optimizers = [self.accelerator.prepare(_optimizer(turn.module, recipe)) for turn in self.turns]
+        processes = self.accelerator.num_processes
+        self.optimizers = [optimizer(turn.module, recipe, processes) for turn in self.turns]
         averaged = stage.averaged if isinstance(stage, TurnTaking) else stage.module
-        self.parameters = _trainable(averaged)
-        self.average = MovingAverage(self.parameters, recipe.ema_decay, recipe.ema_on_cpu)
+        self.parameters = trainable(averaged)
+        share = (self.accelerator.process_index, processes)
+        self.average = MovingAverage(self.parameters, recipe.ema_decay, recipe.ema_on_cpu, share)
         self.step, self.seconds, self.waiting = 0, 0.0, Waiting()
 
     def run(self, resume: bool = False) -> nn.Module:
@@ -217,19 +211,19 @@ class Loop:
         """One step of every optimiser, in turns."""
         self.stage.module.train()
         losses: dict[str, float] = {}
-        for number, (turn, optimizer) in enumerate(zip(self.turns, self.optimizers, strict=True)):
-            found = self._one_turn(turn, number, optimizer)
+        for number, (turn, each) in enumerate(zip(self.turns, self.optimizers, strict=True)):
+            found = self._one_turn(turn, number, each)
             if turn.name:
                 found[turn.name] = found["loss"]
             losses |= found
         self.average.step(self.parameters)
         return losses
 
-    def _one_turn(self, turn: Turn, number: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    def _one_turn(self, turn: Turn, number: int, changing: torch.optim.Optimizer) -> dict[str, float]:
         """One optimiser's step; each process takes its share of the batch, and gradients are averaged."""
         recipe, processes = self.recipe, self.accelerator.num_processes
-        parameters = _trainable(turn.module)
-        for group in optimizer.param_groups:
+        parameters = trainable(turn.module)
+        for group in changing.param_groups:
             group["lr"] = learning_rate(recipe, self.step)
         sums: dict[str, float] = {}
         size, own = recipe.batch_size // self.parts, self.parts // processes
@@ -258,8 +252,8 @@ class Loop:
                 f"{turn.name or self.stage.name}: loss {sums['loss']}, gradient {norm} at step {self.step}; "
                 "lower learning_rate and go on from the last checkpoint with --resume"
             )
-        optimizer.step()
-        optimizer.zero_grad()
+        changing.step()
+        changing.zero_grad()
         return sums
 
     @contextmanager
@@ -279,22 +273,25 @@ class Loop:
                 log.write(f"step {self.step}  {self.seconds / 60:.1f} min  {text}\n")
 
     def _sheet(self) -> None:
-        if not self.accelerator.is_main_process:
-            return
         with self._averaged():
-            page = self.stage.sheet()
+            page = self.stage.sheet() if self.accelerator.is_main_process else None
+        if page is None:
+            return
         (self.folder / "sheets").mkdir(exist_ok=True)
         page.save(self.folder / "sheets" / f"{self.step:07d}.png")
 
     def _save(self) -> None:
-        if self.accelerator.is_main_process:
+        main = self.accelerator.is_main_process
+        optimizers = {
+            _key(turn): whole_state(each, main)
+            for turn, each in zip(self.turns, self.optimizers, strict=True)
+        }
+        average = self.average.state_dict(self.parameters)
+        if main:
             state = {
                 "module": _trained(self.stage.module),
-                **{
-                    _key(turn): each.state_dict()
-                    for turn, each in zip(self.turns, self.optimizers, strict=True)
-                },
-                "ema": self.average.state_dict(),
+                **optimizers,
+                "ema": average,
                 "step": self.step,
                 "parts": self.parts,
                 "seconds": self.seconds,
@@ -317,8 +314,8 @@ class Loop:
                 f"{checkpoint} was trained with other channels or layers than the recipe says; "
                 "use that recipe, or start again without --resume"
             )
-        for turn, optimizer in zip(self.turns, self.optimizers, strict=True):
-            optimizer.load_state_dict(state[_key(turn)])
+        for turn, each in zip(self.turns, self.optimizers, strict=True):
+            take_state(each, state[_key(turn)])
         self.average.load_state_dict(state["ema"], self.parameters)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
         self._keep_parts(int(state.get("parts", self.parts)))
@@ -355,20 +352,9 @@ def _key(turn: Turn) -> str:
     return f"optimizer {turn.name}".rstrip()
 
 
-def _trainable(module: nn.Module) -> list[nn.Parameter]:
-    return [p for p in module.parameters() if p.requires_grad]
-
-
 def _due(every: int, step: int, last: bool) -> bool:
     """Whether something that is done every so many steps, and at the last, is due; 0 means never."""
     return bool(every) and (last or step % every == 0)
-
-
-def _optimizer(module: nn.Module, recipe: Optimisation) -> torch.optim.Optimizer:
-    groups = _groups(module, recipe.weight_decay)
-    if recipe.optimizer == "adafactor":
-        return torch.optim.Adafactor(groups, recipe.learning_rate, eps=(None, 1e-3))
-    return torch.optim.AdamW(groups, recipe.learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)
 
 
 def _held() -> float:
@@ -376,16 +362,6 @@ def _held() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT / 1e9
-
-
-def _groups(module: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Weight decay for matrices and kernels alone, not for norms, biases and embeddings."""
-    embeddings = {id(p) for m in module.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
-    trained = _trainable(module)
-    decayed = [p for p in trained if p.ndim > 1 and id(p) not in embeddings]
-    chosen = {id(p) for p in decayed}
-    rest = [p for p in trained if id(p) not in chosen]
-    return [{"params": decayed, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
 
 
 def _progress(visible: bool) -> Progress:

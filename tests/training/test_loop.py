@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from limner.errors import Cancelled, InvalidInput, LimnerError, Unavailable
 from limner.training import checkpoints
 from limner.training.checkpoints import KEPT
-from limner.training.loop import Loop, learning_rate
+from limner.training.loop import Loop
+from limner.training.optimizers import learning_rate
 from limner.training.recipe import Optimisation
 from tests.training.interrupting import press_ctrl_c
 

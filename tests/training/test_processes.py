@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from limner.errors import Cancelled
 from limner.registry.models import open_model
+from limner.training.average import shares
 from limner.training.loop import Loop
 from tests.training.test_loop import Line, recipe
 
@@ -64,6 +67,20 @@ if __name__ == "__main__":
 """
 
 
+BEGIN = """
+import sys
+from pathlib import Path
+from accelerate import PartialState
+from limner.errors import Cancelled
+from limner.training.loop import Loop
+from tests.training.test_loop import Line, recipe
+if __name__ == "__main__":
+    PartialState(cpu=True)
+    try:
+        Loop(Line(stop_at=6), recipe(), 7, Path(sys.argv[1])).run()
+    except Cancelled:
+        print("stopped")
+"""
 CONTINUE = """
 import sys
 from pathlib import Path
@@ -99,12 +116,41 @@ def test_a_run_of_one_process_goes_on_in_two_as_if_it_were_one(tmp_path: Path) -
     _start(2, tmp_path / "program.py", tmp_path / "two")
     one, two = (_last(tmp_path / name) for name in ("one", "two"))
     assert one["step"] == two["step"] == 12 and two["parts"] == 2
-    for name, weight in one["module"].items():
-        torch.testing.assert_close(two["module"][name], weight, rtol=1e-5, atol=1e-6)
-    for ours, theirs in zip(one["ema"]["shadow_params"], two["ema"]["shadow_params"], strict=True):
-        torch.testing.assert_close(theirs, ours, rtol=1e-5, atol=1e-6)
+    _same(one, two)
     said = [(tmp_path / name / "validation.log").read_text().splitlines()[-1] for name in ("one", "two")]
     assert said[0].split()[-1] == said[1].split()[-1]
+
+
+def test_a_run_of_two_processes_goes_on_in_one(tmp_path: Path) -> None:
+    """What the two kept apart of optimiser and averages is whole again."""
+    Loop(Line(), recipe(accumulation=2), 7, tmp_path / "one").run()
+    (tmp_path / "program.py").write_text(BEGIN)
+    assert _start(2, tmp_path / "program.py", tmp_path / "two").count("stopped") == 2
+    assert _last(tmp_path / "two")["step"] < 12
+    Loop(Line(), recipe(accumulation=2), 7, tmp_path / "two").run(resume=True)
+    _same(_last(tmp_path / "one"), _last(tmp_path / "two"))
+
+
+def _same(one: dict[str, Any], two: dict[str, Any]) -> None:
+    for part in ("module", "optimizer", "ema"):
+        torch.testing.assert_close(_tensors(two[part]), _tensors(one[part]), rtol=1e-5, atol=1e-6)
+
+
+def _tensors(state: Any, at: str = "") -> dict[str, torch.Tensor]:
+    """All tensors in a state, by where they stand."""
+    if isinstance(state, torch.Tensor):
+        return {at: state}
+    inside = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list) else ()
+    return {name: found for key, each in inside for name, found in _tensors(each, f"{at}.{key}").items()}
+
+
+@given(st.lists(st.integers(1, 1000), max_size=40), st.integers(1, 9))
+def test_shares_are_as_even_as_the_largest_thing_allows(sizes: list[int], processes: int) -> None:
+    owners = shares(sizes, processes)
+    held = [
+        sum(size for size, owner in zip(sizes, owners, strict=True) if owner == k) for k in range(processes)
+    ]
+    assert sum(held) == sum(sizes) and max(held) - min(held) <= max(sizes, default=0)
 
 
 def test_parts_that_processes_cannot_share_are_made_anew_and_it_is_said(
