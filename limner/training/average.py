@@ -86,7 +86,8 @@ class MovingAverage:
                 average.copy_(next(own))
             torch.distributed.broadcast(average, owner)
             averages.append(average.cpu())
-        return self._model.state_dict() | {"shadow_params": averages}
+        state: dict[str, Any] = self._model.state_dict() | {"shadow_params": averages}
+        return state
 
     def load_state_dict(self, state: dict[str, Any], parameters: Sequence[nn.Parameter]) -> None:
         """Go on from a checkpoint, beside these parameters."""
