@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .palette import COLOURS
-from .scene import MAX_COUNT, PLACES, RELATIONS, TIMES, Scene, Statement, Thing
+from .scene import MAX_COUNT, PLACES, RELATIONS, SIGN_WORDS, TIMES, Scene, Statement, Thing
 from .subjects import SUBJECTS
 
 VALUES: dict[str, tuple[str, ...]] = {
@@ -17,6 +17,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "relation": RELATIONS,
     "place": PLACES,
     "time": TIMES,
+    "sign": SIGN_WORDS,
 }
 """What a statement of each kind can say."""
 
@@ -50,4 +51,5 @@ def at_random(scene: Scene, rng: np.random.Generator) -> Scene:
         relation=some("relation", scene.relation),
         place=some("place", scene.place),
         time=some("time", scene.time),
+        sign=some("sign", scene.sign),
     )

@@ -11,11 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .grammar import random_for, sample
 from .layout import Placed, arrange
-from .palette import tone
+from .palette import RGB, tone
 from .places import background, lit, shadow
 from .scene import Scene
 from .shapes import Shape, ellipse
 from .subjects import SUBJECTS
+
+BOARD = (0.04, 0.4, 0.37, 0.58)  # of a sign: left, top, right, bottom of a picture of side 1
+SIGN_TONES: tuple[RGB, RGB, RGB] = ((150, 112, 82), (246, 240, 224), (70, 50, 60))  # wood, board, ink
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,9 @@ def _shade(draw: ImageDraw.ImageDraw, placed: Placed, scene: Scene, scale: int) 
     )
 
 
-def _sign(draw: ImageDraw.ImageDraw, scene: Scene, scale: int) -> None:
-    if scene.sign is None:
-        return
-    time = scene.time or "day"
-    x0, y0, x1, y1 = 0.04, 0.4, 0.37, 0.58
-    wood, board = lit((150, 112, 82), time), lit((246, 240, 224), time)
+def draw_sign(draw: ImageDraw.ImageDraw, word: str, scale: int, wood: RGB, board: RGB, ink: RGB) -> None:
+    """A sign with a word, `scale` pixels to a picture's side, in these colours; its board is `BOARD`."""
+    x0, y0, x1, y1 = BOARD
     for a, b, c, d, colour, radius in (
         (0.185, y1 - 0.02, 0.225, 0.9, wood, 0.0),
         (x0, y0, x1, y1, wood, 0.025),
@@ -82,16 +82,16 @@ def _sign(draw: ImageDraw.ImageDraw, scene: Scene, scale: int) -> None:
         draw.rounded_rectangle((a * scale, b * scale, c * scale, d * scale), radius * scale, fill=colour)
     widest = (x1 - x0 - 0.06) * scale
     font = ImageFont.load_default(0.13 * scale)
-    font = ImageFont.load_default(0.13 * scale * min(1.0, widest / font.getlength(scene.sign)))
+    font = ImageFont.load_default(0.13 * scale * min(1.0, widest / font.getlength(word)))
     middle = ((x0 + x1) / 2 * scale, (y0 + y1) / 2 * scale)
     draw.text(
         middle,
-        scene.sign,
-        fill=lit((70, 50, 60), time),
+        word,
+        fill=ink,
         font=font,
         anchor="mm",
         stroke_width=max(1, scale // 250),
-        stroke_fill=lit((70, 50, 60), time),
+        stroke_fill=ink,
     )
 
 
@@ -108,7 +108,8 @@ def draw_scene(
         rng, scene.place or "meadow", scene.time or "day", scene.weather or "clear"
     ):
         draw.polygon((shape.points * scale).ravel().tolist(), fill=colour)
-    _sign(draw, scene, scale)
+    if scene.sign is not None:
+        draw_sign(draw, scene.sign, scale, *(lit(tone, scene.time or "day") for tone in SIGN_TONES))
     placed = arrange(rng, scene, one_drawing)
     owners = Image.new("L", (size, size))
     marks = ImageDraw.Draw(owners)

@@ -40,7 +40,7 @@ class Scene:
 class Statement:
     """One atom of a scene graph that a picture shows or does not: `value` of a kind, of the thing at index `thing`.
 
-    In scenes the kinds are subject, colour, count, relation, place and time.
+    In scenes the kinds are subject, colour, count, relation, place, time and sign.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Statement:
 
 
 def statements(scene: Scene) -> tuple[Statement, ...]:
-    """All that a scene says and the checker can check; size, weather and signs are drawn but not checked."""
+    """All that a scene says and the checker can check; size and weather are drawn but not checked."""
     said: list[Statement] = []
     for k, thing in enumerate(scene.things):
         said.append(Statement("subject", thing.subject, k))
@@ -65,6 +65,8 @@ def statements(scene: Scene) -> tuple[Statement, ...]:
         said.append(Statement("place", scene.place))
     if scene.time is not None:
         said.append(Statement("time", scene.time))
+    if scene.sign is not None:
+        said.append(Statement("sign", scene.sign))
     return tuple(said)
 
 
@@ -78,6 +80,8 @@ def with_statement(scene: Scene, statement: Statement) -> Scene:
             return replace(scene, time=value)
         case "relation":
             return replace(scene, relation=value)
+        case "sign":
+            return replace(scene, sign=value)
         case "subject":
             changed = replace(scene.things[statement.thing], subject=value)
         case "colour":

@@ -16,10 +16,21 @@ from scipy import ndimage
 
 from limner.evaluation.checking import true_and_false
 from limner.storybook.checker import Verdict, check
+from limner.storybook.checker.signs import legible, sign_word
 from limner.storybook.grammar import random_for
 from limner.storybook.places import background
-from limner.storybook.render import Rendered, draw_scene
-from limner.storybook.scene import PLACES, RELATIONS, TIMES, Scene, Thing, statements
+from limner.storybook.render import SIGN_TONES, Rendered, draw_scene, draw_sign
+from limner.storybook.scene import (
+    PLACES,
+    RELATIONS,
+    SIGN_WORDS,
+    TIMES,
+    Scene,
+    Statement,
+    Thing,
+    statements,
+    with_statement,
+)
 from limner.storybook.worlds import world
 
 SEED = 990_201
@@ -141,3 +152,37 @@ def test_noise_shows_nothing() -> None:
     noise = random_for(1, 1).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     said = Scene((Thing("cat"),), place="sea", time="night")
     assert not any(v.holds for v in check(noise, said))
+
+
+def signs() -> list[tuple[np.ndarray, Scene]]:
+    found = (WORLD.fresh(SEED, index, 128) for index in range(1000))
+    return [(pixels, scene) for pixels, scene in found if scene.sign is not None][:40]
+
+
+@pytest.mark.parametrize("degrade", [False, True])
+def test_the_word_on_a_sign_is_read(degrade: bool) -> None:
+    drawn_signs = signs()
+    assert len({scene.sign for _, scene in drawn_signs}) > 5
+    for index, (pixels, scene) in enumerate(drawn_signs):
+        word, fit = sign_word(degraded(pixels, index) if degrade else pixels)
+        assert word == scene.sign and legible(fit)
+
+
+def test_where_there_is_no_word_none_is_read() -> None:
+    canvas = Image.new("RGB", (512, 512), (120, 160, 120))
+    draw_sign(ImageDraw.Draw(canvas), " ", 512, *SIGN_TONES)
+    assert not legible(sign_word(np.asarray(canvas.reduce(4)))[1])
+    for index in range(40):
+        pixels, scene = WORLD.fresh(SEED, index, 128)
+        if scene.sign is None:
+            assert not legible(sign_word(pixels)[1])
+
+
+def test_another_word_on_a_sign_does_not_hold() -> None:
+    pixels, scene = signs()[0]
+    other = Statement("sign", next(word for word in SIGN_WORDS if word != scene.sign))
+    right, wrong = WORLD.judge(pixels, [scene, with_statement(scene, other)])
+    assert [verdict.holds for verdict in (*right, *wrong) if verdict.statement.kind == "sign"] == [
+        True,
+        False,
+    ]

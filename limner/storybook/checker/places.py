@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from ..grammar import random_for
 from ..palette import RGB
 from ..places import background, lit, shadow
+from ..render import SIGN_TONES
 from ..scene import INDOORS, PLACES, TIMES, WEATHERS
 
 _CELLS = 32
@@ -105,6 +106,6 @@ def bands(place: str, time: str, weather: str, sign: bool) -> tuple[Band, ...]:
             add(tone, float(low[1]), float(high[1]), float(np.prod(np.clip(size, 0, 1))))
     add(shadow(place, time), 0.5, 1.0, 0.0)
     if sign:
-        for board in ((150, 112, 82), (246, 240, 224), (70, 50, 60)):
-            add(lit(board, time), 0.38, 0.92, 0.0)
+        for tone in SIGN_TONES:
+            add(lit(tone, time), 0.38, 0.92, 0.0)
     return tuple(Band(tone, a - 0.03, b + 0.03, c) for tone, (a, b, c) in found.items())

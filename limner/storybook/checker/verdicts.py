@@ -17,6 +17,7 @@ from .fitting import Sheet, costs
 from .instances import NOTHING, Explainer, Instance
 from .places import Setting, plausible, settings
 from .segmentation import SIZE, View, view
+from .signs import legible, sign_word
 
 _SUBJECT_MARGIN = 0.025
 _COLOUR_MARGIN = 0.0
@@ -31,6 +32,7 @@ class Reading:
     settings: tuple[Setting, ...]
     seen: View
     found: tuple[Instance, ...]
+    sign: tuple[str, float] | None
 
 
 def _colour_costs(seen: View, instances: tuple[Instance, ...], subject: str | None) -> dict[str, float]:
@@ -79,7 +81,9 @@ def read(pixels: NDArray[np.uint8], sign: bool = False) -> Reading:
         pixels = np.asarray(Image.fromarray(pixels).resize((SIZE, SIZE), method))
     ranked = settings(pixels)
     seen = view(pixels, ranked[0], sign)
-    return Reading(tuple(ranked), seen, tuple(Explainer(seen).instances()))
+    return Reading(
+        tuple(ranked), seen, tuple(Explainer(seen).instances()), sign_word(pixels) if sign else None
+    )
 
 
 def _subject(mine: tuple[Instance, ...], said: Statement) -> tuple[bool, str]:
@@ -120,6 +124,11 @@ def _relation(shares: Shares, said: Statement) -> tuple[bool, str]:
     return shown == said.value, f"the first is {shown} the second"
 
 
+def _sign(reading: Reading, said: Statement) -> tuple[bool, str]:
+    word, fit = reading.sign or ("", 0.0)
+    return word == said.value and legible(fit), f"reads most like {word} ({fit:.2f})"
+
+
 def verdicts(reading: Reading, scene: Scene) -> tuple[Verdict, ...]:
     """The verdicts on all statements of a scene, for a picture that was read."""
     found = []
@@ -135,6 +144,8 @@ def verdicts(reading: Reading, scene: Scene) -> tuple[Verdict, ...]:
             holds, reason = str(number) == said.value, f"{number} to be seen"
         elif said.kind == "relation":
             holds, reason = _relation(shares, said)
+        elif said.kind == "sign":
+            holds, reason = _sign(reading, said)
         else:
             shown = first.place if said.kind == "place" else first.time
             holds, reason = (
