@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
-import torch.distributed
 from diffusers.training_utils import EMAModel
 from torch import nn
+
+from .sharing import brought, shares, spread
 
 _POWER = 0.75
 _T = TypeVar("_T")
@@ -58,8 +59,8 @@ class MovingAverage:
         """Give the parameters their averages, in every process."""
         if self._model:
             self._model.copy_to(self._own(parameters))
-            for parameter, owner in zip(parameters, self._owners, strict=True) if self._shared else ():
-                torch.distributed.broadcast(parameter.data, owner)
+            if self._shared:
+                spread([parameter.data for parameter in parameters], self._owners)
 
     @contextmanager
     def in_place(self, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
@@ -74,18 +75,15 @@ class MovingAverage:
         finally:
             self._model.restore(parameters)
 
-    @torch.no_grad()
     def state_dict(self, parameters: Sequence[nn.Parameter]) -> dict[str, Any]:
-        """What a checkpoint keeps, with every process's share, in every process."""
+        """What a checkpoint keeps, with every process's share, in the first of them."""
         if not self._model or not self._shared:
             return self._model.state_dict() if self._model else {}
-        averages, own = [], iter(self._model.shadow_params)
-        for parameter, owner in zip(parameters, self._owners, strict=True):
-            average = torch.empty_like(parameter)  # in the same order of memory everywhere
-            if owner == self._number:
-                average.copy_(next(own))
-            torch.distributed.broadcast(average, owner)
-            averages.append(average.cpu())
+        own = iter(self._model.shadow_params)
+        averages = [
+            brought(next(own) if owner == self._number else None, parameter, owner, self._number)
+            for parameter, owner in zip(parameters, self._owners, strict=True)
+        ]
         state: dict[str, Any] = self._model.state_dict() | {"shadow_params": averages}
         return state
 
@@ -94,12 +92,3 @@ class MovingAverage:
         if self._model and state:
             self._model.load_state_dict(state | {"shadow_params": self._own(state["shadow_params"])})
             self._model.to("cpu" if self._on_cpu or not len(parameters) else parameters[0].device)
-
-
-def shares(sizes: Sequence[int], processes: int) -> list[int]:
-    """Which process takes each of several things, so that all take about as much: the largest first."""
-    held, owners = [0] * processes, [0] * len(sizes)
-    for at in sorted(range(len(sizes)), key=lambda at: -sizes[at]):
-        owners[at] = held.index(min(held))
-        held[owners[at]] += sizes[at]
-    return owners

@@ -39,7 +39,7 @@ from ..errors import Cancelled, InvalidInput, LimnerError
 from . import checkpoints
 from .average import MovingAverage
 from .networks import Waiting, compile_networks
-from .optimizers import learning_rate, optimizer, take_state, trainable, whole_state
+from .optimizers import Optimizer, learning_rate, trainable
 from .precision import autocast
 from .recipe import Optimisation
 
@@ -130,11 +130,10 @@ class Loop:
         if recipe.compile and device.type == "cuda":
             compile_networks(stage.module)
         self.turns = _turns(stage)
-        processes = self.accelerator.num_processes
-        self.optimizers = [optimizer(turn.module, recipe, processes) for turn in self.turns]
+        share = (self.accelerator.process_index, self.accelerator.num_processes)
+        self.optimizers = [Optimizer(turn.module, recipe, share) for turn in self.turns]
         averaged = stage.averaged if isinstance(stage, TurnTaking) else stage.module
         self.parameters = trainable(averaged)
-        share = (self.accelerator.process_index, processes)
         self.average = MovingAverage(self.parameters, recipe.ema_decay, recipe.ema_on_cpu, share)
         self.step, self.seconds, self.waiting = 0, 0.0, Waiting()
 
@@ -219,12 +218,10 @@ class Loop:
         self.average.step(self.parameters)
         return losses
 
-    def _one_turn(self, turn: Turn, number: int, changing: torch.optim.Optimizer) -> dict[str, float]:
+    def _one_turn(self, turn: Turn, number: int, changing: Optimizer) -> dict[str, float]:
         """One optimiser's step; each process takes its share of the batch, and gradients are averaged."""
         recipe, processes = self.recipe, self.accelerator.num_processes
         parameters = trainable(turn.module)
-        for group in changing.param_groups:
-            group["lr"] = learning_rate(recipe, self.step)
         sums: dict[str, float] = {}
         size, own = recipe.batch_size // self.parts, self.parts // processes
         for part in range(own):
@@ -252,8 +249,7 @@ class Loop:
                 f"{turn.name or self.stage.name}: loss {sums['loss']}, gradient {norm} at step {self.step}; "
                 "lower learning_rate and go on from the last checkpoint with --resume"
             )
-        changing.step()
-        changing.zero_grad()
+        changing.step(learning_rate(recipe, self.step))
         return sums
 
     @contextmanager
@@ -281,13 +277,11 @@ class Loop:
         page.save(self.folder / "sheets" / f"{self.step:07d}.png")
 
     def _save(self) -> None:
-        main = self.accelerator.is_main_process
         optimizers = {
-            _key(turn): whole_state(each, main)
-            for turn, each in zip(self.turns, self.optimizers, strict=True)
+            _key(turn): each.state_dict() for turn, each in zip(self.turns, self.optimizers, strict=True)
         }
         average = self.average.state_dict(self.parameters)
-        if main:
+        if self.accelerator.is_main_process:
             state = {
                 "module": _trained(self.stage.module),
                 **optimizers,
@@ -315,7 +309,7 @@ class Loop:
                 "use that recipe, or start again without --resume"
             )
         for turn, each in zip(self.turns, self.optimizers, strict=True):
-            take_state(each, state[_key(turn)])
+            each.load_state_dict(state[_key(turn)])
         self.average.load_state_dict(state["ema"], self.parameters)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
         self._keep_parts(int(state.get("parts", self.parts)))

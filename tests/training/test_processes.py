@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from limner.errors import Cancelled
 from limner.registry.models import open_model
-from limner.training.average import shares
 from limner.training.loop import Loop
+from limner.training.sharing import shares
 from tests.training.test_loop import Line, recipe
 
 RECIPE = """

@@ -113,8 +113,8 @@ def _write_graph(directory: Path, stage: Stage) -> None:
 def graph_of(stage: Stage, template: bool = False) -> ModelProto:
     """The graph of a stage with its parameters by name, for any number of rows. Unavailable without onnxscript.
 
-    It is traced as for few rows (`_ROWS`); nothing in it depends on how many. For a `template` the sides of latents and the number of text tokens may vary too, and parameters have names and
-    shapes alone.
+    It is traced as for few rows (`_ROWS`); nothing in it depends on how many. For a `template` the sides of latents and
+    the number of text tokens may vary too, and parameters have names and shapes alone.
     """
     batch = torch.export.Dim("B", max=_ROWS)
     shapes: list[dict[int, Any]] = [{0: batch} for _ in stage.inputs]

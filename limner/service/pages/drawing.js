@@ -83,7 +83,10 @@ function settle(jobs) {
   heard.settled(jobs);
   const failed = jobs.find((job) => job.state === "failed");
   const lacking = stage.withheld(withheldOf(jobs));
-  if (failed) stage.ended("failed", failed.withheld?.length ? lacking : (failed.error ?? text("stage.failed")));
+  // Where all is withheld, that is why the job has failed.
+  const nothing = failed && failed.withheld?.length === (failed.request.n ?? 1);
+  const why = nothing ? "" : (failed?.error ?? text("stage.failed"));
+  if (failed) stage.ended("failed", [why, lacking].filter(Boolean).join(" · "));
   else if (jobs.some((job) => job.state === "cancelled")) stage.ended("cancelled", text("stage.stopped"));
   else stage.succeeded(plate(jobs), lacking);
 }

@@ -245,16 +245,16 @@ function startTheme() {
   show();
 }
 
-/** Let the page be there without the service, from the first visit on. */
-async function keep() {
+/** Let the page be there without the service, from the first visit on. @param {Promise<void>} met */
+async function keep(met) {
   const before = navigator.serviceWorker.controller;
   await navigator.serviceWorker.register("/pages/worker.js", { scope: "/" });
   const { active } = await navigator.serviceWorker.ready;
+  await met;
   const parts = performance.getEntriesByType("resource").map(({ name }) => name);
   if (!before) active?.postMessage({ keep: [new URL("/", location.href).href, ...parts] });
 }
 
-if (navigator.serviceWorker) keep().catch(() => {});
 startTheme();
 offerLanguages(element("language", HTMLSelectElement));
 signin.start(meet);
@@ -344,4 +344,5 @@ for (const [id, closeOther] of /** @type {const} */ ([
     closeOther();
     /** @type {HTMLElement} */ (event.currentTarget).scrollIntoView({ block: "nearest" });
   });
-meet();
+const met = meet();
+if (navigator.serviceWorker) keep(met).catch(() => {});

@@ -44,7 +44,7 @@ export function start(done) {
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   leave.addEventListener("click", async () => {
     await signOut().catch(() => undefined);
-    navigator.serviceWorker?.controller?.postMessage("forget");
+    for (const name of await (globalThis.caches?.keys() ?? [])) if (name.startsWith("limner-")) await caches.delete(name);
     location.reload();
   });
 }

@@ -52,8 +52,7 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   if (answer) event.respondWith(answer);
 });
 
-// Whoever signs out leaves nothing behind. A page that came before this worker says what it is made of.
+// A page that came before this worker says what it is made of.
 worker.addEventListener("message", (/** @type {any} */ event) => {
-  if (event.data === "forget") event.waitUntil(Promise.all([caches.delete(PICTURES), caches.delete(SHELL)]));
-  else event.waitUntil(Promise.allSettled(event.data.keep.map((/** @type {string} */ url) => answered(new Request(url)))));
+  event.waitUntil(Promise.allSettled(event.data.keep.map((/** @type {string} */ url) => answered(new Request(url)))));
 });

@@ -74,15 +74,15 @@ def _shared_out(scene: Scene, found: tuple[Instance, ...]) -> Shares:
     return tuple(tuple(share) for share in shares)
 
 
-def read(pixels: NDArray[np.uint8], sign: bool = False) -> Reading:
-    """Take a picture, uint8 (H, W, 3), apart; `sign` says that a sign with a word may stand in it."""
+def read(pixels: NDArray[np.uint8], sign: bool = False, word: bool = False) -> Reading:
+    """Take a picture, uint8 (H, W, 3), apart; `sign`: a sign may stand in it; `word`: its word is asked."""
     if pixels.shape[:2] != (SIZE, SIZE):
         method = Image.Resampling.BOX if min(pixels.shape[:2]) >= SIZE else Image.Resampling.BICUBIC
         pixels = np.asarray(Image.fromarray(pixels).resize((SIZE, SIZE), method))
     ranked = settings(pixels)
     seen = view(pixels, ranked[0], sign)
     return Reading(
-        tuple(ranked), seen, tuple(Explainer(seen).instances()), sign_word(pixels) if sign else None
+        tuple(ranked), seen, tuple(Explainer(seen).instances()), sign_word(pixels) if word else None
     )
 
 
@@ -162,4 +162,5 @@ def check(pixels: NDArray[np.uint8], scene: Scene) -> tuple[Verdict, ...]:
     What a scene leaves unsaid (None) is not held against the picture. The checker is made of rules alone and
     is used to judge models, never to train one or to pick pictures.
     """
-    return verdicts(read(pixels, scene.sign is not None), scene)
+    asked = scene.sign is not None
+    return verdicts(read(pixels, asked, asked), scene)

@@ -107,10 +107,10 @@ class Scenes:
         return [(false, with_statement(graph, false)) for false in wrong]
 
     def judge(self, pixels: NDArray[np.uint8], graphs: Sequence[Scene]) -> list[tuple[Verdict, ...]]:
-        """As `World.judge`; the first graph says whether a sign may stand in the picture."""
+        """As `World.judge`; the first graph says whether a sign may stand in the way of what is looked for."""
         from ..checker import read, verdicts  # needs scipy, which drawing does not
 
-        reading = read(pixels, graphs[0].sign is not None)
+        reading = read(pixels, graphs[0].sign is not None, any(graph.sign is not None for graph in graphs))
         return [verdicts(reading, graph) for graph in graphs]
 
     def vocabulary(self) -> tuple[str, ...]:

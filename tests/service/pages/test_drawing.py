@@ -325,7 +325,7 @@ def test_what_a_gate_refuses_is_said_with_its_reason(page: Page, stub: Stub, com
     stub.refuse = 422, {"detail": "prompt: no", "errors": [wrong], "gate": "words", "reason": "it has 'gun'"}
     write(page, APPLE)
     page.click("#draw")
-    expect(page.locator("#prompt-error")).to_have_text("Refused: it has 'gun'.")
+    expect(page.locator("#prompt-error")).to_have_text("Refused: it has 'gun'")
     assert len(complaints) == 1 and "422" in complaints.pop()
 
 
