@@ -27,11 +27,17 @@ def test_the_page_is_there_without_the_service_after_one_visit(browser: Browser)
     with serving(Stub()) as address:
         page.goto(address)
         ready(page)
-        page.wait_for_function(
+        page.evaluate(
             """async () => {
-              const kept = await (await caches.open("limner-shell-1")).keys();
-              const names = kept.map(({ url }) => new URL(url).pathname);
-              return ["/", "/pages/main.js", "/pages/style.css", "/v1/models"].every((name) => names.includes(name));
+              const path = (url) => new URL(url).pathname;
+              for (;;) {
+                const kept = (await (await caches.open("limner-shell-1")).keys()).map(({ url }) => path(url));
+                const loaded = performance.getEntriesByType("resource").map(({ name }) => path(name));
+                const pages = loaded.filter((name) => name.startsWith("/pages/"));
+                const parts = ["/", "/v1/models", "/pages/language.json", ...pages];
+                if (parts.every((name) => kept.includes(name))) return;
+                await new Promise((go) => setTimeout(go, 50));
+              }
             }"""
         )
     page.reload()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from limner.service.access import KeyStore
 from limner.service.app import create_app
@@ -67,3 +67,36 @@ def test_a_key_signs_in_draws_and_signs_out(page: Page, secret: str, complaints:
     assert page.context.cookies() == []
     assert all("401" in said for said in complaints), complaints
     complaints.clear()
+
+
+OWN = """async (least) => {
+  for (let tries = 0; ; tries += 1) {
+    const stores = await Promise.all((await caches.keys()).map((name) => caches.open(name)));
+    const kept = (await Promise.all(stores.map((store) => store.keys()))).flat();
+    const own = kept.map(({ url }) => new URL(url).pathname).filter((name) => /^.v1.(jobs|images|pins)/.test(name));
+    if (own.length >= least || tries > 200) return own.sort();
+    await new Promise((go) => setTimeout(go, 50));
+  }
+}"""
+"""The addresses that the browser keeps of what is one key's own: jobs and pictures; when there are so many."""
+
+
+def test_signing_out_takes_away_what_the_browser_keeps(browser: Browser, address: str, secret: str) -> None:
+    """Also where the worker that keeps it is not the page's, as after a reload that goes past it."""
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(address)
+    page.fill("#signin-key", secret)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#signin")).to_be_hidden()
+    page.fill("#prompt", "a red apple")
+    page.click("#draw")
+    expect(page.locator(".tile img.final")).to_have_count(1)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.reload()
+    assert {"jobs", "images"} <= {name.split("/")[2] for name in page.evaluate(OWN, 3)}
+    page.evaluate("Object.defineProperty(navigator.serviceWorker, 'controller', { value: null })")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.locator("#signin")).to_be_visible()
+    assert page.evaluate(OWN, 0) == []
+    context.close()
