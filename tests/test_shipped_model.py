@@ -71,6 +71,7 @@ def test_diffusers_draws_the_same_picture(in_float32: Path, tmp_path: Path) -> N
             steps=steps,
             guidance_scale=guidance,
             guidance_interval=(0.0, 1.0),
+            feature_reuse=1,
             sampler="dpm++2m",
         )
     )
