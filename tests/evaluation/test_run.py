@@ -113,7 +113,8 @@ def test_the_shipped_card_still_reads_and_has_a_page(tmp_path: Path) -> None:
     card = Card.read(BUILT_IN / "storybook")
     assert card.scores == () and card.settings is not None
     text = page(card, {"seen": []})
-    assert "Statements that hold" in text and "Measured by an encoder" not in text and "MB held" not in text
+    assert "Statements that hold" in text and f"{card.cost.memory:,} MB held at most" in text
+    assert all(why in text for why in card.missing.values())
 
 
 def test_a_card_with_an_encoder_says_all_that_each_score_depends_on(
