@@ -37,7 +37,7 @@ class MovingAverage:
         self._owners = shares([parameter.numel() for parameter in parameters], share[1])
         self._shared = share[1] > 1
         self._model = (
-            EMAModel(self._here(parameters), decay=decay, use_ema_warmup=True, power=_POWER)
+            EMAModel(self._here(parameters), decay=decay, use_ema_warmup=True, power=_POWER, foreach=True)
             if decay
             else None
         )

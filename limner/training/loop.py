@@ -45,6 +45,7 @@ from .recipe import Optimisation
 
 _STEP_SEED, _PART_SEED, _TURN_SEED = 1_000_003, 2**40, 2**52
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_TOLD_EVERY = 20  # steps, and on a GPU also those between two looks at its losses: each look waits for it
 Tell = Callable[[str, float], None]
 
 console = Console()
@@ -76,6 +77,15 @@ class Turn:
     name: str
     module: nn.Module
     loss: Callable[[int, int, int, torch.Generator], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What one turn of a step came to, still where it was computed: its losses, and the length of its gradient."""
+
+    name: str
+    losses: dict[str, Tensor]
+    norm: Tensor
 
 
 @runtime_checkable
@@ -127,6 +137,7 @@ class Loop:
         device = self.accelerator.device
         stage.module.to(device)
         _ordered(stage.module, torch.channels_last)  # convolutions take a fifth less time so
+        self._read_every = _TOLD_EVERY if device.type == "cuda" else 1
         if recipe.compile and device.type == "cuda":
             compile_networks(stage.module)
         self.turns = _turns(stage)
@@ -157,21 +168,25 @@ class Loop:
         ):
             task = bar.add_task(self.stage.name, total=recipe.steps, completed=self.step, loss="")
             while self.step < recipe.steps:
-                losses = self._one_step()
+                made = self._one_step()
                 self.step += 1
-                bar.update(task, completed=self.step, loss=f"loss {losses['loss']:.4f}")
-                if self.step % 20 == 0:
-                    for name, value in losses.items():
-                        tell(f"train/{name}", value)
-                    tell("train/seconds_waiting_for_data", self.waiting.seconds / (self.step - first))
                 last, stop = self.step == recipe.steps, self._any(bool(asked))
+                saving = last or stop or self.step % recipe.checkpoint_every == 0
+                bar.update(task, completed=self.step)
+                if saving or self.step % self._read_every == 0:
+                    losses = self._read(made)
+                    bar.update(task, loss=f"loss {losses['loss']:.4f}")
+                    if self.step % _TOLD_EVERY == 0:
+                        for name, value in losses.items():
+                            tell(f"train/{name}", value)
+                        tell("train/seconds_waiting_for_data", self.waiting.seconds / (self.step - first))
                 if _due(recipe.validate_every, self.step, last):
                     self._validate(tell)
                 if _due(recipe.sheet_every, self.step, last):
                     self._sheet()
                 now = time.monotonic()
                 self.seconds, began = self.seconds + now - began, now
-                if last or stop or self.step % recipe.checkpoint_every == 0:
+                if saving:
                     self._save()
                 if stop and not last:
                     raise Cancelled(
@@ -206,23 +221,21 @@ class Loop:
     def _autocast(self) -> torch.autocast:
         return autocast(self.accelerator.device.type, self.recipe.precision)
 
-    def _one_step(self) -> dict[str, float]:
+    def _one_step(self) -> list[_Made]:
         """One step of every optimiser, in turns."""
         self.stage.module.train()
-        losses: dict[str, float] = {}
-        for number, (turn, each) in enumerate(zip(self.turns, self.optimizers, strict=True)):
-            found = self._one_turn(turn, number, each)
-            if turn.name:
-                found[turn.name] = found["loss"]
-            losses |= found
+        made = [
+            self._one_turn(turn, number, each)
+            for number, (turn, each) in enumerate(zip(self.turns, self.optimizers, strict=True))
+        ]
         self.average.step(self.parameters)
-        return losses
+        return made
 
-    def _one_turn(self, turn: Turn, number: int, changing: Optimizer) -> dict[str, float]:
+    def _one_turn(self, turn: Turn, number: int, changing: Optimizer) -> _Made:
         """One optimiser's step; each process takes its share of the batch, and gradients are averaged."""
         recipe, processes = self.recipe, self.accelerator.num_processes
         parameters = trainable(turn.module)
-        sums: dict[str, float] = {}
+        sums: dict[str, Tensor] = {}
         size, own = recipe.batch_size // self.parts, self.parts // processes
         for part in range(own):
             share = part * processes + self.accelerator.process_index
@@ -238,24 +251,39 @@ class Loop:
                 losses = turn.loss(self.step, first, size, generator)
             self.accelerator.backward(losses["loss"] / own)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach()) / own
+                found = value.detach().double() / own
+                sums[name] = sums[name] + found if name in sums else found
         if processes > 1:
             for parameter in parameters:
                 if parameter.grad is not None:
                     parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
-        if not (math.isfinite(sums["loss"]) and math.isfinite(norm)):
-            raise LimnerError(
-                f"{turn.name or self.stage.name}: loss {sums['loss']}, gradient {norm} at step {self.step}; "
-                "lower learning_rate and go on from the last checkpoint with --resume"
-            )
+        norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
         changing.step(learning_rate(recipe, self.step))
-        return sums
+        return _Made(turn.name, sums, norm)
+
+    def _read(self, made: Sequence[_Made]) -> dict[str, float]:
+        """The losses of the last step; a step whose loss or gradient is no number ends the training, unsaved."""
+        losses: dict[str, float] = {}
+        for turn in made:
+            found, norm = {name: float(value) for name, value in turn.losses.items()}, float(turn.norm)
+            if not (math.isfinite(found["loss"]) and math.isfinite(norm)):
+                raise LimnerError(
+                    f"{turn.name or self.stage.name}: loss {found['loss']}, gradient {norm} at step {self.step - 1}; "
+                    "lower learning_rate and go on from the last checkpoint with --resume"
+                )
+            losses |= found | ({turn.name: found["loss"]} if turn.name else {})
+        return losses
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         self.stage.module.eval()
-        with self.average.in_place(self.parameters), torch.no_grad(), self._autocast():
+        # Nothing is compiled for the shapes of a few pictures.
+        with (
+            self.average.in_place(self.parameters),
+            torch.no_grad(),
+            self._autocast(),
+            torch.compiler.set_stance("force_eager"),
+        ):
             yield
 
     def _validate(self, tell: Tell) -> None:

@@ -45,6 +45,24 @@ class LatentExamples:
     single: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class _Held:
+    """Examples as tensors: on the device of the networks, where they take no more than half of what it has free."""
+
+    latents: Tensor
+    cells: Tensor
+    kinds: Tensor
+    tokens: Tensor
+    first: Tensor
+
+    @classmethod
+    def of(cls, examples: LatentExamples, device: torch.device) -> _Held:
+        arrays = [examples.latents, examples.cells, examples.kinds, examples.tokens, examples.first]
+        if device.type == "cuda" and 2 * sum(each.nbytes for each in arrays) > torch.cuda.mem_get_info()[0]:
+            device = torch.device("cpu")
+        return cls(*(torch.from_numpy(each).to(device) for each in arrays))
+
+
 def noise_schedule() -> DPMSolverMultistepScheduler:
     """The schedule that the model is trained on and saved with: linear, velocity prediction.
 
@@ -97,6 +115,7 @@ class DenoiserStage:
         self.alpha_bar = noise_schedule().alphas_cumprod
         self.singles = np.flatnonzero(train.single)
         self.empty = self._tokens([""])
+        self._taken: dict[int, _Held] = {}
 
     def _tokens(self, texts: list[str]) -> Tensor:
         made: Tensor = self.tokenizer(
@@ -108,29 +127,40 @@ class DenoiserStage:
         ).input_ids
         return made
 
-    def _chosen(self, step: int, first: int, size: int) -> NDArray[np.int64]:
-        if step < self.recipe.simple_until * self.recipe.steps and len(self.singles):
-            return self.singles[order(len(self.singles), self.seed, first, size)]
-        return order(len(self.train.latents), self.seed, first, size)
+    def _held(self, examples: LatentExamples) -> _Held:
+        """A part of the examples where the networks are; taken there once."""
+        device = next(self.module.parameters()).device
+        if id(examples) not in self._taken:
+            self._taken[id(examples)] = _Held.of(examples, device)
+        return self._taken[id(examples)]
 
-    def _captions(
-        self, examples: LatentExamples, chosen: NDArray[np.int64], generator: torch.Generator
-    ) -> Tensor:
-        many = examples.first[chosen + 1] - examples.first[chosen]
-        pick = (torch.rand(len(chosen), generator=generator).numpy() * many).astype(np.int64)
-        tokens = torch.from_numpy(examples.tokens[examples.first[chosen] + pick]).long()
-        dropped = torch.rand(len(chosen), generator=generator) < self.recipe.caption_dropout
-        return torch.where(dropped[:, None], self.empty, tokens)
+    def _chosen(self, step: int, first: int, size: int) -> Tensor:
+        if step < self.recipe.simple_until * self.recipe.steps and len(self.singles):
+            return torch.from_numpy(self.singles[order(len(self.singles), self.seed, first, size)])
+        return torch.from_numpy(order(len(self.train.latents), self.seed, first, size))
+
+    def _captions(self, held: _Held, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        device, count = held.latents.device, len(chosen)
+        many = held.first[chosen + 1] - held.first[chosen]
+        pick = (torch.rand(count, generator=generator, device=device) * many).long()
+        tokens = held.tokens[held.first[chosen] + pick].long()
+        dropped = torch.rand(count, generator=generator, device=device) < self.recipe.caption_dropout
+        return torch.where(dropped[:, None], self.empty.to(device), tokens)
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        chosen = self._chosen(step, first, size)
-        tokens = self._captions(self.train, chosen, generator)
-        strata = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (B,) in 0..1, even
+        held = self._held(self.train)
+        device = held.latents.device
+        if device.type != "cpu":  # noise is made where it is used
+            generator = torch.Generator(device).manual_seed(generator.initial_seed())
+        chosen = self._chosen(step, first, size).to(device)
+        tokens = self._captions(held, chosen, generator)
+        places = torch.arange(size, device=device)
+        strata = (places + torch.rand(size, generator=generator, device=device)) / size  # (B,) in 0..1, even
         timesteps = (strata * _TIMESTEPS).long().clamp(max=_TIMESTEPS - 1)  # 32 bits may round up to 1
-        error = self._error(self.train, chosen, tokens, timesteps, generator)
+        error = self._error(held, chosen, tokens, timesteps, generator)
         if not self.recipe.subject_weight:
             return {"loss": error}
-        subjects = self._subjects(torch.from_numpy(self.train.kinds[chosen].astype(np.int64)))
+        subjects = self._subjects(held.kinds[chosen].long())
         return {
             "loss": error + self.recipe.subject_weight * subjects,
             "velocity": error,
@@ -147,21 +177,16 @@ class DenoiserStage:
         return functional.cross_entropy(scores, kinds.to(scores.device))
 
     def _error(
-        self,
-        examples: LatentExamples,
-        chosen: NDArray[np.int64],
-        tokens: Tensor,
-        timesteps: Tensor,
-        generator: torch.Generator,
+        self, held: _Held, chosen: Tensor, tokens: Tensor, timesteps: Tensor, generator: torch.Generator
     ) -> Tensor:
         device = next(self.module.parameters()).device
-        clean = torch.from_numpy(examples.latents[chosen]).float()
-        noise = torch.randn(clean.shape, generator=generator)
-        alpha_bar = self.alpha_bar[timesteps]
+        clean = held.latents[chosen].float()
+        noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean.device)
+        alpha_bar = self.alpha_bar.to(clean.device)[timesteps]
         noisy = noised(clean, noise, alpha_bar)
         states = self.text_encoder(input_ids=tokens.to(device)).last_hidden_state
         made = self.unet(noisy.to(device), timesteps.to(device), states).sample
-        shown = torch.from_numpy(examples.cells[chosen]).float().unsqueeze(1)
+        shown = held.cells[chosen].float().unsqueeze(1)
         # Outlines are drawn on both of their sides.
         cells = 1 + self.recipe.mask_weight * functional.max_pool2d(shown, 3, 1, 1)
         weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma)
@@ -172,15 +197,15 @@ class DenoiserStage:
     def validate(self) -> dict[str, float]:
         """The loss at four noise levels, always with the same noise and captions."""
         found: dict[str, float] = {}
-        count = min(_HELD_OUT, len(self.held_out.latents))
+        held, count = self._held(self.held_out), min(_HELD_OUT, len(self.held_out.latents))
         for timestep in (200, 400, 600, 800):
             total = 0.0
             for at in range(0, count, 32):
-                chosen = np.arange(at, min(at + 32, count))
+                chosen = torch.arange(at, min(at + 32, count), device=held.latents.device)
                 generator = torch.Generator().manual_seed(timestep * 100_003 + at)
-                tokens = torch.from_numpy(self.held_out.tokens[self.held_out.first[chosen]]).long()
-                timesteps = torch.full((len(chosen),), timestep)
-                total += float(self._error(self.held_out, chosen, tokens, timesteps, generator)) * len(chosen)
+                tokens = held.tokens[held.first[chosen]].long()
+                timesteps = torch.full_like(chosen, timestep)
+                total += float(self._error(held, chosen, tokens, timesteps, generator)) * len(chosen)
             found[f"t{timestep}"] = total / count
         found["mean"] = sum(found.values()) / len(found)
         return found
