@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from ..storybook.layout import Drawings
 
 
 def storybook(
@@ -17,18 +20,18 @@ def storybook(
     layout: Annotated[
         str, typer.Option(help="captioned, or cub: that of the CUB set of photographs, for birds.")
     ] = "captioned",
-    one_drawing: Annotated[
-        bool,
+    drawings: Annotated[
+        str,
         typer.Option(
-            "--one-drawing",
-            help="Every kind of subject in one way alone, at rest: sooner learned. Scenes only.",
+            help="all; still: every kind of subject at rest, facing one way; one: and in one drawing alone. Fewer are "
+            "sooner learned. Scenes only."
         ),
-    ] = False,
+    ] = "all",
 ) -> None:
     """Draw a world of Storybook as a folder of pictures, captions, masks and scene graphs."""
     from ..data.storybook import write_storybook
     from .progress import counting
 
     with counting(f"drawing {world}") as progress:
-        write_storybook(out, count, size, seed, progress, world, layout, one_drawing)
+        write_storybook(out, count, size, seed, progress, world, layout, cast("Drawings", drawings))
     typer.echo(f"{count} {world} at {size} px, seed {seed}: {out}")

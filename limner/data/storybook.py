@@ -27,7 +27,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import storybook
 from ..errors import InvalidInput, Unavailable
-from ..storybook.worlds import Example, check_one_drawing
+from ..storybook.layout import Drawings
+from ..storybook.worlds import Example, check_drawings
 from ..storybook.worlds import world as world_of
 from .cub import GRAPHS, IMAGES
 from .cub_writing import save_picture, write_tables
@@ -49,7 +50,7 @@ class _Label(BaseModel):
     size: int
     drawn_by: str
     layout: str = "captioned"
-    one_drawing: bool = False
+    drawings: Drawings = "all"
 
 
 def _drawn_by() -> str:
@@ -69,14 +70,14 @@ def write_storybook(
     progress: Callable[[int, int], None] | None = None,
     world: str = "scenes",
     layout: str = "captioned",
-    one_drawing: bool = False,
+    drawings: Drawings = "all",
 ) -> Path:
     """Draw `count` pictures of a world, `size` pixels, into the folder `out` on all cores, and return `out`.
 
     The same arguments give the same files. Called again after an interruption it goes on; called with a
     larger count it adds; a folder that is complete is left as it is, whatever version drew it. `progress`
     is called with (pictures that are there, count). `layout` is "captioned", or "cub" for the world of birds.
-    With `one_drawing` every kind of subject is drawn in one way alone, which scenes can do (`World.example`).
+    With `drawings` "still" or "one" a kind of subject is drawn in fewer ways, which scenes can do (`World.example`).
 
     NotFound for an unknown world; InvalidInput where an argument is out of range, or where `out` holds anything but
     such a folder of the same world, seed, size, layout and drawings; Unavailable where it cannot be written.
@@ -92,14 +93,14 @@ def write_storybook(
         raise InvalidInput(f"layout '{layout}' not found; known: {', '.join(LAYOUTS)}", field="layout")
     if layout == "cub" and world != "birds":
         raise InvalidInput(f"layout cub is for the world birds, not {world}", field="layout")
-    check_one_drawing(world_of(world), one_drawing)
+    check_drawings(world_of(world), drawings)
     label = _Label(
         world=world_of(world).name,
         seed=seed,
         size=size,
         drawn_by=_drawn_by(),
         layout=layout,
-        one_drawing=one_drawing,
+        drawings=drawings,
     )
     try:
         _prepare(out, label, count)
@@ -134,8 +135,7 @@ def _prepare(out: Path, label: _Label, count: int) -> None:
         if found != same:
             held = f"{found.world} of seed {found.seed} at {found.size} px"
             held += f" in the layout {found.layout}" if found.layout != label.layout else ""
-            if found.one_drawing != label.one_drawing:
-                held += ", one drawing of each kind" if found.one_drawing else ", all drawings of each kind"
+            held += f", drawings {found.drawings}" if found.drawings != label.drawings else ""
             raise InvalidInput(f"{out} holds {held}; name an empty folder")
         if len(_table_lines(out, label)) == count:
             return
@@ -201,7 +201,7 @@ def _draw_chunk(out: Path, chunk: tuple[int, int], label: _Label) -> tuple[int, 
     world, lines = world_of(label.world), []
     save = save_picture if label.layout == "cub" else _save
     for index in range(*chunk):
-        which = label.seed, index, label.size, label.one_drawing
+        which = label.seed, index, label.size, label.drawings
         lines.append(json.dumps(save(out, index, world.example(*which))) + "\n")
     _write_whole(out / _PARTS / f"{chunk[0]:06d}.jsonl", "".join(lines))
     return chunk

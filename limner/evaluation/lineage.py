@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from ..data import load_picture
 from ..data.captioned import Item
-from ..errors import NotFound
+from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
+from ..storybook.layout import Drawings
+from ..storybook.worlds import check_drawings
 from ..storybook.worlds import world as world_of
 
 MOST, _BYTES = 3000, 300_000_000
@@ -36,7 +38,7 @@ class Told:
     seed: int
     held_out: float
     split_seed: int
-    one_drawing: bool = False
+    drawings: Drawings = "all"
 
     @classmethod
     def by(cls, model: Model) -> Told | None:
@@ -48,9 +50,11 @@ class Told:
             if data.get("folder") is None and data.get("storybook_count"):
                 world = world_of(data.get("storybook_world", _PLAIN_WORLD)).name
             count, seed = int(data.get("storybook_count", 0)), int(data.get("storybook_seed", 1))
-            split_seed, one = int(tables.get("seed", 0)), data.get("storybook_one_drawing") is True
-            return cls(world, count, seed, float(data["held_out"]), split_seed, one)
-        except (ValueError, KeyError, TypeError, AttributeError, NotFound):
+            split_seed, drawings = int(tables.get("seed", 0)), data.get("storybook_drawings", "all")
+            if world is not None:
+                check_drawings(world_of(world), drawings)
+            return cls(world, count, seed, float(data["held_out"]), split_seed, drawings)
+        except (ValueError, KeyError, TypeError, AttributeError, NotFound, InvalidInput):
             return None
 
 
@@ -102,7 +106,7 @@ def _read(item: Item, size: int) -> Pixels:
 
 def _drawn(told: Told, size: int, number: int) -> tuple[Pixels, tuple[str, ...]]:
     assert told.world is not None
-    made = world_of(told.world).example(told.seed, number, size, told.one_drawing)
+    made = world_of(told.world).example(told.seed, number, size, told.drawings)
     return np.asarray(made.image), tuple(made.texts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from .scene import Scene, Thing
 from .subjects import SUBJECTS
 
 Rng = np.random.Generator
+Drawings = Literal["all", "still", "one"]
 _SIZE = {"small": 0.8, "medium": 1.0, "large": 1.18, None: 1.0}
 _ALONE = {"small": 0.36, "medium": 0.48, "large": 0.62, None: 0.48}
 
@@ -101,11 +103,17 @@ def _pair(rng: Rng, first: Thing, second: Thing, relation: str | None) -> list[P
     return [put(k, t, xs[k != left], rng.uniform(0.84, 0.94)) for k, t in ((0, first), (1, second))]
 
 
-def arrange(rng: Rng, scene: Scene, one_drawing: bool = False) -> list[Placed]:
-    """Places for every subject of a whole scene, in drawing order (further away first); with `one_drawing` each is its
-    first drawing, at rest and not mirrored."""
+def arrange(rng: Rng, scene: Scene, drawings: Drawings = "all") -> list[Placed]:
+    """Places for every subject of a whole scene, in drawing order (further away first).
+
+    `drawings` says in how many ways a kind of subject is drawn: "all"; "still", every drawing of it, at rest and facing
+    one way; "one", the first of those alone. The places are the same.
+    """
     placed = _arranged(rng, scene)
-    return [replace(one, drawing=0, pose=0.0, mirrored=False) for one in placed] if one_drawing else placed
+    if drawings == "all":
+        return placed
+    still = [replace(one, pose=0.0, mirrored=False) for one in placed]
+    return still if drawings == "still" else [replace(one, drawing=0) for one in still]
 
 
 def _arranged(rng: Rng, scene: Scene) -> list[Placed]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from .grammar import random_for, sample
-from .layout import Placed, arrange
+from .layout import Drawings, Placed, arrange
 from .palette import RGB, tone
 from .places import background, lit, shadow
 from .scene import Scene
@@ -96,9 +96,9 @@ def draw_sign(draw: ImageDraw.ImageDraw, word: str, scale: int, wood: RGB, board
 
 
 def draw_scene(
-    scene: Scene, rng: np.random.Generator, size: int, with_masks: bool = True, one_drawing: bool = False
+    scene: Scene, rng: np.random.Generator, size: int, with_masks: bool = True, drawings: Drawings = "all"
 ) -> Rendered:
-    """Draw a whole scene (no None in it) as a square picture of `size` pixels, 16 to 2048; `one_drawing` is as in
+    """Draw a whole scene (no None in it) as a square picture of `size` pixels, 16 to 2048; `drawings` is as in
     `arrange`."""
     factor = _supersampling(size)
     scale = size * factor
@@ -110,7 +110,7 @@ def draw_scene(
         draw.polygon((shape.points * scale).ravel().tolist(), fill=colour)
     if scene.sign is not None:
         draw_sign(draw, scene.sign, scale, *(lit(tone, scene.time or "day") for tone in SIGN_TONES))
-    placed = arrange(rng, scene, one_drawing)
+    placed = arrange(rng, scene, drawings)
     owners = Image.new("L", (size, size))
     marks = ImageDraw.Draw(owners)
     for one in placed:
@@ -127,7 +127,7 @@ def draw_scene(
     return Rendered(canvas.reduce(factor), scene, tuple(placed), masks)
 
 
-def render(seed: int, index: int, size: int, held_out: bool = False, one_drawing: bool = False) -> Rendered:
-    """Scene `index` of `seed` at any size: the same scene at every size, also with `one_drawing` (`arrange`)."""
+def render(seed: int, index: int, size: int, held_out: bool = False, drawings: Drawings = "all") -> Rendered:
+    """Scene `index` of `seed` at any size: the same scene at every size, whatever the `drawings` (`arrange`)."""
     rng = random_for(seed, index)
-    return draw_scene(sample(rng, held_out), rng, size, one_drawing=one_drawing)
+    return draw_scene(sample(rng, held_out), rng, size, drawings=drawings)

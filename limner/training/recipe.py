@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import InvalidInput, NotFound
 from ..registry.manifest import SamplerDefaults
 from ..registry.models import Model
+from ..storybook.layout import Drawings
 
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -44,7 +45,7 @@ def must(holds: bool, key: str, message: str) -> None:
 
 class Data(Table):
     """The captioned set: a folder, or so many pictures of a world of Storybook drawn on the spot, with
-    `storybook_one_drawing` every kind of subject in one way alone (`limner data storybook --one-drawing`).
+    `storybook_drawings` "still" or "one" every kind of subject in fewer ways (`limner data storybook --drawings`).
 
     `size` is the side of the square training pictures in pixels; `held_out` the share kept for validation; `cache` the
     folder for what is made of the pictures once, by default one in the folder of the run.
@@ -54,7 +55,7 @@ class Data(Table):
     storybook_world: str = "scenes"
     storybook_count: Annotated[int, Field(ge=0, le=10_000_000)] = 1000
     storybook_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
-    storybook_one_drawing: bool = False
+    storybook_drawings: Drawings = "all"
     size: Annotated[int, Field(ge=32, le=1024, multiple_of=8)] = 128
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     cache: Path | None = None
@@ -65,7 +66,8 @@ class Data(Table):
         if self.folder is not None:
             return self.folder.resolve().name
         said = f"storybook {self.storybook_world}, {self.storybook_count} of seed {self.storybook_seed}"
-        return f"{said}, one drawing of each kind" if self.storybook_one_drawing else said
+        fewer = {"still": ", every drawing at rest", "one": ", one drawing of each kind"}
+        return said + fewer.get(self.storybook_drawings, "")
 
 
 class Optimisation(Table):

@@ -200,5 +200,5 @@ def _draw(data: Data, folder: Path) -> None:
         write_storybook(
             folder, data.storybook_count, data.size, data.storybook_seed,
             lambda done, count: bar.update(task, completed=done, total=count), data.storybook_world,
-            one_drawing=data.storybook_one_drawing,
+            drawings=data.storybook_drawings,
         )  # fmt: skip

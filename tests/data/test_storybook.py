@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from limner.data import check_set, read_set, write_storybook
 from limner.data import storybook as module
 from limner.errors import InvalidInput, NotFound, Unavailable
+from limner.storybook.layout import Drawings
 from limner.storybook.render import render
 
 
@@ -63,19 +65,26 @@ def test_creatures_are_a_set_of_their_own(tmp_path: Path) -> None:
         write_storybook(tmp_path / "other", 6, 48, 3, world="dragons")
 
 
-def test_one_drawing_of_each_kind(tmp_path: Path) -> None:
-    """The same scenes, in the same places, each kind in its first drawing at rest; and never in a folder of others."""
-    out = write_storybook(tmp_path / "one", 12, 64, 3, one_drawing=True)
+@pytest.mark.parametrize("drawings", ["one", "still"])
+def test_fewer_drawings_of_each_kind(tmp_path: Path, drawings: Drawings) -> None:
+    """The same scenes in the same places, each kind at rest, perhaps in its first drawing; no folder holds both."""
+    out = write_storybook(tmp_path / "one", 12, 64, 3, drawings=drawings)
     for index, item in enumerate(read_set(out).items):
-        drawn = render(3, index, 64, one_drawing=True)
+        drawn = render(3, index, 64, drawings=drawings)
         assert (np.asarray(Image.open(item.file)) == np.asarray(drawn.image)).all()
         told, various = item.attributes["subjects"], render(3, index, 64).placed
-        assert {(each["drawing"], each["pose"], each["mirrored"]) for each in told} == {(0, 0.0, False)}
+        assert {(each["pose"], each["mirrored"]) for each in told} == {(0.0, False)}
+        assert [each["drawing"] for each in told] == [one.drawing * (drawings == "still") for one in various]
         assert [each["frame"] for each in told] == [list(one.frame) for one in various]
-    with pytest.raises(InvalidInput, match="one drawing of each kind"):
+    with pytest.raises(InvalidInput, match=f"drawings {drawings}"):
         write_storybook(out, 12, 64, 3)
     with pytest.raises(InvalidInput, match="draw scenes"):
-        write_storybook(tmp_path / "two", 12, 64, 3, world="birds", one_drawing=True)
+        write_storybook(tmp_path / "two", 12, 64, 3, world="birds", drawings=drawings)
+
+
+def test_drawings_by_no_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="drawings 'two' not found; known: all, still, one"):
+        write_storybook(tmp_path / "two", 12, 64, 3, drawings=cast("Drawings", "two"))
 
 
 def test_workers_draw_what_one_process_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

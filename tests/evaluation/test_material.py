@@ -145,9 +145,9 @@ def test_what_a_recipe_drew_is_drawn_again(tiny_model: Path, scenes: Path) -> No
     item = read_set(scenes).items[2]
     assert past.count == 7 and len(past.pictures) == 7 and past.captions[2] == item.captions
     assert np.array_equal(past.pictures[2], np.asarray(Image.open(item.file)))
-    data["storybook_one_drawing"] = True
+    data["storybook_drawings"] = "one"
     past = past_of(with_lineage(tiny_model, tables), None, 32, None)
-    assert np.array_equal(past.pictures[2], np.asarray(render(5, 2, 32, one_drawing=True).image))
+    assert np.array_equal(past.pictures[2], np.asarray(render(5, 2, 32, drawings="one").image))
     unknown = past_of(open_model(tiny_model), None, 32, None)
     assert not unknown.captions and unknown.note == "what the model learned from is not here"
 

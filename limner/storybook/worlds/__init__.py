@@ -9,7 +9,7 @@ from ...errors import NotFound
 from .birds import Birds
 from .creatures import Creatures
 from .scenes import Scenes
-from .world import Example, Prompt, Verdict, World, check_one_drawing
+from .world import Example, Prompt, Verdict, World, check_drawings
 from .wrong import Wrong, wrong_captions
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "Verdict",
     "World",
     "Wrong",
-    "check_one_drawing",
+    "check_drawings",
     "world",
     "wrong_captions",
 ]

@@ -16,8 +16,9 @@ from ..birds.drawing import draw, pose
 from ..birds.prompts import frozen
 from ..contradiction import contradicting
 from ..grammar import random_for
+from ..layout import Drawings
 from ..scene import Statement
-from .world import Example, Prompt, Rng, Verdict, check_one_drawing
+from .world import Example, Prompt, Rng, Verdict, check_drawings
 
 
 class Birds:
@@ -26,11 +27,11 @@ class Birds:
     name = "birds"
     values: Mapping[str, tuple[str, ...]] = VALUES
     subsets: Mapping[str, str] = {"few": "Up to three traits", "many": "More traits"}
-    has_one_drawing = False
+    has_drawings = False
 
-    def example(self, seed: int, index: int, size: int, one_drawing: bool = False) -> Example:
+    def example(self, seed: int, index: int, size: int, drawings: Drawings = "all") -> Example:
         """As `World.example`; ten captions."""
-        check_one_drawing(self, one_drawing)
+        check_drawings(self, drawings)
         rng = random_for(seed, index)
         bird = sample(rng)
         image, shown = draw(bird, pose(rng), size)

@@ -17,8 +17,9 @@ from ..creatures.creature import HELD_OUT, VALUES, Creature, pairs, sample, stat
 from ..creatures.drawing import draw, pose
 from ..creatures.prompts import frozen
 from ..grammar import random_for
+from ..layout import Drawings
 from ..scene import Statement
-from .world import Example, Prompt, Rng, Verdict, check_one_drawing
+from .world import Example, Prompt, Rng, Verdict, check_drawings
 
 
 class Creatures:
@@ -27,11 +28,11 @@ class Creatures:
     name = "creatures"
     values: Mapping[str, tuple[str, ...]] = VALUES
     subsets: Mapping[str, str] = {"few": "Up to three traits", "many": "More traits"}
-    has_one_drawing = False
+    has_drawings = False
 
-    def example(self, seed: int, index: int, size: int, one_drawing: bool = False) -> Example:
+    def example(self, seed: int, index: int, size: int, drawings: Drawings = "all") -> Example:
         """As `World.example`."""
-        check_one_drawing(self, one_drawing)
+        check_drawings(self, drawings)
         rng = random_for(seed, index)
         creature = sample(rng)
         image, shown = draw(creature, pose(rng), size)

@@ -13,6 +13,7 @@ from ..completion import completed
 from ..contradiction import scenes_contradict
 from ..falsify import VALUES, at_random, falsified
 from ..grammar import HELD_OUT, pairs, random_for, sample
+from ..layout import Drawings
 from ..prompts import from_dict, frozen
 from ..render import draw_scene, render
 from ..scene import Scene, Statement, statements, with_statement
@@ -26,11 +27,11 @@ class Scenes:
     name = "scenes"
     values: Mapping[str, tuple[str, ...]] = VALUES
     subsets: Mapping[str, str] = {"one": "One subject", "several": "Several of a kind", "two": "Two things"}
-    has_one_drawing = True
+    has_drawings = True
 
-    def example(self, seed: int, index: int, size: int, one_drawing: bool = False) -> Example:
+    def example(self, seed: int, index: int, size: int, drawings: Drawings = "all") -> Example:
         """As `World.example`."""
-        drawn = render(seed, index, size, one_drawing=one_drawing)
+        drawn = render(seed, index, size, drawings=drawings)
         # A stream of its own, so that wordings do not depend on how many numbers the drawing used.
         texts = captions(drawn.scene, np.random.Generator(np.random.SFC64([seed, index, 1])))
         mask = np.zeros((size, size), np.uint8)

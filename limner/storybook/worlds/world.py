@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import InvalidInput
+from ..layout import Drawings
 from ..prompts import FROZEN, Prompt
 from ..scene import Statement
 from ..verdict import Verdict
 
-__all__ = ["FROZEN", "Example", "Graph", "Prompt", "Verdict", "World", "check_one_drawing"]
+__all__ = ["FROZEN", "Example", "Graph", "Prompt", "Verdict", "World", "check_drawings"]
 
 Graph = Any
 """A scene graph of some world: a frozen dataclass whose None are what is not said."""
@@ -45,14 +46,14 @@ class World(Protocol):
     """What a statement of each kind can say; the kinds in the order in which they are reported."""
     subsets: Mapping[str, str]
     """The shapes of prompts that are reported apart, with their titles."""
-    has_one_drawing: bool
-    """Whether its kinds of subject can be drawn each in one way alone."""
+    has_drawings: bool
+    """Whether its kinds of subject can be drawn in fewer ways than there are."""
 
-    def example(self, seed: int, index: int, size: int, one_drawing: bool = False) -> Example:
+    def example(self, seed: int, index: int, size: int, drawings: Drawings = "all") -> Example:
         """Picture `index` of `seed` with captions, without any held-out pair.
 
-        With `one_drawing` every kind of subject is always drawn in the same way, at rest and facing one way;
-        InvalidInput in a world that does not have that (`has_one_drawing`).
+        With `drawings` "still" every kind of subject is at rest and faces one way, and with "one" it is always the same
+        drawing; InvalidInput in a world that does not have that (`has_drawings`).
         """
 
     def fresh(self, seed: int, index: int, size: int) -> tuple[NDArray[np.uint8], Graph]:
@@ -98,10 +99,14 @@ class World(Protocol):
         """Every word that a caption can have, in lower case, sorted."""
 
 
-def check_one_drawing(world: World, asked: bool) -> None:
-    """Raise InvalidInput where one drawing of each kind is asked of a world that does not have that."""
-    if asked and not world.has_one_drawing:
+def check_drawings(world: World, asked: str) -> None:
+    """Raise InvalidInput where fewer drawings than all are asked of a world that does not have that, or by no name."""
+    if asked not in get_args(Drawings):
         raise InvalidInput(
-            f"the world {world.name} has no single drawing of each kind; leave it out, or draw scenes",
-            field="one_drawing",
+            f"drawings '{asked}' not found; known: {', '.join(get_args(Drawings))}", field="drawings"
+        )
+    if asked != "all" and not world.has_drawings:
+        raise InvalidInput(
+            f"the world {world.name} has no drawings to choose from; leave it out, or draw scenes",
+            field="drawings",
         )
