@@ -217,3 +217,19 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 
     with pytest.raises(LimnerError, match=r"loss nan, .* at step 0; lower learning_rate"):
         Loop(Broken(), recipe(), 0, tmp_path).run()
+
+
+def test_what_is_looked_at_seldom_is_still_looked_at_before_it_is_saved(tmp_path: Path) -> None:
+    class Breaking(Line):
+        def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+            found = super().loss(step, first, size, generator)["loss"]
+            return {"loss": found * float("nan") if step >= 7 else found}
+
+    loop = Loop(Breaking(), recipe(), 0, tmp_path)
+    loop._read_every = 20  # as on a GPU
+    with pytest.raises(LimnerError, match="loss nan, .* at step 9; lower learning_rate"):
+        loop.run()
+    assert loop.step == 10
+    newest = checkpoints.newest(tmp_path / "checkpoints")
+    assert newest is not None and newest[1]["step"] == 5
+    assert all(torch.isfinite(value).all() for value in newest[1]["module"].values())
