@@ -227,7 +227,7 @@ def test_what_is_looked_at_seldom_is_still_looked_at_before_it_is_saved(tmp_path
 
     loop = Loop(Breaking(), recipe(), 0, tmp_path)
     loop._read_every = 20  # as on a GPU
-    with pytest.raises(LimnerError, match="loss nan, .* at step 9; lower learning_rate"):
+    with pytest.raises(LimnerError, match=r"loss nan, .* at step 9; lower learning_rate"):
         loop.run()
     assert loop.step == 10
     newest = checkpoints.newest(tmp_path / "checkpoints")
