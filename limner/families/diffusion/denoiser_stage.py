@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,13 @@ class _Held:
 
     @classmethod
     def of(cls, examples: LatentExamples, device: torch.device) -> _Held:
-        arrays = [examples.latents, examples.cells, examples.kinds, examples.tokens, examples.first]
+        arrays: list[NDArray[Any]] = [
+            examples.latents,
+            examples.cells,
+            examples.kinds,
+            examples.tokens,
+            examples.first,
+        ]
         if device.type == "cuda" and 2 * sum(each.nbytes for each in arrays) > torch.cuda.mem_get_info()[0]:
             device = torch.device("cpu")
         return cls(*(torch.from_numpy(each).to(device) for each in arrays))
