@@ -140,7 +140,7 @@ def ours(asked: Asked, data: Path, device: Device) -> list[float]:
     times: list[float] = []
     take = loop.Loop._one_step
 
-    def timed(self: loop.Loop) -> dict[str, float]:
+    def timed(self: loop.Loop) -> list[loop.Made]:
         began = time.perf_counter()
         found = take(self)
         device.wait()

@@ -80,7 +80,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class _Made:
+class Made:
     """What one turn of a step came to, still where it was computed: its losses, and the length of its gradient."""
 
     name: str
@@ -221,7 +221,7 @@ class Loop:
     def _autocast(self) -> torch.autocast:
         return autocast(self.accelerator.device.type, self.recipe.precision)
 
-    def _one_step(self) -> list[_Made]:
+    def _one_step(self) -> list[Made]:
         """One step of every optimiser, in turns."""
         self.stage.module.train()
         made = [
@@ -231,7 +231,7 @@ class Loop:
         self.average.step(self.parameters)
         return made
 
-    def _one_turn(self, turn: Turn, number: int, changing: Optimizer) -> _Made:
+    def _one_turn(self, turn: Turn, number: int, changing: Optimizer) -> Made:
         """One optimiser's step; each process takes its share of the batch, and gradients are averaged."""
         recipe, processes = self.recipe, self.accelerator.num_processes
         parameters = trainable(turn.module)
@@ -259,9 +259,9 @@ class Loop:
                     parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
         norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
         changing.step(learning_rate(recipe, self.step))
-        return _Made(turn.name, sums, norm)
+        return Made(turn.name, sums, norm)
 
-    def _read(self, made: Sequence[_Made]) -> dict[str, float]:
+    def _read(self, made: Sequence[Made]) -> dict[str, float]:
         """The losses of the last step; a step whose loss or gradient is no number ends the training, unsaved."""
         losses: dict[str, float] = {}
         for turn in made:

@@ -139,7 +139,7 @@ def test_six_sentences_come_along_and_others_are_read(tiny_model: Path, tmp_path
 
 
 def test_what_a_recipe_drew_is_drawn_again(tiny_model: Path, scenes: Path) -> None:
-    data = {"folder": None, "storybook_count": 7, "storybook_seed": 5, "held_out": 0.1}
+    data: dict[str, object] = {"folder": None, "storybook_count": 7, "storybook_seed": 5, "held_out": 0.1}
     tables = {"seed": 0, "data": data}
     past = past_of(with_lineage(tiny_model, tables), None, 32, None)
     item = read_set(scenes).items[2]

@@ -19,7 +19,7 @@ from limner.errors import Cancelled, InvalidInput, NotFound
 from limner.families.diffusion import export, layout
 from limner.registry import Registry
 from limner.registry.models import open_model
-from limner.training.loop import Loop
+from limner.training.loop import Loop, Made
 from limner.training.run import train
 from tests.training.interrupting import press_ctrl_c
 
@@ -222,7 +222,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(run: P
 def _interrupted_at(stage: str, step: int) -> Iterator[None]:
     take = Loop._one_step
 
-    def stopping(loop: Loop) -> dict[str, float]:
+    def stopping(loop: Loop) -> list[Made]:
         if (loop.stage.name, loop.step) == (stage, step):
             press_ctrl_c()
         return take(loop)

@@ -20,7 +20,7 @@ from limner.families.diffusion.recipe import Tuning
 from limner.families.diffusion.tunable import load_tunable
 from limner.registry import Registry
 from limner.registry.models import Model, open_model
-from limner.training.loop import Loop
+from limner.training.loop import Loop, Made
 from limner.training.run import train
 from tests.training.interrupting import press_ctrl_c
 
@@ -162,7 +162,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     model = open_model(request.getfixturevalue(whole) / "out" / "model")
     take = Loop._one_step
 
-    def stopping(loop: Loop) -> dict[str, float]:
+    def stopping(loop: Loop) -> list[Made]:
         if loop.step == 2:
             press_ctrl_c()
         return take(loop)
