@@ -18,7 +18,9 @@ Named = Annotated[str, typer.Argument(metavar="KEY", help="Its name, or what its
 
 def create(
     name: Annotated[str, typer.Argument(help="What it is for, such as phone-app.")],
-    scopes: Annotated[str, typer.Option(help="What it may do: draw, read, admin.")] = "draw,read",
+    scopes: Annotated[
+        list[str], typer.Option(help="What it may do: draw, read, admin; several with commas, or one by one.")
+    ] = ["draw,read"],  # noqa: B006
     of: Annotated[
         str | None, typer.Option(metavar="KEY", help="A key whose jobs and pictures it shares.")
     ] = None,
@@ -32,7 +34,8 @@ def create(
 ) -> None:
     """Make a key and print its secret, once. With the first one, the service asks everybody for a key."""
     with _keys(data_dir, database) as keys:
-        key, secret = keys.create(name, [one.strip() for one in scopes.split(",")], of, quota, rate, weight)
+        may = [one.strip() for said in scopes for one in said.split(",")]
+        key, secret = keys.create(name, may, of, quota, rate, weight)
     typer.echo(
         f"key '{key.name}' may {', '.join(sorted(key.scopes))}; keep its secret, it is not shown again:",
         err=True,

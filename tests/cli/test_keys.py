@@ -18,7 +18,13 @@ def test_a_key_is_made_listed_rotated_and_revoked(run: Run) -> None:
     assert (row["quota"], row["rate"], row["revoked_at"]) == (5000, 30.0, None)
     shown = run("keys", "list").stdout
     assert "phone app" in shown and "since 20" in shown and secret not in shown
-    assert run("keys", "create", "screen", "--of", "phone app").exit_code == 0
+    assert (
+        run(
+            "keys", "create", "screen", "--of", "phone app", "--scopes", "read", "--scopes", "admin"
+        ).exit_code
+        == 0
+    )
+    assert [row["scopes"] for row in json.loads(run("keys", "list", "--json").stdout)][1] == ["admin", "read"]
     assert "screen (of phone app)" in run("keys", "list").stdout
     assert "weight 2.5" in run("keys", "set", "screen", "--weight", 2.5).stdout
     assert [row["weight"] for row in json.loads(run("keys", "list", "--json").stdout)] == [1, 2.5]
