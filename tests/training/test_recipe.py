@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ def test_shipped_recipes_are_valid(file: Path) -> None:
 @pytest.mark.parametrize("file", sorted(RECIPES.glob("*-gpu.toml")), ids=lambda file: file.stem)
 def test_recipes_for_a_gpu_say_how_they_are_run_and_what_they_cost(file: Path) -> None:
     head = file.read_text().partition("\n\n")[0]
-    assert f"limner train recipes/{file.name}" in head and "Reckoned, not measured" in head
+    assert f"limner train recipes/{file.name}" in head
+    assert "Reckoned, not measured" in head or re.search(r"\d+ s of one H200", head)
 
 
 def test_the_recipe_to_go_on_by_has_the_networks_of_the_one_to_begin_by() -> None:
