@@ -251,7 +251,7 @@ class Loop:
                 losses = turn.loss(self.step, first, size, generator)
             self.accelerator.backward(losses["loss"] / own)
             for name, value in losses.items():
-                found = value.detach().double() / own
+                found = value.detach().float() / own
                 sums[name] = sums[name] + found if name in sums else found
         if processes > 1:
             for parameter in parameters:
