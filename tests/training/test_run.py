@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from limner.engine.request import DrawRequest
@@ -118,19 +119,59 @@ def test_diffusers_draws_the_same(run: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("same_graphs")
 def test_a_second_call_goes_on_where_the_first_ended(run: Path) -> None:
     weights = run / "out" / "model" / "unet" / "diffusion_pytorch_model.safetensors"
-    latents = run / "out" / "cache" / "latents-train.npy"
-    before, made = weights.read_bytes(), latents.stat().st_mtime_ns
+    latents = run / "out" / "cache" / "latents-train.safetensors"
+    drawn = run / "out" / "decoder" / "drawn-train.safetensors"
+    before, made = weights.read_bytes(), [each.stat().st_mtime_ns for each in (latents, drawn)]
     train(run / "small.toml", run / "out", resume=True)
     assert weights.read_bytes() == before
-    assert latents.stat().st_mtime_ns == made
+    assert [each.stat().st_mtime_ns for each in (latents, drawn)] == made
+
+
+def _latents(file: Path) -> NDArray[np.float64]:
+    return load_file(file)["latents"].double().numpy()
+
+
+def test_the_decoder_learns_on_what_the_denoiser_draws(run: Path) -> None:
+    drawn = load_file(run / "out" / "decoder" / "drawn-train.safetensors")
+    encoded = _latents(run / "out" / "cache" / "latents-train.safetensors")
+    assert drawn["latents"].shape == encoded.shape and len(drawn["ground"]) == len(encoded)
+    apart = np.abs(drawn["latents"].double().numpy() - encoded).mean((1, 2, 3))
+    assert (apart > 0.1).all() and np.isfinite(apart).all()
 
 
 def test_latents_are_standardised(run: Path) -> None:
-    latents = np.load(run / "out" / "cache" / "latents-train.npy").astype(np.float64)
+    latents = _latents(run / "out" / "cache" / "latents-train.safetensors")
     own, guessed = latents[:, : -layout.CHANNELS], latents[:, -layout.CHANNELS :]
     assert np.abs(own.mean((0, 2, 3))).max() < 0.02
     assert np.abs(own.std((0, 2, 3)) - 1).max() < 0.02
     assert 0.1 < guessed.std() < 1  # of deviation 1 where they are true, and a guess is nearer to their mean
+
+
+@pytest.mark.usefixtures("same_graphs")
+def test_the_decoder_of_a_parent_learns_on_alone(run: Path, tmp_path: Path) -> None:
+    """Without steps autoencoder and denoiser stay, and the layout is scaled as the denoiser knows it."""
+    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace(
+        "storybook_count = 24", "storybook_count = 22"
+    )
+    (tmp_path / "on.toml").write_text(recipe + 'version = "2"\n')
+    parent = open_model(run / "out" / "model")
+    made = train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
+    assert made.manifest.layout == parent.manifest.layout and made.manifest.lineage.parent == "small@1"
+    unet = "unet/diffusion_pytorch_model.safetensors"
+    assert (made.path / unet).read_bytes() == (parent.path / unet).read_bytes()
+    old, new = (
+        load_file(each / "vae" / "diffusion_pytorch_model.safetensors") for each in (parent.path, made.path)
+    )
+    changed = {name.partition(".")[0] for name in old if not torch.equal(old[name], new[name])}
+    assert "decoder" in changed and not torch.equal(
+        old["decoder.conv_in.weight"], new["decoder.conv_in.weight"]
+    )
+
+
+def test_what_is_not_trained_needs_a_parent(tmp_path: Path) -> None:
+    (tmp_path / "on.toml").write_text(RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", 1))
+    with pytest.raises(InvalidInput, match=r"^autoencoder\.steps is 0, .* --init MODEL$"):
+        train(tmp_path / "on.toml", tmp_path / "out", resume=False)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Teaching the decoder to read the layout channels: it draws what they say where the latents are rough.
 
-A denoiser settles the layout early and well, and what each latent shows late and roughly. So the decoder learns on
-latents that are noised and blurred beside a layout that is true; on true latents beside a layout that does not say
-what the subjects are, so that it draws what has no name; and on what the encoder makes of a picture, so that
-round trips stay what they were. The encoder is left as it is.
+A denoiser settles the layout early and well, and what each latent shows late and roughly. So the decoder learns on what
+that denoiser draws beside a layout that is true or nearly so (`drawing.py`); on true latents beside a layout that does
+not say what the subjects are, so that it draws what has no name; and on what the encoder makes of a picture, so that
+round trips stay what they were. Encoder and denoiser are left as they are.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,26 +16,39 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ...sheets import grid
 from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
 from . import layout
 from .autoencoder_stage import squares
+from .drawing import Drawn
 from .loss import reconstruction_loss
 from .model import latent_factor
 from .recipe import Decoder
 
-_SHEET, _HELD_OUT = 8, 64
-_ROUGH = 0.75  # how rough latents are in validation and on sheets
+_SHEET, HELD_OUT = 8, 64
+_DRAWN, _NAMELESS = 0.75, 0.07  # shares of what it learns on; the rest is as encoded
+_SHAKEN, _NOISY = (
+    0.05,
+    0.1,
+)  # deviation of what is added to the layout of what was drawn, and to all other latents
+
+
+@dataclass(frozen=True)
+class DecoderExamples:
+    """Pictures, and their latents (N, C + CHANNELS, h, w) float16: with their true layout, with what the encoder
+    guesses of it, and as a denoiser draws them."""
+
+    pictures: PictureArrays
+    true: NDArray[np.float16]
+    guessed: NDArray[np.float16]
+    drawn: Drawn
 
 
 class DecoderStage:
     """The loop's view of the decoder of a widened autoencoder.
 
-    `latents` and `guessed`, both (N, C + CHANNELS, h, w) float16 for the training part and the held-out one, are the
-    latents with their true layout, and with what the encoder guesses of it; `unknown` (CHANNELS,) are layout
-    channels as they are where there is nothing.
+    `unknown` (CHANNELS,) are layout channels as they are where there is nothing.
     """
 
     name = "decoder"
@@ -42,15 +57,13 @@ class DecoderStage:
         self,
         recipe: Decoder,
         vae: AutoencoderKL,
-        arrays: tuple[PictureArrays, PictureArrays],
-        latents: tuple[NDArray[np.float16], NDArray[np.float16]],
-        guessed: tuple[NDArray[np.float16], NDArray[np.float16]],
+        train: DecoderExamples,
+        held_out: DecoderExamples,
         unknown: NDArray[np.float16],
         seed: int,
     ) -> None:
         self.recipe, self.vae, self.seed = recipe, vae, seed
-        self.train, self.held_out = arrays
-        self.latents, self.guessed = latents, guessed
+        self.train, self.held_out = train, held_out
         self.unknown = torch.from_numpy(unknown).float()
         self.factor = latent_factor(vae)
         self.module: nn.Module = nn.ModuleDict(
@@ -59,96 +72,76 @@ class DecoderStage:
         self.module.requires_grad_(True)
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        whole, side = self.train.pictures.shape[1], self.recipe.crop
+        whole, side = self.train.pictures.pictures.shape[1], self.recipe.crop
         if step >= self.recipe.whole_from * self.recipe.steps or side > whole:
             side, size = whole, max(1, size * side**2 // whole**2) if side < whole else size
         rng = np.random.Generator(np.random.SFC64([self.seed, step, first]))
-        chosen = np.sort(order(len(self.train.pictures), self.seed, first, size))
-        found = squares(self.train.subjects, chosen, side, self.factor, rng, first)
+        chosen = np.sort(order(len(self.train.true), self.seed, first, size))
+        found = squares(self.train.pictures.subjects, chosen, side, self.factor, rng, first)
         f, cells = self.factor, side // self.factor
-        true, guessed = (
+        true, guessed, drawn = (
             torch.from_numpy(
                 np.stack([each[k, :, y // f : y // f + cells, x // f : x // f + cells] for k, y, x in found])
             ).float()
-            for each in (self.latents[0], self.guessed[0])
+            for each in (self.train.true, self.train.guessed, self.train.drawn.latents)
         )
         pictures, subjects = (
             np.stack([each[k, y : y + side, x : x + side] for k, y, x in found])
-            for each in (self.train.pictures, self.train.subjects)
+            for each in (self.train.pictures.pictures, self.train.pictures.subjects)
         )
-        weight = 1 + self.recipe.mask_weight * torch.from_numpy(subjects > 0).float().unsqueeze(1)
+        ground = torch.from_numpy(self.train.drawn.ground[[k for k, _, _ in found]])
+        given, ground = self._given(true, guessed, drawn, ground.view(-1, 1, 1, 1), generator)
+        weight = ground + self.recipe.mask_weight * torch.from_numpy(subjects > 0).float().unsqueeze(1)
         device = next(self.module.parameters()).device
-        made = self._decode(self._as_drawn(true, guessed, generator).to(device))
+        made = self._decode(given.to(device))
         loss = reconstruction_loss(
             made, to_tensor(pictures).to(device), weight.to(device), self.recipe.edge_weight
         )
         return {"loss": loss}
 
-    def _as_drawn(self, true: Tensor, guessed: Tensor, generator: torch.Generator) -> Tensor:
-        """Latents as a denoiser or the encoder may give them: half of them rough beside a true layout, a quarter true
-        where it is not said what is shown, a quarter as they are encoded."""
-        count = len(true)
-        kind, blur, rough, shake = (torch.rand(count, 1, 1, 1, generator=generator) for _ in range(4))
+    def _given(
+        self, true: Tensor, guessed: Tensor, drawn: Tensor, ground: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Latents as a denoiser or the encoder gives them, and what the background of each counts, (B, 1, 1, 1)."""
+        kind = torch.rand(len(true), 1, 1, 1, generator=generator)
         noise = torch.randn(true.shape, generator=generator)
         width = true.shape[1] - layout.CHANNELS
-        drawn = torch.cat([_blurred(true[:, :width], blur), true[:, width:]], 1)
-        scale = torch.cat(
-            [
-                (self.recipe.roughness * rough).expand(-1, width, -1, -1),
-                (self.recipe.shake * shake).expand(-1, layout.CHANNELS, -1, -1),
-            ],
-            1,
-        )
-        nameless = true + 0.1 * noise
+        shaken = torch.cat([drawn[:, :width], drawn[:, width:] + _SHAKEN * noise[:, width:]], 1)
+        nameless = true + _NOISY * noise
         at = slice(width + layout.CODES.start, width + layout.CODES.stop)
         nameless[:, at] = self.unknown[layout.CODES].view(1, -1, 1, 1)
-        return torch.where(
-            kind < 0.5, drawn + scale * noise, torch.where(kind < 0.75, nameless, guessed + 0.1 * noise)
-        )
+        other = torch.where(kind < _DRAWN + _NAMELESS, nameless, guessed + _NOISY * noise)
+        given = torch.where(kind < _DRAWN, shaken, other)
+        return given, torch.where(kind < _DRAWN, ground, torch.ones_like(ground))
 
     def _decode(self, latents: Tensor) -> Tensor:
         made: Tensor = self.vae.decode(latents).sample
         return made.float()
 
-    def _rough(self, part: slice) -> Tensor:
-        """Held-out latents as rough as a denoiser may leave them, always the same, beside their true layout."""
-        true = torch.from_numpy(self.latents[1][part]).float()
-        width = true.shape[1] - layout.CHANNELS
-        noise = torch.randn(true.shape, generator=torch.Generator().manual_seed(part.start))
-        rough = (
-            _blurred(true[:, :width], torch.tensor(_ROUGH))
-            + _ROUGH * self.recipe.roughness * noise[:, :width]
-        )
-        return torch.cat([rough, true[:, width:]], 1)
-
     def validate(self) -> dict[str, float]:
-        """L1 inside held-out subjects, in grey levels of 255: of true latents, rough ones, and as encoded."""
+        """L1 inside held-out subjects, in grey levels of 255: of true latents, drawn ones, and as encoded."""
         device = next(self.module.parameters()).device
-        error, area = dict.fromkeys(("true", "rough", "encoded"), 0.0), 0.0
-        for first in range(0, min(_HELD_OUT, len(self.held_out.pictures)), 8):
-            part = slice(first, min(first + 8, len(self.held_out.pictures)))
-            pictures = to_tensor(self.held_out.pictures[part]).to(device)
-            inside = torch.from_numpy(self.held_out.subjects[part] > 0).unsqueeze(1).to(device)
+        error, area = dict.fromkeys(("true", "drawn", "encoded"), 0.0), 0.0
+        for first in range(0, min(HELD_OUT, len(self.held_out.true)), 8):
+            part = slice(first, min(first + 8, len(self.held_out.true)))
+            pictures = to_tensor(self.held_out.pictures.pictures[part]).to(device)
+            inside = torch.from_numpy(self.held_out.pictures.subjects[part] > 0).unsqueeze(1).to(device)
             area += float(inside.sum())
             for name, latents in (
-                ("true", torch.from_numpy(self.latents[1][part]).float()),
-                ("rough", self._rough(part)),
-                ("encoded", torch.from_numpy(self.guessed[1][part]).float()),
+                ("true", self.held_out.true),
+                ("drawn", self.held_out.drawn.latents),
+                ("encoded", self.held_out.guessed),
             ):
-                off = (self._decode(latents.to(device)) - pictures).abs().mean(1, keepdim=True) * 127.5
+                made = self._decode(torch.from_numpy(latents[part]).float().to(device))
+                off = (made - pictures).abs().mean(1, keepdim=True) * 127.5
                 error[name] += float((off * inside).sum())
         return {f"l1_{name}": value / max(area, 1.0) for name, value in error.items()}
 
     def sheet(self) -> Image.Image:
-        """Held-out pictures, above them drawn from rough latents, and as encoded."""
+        """Held-out pictures; above them what the denoiser drew of them, and as encoded."""
         device = next(self.module.parameters()).device
-        part = slice(0, _SHEET)
-        encoded = torch.from_numpy(self.guessed[1][part]).float()
-        made = [to_pixels(self._decode(each.to(device))) for each in (self._rough(part), encoded)]
-        return grid([list(made[0]), list(made[1]), list(self.held_out.pictures[part])])
-
-
-def _blurred(latents: Tensor, share: Tensor) -> Tensor:
-    """Latents of which a share (B, 1, 1, 1), 0 to 1, is the mean of their surroundings."""
-    around = functional.avg_pool2d(latents, 5, 1, 2, count_include_pad=False)
-    return latents + share * (around - latents)
+        made = [
+            to_pixels(self._decode(torch.from_numpy(each[:_SHEET]).float().to(device)))
+            for each in (self.held_out.drawn.latents, self.held_out.guessed)
+        ]
+        return grid([list(made[0]), list(made[1]), list(self.held_out.pictures.pictures[:_SHEET])])

@@ -66,15 +66,15 @@ class Autoencoder(Optimisation):
 class Decoder(Optimisation):
     """How the decoder learns to read the layout channels, where the denoiser has them (`denoiser.layout`).
 
-    It learns on squares of `crop` pixels until `whole_from` of the steps, then on whole pictures, with the loss of
-    the autoencoder. Half of its latents are blurred by up to all of their surroundings and noised by up to
-    `roughness` of their deviation, their layout by up to `shake`.
+    It learns after the denoiser, on what that draws of `pictures` pictures of the set (0: of all), evenly chosen;
+    without `steps` it stays as it is. It sees squares of `crop` pixels until `whole_from` of the steps, then whole
+    pictures, with the loss of the autoencoder.
     """
 
+    steps: Annotated[int, Field(ge=0, le=10_000_000)]
+    pictures: Annotated[int, Field(ge=0)] = 2048
     edge_weight: Weight = 1.0
-    mask_weight: Weight = 3.0
-    roughness: Weight = 0.6
-    shake: Weight = 0.2
+    mask_weight: Weight = 4.0
     crop: Annotated[int, Field(ge=16, le=1024)] = 64
     whole_from: Share = 0.8
 
@@ -90,9 +90,11 @@ class Denoiser(Optimisation):
     how many there are. With `pooled_text` the text as a whole also reaches every block, through the timestep's
     embedding; with `subject_weight` a head on the UNet's last but one level must tell where which kind of subject
     will be, where the set has masks and names them. With `layout` the latents get further channels that say what stands
-    where, which the set's masks and what it tells of their subjects say (`families/diffusion/layout.py`).
+    where, which the set's masks and what it tells of their subjects say (`families/diffusion/layout.py`). With no
+    `steps` both networks stay as they are in the model that training starts from.
     """
 
+    steps: Annotated[int, Field(ge=0, le=10_000_000)]
     channels: Channels = (64, 128, 192)
     layers: Annotated[int, Field(ge=1, le=4)] = 1
     norm_groups: Annotated[int, Field(ge=1, le=64)] = 16
@@ -142,13 +144,13 @@ class Training(Recipe):
     trainer: ClassVar[str] = "limner.families.diffusion.training"
     stages: ClassVar[Mapping[str, str]] = {
         "autoencoder": "autoencoder",
-        "decoder": "decoder",
         "denoiser": "tokenizer",
+        "decoder": "decoder",
     }
 
     autoencoder: Autoencoder
-    decoder: Decoder = Decoder(steps=4000)
     denoiser: Denoiser
+    decoder: Decoder = Decoder(steps=4000)
     model: About
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Training a diffusion model by a recipe: autoencoder, latents, tokenizer, decoder, denoiser, export."""
+"""Training a diffusion model by a recipe: autoencoder, latents, tokenizer, denoiser, decoder, export."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.progress import track
 from transformers import CLIPTokenizer
 
 from ...data.captioned import Item
+from ...errors import InvalidInput
 from ...registry.manifest import Layout
 from ...registry.models import Model, open_model
 from ...training.loop import Loop
@@ -33,9 +34,10 @@ from ...training.run import Prepared
 from ..vocabulary import known_words
 from . import layout
 from .autoencoder_stage import AutoencoderStage, set_posterior
-from .decoder_stage import DecoderStage
+from .decoder_training import train_decoder
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
 from .export import export
+from .kept import fingerprint, kept
 from .model import fold_latent_statistics, latent_factor, save_pipeline
 from .parent import parent_weights, take_tokenizer, take_weights
 from .recipe import Training
@@ -62,8 +64,12 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     if recipe.denoiser.layout:
         layout.check_placings(arrays[0].placings)
     parent = data.parent.path if data.parent else None
+    _check_begun(recipe, parent)
     vae, hours = _autoencoder(recipe, arrays[0], arrays[1], parent, out, resume)
-    channels, scale = _layout_channels(arrays, latent_factor(vae)) if recipe.denoiser.layout else (None, None)
+    channels, scale = None, None
+    if recipe.denoiser.layout:
+        known = data.parent.manifest.layout if data.parent else None
+        channels, scale = _layout_channels(arrays, latent_factor(vae), known)
     if channels is not None:
         vae = _widened(vae, arrays[0], channels[0], parent)
     with processes.main_process_first():
@@ -74,17 +80,19 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
                 ("train", "held_out"), arrays, (data.train, data.held_out), strict=True
             )
         ]
-    if channels is not None and scale is not None:
-        parts, seconds = _decoder(recipe, vae, arrays, parts, channels, scale, out, resume)
-        hours += seconds / 3600
+    guessed = [part.latents for part in parts]
+    if channels is not None:
+        parts = [_with_layout(part, each) for part, each in zip(parts, channels, strict=True)]
     stage = DenoiserStage(recipe.denoiser, parts[0], parts[1], tokenizer, vae, recipe.seed)
     if parent is not None:
         take_weights(stage.unet, parent, "unet")
         take_weights(stage.text_encoder, parent, "text_encoder")
     loop = Loop(stage, recipe.denoiser, recipe.seed, out / "denoiser")
     loop.run(resume)
+    hours += loop.seconds / 3600
+    if scale is not None and recipe.decoder.steps:
+        hours += train_decoder(recipe, stage, arrays, guessed, scale, out, resume) / 3600
     if processes.is_main_process:
-        hours += loop.seconds / 3600
         _export(recipe, data, out, stage, hours, _preview_pairs(parts[1], arrays[1]), scale)
     processes.wait_for_everyone()
     return open_model(out / "model")
@@ -185,13 +193,8 @@ def _latent_examples(
     recipe: Training,
 ) -> LatentExamples:
     """Latents and tokens of a part; the latents are kept on disk beside a fingerprint of the encoder."""
-    mark = f"{float(sum(p.double().abs().sum() for p in vae.parameters())):.6f} {arrays.identity}"
-    file, label = cache.with_suffix(".npy"), cache.with_suffix(".txt")
-    if not file.exists() or not label.exists() or label.read_text() != mark:
-        label.unlink(missing_ok=True)
-        np.save(file, _encode(vae, arrays.pictures))
-        label.write_text(mark)
-    latents = np.load(file)
+    mark = f"{fingerprint(vae)} {arrays.identity}"
+    latents = kept(cache, mark, lambda: {"latents": _encode(vae, arrays.pictures)})["latents"]
     factor, count = latent_factor(vae), len(items)
     cells = np.stack([cell_shares(shown, factor) for shown in arrays.subjects])
     middle = slice(factor // 2, None, factor)
@@ -210,13 +213,26 @@ def _latent_examples(
     return LatentExamples(latents, cells, kinds, len(arrays.names), tokens, first, single)
 
 
+def _check_begun(recipe: Training, parent: Path | None) -> None:
+    for name in ("autoencoder", "denoiser") if parent is None else ():
+        if not getattr(recipe, name).steps:
+            raise InvalidInput(
+                f"{name}.steps is 0, which keeps that of another model: say which with --init MODEL",
+                field=f"{name}.steps",
+            )
+
+
 def _layout_channels(
-    arrays: Sequence[PictureArrays], factor: int
+    arrays: Sequence[PictureArrays], factor: int, known: Layout | None
 ) -> tuple[list[NDArray[np.float16]], Layout]:
-    """The layout channels of both parts, standardised, and how they were made."""
+    """The layout channels of both parts, standardised, and how they were made: as in a parent, where it knows the same
+    kinds and no fewer drawings of them."""
     names = arrays[0].names
     # NaN is what fewer subjects leave, and no drawing at all is the first one
     drawings = 1 + int(np.nan_to_num(arrays[0].placings[..., PLACING.index("drawing")]).max())
+    if known and (known.names != names or known.drawings < drawings or len(known.mean) != layout.CHANNELS):
+        known = None
+    drawings = known.drawings if known else drawings
     raw = [
         layout.layout(
             array.placings,
@@ -226,7 +242,7 @@ def _layout_channels(
         )
         for array in arrays
     ]
-    scale = layout.scale_of(raw[0], names, drawings)
+    scale = known or layout.scale_of(raw[0], names, drawings)
     return [layout.standardised(each, scale) for each in raw], scale
 
 
@@ -242,35 +258,10 @@ def _widened(
     return wide
 
 
-def _decoder(
-    recipe: Training,
-    vae: AutoencoderKL,
-    arrays: Sequence[PictureArrays],
-    parts: Sequence[LatentExamples],
-    channels: Sequence[NDArray[np.float16]],
-    scale: Layout,
-    out: Path,
-    resume: bool,
-) -> tuple[list[LatentExamples], float]:
-    """Teach the decoder to read the layout; the examples with their true layout, and how many seconds it took."""
-    width = parts[0].latents.shape[1] - layout.CHANNELS
-    true = [
-        np.concatenate([part.latents[:, :width], each], 1) for part, each in zip(parts, channels, strict=True)
-    ]
-    nothing = layout.standardised(np.zeros((layout.CHANNELS, 1, 1), np.float32), scale)[:, 0, 0]
-    stage = DecoderStage(
-        recipe.decoder,
-        vae,
-        (arrays[0], arrays[1]),
-        (true[0], true[1]),
-        (parts[0].latents, parts[1].latents),
-        nothing,
-        recipe.seed,
-    )
-    loop = Loop(stage, recipe.decoder, recipe.seed, out / "decoder")
-    loop.run(resume)
-    vae.eval().requires_grad_(False)
-    return [replace(part, latents=each) for part, each in zip(parts, true, strict=True)], loop.seconds
+def _with_layout(part: LatentExamples, channels: NDArray[np.float16]) -> LatentExamples:
+    """The examples with these layout channels in place of what the encoder guesses of them."""
+    width = part.latents.shape[1] - channels.shape[1]
+    return replace(part, latents=np.concatenate([part.latents[:, :width], channels], 1))
 
 
 def _preview_pairs(examples: LatentExamples, arrays: PictureArrays) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from limner.families.diffusion import layout
 from limner.families.diffusion.autoencoder_stage import build_autoencoder, squares
-from limner.families.diffusion.decoder_stage import DecoderStage
+from limner.families.diffusion.decoder_stage import DecoderExamples, DecoderStage
+from limner.families.diffusion.drawing import Drawn
 from limner.families.diffusion.recipe import Autoencoder, Decoder
 from limner.training.pictures import PictureArrays
 
@@ -29,7 +30,7 @@ def _arrays() -> PictureArrays:
     return PictureArrays(pictures, subjects, placings, ("subject", "white", "black"), "these")
 
 
-def _stage(recipe: Decoder) -> DecoderStage:
+def _stage(recipe: Decoder, ground: float = 1.0) -> DecoderStage:
     arrays = _arrays()
     cells = (arrays.subjects[:, ::2, ::2] > 0).astype(np.float16)
     raw = layout.layout(arrays.placings, cells, arrays.names, 1)
@@ -38,9 +39,10 @@ def _stage(recipe: Decoder) -> DecoderStage:
     vae = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=_WIDTH), _SIZE).eval()
     wide = layout.widened(vae, torch.zeros(2, 3, _SIZE, _SIZE), torch.from_numpy(channels[:2]).float())
     dull: NDArray[np.float16] = np.zeros((_COUNT, _WIDTH, 8, 8), np.float16)  # latents tell nothing
-    both = np.concatenate([dull, channels], 1), np.concatenate([dull, 0 * channels], 1)
-    nothing = np.zeros(layout.CHANNELS, np.float16)
-    return DecoderStage(recipe, wide, (arrays, arrays), (both[0], both[0]), (both[1], both[1]), nothing, 0)
+    true, guessed = np.concatenate([dull, channels], 1), np.concatenate([dull, 0 * channels], 1)
+    drawn = Drawn(true, np.full(_COUNT, ground, np.float32))
+    examples = DecoderExamples(arrays, true, guessed, drawn)
+    return DecoderStage(recipe, wide, examples, examples, np.zeros(layout.CHANNELS, np.float16), 0)
 
 
 def test_only_the_decoder_learns() -> None:
@@ -62,8 +64,20 @@ def test_it_draws_what_the_layout_says_where_latents_say_nothing() -> None:
         optimizer.zero_grad()
     with torch.no_grad():
         after = stage.validate()
-    assert after["l1_true"] < 0.3 * before["l1_true"] and after["l1_rough"] < 0.3 * before["l1_rough"]
+    assert after["l1_true"] < 0.3 * before["l1_true"] and after["l1_drawn"] < 0.3 * before["l1_drawn"]
     assert after["l1_encoded"] > after["l1_true"]  # whose layout is empty: nothing says which
+
+
+def test_background_counts_less_where_it_is_not_the_pictures_own() -> None:
+    """Where it counts nothing, an error there is none: the loss is what is wrong inside subjects alone."""
+    recipe = Decoder(steps=2, batch_size=8, crop=16, edge_weight=0.0, mask_weight=4.0)
+    stage, without = _stage(recipe), _stage(recipe, ground=0.0)
+    kinds = torch.rand(8, 1, 1, 1, generator=torch.Generator().manual_seed(3))
+    true = torch.from_numpy(stage.train.true).float()
+    for each, expected in ((stage, 1.0), (without, 0.0)):
+        ground = torch.from_numpy(each.train.drawn.ground).view(-1, 1, 1, 1)
+        _, counted = each._given(true, true, true, ground, torch.Generator().manual_seed(3))
+        assert torch.equal(counted, torch.where(kinds < 0.75, expected, 1.0))
 
 
 def test_crops_and_whole_pictures_show_as_much_of_their_latents() -> None:

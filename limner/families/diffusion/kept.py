@@ -1,0 +1,28 @@
+"""Arrays that a training makes once and keeps on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def fingerprint(module: nn.Module) -> str:
+    """What tells a network's weights from others."""
+    return f"{float(sum(p.detach().double().abs().sum() for p in module.parameters())):.6f}"
+
+
+def kept(file: Path, mark: str, make: Callable[[], Arrays]) -> Arrays:
+    """Arrays that are made once, in `file` with .safetensors, and read while the `mark` beside them is this one."""
+    arrays, label = file.with_suffix(".safetensors"), file.with_suffix(".txt")
+    if not arrays.exists() or not label.exists() or label.read_text() != mark:
+        label.unlink(missing_ok=True)
+        save_file(make(), arrays)
+        label.write_text(mark)
+    return load_file(arrays)
