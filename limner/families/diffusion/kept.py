@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import nn
@@ -23,6 +24,7 @@ def kept(file: Path, mark: str, make: Callable[[], Arrays]) -> Arrays:
     arrays, label = file.with_suffix(".safetensors"), file.with_suffix(".txt")
     if not arrays.exists() or not label.exists() or label.read_text() != mark:
         label.unlink(missing_ok=True)
-        save_file(make(), arrays)
+        # What torch gives may lie in another order than its shape says, which safetensors does not heed.
+        save_file({name: np.ascontiguousarray(each) for name, each in make().items()}, arrays)
         label.write_text(mark)
     return load_file(arrays)

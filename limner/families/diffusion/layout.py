@@ -111,6 +111,11 @@ def scale_of(channels: NDArray[np.float32], names: tuple[str, ...], drawings: in
     return Layout(mean=tuple(mean.tolist()), std=tuple(std.tolist()), names=names, drawings=drawings)
 
 
+def tells(known: Layout, names: tuple[str, ...], drawings: int) -> bool:
+    """Whether a layout that a model has learned says all that there is to say of these kinds and drawings of them."""
+    return known.names == names and known.drawings >= drawings and len(known.mean) == CHANNELS
+
+
 def standardised(channels: NDArray[np.float32], scale: Layout) -> NDArray[np.float16]:
     """Layout channels (..., CHANNELS, h, w) as a denoiser reads them: mean 0, deviation 1 in the set of `scale`.
 

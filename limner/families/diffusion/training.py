@@ -230,8 +230,7 @@ def _layout_channels(
     names = arrays[0].names
     # NaN is what fewer subjects leave, and no drawing at all is the first one
     drawings = 1 + int(np.nan_to_num(arrays[0].placings[..., PLACING.index("drawing")]).max())
-    if known and (known.names != names or known.drawings < drawings or len(known.mean) != layout.CHANNELS):
-        known = None
+    known = known if known and layout.tells(known, names, drawings) else None
     drawings = known.drawings if known else drawings
     raw = [
         layout.layout(

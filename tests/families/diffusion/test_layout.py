@@ -169,3 +169,10 @@ def test_a_model_that_has_the_first_channels_alone_gets_those() -> None:
     found = layout.standardised(made, scale)
     assert found.shape == (1, 3, 8, 8)
     assert found[0, 0].astype(np.float32) == pytest.approx((made[0, 0] - 0.5) / 2, abs=1e-3)
+
+
+def test_a_layout_that_is_known_tells_of_the_same_kinds_and_of_no_more_drawings() -> None:
+    known = Layout(mean=(0.0,) * layout.CHANNELS, std=(1.0,) * layout.CHANNELS, names=_NAMES, drawings=3)
+    assert layout.tells(known, _NAMES, 3) and layout.tells(known, _NAMES, 1)
+    assert not layout.tells(known, _NAMES, 4) and not layout.tells(known, (*_NAMES, "fish"), 3)
+    assert not layout.tells(known.model_copy(update={"mean": (0.0,) * 3}), _NAMES, 3)
