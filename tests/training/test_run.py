@@ -166,6 +166,16 @@ def test_the_decoder_of_a_parent_learns_on_alone(run: Path, tmp_path: Path) -> N
     )
 
 
+def test_a_denoiser_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("text_width = 32", "text_width = 16")
+    (tmp_path / "on.toml").write_text(recipe)
+    parent = open_model(run / "out" / "model")
+    with pytest.raises(
+        InvalidInput, match=r"^denoiser\.steps is 0, and the denoiser of 'small' has another shape"
+    ):
+        train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
+
+
 def test_what_is_not_trained_needs_a_parent(tmp_path: Path) -> None:
     (tmp_path / "on.toml").write_text(RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", 1))
     with pytest.raises(InvalidInput, match=r"^autoencoder\.steps is 0, .* --init MODEL$"):

@@ -84,9 +84,16 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     if channels is not None:
         parts = [_with_layout(part, each) for part, each in zip(parts, channels, strict=True)]
     stage = DenoiserStage(recipe.denoiser, parts[0], parts[1], tokenizer, vae, recipe.seed)
-    if parent is not None:
-        take_weights(stage.unet, parent, "unet")
-        take_weights(stage.text_encoder, parent, "text_encoder")
+    if data.parent is not None and parent is not None:
+        taken = [
+            take_weights(stage.unet, parent, "unet"),
+            take_weights(stage.text_encoder, parent, "text_encoder"),
+        ]
+        if not recipe.denoiser.steps and not all(taken):
+            raise InvalidInput(
+                f"denoiser.steps is 0, and the denoiser of '{data.parent.name}' has another shape than the recipe's",
+                field="denoiser.steps",
+            )
     loop = Loop(stage, recipe.denoiser, recipe.seed, out / "denoiser")
     loop.run(resume)
     hours += loop.seconds / 3600
