@@ -70,6 +70,11 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     if recipe.denoiser.layout:
         known = data.parent.manifest.layout if data.parent else None
         channels, scale = _layout_channels(arrays, latent_factor(vae), known)
+        if not recipe.denoiser.steps and scale != known:
+            raise InvalidInput(
+                "denoiser.steps is 0, and the kinds of subject in these pictures are not those that the denoiser knows",
+                field="denoiser.steps",
+            )
     if channels is not None:
         vae = _widened(vae, arrays[0], channels[0], parent)
     with processes.main_process_first():
@@ -84,10 +89,10 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     if channels is not None:
         parts = [_with_layout(part, each) for part, each in zip(parts, channels, strict=True)]
     stage = DenoiserStage(recipe.denoiser, parts[0], parts[1], tokenizer, vae, recipe.seed)
-    if data.parent is not None and parent is not None:
+    if data.parent is not None:
         taken = [
-            take_weights(stage.unet, parent, "unet"),
-            take_weights(stage.text_encoder, parent, "text_encoder"),
+            take_weights(stage.unet, data.parent.path, "unet"),
+            take_weights(stage.text_encoder, data.parent.path, "text_encoder"),
         ]
         if not recipe.denoiser.steps and not all(taken):
             raise InvalidInput(
