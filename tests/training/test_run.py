@@ -150,11 +150,12 @@ def test_latents_are_standardised(run: Path) -> None:
 @pytest.mark.usefixtures("same_graphs")
 def test_the_decoder_of_a_parent_learns_on_alone(run: Path, tmp_path: Path) -> None:
     """Without steps autoencoder and denoiser stay as they are."""
-    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n")
+    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("[decoder]", "[decoder]\npictures = 5")
     (tmp_path / "on.toml").write_text(recipe + 'version = "2"\n')
     parent = open_model(run / "out" / "model")
     made = train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
     assert made.manifest.layout == parent.manifest.layout and made.manifest.lineage.parent == "small@1"
+    assert len(load_file(tmp_path / "out" / "decoder" / "drawn-train.safetensors")["latents"]) == 5
     unet = "unet/diffusion_pytorch_model.safetensors"
     assert (made.path / unet).read_bytes() == (parent.path / unet).read_bytes()
     old, new = (
@@ -172,6 +173,17 @@ def test_a_denoiser_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> N
     parent = open_model(run / "out" / "model")
     with pytest.raises(
         InvalidInput, match=r"^denoiser\.steps is 0, and the denoiser of 'small' has another shape"
+    ):
+        train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
+
+
+def test_a_denoiser_that_knows_other_kinds_is_not_kept(run: Path, tmp_path: Path) -> None:
+    """Its layout would say something else than the decoder learns: 22 scenes have not all the kinds of 24."""
+    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("count = 24", "count = 22")
+    (tmp_path / "on.toml").write_text(recipe)
+    parent = open_model(run / "out" / "model")
+    with pytest.raises(
+        InvalidInput, match=r"^denoiser\.steps is 0, and the kinds of subject in these pictures"
     ):
         train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
 

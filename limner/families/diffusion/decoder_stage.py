@@ -28,10 +28,8 @@ from .recipe import Decoder
 
 _SHEET, HELD_OUT = 8, 64
 _DRAWN, _NAMELESS = 0.75, 0.07  # shares of what it learns on; the rest is as encoded
-_SHAKEN, _NOISY = (
-    0.05,
-    0.1,
-)  # deviation of what is added to the layout of what was drawn, and to all other latents
+_SHAKEN = 0.05  # deviation of the noise that is added to the layout of what was drawn
+_NOISY = 0.1  # and to all other latents
 
 
 @dataclass(frozen=True)

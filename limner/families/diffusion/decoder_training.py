@@ -65,17 +65,24 @@ def _drawn(
     count: int,
     file: Path,
 ) -> DecoderExamples:
-    """Some of a part of the set, as the denoiser draws them; kept on disk."""
-    rows = np.unique(np.linspace(0, len(guessed) - 1, min(count, len(guessed))).astype(int))
-    examples, sampler, seed = _rows(part, rows), recipe.model.sampler, recipe.seed
+    """Up to `count` pictures of a part of the set, as the denoiser draws them; kept on disk."""
+    if count < len(guessed):
+        rows = np.linspace(0, len(guessed) - 1, count).astype(int)
+        part, guessed = _rows(part, rows), guessed[rows]
+        array = replace(
+            array,
+            pictures=array.pictures[rows],
+            subjects=array.subjects[rows],
+            placings=array.placings[rows],
+        )
+    sampler, seed = recipe.model.sampler, recipe.seed
 
     def draw() -> Arrays:
-        made = drawn(denoiser.unet, denoiser.text_encoder, denoiser.empty, examples, sampler, seed)
+        made = drawn(denoiser.unet, denoiser.text_encoder, denoiser.empty, part, sampler, seed)
         return {"latents": made.latents, "ground": made.ground}
 
-    mark = f"{fingerprint(denoiser.module)} {sampler} {seed} {array.identity} {len(rows)}"
-    chosen = replace(array, pictures=array.pictures[rows], subjects=array.subjects[rows])
-    return DecoderExamples(chosen, examples.latents, guessed[rows], Drawn(**kept(file, mark, draw)))
+    mark = f"{fingerprint(denoiser.module)} {sampler} {seed} {array.identity} {len(guessed)}"
+    return DecoderExamples(array, part.latents, guessed, Drawn(**kept(file, mark, draw)))
 
 
 def _rows(examples: LatentExamples, rows: NDArray[np.int_]) -> LatentExamples:

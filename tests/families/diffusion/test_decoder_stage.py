@@ -69,7 +69,7 @@ def test_it_draws_what_the_layout_says_where_latents_say_nothing() -> None:
 
 
 def test_background_counts_less_where_it_is_not_the_pictures_own() -> None:
-    """Where it counts nothing, an error there is none: the loss is what is wrong inside subjects alone."""
+    """As much as is said of what was drawn; wholly in what was encoded, which shows the picture's own."""
     recipe = Decoder(steps=2, batch_size=8, crop=16, edge_weight=0.0, mask_weight=4.0)
     stage, without = _stage(recipe), _stage(recipe, ground=0.0)
     kinds = torch.rand(8, 1, 1, 1, generator=torch.Generator().manual_seed(3))

@@ -115,10 +115,6 @@ def test_the_sampler_begins_where_it_is_told(begin: int) -> None:
 
 def test_guidance_holds_for_its_part_of_the_steps() -> None:
     class Two(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.scales: list[float] = []
-
         def forward(self, latents: Tensor, timestep: Tensor, states: Tensor) -> _Output:
             return _Output(states.expand_as(latents).clone())
 
@@ -138,9 +134,8 @@ def test_guidance_holds_for_its_part_of_the_steps() -> None:
             return type("Step", (), {"prev_sample": latents})()
 
     schedule = Schedule()
-    states = torch.tensor([0.0, 1.0]).view(
-        2, 1, 1, 1
-    )  # of nothing 0, of the text 1: a step's scale is what it makes
+    # Of nothing 0, of the text 1: a step's scale is what it makes.
+    states = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
     sampled(Two(), schedule, torch.zeros(1, 1, 2, 2), states, 10, 3.0, guided=(0.2, 0.8))
     assert schedule.made == [1.0] * 2 + [3.0] * 6 + [1.0] * 2
 
