@@ -38,8 +38,9 @@ def main() -> None:
     done: SimpleQueue[None] = SimpleQueue()
 
     def listen() -> None:
-        while (frame := read(heard, FROM_ENGINE)) is not None:
-            event_of(frame.message, frame.arrays)  # type: ignore[arg-type]
+        with os.fdopen(heard, "rb") as stream:
+            while (frame := read(stream, FROM_ENGINE)) is not None:
+                event_of(frame.message, frame.arrays)  # type: ignore[arg-type]
         done.put(None)
 
     threading.Thread(target=listen, daemon=True).start()

@@ -69,11 +69,15 @@ class Resolver:
                 self._found.popitem(last=False)
         return resolved
 
-    def stamp(self, reference: str) -> str:
-        """The stamp of a resolved request's model, where it was found last; NotFound without it."""
+    def model(self, reference: str) -> Model:
+        """The model of a resolved request, where it was found last; NotFound without it."""
         with self._lock:
             model = self._found.get(reference)
-        return stamp((model or self._registry.find(reference)).path)
+        return model or self._registry.find(reference)
+
+    def stamp(self, reference: str) -> str:
+        """The stamp of a resolved request's model; NotFound without it."""
+        return stamp(self.model(reference).path)
 
     def _open(self, model: Model) -> OpenedModel:
         key = key_of(model)

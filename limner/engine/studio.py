@@ -40,6 +40,10 @@ class Studio(Protocol):
         """Give the models that can be asked for."""
         ...
 
+    def model(self, reference: str) -> Model:
+        """Give the `model` of a resolved request; NotFound without it."""
+        ...
+
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill every None of a request; NotFound for an unknown model, InvalidInput names a wrong field.
 
@@ -115,6 +119,10 @@ class LocalStudio:
     def models(self) -> list[Model]:
         """Give the registry's models that draw."""
         return self._resolver.models()
+
+    def model(self, reference: str) -> Model:
+        """As `Studio` says."""
+        return self._resolver.model(reference)
 
     def identity(self, model: str) -> str:
         """As `Studio` says."""

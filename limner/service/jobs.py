@@ -14,14 +14,15 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, func, or_, select, update
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select, update
 
 from ..answers import FINAL, Priority, State, WithheldView
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
+from . import statements
 from .access.caller import EVERYBODY, Caller
 from .access.holdings import hold
 from .access.keys import weights
@@ -29,9 +30,8 @@ from .access.quotas import charge, cost, give_back
 from .database import is_shared, one_at_a_time
 from .fairness import Shares, Waiting
 from .readings import Said
-from .records import Beside, Image, Job, Stored, as_job, as_row, withheld_of, withheld_text
-from .results import known
-from .schema import JobRow
+from .records import Beside, Image, Job, Stored, as_image, as_job, as_values, withheld_of, withheld_text
+from .statements import JOBS
 
 __all__ = ["MAX_ATTEMPTS", "MAX_LOSSES", "MAX_STRIKES", "Beside", "Image", "Job", "JobStore", "Stored"]
 
@@ -47,9 +47,9 @@ class JobStore:
     """
 
     def __init__(self, engine: Engine, limit: int = 64) -> None:
-        self._reads = sessionmaker(engine)
-        self._writes = sessionmaker(engine.execution_options(write=True))
-        self._soon = sessionmaker(engine.execution_options(write=True, durable=False))
+        self._reads = engine
+        self._writes = engine.execution_options(write=True)
+        self._soon = engine.execution_options(write=True, durable=False)
         self.limit, self._shares = limit, Shares()
         self.shared = is_shared(engine)
 
@@ -69,60 +69,58 @@ class JobStore:
         meanwhile, and cost nothing; with all of them the job has succeeded. Else Busy when `limit` jobs wait,
         OverLimit where the caller's quota does not do.
         """
-        with self._writes.begin() as session:
-            one_at_a_time(session.connection())
-            if (made := _made(session, caller)) is not None:
-                return self._job(session, made)
-            left = {image.digest: image.id for image in known(session, caller.owner, _digests(reused))}
-            there = [image for image in reused if left.get(image.digest) == image.id]
+        with self._writes.begin() as connection:
+            one_at_a_time(connection)
+            if (made := _made(connection, caller)) is not None:
+                return self._job(connection, made)
+            there = _still_there(connection, caller.owner, reused)
             amount, now, done = cost(request, n - len(there)), time.time(), len(there) == n
             if not done:
-                self._check_room(session, retry_after)
-                charge(session, caller, amount, now)
-            row = JobRow(
-                id=secrets.token_hex(12),
-                owner=caller.owner,
-                key=caller.key,
-                cost=amount,
-                once=caller.once,
-                state="succeeded" if done else "queued",
-                request=request.model_dump_json(),
-                prompt=request.prompt if said is None else said.prompt,
-                said=None if said is None else said.model_dump_json(),
-                n=n,
-                priority=priority,
-                created_at=now,
-                started_at=now if done else None,
-                finished_at=now if done else None,
-            )
-            session.add(row)
-            session.flush()
-            session.add_all(as_row(row.number, image) for image in there)
-            session.flush()
-            return self._job(session, row)
+                self._check_room(connection, retry_after)
+                charge(connection, caller, amount, now)
+            values = {
+                "id": secrets.token_hex(12),
+                "owner": caller.owner,
+                "key": caller.key,
+                "cost": amount,
+                "once": caller.once,
+                "state": "succeeded" if done else "queued",
+                "request": request.model_dump_json(),
+                "prompt": request.prompt if said is None else said.prompt,
+                "said": None if said is None else said.model_dump_json(),
+                "n": n,
+                "priority": priority,
+                "created_at": now,
+                "started_at": now if done else None,
+                "finished_at": now if done else None,
+            }
+            row = connection.execute(statements.QUEUE, values).one()
+            if there:
+                connection.execute(statements.ADD_PICTURE, [as_values(row.number, image) for image in there])
+            return self._job(connection, row, there)
 
     def made(self, caller: Caller) -> Job | None:
         """The job that was made of the caller's `once`."""
         if caller.once is None:
             return None
-        with self._reads.begin() as session:
-            row = _made(session, caller)
-            return None if row is None else self._job(session, row)
+        with self._reads.begin() as connection:
+            row = _made(connection, caller)
+            return None if row is None else self._job(connection, row)
 
     def check_room(self, retry_after: float = 1.0) -> None:
         """Raise Busy when `limit` jobs wait."""
-        with self._reads.begin() as session:
-            self._check_room(session, retry_after)
+        with self._reads.begin() as connection:
+            self._check_room(connection, retry_after)
 
-    def _check_room(self, session: Session, retry_after: float) -> None:
-        waiting = session.scalar(select(func.count()).where(JobRow.state == "queued")) or 0
+    def _check_room(self, connection: Connection, retry_after: float) -> None:
+        waiting = connection.scalar(statements.WAITING) or 0
         if waiting >= self.limit:
             raise Busy(f"{waiting} jobs are waiting, which is all the queue takes", retry_after)
 
     def get(self, job: str, owner: str | None = None) -> Job:
         """The job with that id, with `owner` only one of theirs; NotFound where there is none."""
-        with self._reads.begin() as session:
-            return self._job(session, _row(session, job, owner))
+        with self._reads.begin() as connection:
+            return self._job(connection, _row(connection, job, owner))
 
     def page(
         self,
@@ -133,33 +131,32 @@ class JobStore:
     ) -> list[Job]:
         """Up to `limit` jobs that are `wanted`, newest first, with `owner` only theirs, from the one made before job
         `before`; NotFound without it."""
-        with self._reads.begin() as session:
-            query = select(JobRow).where(*wanted).order_by(JobRow.number.desc()).limit(limit)
+        with self._reads.begin() as connection:
+            query = select(JOBS).where(*wanted).order_by(JOBS.c.number.desc()).limit(limit)
             if owner is not None:
-                query = query.where(JobRow.owner == owner)
+                query = query.where(JOBS.c.owner == owner)
             if before is not None:
-                query = query.where(JobRow.number < _row(session, before, owner).number)
-            line = self._line(session)
-            return [self._job(session, row, line) for row in session.scalars(query)]
+                query = query.where(JOBS.c.number < _row(connection, before, owner).number)
+            return self._jobs(connection, connection.execute(query).all())
 
     def waiting(self) -> list[str]:
         """Ids of the queued jobs, next first."""
-        with self._reads.begin() as session:
-            return [waiting.job for waiting in self._line(session)]
+        with self._reads.begin() as connection:
+            return [waiting.job for waiting in self._line(connection)]
 
     def ready(self) -> bool:
         """Whether the database answers."""
-        with self._reads.begin() as session:
-            return session.scalar(select(func.count()).select_from(JobRow)) is not None
+        with self._reads.begin() as connection:
+            return connection.scalar(statements.WAITING) is not None
 
     def cancel(self, job: str, owner: str | None = None) -> Job:
         """Cancel a job, with `owner` only one of theirs, that is queued or running; one that is done stays as it is.
         NotFound without it."""
-        with self._writes.begin() as session:
-            row = _row(session, job, owner, locked=True)
-            if row.state not in FINAL:
-                _end(session, row, "cancelled", None)
-            return self._job(session, row)
+        with self._writes.begin() as connection:
+            row = _row(connection, job, owner, locked=True)
+            return self._job(
+                connection, row if row.state in FINAL else _end(connection, row, "cancelled", None)
+            )
 
     def take(self, worker: str, lease: float, alone: bool = True, bulk: bool = True) -> Job | None:
         """Hand the next queued job to `worker` for `lease` seconds; None when none waits.
@@ -167,93 +164,90 @@ class JobStore:
         None, too, where the next one must be drawn alone, and `worker` is not `alone`: others are drawn beside it.
         Without `bulk` none of those is handed out. A power cut may undo it: then the job waits.
         """
-        with self._soon.begin() as session:
-            line = self._line(session, charging=True)
+        with self._soon.begin() as connection:
+            line = self._line(connection, charging=True)
             for waiting in line:
                 if waiting.bulk and not bulk:
                     continue
-                query = select(JobRow).where(JobRow.number == waiting.number, JobRow.state == "queued")
-                row = session.scalar(query.with_for_update(skip_locked=True))
+                row = statements.first(connection, statements.STILL_QUEUED, which=waiting.number)
                 if row is None:
                     continue  # another service is just taking it
                 if row.strikes is not None and not alone:
                     return None
                 now = time.time()
-                row.state, row.worker, row.leased_until = "running", worker, now + lease
-                row.attempts += 1
-                row.started_at = row.started_at or now
+                held = {"which": row.number, "by": worker, "until": now + lease, "now": now}
+                taken = connection.execute(statements.TAKE, held).one()
                 self._shares.give(waiting, line)
-                return self._job(session, row)
+                return self._job(connection, taken)
             return None
 
     def renew(self, worker: str, lease: float) -> None:
         """Hold all jobs of `worker` for `lease` seconds from now."""
-        with self._writes.begin() as session:
-            mine = update(JobRow).where(JobRow.state == "running", JobRow.worker == worker)
-            session.execute(mine.values(leased_until=time.time() + lease))
+        with self._writes.begin() as connection:
+            mine = update(JOBS).where(JOBS.c.state == "running", JOBS.c.worker == worker)
+            connection.execute(mine.values(leased_until=time.time() + lease))
 
     def held(self, worker: str) -> frozenset[str]:
         """Ids of the jobs that `worker` holds."""
-        with self._reads.begin() as session:
-            query = select(JobRow.id).where(JobRow.state == "running", JobRow.worker == worker)
-            return frozenset(session.scalars(query))
+        with self._reads.begin() as connection:
+            query = select(JOBS.c.id).where(JOBS.c.state == "running", JOBS.c.worker == worker)
+            return frozenset(connection.scalars(query))
 
     def several(self, jobs: Collection[str]) -> list[Job]:
         """Those of the jobs that there are."""
-        with self._reads.begin() as session:
-            return [
-                self._job(session, row) for row in session.scalars(select(JobRow).where(JobRow.id.in_(jobs)))
-            ]
+        with self._reads.begin() as connection:
+            found = connection.execute(select(JOBS).where(JOBS.c.id.in_(jobs))).all()
+            return self._jobs(connection, found)
 
     def record(self, worker: str, job: str, image: Image) -> Job | None:
         """Add a picture to a job that `worker` holds, and end it with the last; None when it holds it no longer."""
-        with self._writes.begin() as session:
-            row = _held(session, worker, job)
+        with self._writes.begin() as connection:
+            row = _held(connection, worker, job)
             if row is None:
                 return None
-            drawn = as_row(row.number, image)
-            if any(each.index == image.index for each in row.images):
-                session.merge(drawn)
-            else:
-                row.images.append(drawn)
-                row.images.sort(key=lambda each: each.index)
-            hold(session, row.owner, [image.id, *image.beside.ids])
-            if len(self._job(session, row).decided) == row.n:
-                _end(session, row, "succeeded", None)
-            return self._job(session, row)
+            place = {"of": row.number, "which": image.index}
+            connection.execute(statements.DROP_PICTURE, place)  # an earlier one in its place
+            connection.execute(statements.ADD_PICTURE, as_values(row.number, image))
+            hold(connection, row.owner, [image.id, *image.beside.ids])
+            now = self._job(connection, row)
+            if len(now.decided) < now.n:
+                return now
+            return self._job(connection, _end(connection, row, "succeeded", None), now.images)
 
     def withhold(self, worker: str, job: str, withheld: WithheldView) -> bool:
         """Note of a job that `worker` holds that a gate withholds a picture; False when it no longer does."""
-        with self._writes.begin() as session:
-            row = _held(session, worker, job)
+        with self._writes.begin() as connection:
+            row = _held(connection, worker, job)
             if row is None:
                 return False
             others = [each for each in withheld_of(row) if each.index != withheld.index]
-            row.withheld = withheld_text(tuple(sorted([*others, withheld], key=lambda each: each.index)))
+            told = withheld_text(tuple(sorted([*others, withheld], key=lambda each: each.index)))
+            statements.change(connection, row.number, withheld=told)
             return True
 
     def finish(self, worker: str, job: str, error: str | None = None) -> Job:
         """End a job that `worker` holds: succeeded, or failed with `error`. Otherwise it stays as it is."""
-        with self._writes.begin() as session:
-            row = _held(session, worker, job)
-            if row is not None:
-                _end(session, row, "succeeded" if error is None else "failed", error)
-            return self._job(session, _row(session, job))
+        with self._writes.begin() as connection:
+            row = _held(connection, worker, job)
+            if row is None:
+                return self._job(connection, _row(connection, job))
+            state: State = "succeeded" if error is None else "failed"
+            return self._job(connection, _end(connection, row, state, error))
 
     def give_back(self, worker: str, job: str, error: str | None = None) -> Job:
         """Queue a job that `worker` holds again, at its old place.
 
         With an `error` the attempt counts, and the last of MAX_ATTEMPTS fails the job; without, it does not.
         """
-        with self._writes.begin() as session:
-            row = _held(session, worker, job)
-            if row is not None:
-                if error is not None and row.attempts - row.losses >= MAX_ATTEMPTS:
-                    _end(session, row, "failed", f"{error} (tried {row.attempts} times)")
-                else:
-                    row.attempts -= error is None
-                    _queue_again(row)
-            return self._job(session, _row(session, job))
+        with self._writes.begin() as connection:
+            row = _held(connection, worker, job)
+            if row is None:
+                now = _row(connection, job)
+            elif error is not None and row.attempts - row.losses >= MAX_ATTEMPTS:
+                now = _end(connection, row, "failed", f"{error} (tried {row.attempts} times)")
+            else:
+                now = _queue_again(connection, row, attempts=row.attempts - (error is None))
+            return self._job(connection, now)
 
     def lose(self, worker: str, job: str, error: str, alone: bool, from_outside: bool = False) -> Job:
         """Queue a job again, at its old place, whose engine ended while it was drawn, for the reason `error`.
@@ -262,22 +256,20 @@ class JobStore:
         is suspected from now on, and no more. Where the engine was ended `from_outside` neither, MAX_LOSSES times: what
         is always ended by somebody may be ended for what the job does, as by a watchdog over memory.
         """
-        with self._writes.begin() as session:
-            row = _held(session, worker, job)
-            if row is not None:
-                row.losses += 1
-                if not from_outside or row.losses > MAX_LOSSES:
-                    row.strikes = (row.strikes or 0) + alone
-                if (row.strikes or 0) >= MAX_STRIKES:
-                    _end(
-                        session,
-                        row,
-                        "failed",
-                        f"set aside, for it ends the engine: {error} ({row.strikes} times)",
-                    )
-                else:
-                    _queue_again(row)
-            return self._job(session, _row(session, job))
+        with self._writes.begin() as connection:
+            row = _held(connection, worker, job)
+            if row is None:
+                return self._job(connection, _row(connection, job))
+            losses, strikes = row.losses + 1, row.strikes
+            if not from_outside or losses > MAX_LOSSES:
+                strikes = (strikes or 0) + alone
+            counted = {"losses": losses, "strikes": strikes}
+            if (strikes or 0) >= MAX_STRIKES:
+                told = f"set aside, for it ends the engine: {error} ({strikes} times)"
+                now = _end(connection, row, "failed", told, **counted)
+            else:
+                now = _queue_again(connection, row, **counted)
+            return self._job(connection, now)
 
     def recover(self, worker: str, lost: bool = False) -> list[Job]:
         """Queue again what other workers hold past their lease, or, with `lost`, all that others hold.
@@ -286,81 +278,105 @@ class JobStore:
         loss number MAX_LOSSES of a job that was drawn alone fails it: that many look as if it brings the service down.
         Returns the jobs that changed.
         """
-        held: list[ColumnElement[bool]] = [
-            JobRow.state == "running",
-            JobRow.worker != worker,
-        ]
+        held: list[ColumnElement[bool]] = [JOBS.c.state == "running", JOBS.c.worker != worker]
         if not lost:
-            held.append(or_(JobRow.leased_until.is_(None), JobRow.leased_until < time.time()))
-        with self._writes.begin() as session:
+            held.append(or_(JOBS.c.leased_until.is_(None), JOBS.c.leased_until < time.time()))
+        with self._writes.begin() as connection:
             # Two services look at once: each takes up what the other has not.
-            rows = list(session.scalars(select(JobRow).where(*held).with_for_update(skip_locked=True)))
+            query = select(JOBS).where(*held).with_for_update(skip_locked=True)
+            rows, changed = connection.execute(query).all(), []
             together = Counter(row.worker for row in rows)
             for row in rows:
                 alone = together[row.worker] == 1
-                row.losses += 1
-                row.losses_alone += alone
-                if row.losses_alone >= MAX_LOSSES:
-                    told = f"the service stopped {row.losses_alone} times while it drew nothing but this"
-                    _end(session, row, "failed", told)
+                times = row.losses_alone + alone
+                counted = {"losses": row.losses + 1, "losses_alone": times}
+                if times >= MAX_LOSSES:
+                    told = f"the service stopped {times} times while it drew nothing but this"
+                    changed.append(_end(connection, row, "failed", told, **counted))
                 else:
-                    row.strikes = row.strikes if alone else row.strikes or 0
-                    _queue_again(row)
-            session.flush()
-            return [self._job(session, row) for row in rows]
+                    strikes = row.strikes if alone else row.strikes or 0
+                    changed.append(_queue_again(connection, row, strikes=strikes, **counted))
+            return self._jobs(connection, changed)
 
-    def _line(self, session: Session, charging: bool = False) -> list[Waiting]:
+    def _line(self, connection: Connection, charging: bool = False) -> list[Waiting]:
         """What waits, next first. Weights order no jobs of one owner, but count in what is charged (`charging`)."""
-        columns = JobRow.number, JobRow.id, JobRow.owner, JobRow.priority, JobRow.cost
-        rows = session.execute(select(*columns).where(JobRow.state == "queued")).all()
+        rows = connection.execute(statements.LINE).all()
         owners = {row.owner for row in rows}
-        by_owner = weights(session, owners) if len(owners) > 1 or (owners and charging) else {}
+        by_owner = weights(connection, owners) if len(owners) > 1 or (owners and charging) else {}
         waiting = [
             Waiting(number, owner, priority == "bulk", max(1, cost), by_owner.get(owner, 1.0), job)
             for number, job, owner, priority, cost in rows
         ]
         return self._shares.order(waiting)
 
-    def _job(self, session: Session, row: JobRow, line: list[Waiting] | None = None) -> Job:
-        if row.state != "queued":
-            return as_job(row, None)
-        numbers = [waiting.number for waiting in (self._line(session) if line is None else line)]
-        return as_job(row, 1 + numbers.index(row.number) if row.number in numbers else len(numbers) + 1)
+    def _job(self, connection: Connection, row: Row[Any], images: Sequence[Image] | None = None) -> Job:
+        """A row as the job that it is, with its `images` where they are known already."""
+        if images is None:
+            images = _images_of(connection, row)
+        return as_job(row, images, _place(row, self._line(connection)) if row.state == "queued" else None)
+
+    def _jobs(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
+        images = _images(connection, rows)
+        line = self._line(connection) if any(row.state == "queued" for row in rows) else []
+        return [
+            as_job(row, images[row.number], _place(row, line) if row.state == "queued" else None)
+            for row in rows
+        ]
 
 
-def _digests(images: Sequence[Image]) -> list[str]:
-    return [image.digest for image in images if image.digest is not None]
+def _images_of(connection: Connection, row: Row[Any]) -> list[Image]:
+    return [as_image(each) for each in statements.pictures_of(connection, row.number)]
 
 
-def _made(session: Session, caller: Caller) -> JobRow | None:
-    if caller.once is None:
-        return None
-    return session.scalar(select(JobRow).where(JobRow.once == caller.once))
+def _images(connection: Connection, rows: Iterable[Row[Any]]) -> dict[int, list[Image]]:
+    numbers = [row.number for row in rows]
+    found = statements.pictures(connection, numbers)
+    return {number: [as_image(row) for row in found[number]] for number in numbers}
 
 
-def _row(session: Session, job: str, owner: str | None = None, locked: bool = False) -> JobRow:
-    query = select(JobRow).where(JobRow.id == job)
-    row = session.scalar(query.with_for_update() if locked else query)
+def _place(row: Row[Any], line: Sequence[Waiting]) -> int:
+    """Where a job stands in the line, counted from 1; behind it where it is not in it yet."""
+    numbers = [waiting.number for waiting in line]
+    return 1 + numbers.index(row.number) if row.number in numbers else len(numbers) + 1
+
+
+def _still_there(connection: Connection, owner: str, images: Sequence[Image]) -> list[Image]:
+    """Those of the pictures that were known just now which are known still."""
+    digests = [image.digest for image in images if image.digest is not None]
+    if not digests:
+        return []
+    left = {row.digest: row.image for row in statements.known(connection, owner, digests)}
+    return [image for image in images if left.get(image.digest) == image.id]
+
+
+def _made(connection: Connection, caller: Caller) -> Row[Any] | None:
+    return None if caller.once is None else statements.first(connection, statements.BY_ONCE, of=caller.once)
+
+
+def _row(connection: Connection, job: str, owner: str | None = None, locked: bool = False) -> Row[Any]:
+    row = statements.first(connection, statements.BY_ID_LOCKED if locked else statements.BY_ID, job=job)
     if row is None or owner not in (None, row.owner):
         raise NotFound(f"no job {job[:80]!r}")
     return row
 
 
-def _held(session: Session, worker: str, job: str) -> JobRow | None:
-    query = select(JobRow).where(JobRow.id == job, JobRow.state == "running", JobRow.worker == worker)
-    return session.scalar(query.with_for_update())
+def _held(connection: Connection, worker: str, job: str) -> Row[Any] | None:
+    return statements.first(connection, statements.HELD, job=job, by=worker)
 
 
-def _end(session: Session, row: JobRow, state: State, error: str | None) -> None:
-    if state != "succeeded":
-        one = cost(DrawRequest.model_validate_json(row.request), 1)
-        drawn = sum(not image.reused for image in row.images) + len(withheld_of(row))
-        not_drawn = max(0, row.cost - one * drawn)
-        give_back(session, row.key, not_drawn, row.created_at)
-        row.cost -= not_drawn
-    row.state, row.error, row.finished_at = state, error, time.time()
-    row.worker = row.leased_until = None
+def _end(
+    connection: Connection, row: Row[Any], state: State, error: str | None, **counted: int | None
+) -> Row[Any]:
+    if state == "succeeded":
+        return connection.execute(statements.SUCCEED, {"which": row.number, "now": time.time()}).one()
+    one = cost(DrawRequest.model_validate_json(row.request), 1)
+    drawn = sum(not image.reused for image in _images_of(connection, row)) + len(withheld_of(row))
+    not_drawn = max(0, row.cost - one * drawn)
+    give_back(connection, row.key, not_drawn, row.created_at)
+    ended = {"state": state, "error": error, "finished_at": time.time(), "worker": None, "leased_until": None}
+    return statements.change(connection, row.number, cost=row.cost - not_drawn, **ended, **counted)
 
 
-def _queue_again(row: JobRow) -> None:
-    row.state, row.worker, row.leased_until = "queued", None, None
+def _queue_again(connection: Connection, row: Row[Any], **counted: int | None) -> Row[Any]:
+    freed = {"state": "queued", "worker": None, "leased_until": None}
+    return statements.change(connection, row.number, **freed, **counted)

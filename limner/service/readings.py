@@ -45,9 +45,9 @@ def lexicon_of(model: Model) -> Lexicon:
     return {} if vocabulary is None else known_to(read_lexicon(), frozenset(vocabulary))
 
 
-def understood(request: DrawRequest, model: Model | None, reader: Reader) -> tuple[DrawRequest, Said | None]:
+def understood(request: DrawRequest, model: Model, reader: Reader) -> tuple[DrawRequest, Said | None]:
     """The request in words of one sense, and what was said where that is not plain. InvalidInput as `lexicon.read`."""
-    lexicon = {} if model is None else lexicon_of(model)
+    lexicon = lexicon_of(model)
     reading = read(request.prompt, lexicon, reader.locale, reader.chosen or {})
     if not reading.taken:
         return request, None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+from sqlalchemy import Row
 
 from ..answers import FINAL, Priority, State, WithheldView
 from ..engine.request import DrawRequest
 from .readings import Said
-from .schema import ImageRow, JobRow
 
 _WITHHELD = TypeAdapter(tuple[WithheldView, ...])
 
@@ -98,14 +99,14 @@ class Job:
         return self.state in FINAL
 
 
-def as_job(row: JobRow, position: int | None) -> Job:
-    """A row as the job that it is, at `position` of the queue where it waits."""
+def as_job(row: Row[Any], images: Iterable[Image], position: int | None) -> Job:
+    """A row as the job that it is, with its `images` in their order, at `position` of the queue where it waits."""
     return Job(
         id=row.id,
         state=cast(State, row.state),
         request=DrawRequest.model_validate_json(row.request),
         n=row.n,
-        images=tuple(as_image(image) for image in row.images),
+        images=tuple(images),
         error=row.error,
         attempts=row.attempts,
         position=position,
@@ -120,7 +121,7 @@ def as_job(row: JobRow, position: int | None) -> Job:
     )
 
 
-def withheld_of(row: JobRow) -> tuple[WithheldView, ...]:
+def withheld_of(row: Row[Any]) -> tuple[WithheldView, ...]:
     """The pictures of a job that gates withhold, by index."""
     return () if row.withheld is None else _WITHHELD.validate_json(row.withheld)
 
@@ -130,10 +131,10 @@ def withheld_text(withheld: tuple[WithheldView, ...]) -> str:
     return _WITHHELD.dump_json(withheld).decode()
 
 
-def as_image(row: ImageRow) -> Image:
+def as_image(row: Row[Any]) -> Image:
     """A row as the picture that it is."""
     return Image(
-        index=row.index,
+        index=row._mapping["index"],  # a row has a method of that name
         id=row.image,
         seed=row.seed,
         width=row.width,
@@ -145,20 +146,20 @@ def as_image(row: ImageRow) -> Image:
     )
 
 
-def as_row(job: int, image: Image) -> ImageRow:
-    """A picture of the job with that number as its row."""
-    return ImageRow(
-        job=job,
-        index=image.index,
-        image=image.id,
-        seed=image.seed,
-        width=image.width,
-        height=image.height,
-        seconds=image.seconds,
-        beside=None if image.beside == Beside() else image.beside.model_dump_json(),
-        digest=image.digest,
-        reused=image.reused,
-    )
+def as_values(job: int, image: Image) -> dict[str, Any]:
+    """A picture of the job with that number as the values of its row."""
+    return {
+        "job": job,
+        "index": image.index,
+        "image": image.id,
+        "seed": image.seed,
+        "width": image.width,
+        "height": image.height,
+        "seconds": image.seconds,
+        "beside": None if image.beside == Beside() else image.beside.model_dump_json(),
+        "digest": image.digest,
+        "reused": image.reused,
+    }
 
 
 def _beside(text: str | None) -> Beside:

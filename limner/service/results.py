@@ -9,16 +9,14 @@ tell that somebody had asked for just this.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import replace
 
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import Engine
 
 from ..engine.request import DrawRequest
+from . import statements
 from .images import ImageStore
 from .records import Image, as_image
-from .schema import ImageRow, JobRow
 
 
 def settled(request: DrawRequest) -> bool:
@@ -40,23 +38,10 @@ def drawn_before(
     StorageDown where the store cannot say whether a picture is still there.
     """
     asked = {digest(request.nth(index), identity): index for index in range(n)}
-    with sessionmaker(engine).begin() as session:
-        found = known(session, owner, asked)
+    with engine.begin() as connection:
+        found = [as_image(row) for row in statements.known(connection, owner, asked)]
     return [
         replace(image, index=asked[image.digest], seconds=0.0, reused=True)
         for image in found
         if image.digest is not None and all(images.has(each) for each in (image.id, *image.beside.ids))
     ]
-
-
-def known(session: Session, owner: str, digests: Iterable[str]) -> list[Image]:
-    """The pictures of `owner` with these digests, one of each, as they are within a transaction."""
-    if not (wanted := list(digests)):
-        return []
-    query = (
-        select(ImageRow)
-        .join(JobRow, ImageRow.job == JobRow.number)
-        .where(JobRow.owner == owner, ImageRow.digest.in_(wanted))
-        .order_by(ImageRow.job, ImageRow.index)
-    )
-    return list({row.digest: as_image(row) for row in session.scalars(query)}.values())

@@ -1,6 +1,7 @@
 """The runner: takes queued jobs, has the studio draw them, records what comes.
 
-One thread owns everything; the web's threads and the engine only put notes into its inbox. A job's
+One thread owns everything; the web's threads and the engine only put notes into its inbox, but for steps, which are
+told on the engine's thread as they come. A job's
 pictures are started in the studio at once, and up to `parallel` jobs run side by side, so that the
 engine can batch their steps. The thread also renews the leases of what it holds, and lets go of what it holds no more.
 
@@ -262,17 +263,22 @@ class Runner:
         self._settle(running)
 
     def _listener(self, job: str, index: int) -> Callable[[Event], None]:
-        return lambda event: self._inbox.put(Happened(job, index, event))
+        def heard(event: Event) -> None:
+            if not isinstance(event, Stepped):
+                self._inbox.put(Happened(job, index, event))
+                return
+            # There are many steps: to wake a thread for each would cost more than to tell of it.
+            running = self._running.get(job)
+            if running is not None and not running.cancelled:
+                self._stepped(running, index, event)
+
+        return heard
 
     def _happened(self, note: Happened) -> None:
         running = self._running.get(note.job)
         if running is None:
             return
         event = note.event
-        if isinstance(event, Stepped):
-            if not running.cancelled:
-                self._stepped(running, note.index, event)
-            return
         if isinstance(event, Finished | Failed) and not running.cancelled:
             try:
                 self._outcome(running, note.index, event)
@@ -303,7 +309,7 @@ class Runner:
         self._tell(PictureStepped(job, index, event.step, event.steps))
         feed = self._feeds.of(job.id)
         if len(running.steps) + len(job.decided) >= job.n:
-            feed.step = min(running.steps.values())
+            feed.step = min(list(running.steps.values()))
         feed.publish("step", partial(step_note, event, index), picture=index)
 
     def _keep(self, running: Running, index: int, picture: Picture) -> None:

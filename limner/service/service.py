@@ -21,7 +21,6 @@ from ..engine.source import Source, opened, read_source
 from ..engine.studio import Studio
 from ..errors import InvalidInput, LimnerError, NotFound, StorageDown, Unavailable
 from ..provenance import Signer
-from ..registry.models import Model
 from .access import Caller, Holdings, KeyStore
 from .access.gate import Keyring
 from .access.once import OnceStore
@@ -214,7 +213,7 @@ class Service:
         except NotFound as error:
             raise InvalidInput(str(error), field="model") from None
         typed = resolved
-        resolved, said = understood(typed, self._model_of(typed.model), reader or Reader())
+        resolved, said = understood(typed, self.studio.model(typed.model), reader or Reader())
         for asked in (typed, resolved) if said is not None else (resolved,):
             self.gates.check_prompt(asked)
         reused: list[Image] = []
@@ -234,14 +233,6 @@ class Service:
         else:
             self.runner.look()
         return job
-
-    def _model_of(self, reference: str) -> Model | None:
-        names = {
-            key: model
-            for model in self.studio.models()
-            for key in (model.name, f"{model.name}@{model.version}")
-        }
-        return names.get(reference)
 
     def _keep(self, request: DrawRequest) -> None:
         """Keep what a request is made from as long as what it makes."""

@@ -113,5 +113,5 @@ def test_texts_that_are_kept_are_told_from_those_that_are_not(tiny_model: Path, 
     ids=lambda sight: type(sight).__name__,
 )
 def test_a_sight_of_another_process_comes_as_what_it_was(sight: Sight) -> None:
-    sent = Seen(sight=sight).model_dump_json()
-    assert FROM_ENGINE.validate_json(sent) == Seen(sight=sight)
+    sent = Seen(sights=(sight,)).model_dump_json()
+    assert FROM_ENGINE.validate_json(sent) == Seen(sights=(sight,))

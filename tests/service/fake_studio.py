@@ -122,6 +122,10 @@ class FakeStudio:
         """The one model, and those of `more`."""
         return [Model(self.folder, manifest, True) for manifest in (MANIFEST, *self.more)]
 
+    def model(self, reference: str) -> Model:
+        """One of those."""
+        return next(m for m in self.models() if reference in {m.name, f"{m.name}@{m.version}"})
+
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill the defaults; refuse other models and sizes."""
         if request.model not in {

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import func, select
 
 from limner.engine.request import DrawRequest
+from limner.service import statements
 from limner.service.access import KeyStore
 from limner.service.access.quotas import used_today
 from limner.service.app import create_app
-from limner.service.results import settled
+from limner.service.results import digest, settled
 
 from .access.conftest import As, drawn, keys, known, with_key
 from .conftest import Await
@@ -78,6 +80,19 @@ def test_what_differs_in_anything_is_drawn(
     drawn(client, seed=7)
     drawn(client, **(BODY | fields))
     assert len(studio.started) == 2
+
+
+def test_of_many_that_are_the_same_one_is_looked_at(client: TestClient, studio: FakeStudio) -> None:
+    first = drawn(client, seed=7)
+    again = [ask(client) for _ in range(4)]
+    assert all(each["images"] == first["images"] for each in again) and len(studio.started) == 1
+    service = client.app.state.service  # type: ignore[attr-defined]
+    request = service.store.get(first["id"]).request
+    with service.store._reads.begin() as connection:
+        what = digest(request.nth(0), studio.identity(request.model) + service.mark)
+        found = statements.known(connection, "", [what, "another"])
+        newest = connection.execute(select(func.max(statements.JOBS.c.number))).scalar_one()
+    assert [row.job for row in found] == [newest]
 
 
 def test_what_is_asked_for_as_the_default_is_the_same(client: TestClient, studio: FakeStudio) -> None:

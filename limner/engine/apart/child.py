@@ -36,6 +36,7 @@ from .messages import (
     Seen,
     Setup,
     Start,
+    Step,
     event_frame,
     fault_of,
     source_of,
@@ -72,8 +73,9 @@ def local_studio(setup: Setup, watcher: Watcher) -> LocalStudio:
 
 class _Child:
     def __init__(self, heard: int, spoken: int, make: MakeStudio) -> None:
-        self._heard, self._spoken, self._make = heard, spoken, make
+        self._heard, self._spoken, self._make = os.fdopen(heard, "rb"), spoken, make
         self._writing = threading.Lock()
+        self._sights: list[Sight] = []  # seen, and not said yet
         self._drawings: dict[int, Drawing] = {}
         self._studio: LocalStudio | None = None
         self._handling: float | None = None  # since when a message is being handled
@@ -86,8 +88,12 @@ class _Child:
             self._handling = None
 
     def say(self, frame: Frame[Any]) -> None:
+        """Say something, and before it what was seen. A step does not wait for that: there are too many of them."""
         try:
             with self._writing:
+                if self._sights and not isinstance(frame.message, Step):
+                    sights, self._sights = self._sights, []
+                    write(self._spoken, Frame(Seen(sights=tuple(sights))))
                 write(self._spoken, frame)
         except OSError:
             os._exit(0)  # the service is gone
@@ -108,7 +114,8 @@ class _Child:
                 drawing.cancel()
 
     def _seen(self, sight: Sight) -> None:
-        self.say(Frame(Seen(sight=sight)))
+        with self._writing:
+            self._sights.append(sight)
 
     def _load(self, model: str) -> None:
         fault = None

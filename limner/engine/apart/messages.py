@@ -110,10 +110,10 @@ class Log(_Said):
 
 
 class Seen(_Said):
-    """Something that the engine lets be seen of its work."""
+    """What the engine lets be seen of its work, in order."""
 
     kind: Literal["seen"] = "seen"
-    sight: Sight
+    sights: tuple[Sight, ...]
 
 
 class Step(_Said):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from .framing import BrokenFrame, Frame, read, write
 from .messages import FROM_ENGINE, Beat, Done, Ready
@@ -50,7 +51,8 @@ class EngineProcess:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
         )
         assert self._popen.stdin is not None and self._popen.stdout is not None
-        self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
+        self._stdin = self._popen.stdin
+        self._stdout = io.BufferedReader(cast("io.FileIO", self._popen.stdout))  # in larger pieces
         self._threads = [
             threading.Thread(target=work, name=f"engine {name}", daemon=True)
             for name, work in (("writer", self._write), ("reader", self._read))
@@ -100,7 +102,7 @@ class EngineProcess:
 
     def _read(self) -> None:
         try:
-            while (frame := read(self._stdout.fileno(), FROM_ENGINE)) is not None:
+            while (frame := read(self._stdout, FROM_ENGINE)) is not None:
                 self._note(frame)
                 self._on_frame(self, frame)
         except BrokenFrame as error:

@@ -127,6 +127,10 @@ class ApartStudio:
         """The registry's models that draw."""
         return self._resolver.models()
 
+    def model(self, reference: str) -> Model:
+        """As `Studio` says."""
+        return self._resolver.model(reference)
+
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill every None of a request, as `Studio` says."""
         return self._resolver.resolve(request, source)
@@ -255,7 +259,8 @@ class ApartStudio:
         elif isinstance(message, Loaded):
             self._loaded(message)
         elif isinstance(message, Seen):
-            tell(self._watcher, message.sight)
+            for sight in message.sights:
+                tell(self._watcher, sight)
         elif isinstance(message, Log):
             logging.getLogger(message.logger).log(message.level, "%s", message.text)
         else:

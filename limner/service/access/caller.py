@@ -43,7 +43,9 @@ EVERYBODY = Caller(None, NOBODY, frozenset(SCOPES))
 """Whoever reaches a service that has no keys."""
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(
+    request: Request,
+) -> Caller:  # on the event loop: a thread for it would cost more than it does
     caller: Caller = request.state.caller
     return caller
 

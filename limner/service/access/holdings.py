@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Engine, bindparam, delete, select
+from sqlalchemy import Connection, Engine, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, sessionmaker
 
 from ..schema import HoldingRow
 from .caller import Caller
@@ -15,18 +14,23 @@ _HELD = select(HoldingRow.image).where(
     HoldingRow.owner == bindparam("by"), HoldingRow.image == bindparam("which")
 )
 
+_HOLD = {
+    dialect.__name__.rpartition(".")[2]: dialect.insert(HoldingRow).on_conflict_do_nothing()
+    for dialect in (postgresql, sqlite)
+}
+
 
 class Holdings:
     """The holdings of one database. Safe to use from many threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writes = sessionmaker(engine.execution_options(write=True))
+        self._writes = engine.execution_options(write=True)
 
     def hold(self, owner: str, images: Iterable[str]) -> None:
         """Note that `owner` holds `images`."""
-        with self._writes.begin() as session:
-            hold(session, owner, images)
+        with self._writes.begin() as connection:
+            hold(connection, owner, images)
 
     def visible(self, caller: Caller, image: str) -> bool:
         """Whether `caller` may see a picture, whether or not it is there."""
@@ -38,15 +42,16 @@ class Holdings:
     def let_go(self, owner: str, images: Iterable[str]) -> set[str]:
         """Note that `owner` no longer holds `images`; tells which of them nobody holds any more."""
         names = set(images)
-        with self._writes.begin() as session:
-            session.execute(delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(names)))
-            left = session.scalars(select(HoldingRow.image).where(HoldingRow.image.in_(names)))
+        with self._writes.begin() as connection:
+            connection.execute(
+                delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(names))
+            )
+            left = connection.scalars(select(HoldingRow.image).where(HoldingRow.image.in_(names)))
             return names - set(left)
 
 
-def hold(session: Session, owner: str, images: Iterable[str]) -> None:
+def hold(connection: Connection, owner: str, images: Iterable[str]) -> None:
     """Note within a transaction that `owner` holds `images`, whoever notes it at the same time."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     rows = [{"owner": owner, "image": image} for image in images]
     if rows:
-        session.execute(insert(HoldingRow).values(rows).on_conflict_do_nothing())
+        connection.execute(_HOLD[connection.dialect.name], rows)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Engine, Row, bindparam, delete, func, select
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from ...errors import InvalidInput, NotFound
@@ -58,6 +58,13 @@ class Key:
     def caller(self) -> Caller:
         """Whoever sends it."""
         return Caller(self.id, self.owner, self.scopes, self.name, self.quota, self.rate)
+
+
+_WEIGHTS = (
+    select(KeyRow.owner, func.max(KeyRow.weight).label("weight"))
+    .where(KeyRow.owner.in_(bindparam("owners", expanding=True)), KeyRow.revoked_at.is_(None))
+    .group_by(KeyRow.owner)
+)
 
 
 class KeyStore:
@@ -181,14 +188,9 @@ class KeyStore:
             return connection.execute(_BY_ID, {"identity": identity}).first()
 
 
-def weights(session: Session, owners: Collection[str]) -> dict[str, float]:
+def weights(connection: Connection, owners: Collection[str]) -> dict[str, float]:
     """The weights of those of the owners that have keys in force; of several keys the largest."""
-    query = (
-        select(KeyRow.owner, func.max(KeyRow.weight).label("weight"))
-        .where(KeyRow.owner.in_(owners), KeyRow.revoked_at.is_(None))
-        .group_by(KeyRow.owner)
-    )
-    return {row.owner: row.weight for row in session.execute(query)}
+    return {row.owner: row.weight for row in connection.execute(_WEIGHTS, {"owners": list(owners)})}
 
 
 def _check_weight(weight: float) -> None:

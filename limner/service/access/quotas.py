@@ -12,8 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from ...engine.request import DrawRequest
 from ...errors import OverLimit
@@ -24,13 +23,24 @@ UNIT = 1_000_000
 DAY = 86_400
 _BUCKETS = 10_000
 
+_USED = (
+    select(UsageRow.used)
+    .where(UsageRow.key == bindparam("key"), UsageRow.day == bindparam("day"))
+    .with_for_update()
+)
+_NOTE = (
+    update(UsageRow)
+    .where(UsageRow.key == bindparam("of"), UsageRow.day == bindparam("on"))
+    .values(used=bindparam("now"))
+)
+
 
 def cost(request: DrawRequest, n: int) -> int:
     """Pixels times steps of `n` pictures of a resolved request; UNIT of them are a compute unit."""
     return n * (request.width or 1) * (request.height or 1) * (request.steps_taken or 1)
 
 
-def charge(session: Session, caller: Caller, amount: int, now: float | None = None) -> None:
+def charge(connection: Connection, caller: Caller, amount: int, now: float | None = None) -> None:
     """Charge `amount`, of `cost`, to the caller's key within a transaction. `now` is seconds since 1970.
 
     OverLimit where not so much is left of the key's day.
@@ -38,9 +48,9 @@ def charge(session: Session, caller: Caller, amount: int, now: float | None = No
     now = time.time() if now is None else now
     if caller.key is None:
         return
-    row = _row(session, caller.key, now)
-    if caller.quota is not None and row.used + amount > caller.quota * UNIT:
-        left = max(0, caller.quota * UNIT - row.used) / UNIT
+    used = _used(connection, caller.key, now)
+    if caller.quota is not None and used + amount > caller.quota * UNIT:
+        left = max(0, caller.quota * UNIT - used) / UNIT
         raise OverLimit(
             f"this needs {amount / UNIT:.1f} compute units, and key '{caller.name}' has {left:.1f} of its "
             f"{caller.quota} left today; there are more after midnight UTC",
@@ -50,30 +60,33 @@ def charge(session: Session, caller: Caller, amount: int, now: float | None = No
             window=DAY,
             left=int(left),
         )
-    row.used += amount
+    _note(connection, caller.key, now, used + amount)
 
 
-def give_back(session: Session, key: str | None, amount: int, when: float) -> None:
+def give_back(connection: Connection, key: str | None, amount: int, when: float) -> None:
     """Give back what a job of `when`, in seconds since 1970, was charged and did not use."""
     if key is not None and amount > 0:
-        row = _row(session, key, when)
-        row.used = max(0, row.used - amount)
+        _note(connection, key, when, max(0, _used(connection, key, when) - amount))
 
 
-def _row(session: Session, key: str, when: float) -> UsageRow:
-    day = int(when // DAY)
-    row = session.get(UsageRow, (key, day), with_for_update=True)
-    if row is None:
-        row = UsageRow(key=key, day=day, used=0)
-        session.add(row)
-    return row
+def _used(connection: Connection, key: str, when: float) -> int:
+    """What a key has used on the day of `when`, whose row nobody else changes until the transaction ends."""
+    place = {"key": key, "day": int(when // DAY)}
+    used: int | None = connection.scalar(_USED, place)
+    if used is None:
+        connection.execute(insert(UsageRow), {**place, "used": 0})
+    return used or 0
+
+
+def _note(connection: Connection, key: str, when: float, used: int) -> None:
+    connection.execute(_NOTE, {"of": key, "on": int(when // DAY), "now": used})
 
 
 def used_today(engine: Engine) -> dict[str, float]:
     """Compute units that each key has used today (UTC), by the id of the key."""
-    with sessionmaker(engine).begin() as session:
-        today = select(UsageRow).where(UsageRow.day == int(time.time() // DAY))
-        return {row.key: row.used / UNIT for row in session.scalars(today)}
+    with engine.begin() as connection:
+        today = select(UsageRow.key, UsageRow.used).where(UsageRow.day == int(time.time() // DAY))
+        return {key: used / UNIT for key, used in connection.execute(today)}
 
 
 @dataclass(frozen=True)

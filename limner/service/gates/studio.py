@@ -26,6 +26,10 @@ class GatedStudio:
         """Those of the studio."""
         return self._studio.models()
 
+    def model(self, reference: str) -> Model:
+        """That of the studio."""
+        return self._studio.model(reference)
+
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """As the studio does."""
         return self._studio.resolve(request, source)

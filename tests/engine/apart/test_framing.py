@@ -5,6 +5,7 @@ import os
 import struct
 import threading
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -49,11 +50,15 @@ def picture(side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.random.default_rng(side).integers(0, 256, (side, side, 3), np.uint8)
 
 
+def stream(pipe: Pipe) -> BinaryIO:
+    return open(pipe[0], "rb", closefd=False)
+
+
 def over(pipe: Pipe, event: Event) -> Event:
     """The event as it comes out at the other end."""
     writer = threading.Thread(target=write, args=(pipe[1], event_frame(3, event)))
     writer.start()
-    frame = read(pipe[0], FROM_ENGINE)
+    frame = read(stream(pipe), FROM_ENGINE)
     writer.join()
     assert frame is not None
     return event_of(frame.message, frame.arrays)  # type: ignore[arg-type]
@@ -122,7 +127,7 @@ def test_an_error_of_no_class_of_ours_keeps_its_words() -> None:
 )
 def test_a_request_comes_with_its_source(pipe: Pipe, source: Source | None) -> None:
     write(pipe[1], start_frame(5, REQUEST, source))
-    frame = read(pipe[0], TO_ENGINE)
+    frame = read(stream(pipe), TO_ENGINE)
     assert frame is not None and isinstance(frame.message, Start)
     assert (frame.message.picture, frame.message.request) == (5, REQUEST)
     came = source_of(frame)
@@ -135,7 +140,8 @@ def test_frames_follow_on_each_other_until_the_end(pipe: Pipe) -> None:
     for number in range(3):
         write(pipe[1], Frame(Cancel(picture=number)))
     os.close(pipe[1])
-    frames = [read(pipe[0], TO_ENGINE) for _ in range(4)]
+    heard = stream(pipe)
+    frames = [read(heard, TO_ENGINE) for _ in range(4)]
     assert [frame and frame.message for frame in frames] == [*(Cancel(picture=k) for k in range(3)), None]
 
 
@@ -148,7 +154,7 @@ def test_a_frame_that_breaks_off_is_the_end(pipe: Pipe, kept: int) -> None:
     os.close(inner)
     os.write(pipe[1], whole[:kept])
     os.close(pipe[1])
-    assert read(pipe[0], TO_ENGINE) is None
+    assert read(stream(pipe), TO_ENGINE) is None
 
 
 @pytest.mark.parametrize(
@@ -168,7 +174,7 @@ def test_what_is_no_frame_is_refused(pipe: Pipe, data: bytes) -> None:
     os.write(pipe[1], data)
     os.close(pipe[1])
     with pytest.raises(BrokenFrame):
-        read(pipe[0], TO_ENGINE)
+        read(stream(pipe), TO_ENGINE)
 
 
 def test_only_pictures_and_maps_are_sent(pipe: Pipe) -> None:

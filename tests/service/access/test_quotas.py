@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.orm import sessionmaker
 
 from limner.engine.request import DrawRequest
 from limner.errors import OverLimit
@@ -71,14 +70,14 @@ def test_other_keys_have_their_own(limited: TestClient, known: As, keys: KeyStor
 
 
 def test_a_new_day_is_a_new_quota(tmp_path: Path) -> None:
-    sessions = sessionmaker(open_database(tmp_path / "limner.db"))
+    database = open_database(tmp_path / "limner.db")
     caller, evening = Caller("k", "k", frozenset({"draw"}), "app", quota=1), 100 * DAY - 1
-    with sessions.begin() as session:
-        charge(session, caller, UNIT, evening)
+    with database.begin() as connection:
+        charge(connection, caller, UNIT, evening)
         with pytest.raises(OverLimit) as refused:
-            charge(session, caller, 1, evening)
+            charge(connection, caller, 1, evening)
         assert refused.value.retry_after == 1
-        charge(session, caller, UNIT, evening + 1)
+        charge(connection, caller, UNIT, evening + 1)
 
 
 def test_an_admin_is_told_what_keys_used(client: TestClient, limited: TestClient, known: As) -> None:
