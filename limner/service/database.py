@@ -99,10 +99,11 @@ def postgres_url(database: str) -> URL:
 def open_database(where: Path | str) -> Engine:
     """Open and migrate a database: a SQLite file, made where it does not exist, or PostgreSQL by its URL.
 
-    A commit is on the disk when it returns, but of `engine.execution_options(durable=False)` in SQLite, which a power
-    cut may undo; what is committed after it is on the disk with it. Transactions of `write=True` take SQLite's write
-    lock at their start, so that what they read still holds when they write; with PostgreSQL they lock the rows that
-    they read (`for update`). Once it is open, a database that goes away, or has no room, raises StorageDown.
+    What is written is written in transactions of `engine.execution_options(write=True)`. A commit is on the disk when
+    it returns, but with `durable=False` in SQLite, which a power cut may undo; what is committed after it is on the
+    disk with it. They take SQLite's write lock at their start, so that what they read still holds when they write; with
+    PostgreSQL they lock the rows that they read (`for update`). Once it is open, a database that goes away, or has no
+    room, raises StorageDown.
 
     Unavailable where a newer Limner made the database, or PostgreSQL cannot be reached; of a file that is damaged
     sqlite3.Error or DBAPIError. InvalidInput where the URL is none of PostgreSQL.

@@ -94,7 +94,9 @@ class JobStore:
                 "started_at": now if done else None,
                 "finished_at": now if done else None,
             }
-            row = connection.execute(statements.QUEUE, values).one()
+            made_as = connection.execute(statements.QUEUE, values).inserted_primary_key
+            assert made_as is not None
+            row = statements.at(connection, made_as[0])
             if there:
                 connection.execute(statements.ADD_PICTURE, [as_values(row.number, image) for image in there])
             return self._job(connection, row, there)
@@ -176,9 +178,9 @@ class JobStore:
                     return None
                 now = time.time()
                 held = {"which": row.number, "by": worker, "until": now + lease, "now": now}
-                taken = connection.execute(statements.TAKE, held).one()
+                connection.execute(statements.TAKE, held)
                 self._shares.give(waiting, line)
-                return self._job(connection, taken)
+                return self._job(connection, statements.at(connection, row.number))
             return None
 
     def renew(self, worker: str, lease: float) -> None:
@@ -368,7 +370,8 @@ def _end(
     connection: Connection, row: Row[Any], state: State, error: str | None, **counted: int | None
 ) -> Row[Any]:
     if state == "succeeded":
-        return connection.execute(statements.SUCCEED, {"which": row.number, "now": time.time()}).one()
+        connection.execute(statements.SUCCEED, {"which": row.number, "now": time.time()})
+        return statements.at(connection, row.number)
     one = cost(DrawRequest.model_validate_json(row.request), 1)
     drawn = sum(not image.reused for image in _images_of(connection, row)) + len(withheld_of(row))
     not_drawn = max(0, row.cost - one * drawn)

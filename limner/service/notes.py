@@ -15,6 +15,7 @@ class Running:
 
     `leaving`: it is to go back into the queue; `cancelled`: it is no longer this runner's; `alone`: no other
     job was drawn beside it at any time; `ended`: how it ended with its last picture. `identity` is of what draws it.
+    `steps` is for the thread alone that tells of its steps.
     """
 
     job: Job
@@ -30,7 +31,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Happened:
-    """The engine tells an event of picture `index` of a job."""
+    """The engine tells an event of picture `index` of a job, other than a step."""
 
     job: str
     index: int

@@ -307,9 +307,11 @@ class Runner:
         job = running.job
         running.steps[index] = event.step
         self._tell(PictureStepped(job, index, event.step, event.steps))
-        feed = self._feeds.of(job.id)
+        feed = self._feeds.known(job.id)
+        if feed is None:  # cancelled at this moment: it must not be made again
+            return
         if len(running.steps) + len(job.decided) >= job.n:
-            feed.step = min(list(running.steps.values()))
+            feed.step = min(running.steps.values())
         feed.publish("step", partial(step_note, event, index), picture=index)
 
     def _keep(self, running: Running, index: int, picture: Picture) -> None:

@@ -209,11 +209,11 @@ class Service:
             if name is not None and not self.holdings.visible(caller, name):
                 raise _unknown(field, name)
         try:
-            resolved = self.studio.resolve(request, self.source(request))
+            typed = self.studio.resolve(request, self.source(request))
+            model = self.studio.model(typed.model)
         except NotFound as error:
             raise InvalidInput(str(error), field="model") from None
-        typed = resolved
-        resolved, said = understood(typed, self.studio.model(typed.model), reader or Reader())
+        resolved, said = understood(typed, model, reader or Reader())
         for asked in (typed, resolved) if said is not None else (resolved,):
             self.gates.check_prompt(asked)
         reused: list[Image] = []

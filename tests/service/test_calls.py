@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from limner.service import routes
 from limner.service.app import create_app
 
 from .conftest import Await
@@ -65,6 +66,20 @@ def test_a_client_that_has_a_picture_is_told_so(client: TestClient, until: Await
         assert again.headers["etag"] == tag and "immutable" in again.headers["cache-control"]
     assert client.get(image["url"], headers={"if-none-match": '"other"'}).content == first.content
     assert client.get(f"/v1/images/{'0' * 64}", headers={"if-none-match": "*"}).status_code == 404
+
+
+def test_a_large_picture_comes_piece_by_piece_and_is_the_same(
+    client: TestClient, until: Await, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ask(client)["id"]
+    url = until(job, "succeeded")["images"][0]["url"]
+    at_once = client.get(url)
+    monkeypatch.setattr(routes, "AT_ONCE", 0)
+    in_pieces = client.get(url)
+    assert in_pieces.content == at_once.content
+    changing = ("date", "x-request-id")
+    heads = [{k: v for k, v in each.headers.items() if k not in changing} for each in (at_once, in_pieces)]
+    assert heads[0] == heads[1]
 
 
 @pytest.mark.parametrize("name", ["0" * 64, "..%2f..%2flimner.db", "x"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from functools import partial
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
-from limner.engine.request import DrawRequest
+from limner.engine.request import DrawRequest, Stepped
 from limner.service.events import Feed, Feeds
 
 from .conftest import Await
@@ -92,6 +93,22 @@ def test_cancelling_ends_the_stream(client: TestClient, studio: FakeStudio, unti
     until(job, "running")
     client.delete(f"/v1/jobs/{job}")
     assert read(client.get(f"/v1/jobs/{job}/events").text)[-1]["event"] == "cancelled"
+
+
+def test_a_step_that_comes_late_makes_no_feed_anew(
+    client: TestClient, studio: FakeStudio, until: Await
+) -> None:
+    studio.gate.clear()
+    job = ask(client)["id"]
+    until(job, "running")
+    service = cast(FastAPI, client.app).state.service
+    running = service.runner._running[job]
+    client.delete(f"/v1/jobs/{job}")
+    deadline = time.monotonic() + 30
+    while service.feeds.known(job) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    service.runner._stepped(running, 0, Stepped(1, 4, None))
+    assert service.feeds.known(job) is None
 
 
 def test_a_feed_keeps_only_what_a_late_client_needs() -> None:

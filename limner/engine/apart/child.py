@@ -45,6 +45,9 @@ from .messages import (
 BEAT = 1.0
 """Seconds from one sign of life to the next."""
 
+WAIT = 0.2
+"""Seconds for which what is seen may wait for more of it, while steps are told."""
+
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
@@ -75,7 +78,8 @@ class _Child:
     def __init__(self, heard: int, spoken: int, make: MakeStudio) -> None:
         self._heard, self._spoken, self._make = os.fdopen(heard, "rb"), spoken, make
         self._writing = threading.Lock()
-        self._sights: list[Sight] = []  # seen, and not said yet
+        self._sights: list[Sight] = []  # seen, and not said yet, the first of them at `_seen_first`
+        self._seen_first = 0.0
         self._drawings: dict[int, Drawing] = {}
         self._studio: LocalStudio | None = None
         self._handling: float | None = None  # since when a message is being handled
@@ -88,12 +92,11 @@ class _Child:
             self._handling = None
 
     def say(self, frame: Frame[Any]) -> None:
-        """Say something, and before it what was seen. A step does not wait for that: there are too many of them."""
+        """Say something, and before it what was seen; before a step only what has waited for a while."""
         try:
             with self._writing:
-                if self._sights and not isinstance(frame.message, Step):
-                    sights, self._sights = self._sights, []
-                    write(self._spoken, Frame(Seen(sights=tuple(sights))))
+                if not isinstance(frame.message, Step) or time.monotonic() - self._seen_first > WAIT:
+                    self._say_what_was_seen()
                 write(self._spoken, frame)
         except OSError:
             os._exit(0)  # the service is gone
@@ -115,7 +118,14 @@ class _Child:
 
     def _seen(self, sight: Sight) -> None:
         with self._writing:
+            if not self._sights:
+                self._seen_first = time.monotonic()
             self._sights.append(sight)
+
+    def _say_what_was_seen(self) -> None:
+        if self._sights:
+            sights, self._sights = self._sights, []
+            write(self._spoken, Frame(Seen(sights=tuple(sights))))
 
     def _load(self, model: str) -> None:
         fault = None

@@ -110,7 +110,8 @@ class Log(_Said):
 
 
 class Seen(_Said):
-    """What the engine lets be seen of its work, in order."""
+    """What the engine lets be seen of its work, in order, a little later than it happened; what an engine that dies has
+    not said is lost."""
 
     kind: Literal["seen"] = "seen"
     sights: tuple[Sight, ...]

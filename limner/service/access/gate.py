@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from ...errors import StorageDown
-from ..database import is_shared
 from ..problems import problem
 from .caller import EVERYBODY, Caller, Scope
 from .keys import KeyStore
@@ -39,18 +38,8 @@ class Keyring:
         self.keys: KeyStore | None = None
         self.sessions: Sessions | None = None
 
-    async def recognised(self, headers: Headers) -> Caller | None:
-        """Who sent a request with these headers; None where nobody is known by them.
-
-        A database elsewhere is read on a thread, for it may let us wait. A file is read at once: that takes less than a
-        thread's beginning.
-        """
-        assert self.keys is not None, "the service has not started"
-        if is_shared(self.keys.engine):
-            return await run_in_threadpool(self._recognised, headers)
-        return self._recognised(headers)
-
-    def _recognised(self, headers: Headers) -> Caller | None:
+    def recognised(self, headers: Headers) -> Caller | None:
+        """Who sent a request with these headers; None where nobody is known by them. Reads the database."""
         assert self.keys is not None and self.sessions is not None, "the service has not started"
         if not self.forced and not self.keys.required():
             return EVERYBODY
@@ -78,7 +67,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         try:
-            caller = await self._keyring.recognised(headers)
+            caller = await run_in_threadpool(self._keyring.recognised, headers)
         except (SQLAlchemyError, StorageDown):
             answer = problem(503, "the database does not answer; try again", headers={"Retry-After": "5"})
             await answer(scope, receive, send)
