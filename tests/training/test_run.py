@@ -177,6 +177,16 @@ def test_a_denoiser_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> N
         train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
 
 
+def test_an_autoencoder_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", 1)
+    (tmp_path / "on.toml").write_text(recipe.replace("[8, 16, 16, 16]", "[16, 16, 16, 16]"))
+    parent = open_model(run / "out" / "model")
+    with pytest.raises(
+        InvalidInput, match=r"^autoencoder\.steps is 0, and the autoencoder of .* another shape"
+    ):
+        train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
+
+
 def test_a_denoiser_that_knows_other_kinds_is_not_kept(run: Path, tmp_path: Path) -> None:
     """Its layout would say something else than the decoder learns: 22 scenes have not all the kinds of 24."""
     recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("count = 24", "count = 22")

@@ -158,8 +158,14 @@ def _autoencoder(
 ) -> tuple[AutoencoderKL, float]:
     """The trained autoencoder with standardised latents, and the hours it took."""
     stage = AutoencoderStage(recipe.autoencoder, train, held_out, recipe.seed)
-    if parent is not None and take_weights(stage.vae, parent, "vae"):
-        set_posterior(stage.vae, _PARENT_LOGVAR)
+    if parent is not None:
+        if take_weights(stage.vae, parent, "vae"):
+            set_posterior(stage.vae, _PARENT_LOGVAR)
+        elif not recipe.autoencoder.steps:
+            raise InvalidInput(
+                f"autoencoder.steps is 0, and the autoencoder of '{parent}' has another shape than the recipe's",
+                field="autoencoder.steps",
+            )
     loop = Loop(stage, recipe.autoencoder, recipe.seed, out / "autoencoder")
     loop.run(resume)
     vae = stage.vae.eval().requires_grad_(False)
