@@ -111,10 +111,13 @@ def test_a_model_that_draws_in_one_step_has_a_card_too(
 
 def test_the_shipped_card_still_reads_and_has_a_page(tmp_path: Path) -> None:
     card = Card.read(BUILT_IN / "storybook")
-    assert card.scores == () and card.settings is not None
+    assert card.settings is not None and not card.missing
+    scores = {score.id: score for score in card.scores}
+    assert {"kid", "frechet", "r-precision", "match-score", "inception-score", "diversity"} <= set(scores)
+    assert all(score.encoder == "matcher-scenes@1" and score.n == 1500 for score in scores.values())
     text = page(card, {"seen": []})
     assert "Statements that hold" in text and f"{card.cost.memory:,} MB held at most" in text
-    assert all(why in text for why in card.missing.values())
+    assert all(score.title in text for score in card.scores)
 
 
 def test_a_card_with_an_encoder_says_all_that_each_score_depends_on(
