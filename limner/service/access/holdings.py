@@ -15,8 +15,8 @@ _HELD = select(HoldingRow.image).where(
 )
 
 _HOLD = {
-    dialect.__name__.rpartition(".")[2]: dialect.insert(HoldingRow).on_conflict_do_nothing()
-    for dialect in (postgresql, sqlite)
+    "postgresql": postgresql.insert(HoldingRow).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(HoldingRow).on_conflict_do_nothing(),
 }
 
 

@@ -72,7 +72,7 @@ def test_other_keys_have_their_own(limited: TestClient, known: As, keys: KeyStor
 def test_a_new_day_is_a_new_quota(tmp_path: Path) -> None:
     database = open_database(tmp_path / "limner.db")
     caller, evening = Caller("k", "k", frozenset({"draw"}), "app", quota=1), 100 * DAY - 1
-    with database.begin() as connection:
+    with database.execution_options(write=True).begin() as connection:
         charge(connection, caller, UNIT, evening)
         with pytest.raises(OverLimit) as refused:
             charge(connection, caller, 1, evening)
