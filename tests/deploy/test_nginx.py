@@ -95,7 +95,7 @@ def front(tmp_path: Path, certificate: tuple[Path, Path], studio: FakeStudio) ->
     with listening(tmp_path, Reach(proxies=("127.0.0.1",)), studio) as port:
         changes = {
             "server 127.0.0.1:8400;": f"server 127.0.0.1:{port};",
-            "/var/cache/nginx/limner": str(tmp_path / "cache"),
+            "/var/cache/nginx-limner": str(tmp_path / "cache"),
             "listen 80;": f"listen 127.0.0.1:{plain};",
             "listen [::]:80;": "",
             "listen 443 ssl http2;": f"listen 127.0.0.1:{secure} ssl http2;",
@@ -110,6 +110,14 @@ def front(tmp_path: Path, certificate: tuple[Path, Path], studio: FakeStudio) ->
             here = f"https://localhost:{secure}", f"http://127.0.0.1:{plain}"
             yield Front(*here, keys, secrets, trusting)
     keys.engine.dispose()
+
+
+def test_debian_has_the_folder_that_the_cache_lies_in() -> None:
+    """nginx makes the last folder of the path alone."""
+    folder = next(
+        line.split()[1] for line in CONFIGURATION.read_text().splitlines() if "proxy_cache_path" in line
+    )
+    assert Path(folder).parent == Path("/var/cache")
 
 
 def drawn(client: httpx.Client, **fields: Any) -> dict[str, Any]:
@@ -211,7 +219,7 @@ def test_a_service_that_is_away_is_said_to_be(tmp_path: Path, certificate: tuple
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         changes = {
             "server 127.0.0.1:8400;": f"server 127.0.0.1:{nobody.getsockname()[1]};",
-            "/var/cache/nginx/limner": str(tmp_path / "cache"),
+            "/var/cache/nginx-limner": str(tmp_path / "cache"),
             "listen 80;": f"listen 127.0.0.1:{free_port()};",
             "listen [::]:80;": "",
             "listen 443 ssl http2;": f"listen 127.0.0.1:{secure} ssl;",
