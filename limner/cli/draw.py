@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .best import nearest_of
 from .options import Backend, BackendOption, C2paCert, C2paKey, DataDir, Device, DeviceOption
 
 if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
-    from ..api import Drawn, OnStep
+    from ..api import OnStep
     from ..engine.request import Stepped
 
 _PICTURE = "From a picture"
@@ -57,7 +58,8 @@ def draw(
     matcher: Annotated[
         str | None,
         typer.Option(
-            help="What chooses with --best-of: a matcher, or the folder of a CLIP checkpoint. [default: matcher-scenes]"
+            help="What chooses with --best-of: a matcher, or the folder of a CLIP checkpoint. "
+            "[default: matcher-<world> of the model's world]"
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="A name, name@version, or a model directory.")] = "storybook",
@@ -164,7 +166,7 @@ def draw(
     if output is not None:
         check_png(output)
     signer = open_signer(SignerFiles(c2pa_cert, c2pa_key))
-    nearest = _nearest(matcher, data_dir, backend, prompt, best_of, count)
+    nearest = nearest_of(matcher, model, data_dir, backend, prompt, best_of, count)
     previews: defaultdict[int, list[NDArray[uint8]]] = defaultdict(list)
     with (
         load(model, data_dir, backend=chosen(backend.value, device.value).name) as limner,
@@ -208,39 +210,6 @@ def _png(pixels: NDArray[uint8]) -> bytes:
     file = BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
-
-
-def _nearest(
-    reference: str | None, data_dir: Path | None, backend: Backend, prompt: str, best_of: int, count: int
-) -> Callable[[Sequence[Drawn]], int] | None:
-    """Which of several pictures a matcher finds nearest to a prompt; None where only one is drawn."""
-    from ..api import MAX_PICTURES
-    from ..errors import InvalidInput, NotFound
-
-    if best_of == 1:
-        if reference is not None:
-            raise InvalidInput(
-                "--matcher chooses among several pictures: say how many with --best-of", "matcher"
-            )
-        return None
-    if best_of * count > MAX_PICTURES:
-        raise InvalidInput(
-            f"--best-of {best_of} for --count {count} are {best_of * count} pictures; at most {MAX_PICTURES}",
-            "best_of",
-        )
-    from ..families.matcher.matcher import rerank
-    from ..families.matcher.opening import named_matcher
-    from ..registry.models import Registry
-    from ..registry.places import data_dir as place
-
-    try:
-        found = named_matcher(Registry(place(data_dir)), reference or "matcher-scenes", backend.value)
-    except NotFound as error:
-        raise NotFound(
-            f"{error}; a matcher chooses the best: train one with limner train recipes/matcher-scenes-cpu.toml "
-            "and name it with --matcher"
-        ) from None
-    return lambda drawn: rerank(found, prompt, [each.picture.pixels for each in drawn])
 
 
 def _box(text: str) -> tuple[float, float, float, float]:

@@ -58,6 +58,12 @@ class Told:
             return None
 
 
+def world_learned(model: Model) -> str | None:
+    """The name of the world of Storybook that a model has learned, as its lineage says it."""
+    told = Told.by(model)
+    return None if told is None else told.world
+
+
 @dataclass(frozen=True)
 class Past:
     """Pictures that a model learned from, uint8 (N, size, size, 3), and the captions of each.

@@ -24,7 +24,7 @@ from ..storybook.worlds import WORLDS, Prompt, World
 from ..storybook.worlds import world as world_of
 from ..storybook.worlds.world import Graph
 from ..training.distilling import lines_of
-from .lineage import Told, over
+from .lineage import Told, over, world_learned
 
 NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
 """Files of sentences that go by their name: six."""
@@ -207,8 +207,7 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
             )
         return _sentences(prompts, count)
     if data is None:
-        told = Told.by(model)
-        data = told.world if told is not None and told.world is not None else next(iter(WORLDS))
+        data = world_learned(model) or next(iter(WORLDS))
     if data in WORLDS:
         world = WORLDS[data]
         return Frozen(world, {name: world.frozen(name)[:count] for name in FROZEN})

@@ -19,6 +19,7 @@ from .asking import Drawn, Tell
 from .bench import Evaluation, Judges, evaluated
 from .card import PAGE_NAME
 from .checking import checkers
+from .lineage import world_learned
 from .matching import matching
 from .material import Frozen, Material, Sentences, material_of
 from .page import Shown, page
@@ -40,11 +41,12 @@ def evaluate(
 ) -> Path:
     """Draw what `data` or `prompts` ask (see `material_of`) with `seeds` seeds, and write card.json and card.html.
 
-    They go into `out`; without it into the model's own directory, or for a built-in model and for anything but scenes
-    into runs/evaluate-<name>-<version>-<data>. `count` keeps to the first prompts of each file. What needs an encoder
-    is measured with `matcher`, by default the model matcher-<world> where there is one; with `inception`, a file of
-    weights, FID is. Of a matcher itself it is measured how well it tells true pictures apart. Gives the folder; raises
-    NotFound for what is not there, Unavailable for what is not installed, and what the drawing raises.
+    They go into `out`; without it into the model's own directory, or for a built-in model and for anything but the
+    world that it has learned into runs/evaluate-<name>-<version>-<data>. `count` keeps to the first prompts of each
+    file. What needs an encoder is measured with `matcher`, by default the model matcher-<world> where there is one;
+    with `inception`, a file of weights, FID is. Of a matcher itself it is measured how well it tells true pictures
+    apart. Gives the folder; raises NotFound for what is not there, Unavailable for what is not installed, and what the
+    drawing raises.
     """
     registry = Registry(place_of(data_dir))
     model = registry.find(reference)
@@ -84,10 +86,11 @@ def shown_of(drawn: Drawn, most: int) -> list[Shown]:
 
 
 def folder_of(model: Model, material: Material, out: Path | None) -> Path:
-    """Where a card goes; a model has one card of its own, that of scenes."""
+    """Where a card goes; a model has one card of its own, that of the world that it has learned, else of scenes."""
     if out is not None:
         return out
-    own = isinstance(material, Frozen) and material.name == next(iter(WORLDS)) and not model.built_in
+    learned = world_learned(model) or next(iter(WORLDS))
+    own = isinstance(material, Frozen) and material.name == learned and not model.built_in
     return model.path if own else Path("runs") / f"evaluate-{model.name}-{model.version}-{material.name}"
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,27 @@ def test_what_makes_no_sense_of_the_best_is_refused(
 ) -> None:
     result = run("draw", "x", *arguments)
     assert result.exit_code == 2 and words in " ".join(result.stderr.split())
+
+
+def learned(world: str, model: Path, into: Path) -> Path:
+    """A copy of a model whose lineage says that it has learned a world."""
+    shutil.copytree(model, into)
+    told = json.loads((into / "limner.json").read_text())
+    told["lineage"]["recipe"] = json.dumps(
+        {"data": {"storybook_world": world, "storybook_count": 9, "held_out": 0.1}}
+    )
+    (into / "limner.json").write_text(json.dumps(told))
+    return into
+
+
+@pytest.mark.usefixtures("studio")
+def test_the_matcher_is_that_of_the_models_world(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    model = learned("creatures", tiny_model, tmp_path / "creatures")
+    line = refused(run("draw", "a red creature", "--best-of", 2, "--model", model))
+    assert "'matcher-creatures' not found" in line
+    assert run("draw", "a red apple", "-o", "apple.png", "--best-of", 2).exit_code == 0, "the built-in model's"
+    line = refused(run("draw", "a red apple", "--best-of", 2, "--model", tiny_model))
+    assert "with --matcher" in line
 
 
 @pytest.mark.usefixtures("studio")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,6 +76,11 @@ def test_a_card_of_another_world_leaves_the_models_own_alone(tiny_model: Path) -
     assert folder_of(model, own, None) == model.path
     assert folder_of(model, other, None) == Path("runs/evaluate-tiny-1-creatures")
     assert folder_of(model, six, None) == Path("runs/evaluate-tiny-1-six")
+    recipe = '{"data": {"storybook_world": "creatures", "storybook_count": 9, "held_out": 0.1}}'
+    lineage = model.manifest.lineage.model_copy(update={"recipe": recipe})
+    tuned = replace(model, manifest=model.manifest.model_copy(update={"lineage": lineage}))
+    assert folder_of(tuned, other, None) == tuned.path, "it has learned creatures"
+    assert folder_of(tuned, own, None) == Path("runs/evaluate-tiny-1-scenes")
 
 
 def test_creatures_have_a_card_too(tiny_model: Path, home: Path, tmp_path: Path) -> None:
