@@ -126,7 +126,9 @@ def test_the_matcher_is_that_of_the_models_world(run: Run, tiny_model: Path, tmp
     model = learned("creatures", tiny_model, tmp_path / "creatures")
     line = refused(run("draw", "a red creature", "--best-of", 2, "--model", model))
     assert "'matcher-creatures' not found" in line
-    assert run("draw", "a red apple", "-o", "apple.png", "--best-of", 2).exit_code == 0, "the built-in model's"
+    assert run("draw", "a red apple", "-o", "apple.png", "--best-of", 2).exit_code == 0, (
+        "the built-in model's"
+    )
     line = refused(run("draw", "a red apple", "--best-of", 2, "--model", tiny_model))
     assert "with --matcher" in line
 

@@ -1,4 +1,4 @@
-"""What a recipe of the Parti family says: the image tokenizer, then the transformer over its tokens."""
+"""What a recipe of the Parti family says: the image tokenizer, its decoder, the transformer over its tokens."""
 
 from __future__ import annotations
 
@@ -50,6 +50,21 @@ class Tokenizer(Optimisation):
         """The widths of the network for pictures of `size` pixels."""
         told = {name: getattr(self, name) for name in ImageTokens.model_fields if name != "size"}
         return ImageTokens(size=size, **told)
+
+
+class Decoder(Optimisation):
+    """How the image tokenizer's decoder learns on when its tokens no longer change; `steps = 0` leaves it out.
+
+    The loss is the tokenizer's of pixels. On average `mistaken` of the tokens are others, near those in their places,
+    for a transformer mistakes some, too.
+    """
+
+    steps: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 16
+    edge_weight: Weight = 1.0
+    mask_weight: Weight = 6.0
+    perceptual_weight: Weight = 0.1
+    mistaken: Annotated[float, Field(ge=0, le=0.5)] = 0.1
 
 
 class Decoding(Optimisation):
@@ -113,13 +128,18 @@ class About(Said):
 
 
 class Training(Recipe):
-    """A model trained from pictures: the data, the image tokenizer, the transformer, the model that comes out."""
+    """A model trained from pictures: the data, the image tokenizer, its decoder again, the transformer, the model."""
 
     trainer: ClassVar[str] = "limner.families.parti.training"
-    stages: ClassVar[Mapping[str, str]] = {"tokenizer": "tokenizer", "transformer": "transformer"}
+    stages: ClassVar[Mapping[str, str]] = {
+        "tokenizer": "tokenizer",
+        "decoder": "decoder",
+        "transformer": "transformer",
+    }
 
     family: Literal["parti"] = "parti"
     tokenizer: Tokenizer
+    decoder: Decoder = Decoder()
     transformer: Decoding
     model: About
 

@@ -1,4 +1,4 @@
-"""Training a Parti by a recipe: image tokenizer, tokens kept, text tokenizer, transformer, export."""
+"""Training a Parti by a recipe: image tokenizer, tokens kept, its decoder, text tokenizer, transformer, export."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from ...training.pictures import (
 from ...training.precision import autocast
 from ...training.run import Prepared
 from ..vocabulary import known_words
+from .decoder_stage import DecoderStage
 from .export import export
 from .image_tokenizer import ImageTokenizer
 from .recipe import Training
@@ -42,7 +43,7 @@ console = Console()
 
 
 def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
-    """Train both stages in `out` and export `out`/model; a finished stage is kept there and not repeated.
+    """Train all stages in `out` and export `out`/model; a finished stage is kept there and not repeated.
 
     Of several processes one fills the caches and exports, while the others wait. InvalidInput where it should start
     from a model.
@@ -63,6 +64,18 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
             _examples(tokenizer, array, part, text, data.cache, recipe)
             for array, part in zip(arrays, parts, strict=True)
         )
+    seconds = before.seconds
+    if recipe.decoder.steps:
+        pairs = (arrays[0], train_part.tokens), (arrays[1], held_out.tokens)
+        again = Loop(
+            DecoderStage(recipe.decoder, tokenizer, *pairs, recipe.seed),
+            recipe.decoder,
+            recipe.seed,
+            out / "decoder",
+        )
+        again.run(resume)
+        seconds += again.seconds
+    tokenizer.eval().requires_grad_(False)
     shape = recipe.shape(len(text)).transformer
     stage = TransformerStage(recipe.transformer, shape, train_part, held_out, text, tokenizer, recipe.seed)
     loop = Loop(stage, recipe.transformer, recipe.seed, out / "transformer")
@@ -85,7 +98,7 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
             vocabulary=known_words(recipe.data, data.train),
             lineage=data.lineage(
                 recipe,
-                before.seconds + loop.seconds,
+                seconds + loop.seconds,
                 recipe.transformer.steps * recipe.transformer.batch_size,
             ),
         )

@@ -16,6 +16,8 @@ from limner.engine.studio import LocalStudio
 from limner.errors import Cancelled, InvalidInput
 from limner.evaluation.run import evaluate
 from limner.families.parti import training
+from limner.families.parti.decoder_stage import DecoderStage, neighbours
+from limner.families.parti.export import load_networks
 from limner.families.parti.recipe import Training
 from limner.families.parti.tokenizer_stage import TokenizerStage
 from limner.families.parti.transformer_stage import TransformerStage
@@ -70,7 +72,11 @@ def test_it_has_a_card_with_its_round_trips(run: Path, tmp_path: Path) -> None:
 
 
 def test_the_folder_has_what_people_look_at(run: Path) -> None:
-    kept = {"tokenizer": ["l1", "codes", "perplexity"], "transformer": ["nats", "subjects", "right"]}
+    kept = {
+        "tokenizer": ["l1", "codes", "perplexity"],
+        "decoder": ["l1", "l1_subjects"],
+        "transformer": ["nats", "subjects", "right"],
+    }
     for stage, names in kept.items():
         with Image.open(run / "out" / stage / "sheets" / "0000004.png") as page:
             assert page.width > 100
@@ -78,9 +84,12 @@ def test_the_folder_has_what_people_look_at(run: Path) -> None:
         assert all(name in line for name in names)
 
 
-@pytest.mark.parametrize("stage", [TokenizerStage, TransformerStage])
-def test_either_stage_resumes_exactly(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: type[TokenizerStage | TransformerStage]
+@pytest.mark.parametrize("stage", [TokenizerStage, DecoderStage, TransformerStage])
+def test_each_stage_resumes_exactly(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: type[TokenizerStage | DecoderStage | TransformerStage],
 ) -> None:
     out, folder = tmp_path / "out", run / "out" / "pictures"
     whole = stage.loss
@@ -97,12 +106,32 @@ def test_either_stage_resumes_exactly(
         patched.setattr(training, "export", lambda *given, **more: None)
         patched.setattr(training, "open_model", lambda path: SimpleNamespace(path=path))
         train(run / "small.toml", out, resume=True, folder=folder)
-    for name in ("tokenizer", "transformer"):
+    for name in ("tokenizer", "decoder", "transformer"):
         state = Path(name) / "checkpoints" / "000000004" / "state.pt"
         first, again = (torch.load(f / state, weights_only=True) for f in (run / "out", out))
         assert all(torch.equal(first["module"][key], again["module"][key]) for key in first["module"])
         for mine, theirs in zip(first["ema"]["shadow_params"], again["ema"]["shadow_params"], strict=True):
             assert torch.equal(mine, theirs)
+
+
+def test_the_decoder_learns_and_tokens_stay_what_they_were(run: Path) -> None:
+    through = Path("checkpoints") / "000000004" / "state.pt"
+    first = torch.load(run / "out" / "tokenizer" / through, weights_only=True)["ema"]["shadow_params"]
+    tokenizer, _ = load_networks(run / "out" / "model")
+    encoding = ("encoder", "narrow", "patches", "quantizer")
+    for (name, now), then in zip(tokenizer.named_parameters(), first, strict=False):
+        same = torch.equal(now, then.half().float())
+        assert same == name.startswith(encoding), name
+
+
+def test_neighbours_are_those_of_a_slow_search() -> None:
+    directions = torch.nn.functional.normalize(
+        torch.randn(24, 4, generator=torch.Generator().manual_seed(3)), dim=1
+    )
+    found = neighbours(directions)
+    for k, row in enumerate(found.tolist()):
+        apart = sorted((float((directions[j] - directions[k]).norm()), j) for j in range(24) if j != k)
+        assert row == [j for _, j in apart[:8]]
 
 
 def test_it_starts_from_no_model(run: Path, tmp_path: Path) -> None:

@@ -43,6 +43,10 @@ codes = 24
 convolutions = [4, 8, 8]
 warmup = 1
 revive_every = 2
+[decoder]
+steps = 4
+batch_size = 4
+warmup = 1
 [transformer]
 steps = 4
 batch_size = 4
