@@ -17,7 +17,7 @@ from ..data.captioned import Item
 from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.layout import Drawings
-from ..storybook.worlds import check_drawings
+from ..storybook.worlds import World, check_drawings
 from ..storybook.worlds import world as world_of
 
 MOST, _BYTES = 3000, 300_000_000
@@ -58,10 +58,10 @@ class Told:
             return None
 
 
-def world_learned(model: Model) -> str | None:
-    """The name of the world of Storybook that a model has learned, as its lineage says it."""
+def world_learned(model: Model) -> World:
+    """The world of Storybook that a model has learned, as its lineage says it; scenes where it says nothing of one."""
     told = Told.by(model)
-    return None if told is None else told.world
+    return world_of(_PLAIN_WORLD if told is None or told.world is None else told.world)
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
             )
         return _sentences(prompts, count)
     if data is None:
-        data = world_learned(model) or next(iter(WORLDS))
+        data = world_learned(model).name
     if data in WORLDS:
         world = WORLDS[data]
         return Frozen(world, {name: world.frozen(name)[:count] for name in FROZEN})

@@ -14,7 +14,6 @@ from ..families.matcher.matcher import Matcher
 from ..families.matcher.opening import named_matcher
 from ..registry.models import Model, Registry
 from ..registry.places import data_dir as place_of
-from ..storybook.worlds import WORLDS
 from .asking import Drawn, Tell
 from .bench import Evaluation, Judges, evaluated
 from .card import PAGE_NAME
@@ -89,8 +88,7 @@ def folder_of(model: Model, material: Material, out: Path | None) -> Path:
     """Where a card goes; a model has one card of its own, that of the world that it has learned, else of scenes."""
     if out is not None:
         return out
-    learned = world_learned(model) or next(iter(WORLDS))
-    own = isinstance(material, Frozen) and material.name == learned and not model.built_in
+    own = isinstance(material, Frozen) and material.world is world_learned(model) and not model.built_in
     return model.path if own else Path("runs") / f"evaluate-{model.name}-{model.version}-{material.name}"
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..engine.backends import Backend
 from ..engine.request import Call, DrawRequest
+from ..evaluation.lineage import world_learned
 from ..families import family
 from ..registry.models import Model
 
@@ -33,12 +34,11 @@ PLAIN = (
 
 
 def sentences(model: Model, count: int) -> list[str]:
-    """Sentences that the model understands: of Storybook's words where it knows no others."""
+    """Sentences that the model understands: of the world that it has learned where it knows no other words."""
     if model.manifest.vocabulary is None:
         return [PLAIN[k % len(PLAIN)] for k in range(count)]
-    from ..storybook.captions import idea
-
-    return [idea(0xCA11B + k) for k in range(count)]
+    world = world_learned(model)
+    return [world.idea(0xCA11B + k) for k in range(count)]
 
 
 def trajectories(

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 
 from ..answers import Health, Ideas, JobPage, JobView, ModelList, Uploaded
 from ..errors import NotFound
-from ..storybook.captions import idea
+from ..evaluation.lineage import world_learned
 from .access import Calling
 from .caching import is_named, unchanging
 from .events import EventStream
@@ -21,7 +21,7 @@ from .problems import documented
 from .readings import Reader, preferred
 from .service import Service
 from .storage import is_id
-from .wire import JobRequest, PictureId, image_url, job_view, model_view
+from .wire import JobRequest, ModelReference, PictureId, image_url, job_view, model_view
 
 router = APIRouter()
 # Each event of a stream: what OpenAPI 3.1 has no word for.
@@ -257,12 +257,18 @@ def get_card(
 @router.get(
     "/v1/ideas",
     response_model=Ideas,
-    responses=documented(422),
+    responses=documented(404, 422),
     summary="Sentences to try",
 )
-def list_ideas(n: Annotated[int, Query(ge=1, le=20)] = 1) -> Ideas:
-    """Sentences in words that the built-in model knows."""
-    return Ideas(ideas=[idea(secrets.randbits(32)) for _ in range(n)])
+def list_ideas(
+    request: Request,
+    n: Annotated[int, Query(ge=1, le=20)] = 1,
+    model: Annotated[ModelReference | None, Query(description="Left out: the model that is served.")] = None,
+) -> Ideas:
+    """Sentences in words that a model knows: of the world of Storybook that it has learned."""
+    service = _service(request)
+    world = world_learned(service.studio.model(model or service.model))
+    return Ideas(ideas=[world.idea(secrets.randbits(32)) for _ in range(n)])
 
 
 @router.get("/healthz", response_model=Health, summary="Whether the process works")

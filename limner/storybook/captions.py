@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from .grammar import random_for, sample
 from .scene import INDOORS, SIGN_WORDS, Scene, Thing
 from .subjects import SUBJECTS
 
@@ -170,12 +169,6 @@ def captions(scene: Scene, rng: Rng, count: int = 5) -> list[str]:
     while len(found) < count:
         found[describe(scene, rng)[0]] = None
     return list(found)
-
-
-def idea(seed: int) -> str:
-    """A sentence to try: plain words for a scene like those that the built-in model has learned."""
-    rng = random_for(0x1DEA, seed)
-    return describe(replace(sample(rng), weather="clear", sign=None), rng)[0]
 
 
 def vocabulary() -> tuple[str, ...]:

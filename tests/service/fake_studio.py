@@ -124,14 +124,14 @@ class FakeStudio:
 
     def model(self, reference: str) -> Model:
         """One of those."""
-        return next(m for m in self.models() if reference in {m.name, f"{m.name}@{m.version}"})
+        found = [m for m in self.models() if reference in {m.name, f"{m.name}@{m.version}"}]
+        if not found:
+            raise NotFound(f"model '{reference}' not found; known: storybook")
+        return found[0]
 
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill the defaults; refuse other models and sizes."""
-        if request.model not in {
-            name for m in (MANIFEST, *self.more) for name in (m.name, f"{m.name}@{m.version}")
-        }:
-            raise NotFound(f"model '{request.model}' not found; known: storybook")
+        self.model(request.model)
         for name in ("width", "height"):
             value = getattr(request, name)
             if value not in {None, 64}:

@@ -191,6 +191,9 @@ def test_models_ideas_health(client: TestClient) -> None:
     assert model["small"] is True and model["card"] is None
     ideas = client.get("/v1/ideas?n=3").json()["ideas"]
     assert len(ideas) == 3 and all(ideas)
+    assert client.get("/v1/ideas?model=storybook@1").status_code == 200
+    unknown = client.get("/v1/ideas?model=nothing")
+    assert unknown.status_code == 404 and "nothing" in unknown.json()["detail"]
     assert client.get("/healthz").json()["status"] == "ok"
     assert client.get("/readyz").json()["parts"] == {
         "database": "ok",

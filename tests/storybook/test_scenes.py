@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limner.storybook.captions import captions, describe, idea, vocabulary
+from limner.storybook.captions import captions, describe, vocabulary
 from limner.storybook.grammar import HELD_OUT, SHOWN, pairs, random_for, sample
 from limner.storybook.palette import COLOURS
 from limner.storybook.prompts import FROZEN, freeze, frozen
@@ -64,7 +64,6 @@ def test_captions_say_only_what_is_true_and_only_known_words(seed: int, index: i
 
 def test_wordings_differ() -> None:
     assert len(set(captions(SAMPLES[0], random_for(1, 1), 6))) == 6
-    assert len({idea(k) for k in range(40)}) > 35
 
 
 @settings(max_examples=25, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -22,6 +23,15 @@ def test_a_graph_survives_being_written_down(name: str) -> None:
     for number in range(20):
         graph = world.fresh(4, number, 16)[1]
         assert world.graph(asdict(graph)) == graph
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_ideas_are_many_and_of_words_that_the_world_has(name: str) -> None:
+    world = WORLDS[name]
+    ideas = [world.idea(seed) for seed in range(40)]
+    assert ideas == [world.idea(seed) for seed in range(40)] and len(set(ideas)) > 35
+    said = {word for idea in ideas for word in re.findall(r"[a-z0-9-]+", idea.lower())}
+    assert said <= set(world.vocabulary())
 
 
 @pytest.mark.parametrize("name", WORLDS)

@@ -203,10 +203,22 @@ async function meet() {
   }
   reachable().then((ok) => ok || lost());
   signin.greet().then(admin.offer);
-  const idle = () => !drawing.isDrawing() && drawing.onStage().length === 0;
   if (await drawing.resume(await history.load())) return;
+  await offerStarters();
+}
+
+const idle = () => !drawing.isDrawing() && drawing.onStage().length === 0;
+
+/** Sentences that the chosen model knows. @param {number} count */
+async function ideasFor(count) {
+  const one = settings.chosen();
+  return one ? getIdeas(count, settings.reference(one)) : [];
+}
+
+/** Where nothing is drawn yet: three sentences to begin with. */
+async function offerStarters() {
   if (!idle()) return;
-  const ideas = await getIdeas(9).catch(() => []);
+  const ideas = await ideasFor(9).catch(() => []);
   if (!idle()) return;
   const short = ideas.sort((a, b) => Number(a.length > 42) - Number(b.length > 42)).slice(0, 3);
   // A drawing that was begun and given up meanwhile has cleared the frame of its starters.
@@ -267,7 +279,10 @@ admin.start();
 how.start(({ job, picture }) => {
   if (picture) draw([settings.possible(wording.of({ job, picture }))]);
 });
-settings.start(introduce);
+settings.start((model) => {
+  introduce(model);
+  offerStarters();
+});
 drawing.start({ busy: setBusy, settled, drawn, connected: (ok) => (ok ? found() : lost()), refused: report });
 history.start({
   more,
@@ -328,7 +343,7 @@ element("how-open", HTMLButtonElement).addEventListener("click", () => {
 });
 element("idea", HTMLButtonElement).addEventListener("click", async () => {
   try {
-    const [idea] = await getIdeas(1);
+    const [idea] = await ideasFor(1);
     if (idea) composer.write(idea);
     prompt.focus({ preventScroll: true });
   } catch (error) {

@@ -39,7 +39,7 @@ const fieldOf = (control) => /** @type {HTMLElement} */ (control.closest(".field
 const taken = (control) => !fieldOf(control).hidden;
 
 /** How a request names a model: with its version where several have the name. @param {Model} one */
-const reference = (one) => (models.filter((m) => m.name === one.name).length > 1 ? `${one.name}@${one.version}` : one.name);
+export const reference = (one) => (models.filter((m) => m.name === one.name).length > 1 ? `${one.name}@${one.version}` : one.name);
 
 /** The model that is chosen; undefined until the models are known. */
 export const chosen = () => models.find((m) => reference(m) === model.value) ?? models[0];

@@ -109,9 +109,10 @@ export async function getModels() {
   return (await /** @type {Promise<{models: Model[]}>} */ (call("/v1/models"))).models;
 }
 
-/** @param {number} count @returns {Promise<string[]>} */
-export async function getIdeas(count) {
-  return (await /** @type {Promise<{ideas: string[]}>} */ (call(`/v1/ideas?n=${count}`))).ideas;
+/** @param {number} count @param {string} model @returns {Promise<string[]>} */
+export async function getIdeas(count, model) {
+  const query = new URLSearchParams({ n: String(count), model });
+  return (await /** @type {Promise<{ideas: string[]}>} */ (call(`/v1/ideas?${query}`))).ideas;
 }
 
 /** @typedef {{search?: string, pinned?: boolean, made_from?: string}} Wanted */

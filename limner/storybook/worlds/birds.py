@@ -18,7 +18,7 @@ from ..contradiction import contradicting
 from ..grammar import random_for
 from ..layout import Drawings
 from ..scene import Statement
-from .world import Example, Prompt, Rng, Verdict, check_drawings
+from .world import IDEAS, Example, Prompt, Rng, Verdict, check_drawings
 
 
 class Birds:
@@ -52,6 +52,10 @@ class Birds:
     def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Bird]:
         """As `World.prompt`."""
         return describe(sample(rng, held_out=held_out), rng)
+
+    def idea(self, seed: int) -> str:
+        """As `World.idea`."""
+        return self.prompt(random_for(IDEAS, seed), held_out=False)[0]
 
     def graph(self, data: Mapping[str, Any]) -> Bird:
         """As `World.graph`."""

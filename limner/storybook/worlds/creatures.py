@@ -19,7 +19,7 @@ from ..creatures.prompts import frozen
 from ..grammar import random_for
 from ..layout import Drawings
 from ..scene import Statement
-from .world import Example, Prompt, Rng, Verdict, check_drawings
+from .world import IDEAS, Example, Prompt, Rng, Verdict, check_drawings
 
 
 class Creatures:
@@ -56,6 +56,10 @@ class Creatures:
             text, said = describe(sample(rng, held_out=held_out), rng)
             if statements(said):
                 return text, said
+
+    def idea(self, seed: int) -> str:
+        """As `World.idea`."""
+        return self.prompt(random_for(IDEAS, seed), held_out=False)[0]
 
     def graph(self, data: Mapping[str, Any]) -> Creature:
         """As `World.graph`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..prompts import from_dict, frozen
 from ..render import draw_scene, render
 from ..scene import Scene, Statement, statements, with_statement
 from ..subjects import SUBJECTS
-from .world import Example, Prompt, Rng, Verdict
+from .world import IDEAS, Example, Prompt, Rng, Verdict
 
 
 class Scenes:
@@ -62,6 +63,11 @@ class Scenes:
     def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Scene]:
         """As `World.prompt`."""
         return describe(sample(rng, held_out=held_out), rng)
+
+    def idea(self, seed: int) -> str:
+        """As `World.idea`; of plain scenes in clear weather."""
+        rng = random_for(IDEAS, seed)
+        return describe(replace(sample(rng), weather="clear", sign=None), rng)[0]
 
     def graph(self, data: Mapping[str, Any]) -> Scene:
         """As `World.graph`."""

@@ -23,6 +23,9 @@ Graph = Any
 
 Rng = np.random.Generator
 
+IDEAS = 0x1DEA
+"""The seed of sentences to try."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -61,6 +64,9 @@ class World(Protocol):
 
     def prompt(self, rng: Rng, held_out: bool) -> tuple[str, Graph]:
         """A sentence and what it says, with or without a held-out pair."""
+
+    def idea(self, seed: int) -> str:
+        """A sentence to try, without a held-out pair; the same for a seed."""
 
     def graph(self, data: Mapping[str, Any]) -> Graph:
         """A graph from the dictionary that `dataclasses.asdict` makes of it."""

@@ -31,7 +31,8 @@ from starlette.routing import Route
 
 import limner
 from limner.service.languages import language
-from limner.storybook.captions import idea, vocabulary
+from limner.storybook.captions import vocabulary
+from limner.storybook.worlds import world
 
 from .painting import SIZE, paint, png
 
@@ -208,8 +209,9 @@ def stub_app(stub: Stub) -> Starlette:
         return JSONResponse({"models": [model, *others]})
 
     async def ideas(request: Request) -> Response:
-        count = int(request.query_params.get("n", 1))
-        return JSONResponse({"ideas": [idea(secrets.randbelow(10**6)) for _ in range(count)]})
+        count, model = int(request.query_params.get("n", 1)), request.query_params.get("model")
+        of = world("birds" if model == "birds" else "scenes")
+        return JSONResponse({"ideas": [of.idea(secrets.randbelow(10**6)) for _ in range(count)]})
 
     async def create(request: Request) -> Response:
         if stub.refuse is not None:

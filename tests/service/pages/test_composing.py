@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -85,6 +87,17 @@ def test_an_idea_is_a_sentence_that_it_knows(page: Page) -> None:
     expect(page.locator("#unknown")).to_be_hidden()
     page.locator(".starters button").first.click()
     expect(page.locator(".tile img.final")).to_have_count(1)
+
+
+def test_ideas_are_those_of_the_model_that_is_chosen(page: Page, stub: Stub) -> None:
+    stub.others = {"birds": {}}
+    page.reload()
+    ready(page)
+    page.click("#settings")
+    page.select_option("#model", "birds")
+    expect(page.locator(".starters button").first).to_contain_text("bird")
+    page.click("#idea")
+    expect(page.locator("#prompt")).to_have_value(re.compile("bird"))
 
 
 def test_what_was_made_is_shown_large_and_can_be_used(page: Page, stub: Stub) -> None:
