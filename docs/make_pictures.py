@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation again: `.venv-test/bin/python docs/make_pictures.py`.
 
-The world needs nothing; the gallery, the denoising strip and the page are drawn by the built-in model, the
+The world needs nothing; galleries, the denoising strip and the page are drawn by the built-in models, the
 page photographed in Debian's Chromium. The tuned creatures are drawn where docs/tuning.md was followed: by the model in
 runs/creatures.
 """
@@ -41,6 +41,16 @@ MONSTERS = (
     "a yellow creature with white spots",
     "a pink serpent-like creature with two eyes",
 )
+BIRDS = (
+    "the bird has a yellow crown and a black eyering that is round",
+    "this bird has a red crown and a white belly",
+    "a plump bird with a yellow breast and black wings",
+    "this bird has blue wings with white wingbars",
+    "a bird on the ground with brown wings and orange legs",
+    "the bird has a red throat and a grey back",
+    "a long-legged bird with a black tail",
+    "this bird has an orange bill that is long",
+)
 TUNED = Path("runs") / "creatures" / "model"
 PAGE_SENTENCE = "a red apple on a wooden table"
 
@@ -71,17 +81,23 @@ def birds() -> None:
     )
 
 
-def gallery() -> None:
-    """The sentences of the documentation, each with the first two seeds: nothing is picked."""
-    with limner.load("storybook") as model:
-        rows = [
-            [model.draw(text, seed=seed).image.resize((192, 192)) for text in SENTENCES] for seed in (1, 2)
-        ]
-    sheet = Image.new("RGB", (192 * len(SENTENCES), 384))
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            sheet.paste(picture, (192 * x, 192 * y))
-    sheet.save(OUT / "gallery.png", optimize=True)
+def galleries() -> None:
+    """Sentences drawn by each built-in model, each with the first two seeds: nothing is picked."""
+    for name, sentences, file in (
+        ("storybook", SENTENCES, "gallery.png"),
+        ("storybook-parti", SENTENCES, "parti.png"),
+        ("birds", BIRDS, "attngan.png"),
+    ):
+        with limner.load(name) as model:
+            rows = [
+                [model.draw(text, seed=seed).image.resize((192, 192)) for text in sentences]
+                for seed in (1, 2)
+            ]
+        sheet = Image.new("RGB", (192 * len(sentences), 384))
+        for y, row in enumerate(rows):
+            for x, picture in enumerate(row):
+                sheet.paste(picture, (192 * x, 192 * y))
+        sheet.save(OUT / file, optimize=True)
 
 
 def strip() -> None:
@@ -191,5 +207,5 @@ def page() -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    for make in (world, creatures, birds, gallery, strip, from_a_picture, layout, words, tuned, page):
+    for make in (world, creatures, birds, galleries, strip, from_a_picture, layout, words, tuned, page):
         make()
