@@ -64,7 +64,7 @@ class BirdAnswer(BaseModel):
     summary="A bird, as the original AttnGAN's service answers",
 )
 async def draw_bird(request: Request, caller: Calling, asked: BirdRequest) -> BirdAnswer:
-    """Draw a caption by an AttnGAN and wait for it: the model that is served, or the first that there is."""
+    """Draw a caption by an AttnGAN and wait for it: the model that is served, else one of one's own, or the built-in."""
     service: Service = request.app.state.service
     wanted = DrawRequest(prompt=asked.caption, model=_model(service), attention=True)
     image = await _drawn(service, wanted, caller)
@@ -88,6 +88,7 @@ async def draw_bird(request: Request, caller: Calling, asked: BirdRequest) -> Bi
 
 def _model(service: Service) -> str:
     found = [model for model in service.studio.models() if model.manifest.family == FAMILY]
+    found.sort(key=lambda model: model.built_in)
     for model in found:
         if service.model in (model.name, f"{model.name}@{model.version}"):
             return service.model
