@@ -32,10 +32,16 @@ def test_they_are_small_and_safe_and_their_cards_belong_to_them(name: str) -> No
     assert manifest.vocabulary
 
 
-@pytest.mark.parametrize(("name", "kind", "many", "least"), [("birds", "crown", 24, 10), ("storybook-parti", "colour", 10, 5)])
+@pytest.mark.parametrize(
+    ("name", "kind", "many", "least"), [("birds", "crown", 24, 10), ("storybook-parti", "colour", 10, 5)]
+)
 def test_they_draw_what_was_said(name: str, kind: str, many: int, least: int, tmp_path: Path) -> None:
     of = world(DRAWN[name])
-    asked = [prompt for prompt in of.frozen("seen") if getattr(prompt.scene, kind, None) is not None or kind == "colour"][:many]
+    asked = [
+        prompt
+        for prompt in of.frozen("seen")
+        if getattr(prompt.scene, kind, None) is not None or kind == "colour"
+    ][:many]
     studio, held = LocalStudio(Registry(tmp_path)), 0
     for prompt in asked:
         picture = studio.draw(DrawRequest(prompt=prompt.text, model=name, seed=1))

@@ -64,7 +64,7 @@ class BirdAnswer(BaseModel):
     summary="A bird, as the original AttnGAN's service answers",
 )
 async def draw_bird(request: Request, caller: Calling, asked: BirdRequest) -> BirdAnswer:
-    """Draw a caption by an AttnGAN and wait for it: the model that is served, else one of one's own, or the built-in."""
+    """Draw a caption by an AttnGAN and wait for it: the served model, else one of one's own, or the built-in."""
     service: Service = request.app.state.service
     wanted = DrawRequest(prompt=asked.caption, model=_model(service), attention=True)
     image = await _drawn(service, wanted, caller)

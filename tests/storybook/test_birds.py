@@ -25,6 +25,7 @@ from limner.storybook.birds.bird import (
     with_statement,
 )
 from limner.storybook.birds.captions import captions, describe
+from limner.storybook.birds.checker import is_there, read
 from limner.storybook.birds.drawing import draw, pose
 from limner.storybook.birds.prompts import freeze
 from limner.storybook.grammar import random_for
@@ -128,6 +129,32 @@ def _compressed(pixels: Pixels) -> Pixels:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=60)
     return np.asarray(Image.open(file).convert("RGB"))
+
+
+def _grained(pixels: Pixels) -> Pixels:
+    grain = np.random.default_rng(6).normal(0, 30, pixels.shape)
+    return np.clip(pixels + grain, 0, 255).astype(np.uint8)
+
+
+def _shuffled(pixels: Pixels) -> Pixels:
+    side = len(pixels) // 4
+    squares = [
+        pixels[y : y + side, x : x + side] for y in range(0, 4 * side, side) for x in range(0, 4 * side, side)
+    ]
+    order = np.random.default_rng(7).permutation(16).reshape(4, 4)
+    return np.concatenate([np.concatenate([squares[k] for k in row], 1) for row in order])
+
+
+def test_a_bird_is_there_through_grain_and_not_where_there_is_none() -> None:
+    blobs = np.random.default_rng(8).integers(0, 256, (4, 6, 6, 3), np.uint8)
+    others = [
+        *(_shuffled(WORLD.fresh(43, index, 64)[0]) for index in range(4)),
+        *(np.asarray(Image.fromarray(one).resize((64, 64), Image.Resampling.BICUBIC)) for one in blobs),
+        *(world("creatures").fresh(43, index, 64)[0] for index in range(4)),
+    ]
+    birds = [_grained(WORLD.fresh(43, index, 64)[0]) for index in range(8)]
+    there = [[is_there(read(picture)) for picture in lot] for lot in (birds, others)]
+    assert sum(there[0]) >= 7 and sum(there[1]) <= 1
 
 
 @pytest.mark.parametrize("change", [_true, _blurred, _compressed])

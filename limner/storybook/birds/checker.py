@@ -21,7 +21,7 @@ from .outlines import Pose
 from .plumage import PARTS
 
 _COARSE, _FINE = 48, 96
-_EXPLAINED = 0.7  # a bird is there where drawing it leaves less than this share of what is not air
+_EXPLAINED = 0.9  # a bird is there where drawing it leaves less than this share of what is without it
 _STEPS = (0.02, 0.012, 0.006)  # of the placing, as shares of the picture, round by round
 _POSTURES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _SHAPES = {
@@ -36,7 +36,10 @@ End = tuple[Fit, Bird, Pose]
 
 @dataclass(frozen=True)
 class Reading:
-    """What the checker sees: how far the nearest bird is, and with each other trait. `bare` is how far mere air is."""
+    """What the checker sees: how far the nearest bird is, and with each other trait.
+
+    `bare` is how far the picture is from its surroundings without a bird.
+    """
 
     cost: float
     bare: float
@@ -88,7 +91,7 @@ def read(pixels: NDArray[np.uint8]) -> Reading:
             costs["eyering_colour"] = _nearest(found, "eyering_colour")
         if kind == "wingbars":
             costs[kind] = {ABSENT: found[ABSENT].cost, **_nearest(found, kind)}
-    return Reading(fit.cost, fine.bare(), costs)
+    return Reading(fit.cost, fine.bare(how), costs)
 
 
 def _nearest(found: dict[str, Fit], kind: str) -> dict[str, float]:
@@ -122,9 +125,14 @@ def _descend(
     return fit, shape, how
 
 
+def is_there(reading: Reading) -> bool:
+    """Whether there is a bird at all."""
+    return reading.cost < _EXPLAINED * reading.bare
+
+
 def verdicts(reading: Reading, bird: Bird) -> tuple[Verdict, ...]:
     """The verdicts on all that is said of a bird, for a picture that was read."""
-    there = reading.cost < _EXPLAINED * reading.bare
+    there = is_there(reading)
     ring = min(reading.costs["eyering"], key=reading.costs["eyering"].__getitem__)
     found = []
     for said in statements(bird):

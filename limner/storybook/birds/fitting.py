@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ..palette import RGB
-from .bird import ABSENT, VALUES, Bird
+from .bird import ABSENT, SETTINGS, VALUES, Bird
 from .outlines import Outlines, Pose, gathered, outlines_of, placed
 from .plumage import AIRS, EARTHS, FIXED, PARTS, PLUMAGE
 from .setting import branch, ground
@@ -34,6 +34,7 @@ _LABELS = {
 } | {"earth shade": 3 * len(PARTS) + len(FIXED) + 1, "earth light": 3 * len(PARTS) + len(FIXED) + 1}
 _COUNT = 3 * len(PARTS) + len(FIXED) + 2
 _AIR, _EARTH = _COUNT - 2, _COUNT - 1
+_FIRST_FIXED = 3 * len(_COLOURS)  # of the paints that a pixel is held against
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,17 @@ def _under(setting: str) -> Outlines:
     return gathered((ground if setting == "ground" else branch)(np.random.Generator(np.random.SFC64(0))))
 
 
-def labels(shape: Bird, how: Pose, size: int) -> NDArray[np.uint8]:
-    """The map of paints (size, size) of a drawing; of `shape` only body, setting, bill, eyering and wingbars count."""
+def labels(shape: Bird, how: Pose, size: int, bird: bool = True) -> NDArray[np.uint8]:
+    """The map of paints (size, size) of a drawing; of `shape` only body, setting, bill, eyering and wingbars count.
+
+    Without `bird` it is what would be there before the bird came.
+    """
     canvas = Image.new("L", (size, size), _AIR)
     pencil = ImageDraw.Draw(canvas)
     # PIL fills the pixels whose corners are inside; half a pixel back makes it those whose middles are.
     how = replace(how, middle=how.middle - 0.5 / size, base=how.base - 0.5 / size)
-    for points, spans in (_under(shape.setting or "perch"), outlines_of(shape, how.posture)):
+    drawn = [_under(shape.setting or "perch")] + ([outlines_of(shape, how.posture)] if bird else [])
+    for points, spans in drawn:
         flat = placed(points, how, size)
         for paint, first, last in spans:
             pencil.polygon(flat[2 * first : 2 * last], fill=_LABELS[paint])
@@ -74,6 +79,14 @@ def _distances(seen: Pixels, tones: Sequence[RGB]) -> Pixels:
     return found
 
 
+def _surroundings(sums: Pixels) -> float:
+    """What `Canvas._sums` says of paints that are not a bird's to choose; air and earth in the tone that suits best."""
+    cost = sum(float(sums[_LABELS[name], _FIRST_FIXED + k]) for k, name in enumerate(FIXED))
+    airs = _FIRST_FIXED + len(FIXED)
+    grounds = airs + len(AIRS)
+    return cost + float(sums[_AIR, airs:grounds].min() + sums[_EARTH, grounds:].min())
+
+
 class Canvas:
     """A picture at one size, as the distances of its pixels to every paint."""
 
@@ -87,20 +100,25 @@ class Canvas:
         far = [_distances(seen, tones).min(1) for tones in (*AIRS, *EARTHS)]
         self._far = np.minimum(np.concatenate([near, np.stack(far, 1)], 1), _FAR)  # (N, paints)
 
-    def bare(self) -> float:
-        """The distance of the picture from air alone."""
-        return float(self._far[:, -len(AIRS) - len(EARTHS) : -len(EARTHS)].mean(0).min())
+    def bare(self, how: Pose) -> float:
+        """The distance of the picture from what may be there without a bird: air alone, or a setting at this place."""
+        air = float(self._far[:, -len(AIRS) - len(EARTHS) : -len(EARTHS)].mean(0).min())
+        settings = (
+            self._sums(labels(Bird(setting=setting), how, self.size, bird=False)) for setting in SETTINGS
+        )
+        return min(air, *(_surroundings(sums) for sums in settings))
+
+    def _sums(self, flat: NDArray[np.uint8]) -> Pixels:
+        """How far each part of a map of paints is from every paint, (labels, paints), as shares of the picture."""
+        here = (flat.ravel() == np.arange(_COUNT, dtype=np.uint8)[:, None]).astype(np.float32)
+        sums: Pixels = here @ self._far / np.float32(flat.size)
+        return sums
 
     def fit(self, shape: Bird, how: Pose) -> Fit:
         """The distance from a drawing of this shape, its colours being what suits best."""
-        flat = labels(shape, how, self.size).ravel()
-        here = (flat == np.arange(_COUNT, dtype=np.uint8)[:, None]).astype(np.float32)
-        sums = here @ self._far / np.float32(flat.size)  # (labels, paints)
-        fixed = 3 * len(_COLOURS)
-        cost = sum(float(sums[_LABELS[name], fixed + k]) for k, name in enumerate(FIXED))
-        grounds = fixed + len(FIXED) + len(AIRS)
-        cost += float(sums[_AIR, fixed + len(FIXED) : grounds].min() + sums[_EARTH, grounds:].min())
-        in_colour = sums[: 3 * len(PARTS), :fixed].reshape(len(PARTS), 3, len(_COLOURS), 3)
+        sums = self._sums(labels(shape, how, self.size))
+        cost = _surroundings(sums)
+        in_colour = sums[: 3 * len(PARTS), :_FIRST_FIXED].reshape(len(PARTS), 3, len(_COLOURS), 3)
         each = np.einsum("ptct->pc", in_colour)  # (parts, colours)
         costs = {
             kind: {value: float(each[k, _COLOURS.index(value)]) for value in VALUES[kind] if value != ABSENT}
