@@ -83,20 +83,19 @@ def birds() -> None:
 
 def galleries() -> None:
     """Sentences drawn by each built-in model, each with the first two seeds: nothing is picked."""
-    for name, sentences, file in (
-        ("storybook", SENTENCES, "gallery.png"),
-        ("storybook-parti", SENTENCES, "parti.png"),
-        ("birds", BIRDS, "attngan.png"),
+    for name, sentences, file, side in (
+        ("storybook", SENTENCES, "gallery.png", 192),
+        ("birds", BIRDS, "attngan.png", 128),
     ):
         with limner.load(name) as model:
             rows = [
-                [model.draw(text, seed=seed).image.resize((192, 192)) for text in sentences]
+                [model.draw(text, seed=seed).image.resize((side, side)) for text in sentences]
                 for seed in (1, 2)
             ]
-        sheet = Image.new("RGB", (192 * len(sentences), 384))
+        sheet = Image.new("RGB", (side * len(sentences), 2 * side))
         for y, row in enumerate(rows):
             for x, picture in enumerate(row):
-                sheet.paste(picture, (192 * x, 192 * y))
+                sheet.paste(picture, (side * x, side * y))
         sheet.save(OUT / file, optimize=True)
 
 

@@ -26,7 +26,7 @@ from .scoring import Scorer, Scores
 from .standard import standard_fid
 
 _CEILING_PICTURES = 250
-NO_MATCHER = "no matcher is named; limner train recipes/matcher-scenes-cpu.toml makes one for --matcher"
+NO_MATCHER = "no matcher is named; one of recipes/matcher-*.toml makes one for --matcher"
 
 
 @dataclass(frozen=True)
