@@ -36,15 +36,18 @@ def nearest_of(
             f"--best-of {best_of} for --count {count} are {best_of * count} pictures; at most {MAX_PICTURES}",
             "best_of",
         )
-    from ..evaluation.lineage import Told
     from ..families.matcher.matcher import rerank
     from ..families.matcher.opening import named_matcher
     from ..registry.models import Registry
     from ..registry.places import data_dir as place
+    from ..storybook.worlds import world_learned
 
     registry = Registry(place(data_dir))
-    if reference is None and (told := Told.by(registry.find(model))) is not None and told.world is not None:
-        reference = f"matcher-{told.world}"
+    if (
+        reference is None
+        and (world := world_learned(registry.find(model).manifest.lineage.recipe)) is not None
+    ):
+        reference = f"matcher-{world.name}"
     if reference is None:
         raise InvalidInput(f"name what chooses among pictures of '{model}' with --matcher", "matcher")
     try:

@@ -17,12 +17,11 @@ from ..data.captioned import Item
 from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.layout import Drawings
-from ..storybook.worlds import World, check_drawings
+from ..storybook.worlds import check_drawings, world_learned
 from ..storybook.worlds import world as world_of
 
 MOST, _BYTES = 3000, 300_000_000
 """Pictures that are looked through for the nearest, fewer where they are large; more cost minutes, and memory."""
-_PLAIN_WORLD = "scenes"  # of recipes that were written before there were others
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
@@ -46,22 +45,21 @@ class Told:
         try:
             tables: dict[str, Any] = json.loads(model.manifest.lineage.recipe)
             data = tables["data"]
-            world = None
-            if data.get("folder") is None and data.get("storybook_count"):
-                world = world_of(data.get("storybook_world", _PLAIN_WORLD)).name
+            world = world_learned(model.manifest.lineage.recipe)
             count, seed = int(data.get("storybook_count", 0)), int(data.get("storybook_seed", 1))
             split_seed, drawings = int(tables.get("seed", 0)), data.get("storybook_drawings", "all")
             if world is not None:
-                check_drawings(world_of(world), drawings)
-            return cls(world, count, seed, float(data["held_out"]), split_seed, drawings)
+                check_drawings(world, drawings)
+            return cls(
+                None if world is None else world.name,
+                count,
+                seed,
+                float(data["held_out"]),
+                split_seed,
+                drawings,
+            )
         except (ValueError, KeyError, TypeError, AttributeError, NotFound, InvalidInput):
             return None
-
-
-def world_learned(model: Model) -> World:
-    """The world of Storybook that a model has learned, as its lineage says it; scenes where it says nothing of one."""
-    told = Told.by(model)
-    return world_of(_PLAIN_WORLD if told is None or told.world is None else told.world)
 
 
 @dataclass(frozen=True)

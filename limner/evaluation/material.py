@@ -20,11 +20,11 @@ from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.grammar import random_for
 from ..storybook.prompts import FROZEN
-from ..storybook.worlds import WORLDS, Prompt, World
+from ..storybook.worlds import WORLDS, Prompt, World, world_learned
 from ..storybook.worlds import world as world_of
 from ..storybook.worlds.world import Graph
 from ..training.distilling import lines_of
-from .lineage import Told, over, world_learned
+from .lineage import Told, over
 
 NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
 """Files of sentences that go by their name: six."""
@@ -194,6 +194,11 @@ class Sentences:
         return None
 
 
+def world_asked(model: Model) -> World:
+    """The world that a model is asked about where nobody says which: what it has learned, else scenes."""
+    return world_learned(model.manifest.lineage.recipe) or next(iter(WORLDS.values()))
+
+
 def material_of(model: Model, data: str | None, prompts: str | None, count: int | None) -> Material:
     """What `--data` and `--prompts` say: the name of a world, or else a folder; the name of a file of prompts, or one.
 
@@ -207,7 +212,7 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
             )
         return _sentences(prompts, count)
     if data is None:
-        data = world_learned(model).name
+        data = world_asked(model).name
     if data in WORLDS:
         world = WORLDS[data]
         return Frozen(world, {name: world.frozen(name)[:count] for name in FROZEN})

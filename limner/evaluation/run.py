@@ -18,9 +18,8 @@ from .asking import Drawn, Tell
 from .bench import Evaluation, Judges, evaluated
 from .card import PAGE_NAME
 from .checking import checkers
-from .lineage import world_learned
 from .matching import matching
-from .material import Frozen, Material, Sentences, material_of
+from .material import Frozen, Material, Sentences, material_of, world_asked
 from .page import Shown, page
 from .standard import need_torchmetrics
 
@@ -88,7 +87,7 @@ def folder_of(model: Model, material: Material, out: Path | None) -> Path:
     """Where a card goes; a model has one card of its own, that of the world that it has learned, else of scenes."""
     if out is not None:
         return out
-    own = isinstance(material, Frozen) and material.world is world_learned(model) and not model.built_in
+    own = isinstance(material, Frozen) and material.world is world_asked(model) and not model.built_in
     return model.path if own else Path("runs") / f"evaluate-{model.name}-{model.version}-{material.name}"
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..engine.backends import Backend
 from ..engine.request import Call, DrawRequest
-from ..evaluation.lineage import world_learned
 from ..families import family
 from ..registry.models import Model
+from ..storybook.worlds import WORLDS, world_learned
 
 Inputs = dict[str, NDArray[Any]]
 
@@ -37,7 +37,7 @@ def sentences(model: Model, count: int) -> list[str]:
     """Sentences that the model understands: of the world that it has learned where it knows no other words."""
     if model.manifest.vocabulary is None:
         return [PLAIN[k % len(PLAIN)] for k in range(count)]
-    world = world_learned(model)
+    world = world_learned(model.manifest.lineage.recipe) or WORLDS["scenes"]
     return [world.idea(0xCA11B + k) for k in range(count)]
 
 

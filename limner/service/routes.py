@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 
 from ..answers import Health, Ideas, JobPage, JobView, ModelList, Uploaded
 from ..errors import NotFound
-from ..evaluation.lineage import world_learned
+from ..storybook.worlds import WORLDS, world_learned
 from .access import Calling
 from .caching import is_named, unchanging
 from .events import EventStream
@@ -267,7 +267,8 @@ def list_ideas(
 ) -> Ideas:
     """Sentences in words that a model knows: of the world of Storybook that it has learned."""
     service = _service(request)
-    world = world_learned(service.studio.model(model or service.model))
+    lineage = service.studio.model(model or service.model).manifest.lineage
+    world = world_learned(lineage.recipe) or WORLDS["scenes"]
     return Ideas(ideas=[world.idea(secrets.randbits(32)) for _ in range(n)])
 
 

@@ -12,7 +12,7 @@ from limner.storybook.birds.bird import Bird
 from limner.storybook.contradiction import scenes_contradict
 from limner.storybook.grammar import random_for
 from limner.storybook.scene import Scene, Thing
-from limner.storybook.worlds import WORLDS, wrong_captions
+from limner.storybook.worlds import WORLDS, world_learned, wrong_captions
 
 CAT, DOG = Thing("cat", "black"), Thing("dog", "brown")
 
@@ -32,6 +32,25 @@ def test_ideas_are_many_and_of_words_that_the_world_has(name: str) -> None:
     assert ideas == [world.idea(seed) for seed in range(40)] and len(set(ideas)) > 35
     said = {word for idea in ideas for word in re.findall(r"[a-z0-9-]+", idea.lower())}
     assert said <= set(world.vocabulary())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [
+        ('{"data": {"storybook_world": "birds", "storybook_count": 9}}', "birds"),
+        ('{"data": {"storybook_count": 9}}', "scenes"),
+        ('{"data": {"storybook_world": "birds", "storybook_count": 9, "folder": "/x"}}', None),
+        ('{"data": {"storybook_world": "birds", "storybook_count": 0}}', None),
+        ('{"data": {"storybook_world": "moons", "storybook_count": 9}}', None),
+        ('{"data": {"storybook_world": [], "storybook_count": 9}}', None),
+        ('{"data": []}', None),
+        ("[1]", None),
+        ("by hand", None),
+    ],
+)
+def test_the_world_that_a_recipe_draws(recipe: str, name: str | None) -> None:
+    found = world_learned(recipe)
+    assert (None if found is None else found.name) == name
 
 
 @pytest.mark.parametrize("name", WORLDS)

@@ -5,6 +5,9 @@ A world knows its own scene graphs; everybody else passes them on without lookin
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from ...errors import NotFound
 from .birds import Birds
 from .creatures import Creatures
@@ -21,6 +24,7 @@ __all__ = [
     "Wrong",
     "check_drawings",
     "world",
+    "world_learned",
     "wrong_captions",
 ]
 
@@ -32,3 +36,14 @@ def world(name: str) -> World:
     if name not in WORLDS:
         raise NotFound(f"world '{name}' not found; known: {', '.join(WORLDS)}")
     return WORLDS[name]
+
+
+def world_learned(recipe: str) -> World | None:
+    """The world that the recipe (JSON) in a model's lineage draws; None where it draws none, or is not understood."""
+    try:
+        data: Any = json.loads(recipe)["data"]
+        drawn = data.get("folder") is None and data.get("storybook_count")
+        # Recipes that were written before there were other worlds do not name theirs.
+        return WORLDS.get(data.get("storybook_world", Scenes.name)) if drawn else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
