@@ -1,8 +1,9 @@
 """OpenVINO on a CPU: each network compiled for a few fixed numbers of rows, which it takes a call apart into.
 
 A form for a fixed number of rows runs up to twice as fast as one for any number, and all fixed forms give a row
-the same bits (docs/engine.md has the measurements). A network begins with the form that its first call fills;
-another is compiled in the background once calls have asked for it often enough, and until then they make do.
+the same bits, in bfloat16 on a processor with AMX all but the last ones (docs/engine.md has the measurements). A
+network begins with the form that its first call fills; another is compiled in the background once calls have asked
+for it often enough, and until then they make do.
 """
 
 from __future__ import annotations

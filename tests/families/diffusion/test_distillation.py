@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,9 @@ def test_learning_lowers_the_error_of_the_jumps(model: Model, tmp_path: Path) ->
 def test_followed_walks_are_the_students_own_steps_with_the_teachers_answers(
     model: Model, tmp_path: Path
 ) -> None:
-    stage = prepared(model, tmp_path)
+    # In bfloat16 the teacher's answers depend on what else is in a call, by more than walks are rounded by.
+    exact = replace(model, manifest=model.manifest.model_copy(update={"precision": "float32"}))
+    stage = prepared(exact, tmp_path)
     with torch.no_grad():
         walks = stage._round(1)
     for k in range(2):
@@ -190,7 +193,7 @@ def test_followed_walks_are_the_students_own_steps_with_the_teachers_answers(
         if k == 0:
             np.testing.assert_allclose(reached.numpy(), walks.starts[:, 1], atol=0.02)
         answer = stage.teacher.onward(start.numpy(), states.numpy(), k)
-        np.testing.assert_allclose(answer, walks.ends[:, k], atol=0.05)
+        np.testing.assert_allclose(answer, walks.ends[:, k], atol=0.02)
 
 
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
