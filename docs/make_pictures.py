@@ -82,7 +82,7 @@ def birds() -> None:
 
 
 def galleries() -> None:
-    """Sentences drawn by each built-in model, each with the first two seeds: nothing is picked."""
+    """Sentences drawn by each built-in model that draws, each with the first two seeds: nothing is picked."""
     for name, sentences, file, side in (
         ("storybook", SENTENCES, "gallery.png", 192),
         ("birds", BIRDS, "attngan.png", 128),
