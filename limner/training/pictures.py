@@ -23,7 +23,9 @@ from ..data.pictures import load_mask, load_picture
 
 _UNNAMED = "subject"
 _MOST = 8
-PLACING = ("left", "top", "right", "bottom", "kind", "drawing", "pose", "facing")
+PLACING = (
+    "left", "top", "right", "bottom", "kind", "drawing", "pose", "facing", "red", "green", "blue",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,9 @@ class PictureArrays:
     """Pictures, and where which kind of subject is; all memory-mapped.
 
     `pictures` (N, S, S, 3) uint8; `subjects` (N, S, S) uint8: 0 is background, k shows the kind `names[k - 1]`, the
-    first of which is "subject" for all that have no name; `placings` (N, 8, 8) float32 say of the first eight subjects
-    how each stands, as `placing` does, NaN where there are fewer; `identity` tells these pictures from all others.
+    first of which is "subject" for all that have no name; `placings` (N, 8, 11) float32 say of the first eight subjects
+    how each stands, as `placing` does, and its median colour, 0 to 1, NaN where there are fewer; `identity` tells these
+    pictures from all others.
     """
 
     pictures: NDArray[np.uint8]
@@ -64,7 +67,7 @@ def _told(item: Item) -> list[dict[str, Any]]:
 
 
 def placing(told: Mapping[str, Any], kind: int, visible: tuple[float, ...]) -> tuple[float, ...]:
-    """How a subject stands in its picture, by the names in `PLACING`.
+    """How a subject stands in its picture, by the names in `PLACING` before its colour.
 
     First the square or box that it was drawn in, as shares of the picture: what `told` says under "frame", else
     `visible`, the box that is seen of it. Then its kind; which of several drawings of that kind it is, from 0
@@ -90,28 +93,42 @@ def _finite(value: object) -> TypeGuard[float]:
 
 
 def shown_subjects(
-    item: Item, names: tuple[str, ...], width: int, height: int
+    item: Item, names: tuple[str, ...], picture: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Which kind of subject each pixel shows (height, width), and how subjects stand (8, 8), as in `PictureArrays`.
+    """Which kind of subject each pixel of `picture` (H, W, 3) shows, (H, W), and how subjects stand, (8, 11), as in
+    `PictureArrays`.
 
     Without any `names` what a set tells of its subjects does not count: each fills the box that is seen of it.
     """
+    height, width, _ = picture.shape
+    mask = np.zeros((height, width), np.uint8) if item.mask is None else load_mask(item.mask, width, height)
+    # a frame is told of the whole picture, and of a picture that is cut to a box nobody knows where it lies
+    told = _told(item) if names and item.box is None else []
+    return subjects_in(mask, picture, drawn_subjects(item), told, names)
+
+
+def subjects_in(
+    mask: NDArray[np.uint8],
+    picture: NDArray[np.uint8],
+    drawn: Sequence[str],
+    told: Sequence[Mapping[str, Any]],
+    names: tuple[str, ...],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """As `shown_subjects`, of a mask (H, W) whose value k shows what `drawn[k - 1]` names and `told[k - 1]` tells of."""
+    height, width = mask.shape
     placings = np.full((_MOST, len(PLACING)), np.nan, np.float32)
-    if item.mask is None:
-        return np.zeros((height, width), np.uint8), placings
     kinds = np.ones(256, np.uint8)
     kinds[0] = 0
-    told = _told(item)
-    for k, name in enumerate(drawn_subjects(item)[:255], 1):
+    for k, name in enumerate(drawn[:255], 1):
         kinds[k] = names.index(name) + 1 if name in names else 1
-    mask = load_mask(item.mask, width, height)
     for k, value in enumerate(np.unique(mask[mask > 0])[:_MOST]):
-        ys, xs = np.nonzero(mask == value)
+        inside = mask == value
+        ys, xs = np.nonzero(inside)
         left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
         visible = (left / width, top / height, right / width, bottom / height)
-        # a frame is told of the whole picture, and of a picture that is cut to a box nobody knows where it lies
-        said = told[value - 1] if names and value <= len(told) and item.box is None else {}
-        placings[k] = placing(said, int(kinds[value]), visible)
+        said = told[value - 1] if value <= len(told) else {}
+        colour = np.median(picture[inside], axis=0) / 255
+        placings[k] = (*placing(said, int(kinds[value]), visible), *colour)
     return kinds[mask], placings
 
 
@@ -126,7 +143,8 @@ def cell_shares(shown: NDArray[np.uint8], factor: int) -> NDArray[np.float16]:
 def _read(
     item: Item, size: int, names: tuple[str, ...]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
-    return load_picture(item.file, size, box=item.box), *shown_subjects(item, names, size, size)
+    picture = load_picture(item.file, size, box=item.box)
+    return picture, *shown_subjects(item, names, picture)
 
 
 def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:

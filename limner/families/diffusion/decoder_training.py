@@ -97,4 +97,5 @@ def _rows(examples: LatentExamples, rows: NDArray[np.int_]) -> LatentExamples:
         tokens=np.concatenate(captions),
         first=np.concatenate([[0], np.cumsum(counts)]),
         single=examples.single[rows],
+        mixed=examples.mixed[rows],
     )

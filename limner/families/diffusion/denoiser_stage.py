@@ -34,7 +34,7 @@ class LatentExamples:
     `latents` (N, C, h, w) float16, standardised; `cells` (N, h, w) float16, the share of each latent cell
     that shows a subject; `kinds` (N, h, w) uint8, which kind of subject the cell's middle shows, 0 for background and
     at most `kind_count`; `tokens` (M, T) int32, all captions; caption rows of example i are
-    `first[i]` to `first[i + 1]`; `single` (N,) bool says that there is one subject.
+    `first[i]` to `first[i + 1]`; `single` (N,) bool says that there is one subject, `mixed` that there are several kinds.
     """
 
     latents: NDArray[np.float16]
@@ -44,6 +44,7 @@ class LatentExamples:
     tokens: NDArray[np.int32]
     first: NDArray[np.int64]
     single: NDArray[np.bool_]
+    mixed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class DenoiserStage:
             self.module["head"] = nn.Conv2d(width, train.kind_count + 1, 1)
         self._features: Tensor | None = None
         self.alpha_bar = noise_schedule().alphas_cumprod
-        self.singles = np.flatnonzero(train.single)
+        self.singles, self.mixed = np.flatnonzero(train.single), np.flatnonzero(train.mixed)
         self.empty = self._tokens([""])
         self._taken: dict[int, _Held] = {}
 
@@ -144,7 +145,18 @@ class DenoiserStage:
     def _chosen(self, step: int, first: int, size: int) -> Tensor:
         if step < self.recipe.simple_until * self.recipe.steps and len(self.singles):
             return torch.from_numpy(self.singles[order(len(self.singles), self.seed, first, size)])
-        return torch.from_numpy(order(len(self.train.latents), self.seed, first, size))
+        return torch.from_numpy(self._mingled(first, size))
+
+    def _mingled(self, first: int, size: int) -> NDArray[np.int64]:
+        """Examples from place `first` of the endless run, at `mixed_share` of its places one that shows several kinds."""
+        share = self.recipe.mixed_share if len(self.mixed) else 0.0
+        # how many of the places before each, and before the end, are of that run: it goes on at its own pace
+        before = np.floor(np.arange(first, first + size + 1) * share).astype(np.int64)
+        of_mixed, many = np.diff(before) > 0, int(before[-1] - before[0])
+        found = np.empty(size, np.int64)
+        found[of_mixed] = self.mixed[order(len(self.mixed), self.seed, int(before[0]), many)]
+        found[~of_mixed] = order(len(self.train.latents), self.seed, first - int(before[0]), size - many)
+        return found
 
     def _captions(self, held: _Held, chosen: Tensor, generator: torch.Generator) -> Tensor:
         device, count = held.latents.device, len(chosen)

@@ -1,10 +1,10 @@
 """Further channels of the latents that say what stands where: the denoiser plans a picture before it paints it.
 
 Beside what the autoencoder makes of a picture, every latent tells how much of it a subject fills, where in that
-subject's own frame it lies, and a code of what that subject is: its kind, which drawing of the kind, its pose. These
-fields are smooth or constant over a subject, so that they are settled while there is still much noise, and what a
-latent shows follows from them and the text alone, without a look around. Features that are diffused along
-with the latents for their own sake are from Kouzelis et al. (2025, "ReDi"), coordinates within an object from
+subject's own frame it lies, a code of what that subject is (its kind, which drawing of the kind, its pose), and its
+median colour. These fields are smooth or constant over a subject, so that they are settled while there is still much
+noise, and what a latent shows follows from them and the text alone, without a look around. Features that are diffused
+along with the latents for their own sake are from Kouzelis et al. (2025, "ReDi"), coordinates within an object from
 Wang et al. (2019, "NOCS"). The decoder reads these channels too (`decoder_stage.py`); the encoder guesses them.
 """
 
@@ -23,14 +23,15 @@ from ...errors import InvalidInput
 from ...registry.manifest import Layout
 
 _CODE = 5  # channels of the code of a kind
-CHANNELS = 3 + _CODE + 2 + 1
-"""Share filled; x, y; the kind's code; cosine and sine of the drawing; pose."""
+CHANNELS = 3 + _CODE + 2 + 1 + 3
+"""Share filled; x, y; the kind's code; cosine and sine of the drawing; pose; red, green, blue."""
 
-CODES = slice(3, CHANNELS)
-"""Which of the layout channels say what a subject is; those before say where it is."""
+CODES = slice(3, CHANNELS - 3)
+"""Which of the layout channels say what a subject is; those before say where it is, those after in which colour."""
 
 _AT_ONCE = 32
 _DECODES = "decoder.conv_in.weight"
+_LATENT_SIDED = (_DECODES, "post_quant_conv.weight", "post_quant_conv.bias")
 _LOGVAR = -4.0  # of the new channels' posterior
 _REACH = 1.25  # how far beyond its frame, in halves of the frame, a subject still tells of itself
 
@@ -56,12 +57,13 @@ def layout(
 ) -> NDArray[np.float32]:
     """The layout channels (N, CHANNELS, h, w) of pictures, of the subject that is nearest to each cell.
 
-    `placings` (N, K, 8) as in `PictureArrays`, with kinds by `names`, the first of which is what has no name;
-    `cells` (N, h, w) the share of each latent that shows a subject. The share is scaled to -1..1; coordinates run from
-    -1 to 1 over the frame, x the other way in a mirrored one; away from every frame all but the share is 0.
+    `placings` (N, K, 11) as in `PictureArrays`, with kinds by `names`, the first of which is what has no name;
+    `cells` (N, h, w) the share of each latent that shows a subject. The share is scaled to -1..1, and so are colours;
+    coordinates run from -1 to 1 over the frame, x the other way in a mirrored one; away from every frame all but the
+    share is 0.
     """
     h, w = cells.shape[1:]
-    left, top, right, bottom, kind, drawing, pose, facing = np.moveaxis(placings, 2, 0)  # (N, K) each
+    left, top, right, bottom, kind, drawing, pose, facing = np.moveaxis(placings[..., :8], 2, 0)  # (N, K) each
     x = ((np.arange(w) + 0.5) / w - (left + right)[..., None] / 2) / np.maximum((right - left) / 2, 1e-3)[
         ..., None
     ]
@@ -82,6 +84,7 @@ def layout(
         [
             kind_codes(max(len(names) - 1, 0))[np.maximum(known, 0)],
             np.stack([turned * np.cos(angle), turned * np.sin(angle), np.nan_to_num(pose)], -1),
+            2 * np.nan_to_num(placings[..., 8:], nan=0.5) - 1,
         ],
         -1,
     )  # (N, K, CHANNELS - 3)
@@ -145,7 +148,8 @@ def widened(vae: AutoencoderKL, pictures: Tensor, channels: Tensor) -> Autoencod
     weights["encoder.conv_out.weight"][new], weights["encoder.conv_out.bias"][new] = _fitted(
         vae, pictures, channels
     )
-    weights["quant_conv.weight"][new, new, 0, 0] = torch.eye(CHANNELS, device=vae.device)
+    for part in ("quant_conv", "post_quant_conv"):
+        weights[f"{part}.weight"][new, new, 0, 0] = torch.eye(CHANNELS, device=vae.device)
     weights["quant_conv.bias"][-CHANNELS:] = _LOGVAR
     made.load_state_dict(weights)
     return made.eval().requires_grad_(False)
@@ -162,15 +166,33 @@ def narrowed(weights: Mapping[str, Tensor], width: int) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def take_decoder(vae: AutoencoderKL, weights: Mapping[str, Tensor]) -> bool:
-    """Give a widened autoencoder the decoder of another that reads as many channels, and say whether it could."""
+    """Give a widened autoencoder the decoder of another that reads as many channels, or fewer, and say whether it could.
+
+    It goes on drawing what that one drew; the channels that nothing was drawn by can be learned from then on.
+    """
     own = vae.state_dict()
+    further = own[_DECODES].shape[1] - weights[_DECODES].shape[1]
     decoder = {
-        name: each for name, each in weights.items() if name.startswith(("decoder.", "post_quant_conv."))
+        name: grown(each, own[name]) if further >= 0 and name in _LATENT_SIDED else each
+        for name, each in weights.items()
+        if name.startswith(("decoder.", "post_quant_conv."))
     }
     fits = all(name in own and own[name].shape == each.shape for name, each in decoder.items())
     if fits:
         vae.load_state_dict({name: each.to(own[name]) for name, each in decoder.items()}, strict=False)
+        through = vae.post_quant_conv.weight
+        unread = through.flatten(1).abs().sum(1) == 0
+        through[unread, unread] = 1.0
     return fits
+
+
+def grown(weight: Tensor, like: Tensor) -> Tensor:
+    """`weight` in the shape of `like`, zero beyond its own; as it is where that one is smaller."""
+    if weight.ndim != like.ndim or any(a > b for a, b in zip(weight.shape, like.shape, strict=True)):
+        return weight
+    made = torch.zeros(like.shape, dtype=weight.dtype)
+    made[tuple(slice(length) for length in weight.shape)] = weight
+    return made
 
 
 def _kept(name: str, width: int, further: int) -> tuple[Tensor | slice, ...] | None:

@@ -43,7 +43,7 @@ def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
         found = layout.narrowed(found, network.config.latent_channels)
     if isinstance(network, UNet2DConditionModel):
         found = {
-            name: _with_zeros(weight, own[name]) if name in _LATENT_SIDED else weight
+            name: layout.grown(weight, own[name]) if name in _LATENT_SIDED else weight
             for name, weight in found.items()
         }
     fits = {name: weight.shape for name, weight in found.items()} == {
@@ -62,15 +62,6 @@ def parent_weights(parent: Path, part: str) -> dict[str, Tensor]:
     """All weights of a part of the model directory `parent`, by name."""
     found: dict[str, Tensor] = load_file(parent / part / f"{WEIGHTS[part]}.safetensors")
     return found
-
-
-def _with_zeros(weight: Tensor, like: Tensor) -> Tensor:
-    """`weight` in the shape of `like`, zero beyond its own; as it is where that one is smaller."""
-    if weight.ndim != like.ndim or any(a > b for a, b in zip(weight.shape, like.shape, strict=True)):
-        return weight
-    made = torch.zeros(like.shape, dtype=weight.dtype)
-    made[tuple(slice(length) for length in weight.shape)] = weight
-    return made
 
 
 def _plain(value: object) -> object:

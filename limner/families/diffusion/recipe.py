@@ -87,7 +87,7 @@ class Denoiser(Optimisation):
     weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over latent cells by
     1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty one.
     For the first `simple_until` of the steps only pictures with one subject are shown, where the set says
-    how many there are. With `pooled_text` the text as a whole also reaches every block, through the timestep's
+    how many there are; after it `mixed_share` of the pictures are taken from those alone that show several kinds. With `pooled_text` the text as a whole also reaches every block, through the timestep's
     embedding; with `subject_weight` a head on the UNet's last but one level must tell where which kind of subject
     will be, where the set has masks and names them. With `layout` the latents get further channels that say what stands
     where, which the set's masks and what it tells of their subjects say (`families/diffusion/layout.py`). With no
@@ -109,6 +109,7 @@ class Denoiser(Optimisation):
     mask_weight: Weight = 3.0
     caption_dropout: Share = 0.1
     simple_until: Share = 0.15
+    mixed_share: Share = 0.0
     pooled_text: bool = False
     subject_weight: Weight = 0.0
     layout: bool = False

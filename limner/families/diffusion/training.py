@@ -227,8 +227,9 @@ def _latent_examples(
     ).input_ids.astype(np.int32)
     first = np.concatenate([[0], np.cumsum([len(item.captions) for item in items])])
     single = np.array([len(drawn_subjects(item)) == 1 for item in items])
+    mixed = np.array([len(set(drawn_subjects(item))) > 1 for item in items])
     assert len(cells) == count
-    return LatentExamples(latents, cells, kinds, len(arrays.names), tokens, first, single)
+    return LatentExamples(latents, cells, kinds, len(arrays.names), tokens, first, single, mixed)
 
 
 def _check_begun(recipe: Training, parent: Path | None) -> None:

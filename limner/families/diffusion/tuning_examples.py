@@ -179,9 +179,9 @@ class Encoders:
         vae = load_autoencoder(self._directory).to(self._device)
         factor = latent_factor(vae)
         for key, item, size, mirrored in track(left, "encoding pictures"):
-            if item.mask:
-                self._cache.put(f"{key}s", _layout(item, size, factor, mirrored, scale))
             pixels = load_picture(item.file, *size, box=item.box)
+            if item.mask:
+                self._cache.put(f"{key}s", _layout(item, pixels, factor, mirrored, scale))
             pixels = pixels[:, ::-1].copy() if mirrored else pixels
             with torch.no_grad(), self._autocast():
                 posterior = vae.encode(to_tensor(pixels[None]).to(self._device)).latent_dist
@@ -212,8 +212,11 @@ def _size_of(item: Item, sizes: Sequence[Size]) -> Size:
     return nearest(sizes, width, height)
 
 
-def _layout(item: Item, size: Size, factor: int, mirrored: bool, scale: Layout) -> NDArray[np.float32]:
-    shown, placings = shown_subjects(item, scale.names, *size)
+def _layout(
+    item: Item, pixels: NDArray[np.uint8], factor: int, mirrored: bool, scale: Layout
+) -> NDArray[np.float32]:
+    """The layout channels of a picture (H, W, 3) that is not mirrored yet, of itself or of its mirror image."""
+    shown, placings = shown_subjects(item, scale.names, pixels)
     if mirrored:
         shown = shown[:, ::-1]
         left, right, facing = (PLACING.index(name) for name in ("left", "right", "facing"))
