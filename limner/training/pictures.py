@@ -196,6 +196,21 @@ def order(count: int, seed: int, first: int, size: int) -> NDArray[np.int64]:
     return found
 
 
+def mingled(
+    count: int, some: NDArray[np.int64], share: float, seed: int, first: int, size: int
+) -> NDArray[np.int64]:
+    """As `order`, but `share` of the places have an example of `some`, which are shuffled in a run of their own."""
+    share = share if len(some) else 0.0
+    # how many places before each, and before the end, are of that run: it goes on at its own pace
+    before = np.floor(np.arange(first, first + size + 1) * share).astype(np.int64)
+    of_some, many = np.diff(before) > 0, int(before[-1] - before[0])
+    found = np.empty(size, np.int64)
+    if many:
+        found[of_some] = some[order(len(some), seed, int(before[0]), many)]
+    found[~of_some] = order(count, seed, first - int(before[0]), size - many)
+    return found
+
+
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in -1..1."""
     return torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2) / 127.5 - 1

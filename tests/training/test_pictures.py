@@ -12,7 +12,15 @@ from PIL import Image
 
 from limner.data.captioned import Item
 from limner.pictures import PictureError
-from limner.training.pictures import order, picture_arrays, placing, shown_subjects, subject_names
+from limner.training.pictures import (
+    mingled,
+    order,
+    picture_arrays,
+    placing,
+    shown_subjects,
+    subject_names,
+    subjects_in,
+)
 
 
 @given(st.integers(1, 50), st.integers(0, 9), st.integers(0, 200), st.integers(1, 40))
@@ -26,6 +34,23 @@ def test_any_stretch_is_part_of_one_endless_run(count: int, seed: int, first: in
 @given(st.integers(1, 50), st.integers(0, 9), st.integers(0, 20))
 def test_an_epoch_shows_each_example_once(count: int, seed: int, epoch: int) -> None:
     assert sorted(order(count, seed, epoch * count, count)) == list(range(count))
+
+
+@given(st.integers(1, 30), st.integers(1, 8), st.floats(0, 1), st.integers(0, 99), st.integers(1, 40))
+def test_some_examples_come_at_their_share_of_the_places(
+    count: int, many: int, share: float, first: int, size: int
+) -> None:
+    some = np.arange(100, 100 + many)
+    run = mingled(count, some, share, 3, 0, first + size)
+    assert np.array_equal(mingled(count, some, share, 3, first, size), run[first:])
+    of_some, others = run[run >= 100], run[run < 100]
+    assert len(of_some) == int(np.floor((first + size) * share))
+    assert np.array_equal(of_some, some[order(many, 3, 0, len(of_some))])
+    assert np.array_equal(others, order(count, 3, 0, len(others)))
+
+
+def test_without_any_of_them_all_are_taken() -> None:
+    assert np.array_equal(mingled(9, np.arange(0), 0.5, 3, 4, 20), order(9, 3, 4, 20))
 
 
 def _item(folder: Path, k: int, subjects: list[str]) -> Item:
@@ -50,9 +75,10 @@ def test_pictures_and_subjects_are_read_once(tmp_path: Path) -> None:
     assert (arrays.subjects[1][:20, :14] == 3).all() and not arrays.subjects[1][:20, 18:].any()
     assert (arrays.subjects[1][30:] == 2).all() and (arrays.subjects[2][30:] == 3).all()
     assert np.isnan(arrays.placings[0]).all() and np.isnan(arrays.placings[1, 2:]).all()
+    assert arrays.placings[1, :2, 8:] == pytest.approx(np.array([[40, 10, 20]] * 2) / 255, abs=1e-3)
     # the middle square of 96 x 64 pixels is left at 16: the first subject is half of the rest, above the second
-    assert arrays.placings[1, 0].tolist() == pytest.approx([0, 0, 0.5, 0.875, 3, 0, 0, 1])
-    assert arrays.placings[1, 1].tolist() == pytest.approx([0, 0.875, 1, 1, 2, 0, 0, 1])
+    assert arrays.placings[1, 0, :8].tolist() == pytest.approx([0, 0, 0.5, 0.875, 3, 0, 0, 1])
+    assert arrays.placings[1, 1, :8].tolist() == pytest.approx([0, 0.875, 1, 1, 2, 0, 0, 1])
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
     picture_arrays(items, 32, tmp_path / "cache", names)
     assert before == {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
@@ -71,9 +97,20 @@ def test_without_names_nothing_is_told_of_subjects_but_where_they_are_seen(tmp_p
     item = _item(tmp_path, 1, ["cat"])
     told = {"subject": "cat", "frame": [0.1, 0.1, 0.9, 0.9], "mirrored": True, "pose": 0.5}
     item = Item(item.file, item.captions, item.mask, {"subjects": [told]})
-    (_, seen), (_, said) = (shown_subjects(item, names, 96, 64) for names in ((), ("subject", "cat")))
-    assert seen[0] == pytest.approx([0, 0, 0.5, 0.875, 1, 0, 0, 1])
-    assert said[0] == pytest.approx([0.1, 0.1, 0.9, 0.9, 2, 0, 0.5, -1])
+    picture = np.full((64, 96, 3), (255, 51, 0), np.uint8)
+    (_, seen), (_, said) = (shown_subjects(item, names, picture) for names in ((), ("subject", "cat")))
+    assert seen[0] == pytest.approx([0, 0, 0.5, 0.875, 1, 0, 0, 1, 1, 0.2, 0])
+    assert said[0] == pytest.approx([0.1, 0.1, 0.9, 0.9, 2, 0, 0.5, -1, 1, 0.2, 0])
+
+
+def test_the_colour_of_a_subject_is_the_median_of_what_is_seen_of_it() -> None:
+    mask, picture = np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8)
+    mask[:, :3], mask[:, 3:] = 1, 2
+    picture[:, :3], picture[:, 3:] = (255, 0, 0), (0, 0, 255)
+    picture[0, :3] = 255  # a stripe of another colour, less than half of it
+    kinds, placings = subjects_in(mask, picture, ["cat", "dog"], [], ("subject", "dog"))
+    assert np.unique(kinds[:, :3]) == 1 and np.unique(kinds[:, 3:]) == 2
+    assert placings[:2, 8:].tolist() == [[1, 0, 0], [0, 0, 1]] and np.isnan(placings[2:]).all()
 
 
 def test_a_mask_past_the_named_subjects_is_still_a_subject(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from transformers import CLIPTokenizer
 
 from ...sheets import captioned
-from ...training.pictures import order, to_pixels
+from ...training.pictures import mingled, order, to_pixels
 from .attention import choose_attention
 from .loss import min_snr_weight, noised, velocity, weighted_square_error
 from .model import build_text_encoder, build_unet
@@ -145,18 +145,8 @@ class DenoiserStage:
     def _chosen(self, step: int, first: int, size: int) -> Tensor:
         if step < self.recipe.simple_until * self.recipe.steps and len(self.singles):
             return torch.from_numpy(self.singles[order(len(self.singles), self.seed, first, size)])
-        return torch.from_numpy(self._mingled(first, size))
-
-    def _mingled(self, first: int, size: int) -> NDArray[np.int64]:
-        """Examples from place `first` of the endless run, at `mixed_share` of its places one that shows several kinds."""
-        share = self.recipe.mixed_share if len(self.mixed) else 0.0
-        # how many of the places before each, and before the end, are of that run: it goes on at its own pace
-        before = np.floor(np.arange(first, first + size + 1) * share).astype(np.int64)
-        of_mixed, many = np.diff(before) > 0, int(before[-1] - before[0])
-        found = np.empty(size, np.int64)
-        found[of_mixed] = self.mixed[order(len(self.mixed), self.seed, int(before[0]), many)]
-        found[~of_mixed] = order(len(self.train.latents), self.seed, first - int(before[0]), size - many)
-        return found
+        count, share = len(self.train.latents), self.recipe.mixed_share
+        return torch.from_numpy(mingled(count, self.mixed, share, self.seed, first, size))
 
     def _captions(self, held: _Held, chosen: Tensor, generator: torch.Generator) -> Tensor:
         device, count = held.latents.device, len(chosen)

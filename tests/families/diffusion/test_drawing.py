@@ -60,6 +60,7 @@ def _examples() -> LatentExamples:
         tokens,
         np.arange(0, 2 * _COUNT + 1, 2),
         np.ones(_COUNT, np.bool_),
+        np.zeros(_COUNT, np.bool_),
     )
 
 

@@ -18,12 +18,15 @@ from limner.families.diffusion.parent import parent_weights, take_weights
 from limner.families.diffusion.recipe import Autoencoder
 from limner.registry.manifest import Layout
 
-_NONE = [np.nan] * 8
+_NONE = [np.nan] * 11
 _NAMES = ("subject", "cat", "dog", "hat")
 
 
-def _at(*box: float, kind: int = 1, drawing: int = 0, pose: float = 0.0, facing: float = 1.0) -> list[float]:
-    return [*box, float(kind), float(drawing), pose, facing]
+def _at(
+    *box: float, kind: int = 1, drawing: int = 0, pose: float = 0.0, facing: float = 1.0,
+    colour: tuple[float, float, float] = (0.5, 0.5, 0.5),
+) -> list[float]:  # fmt: skip
+    return [*box, float(kind), float(drawing), pose, facing, *colour]
 
 
 def _one(placings: list[list[float]], drawings: int = 4) -> NDArray[np.float32]:
@@ -59,6 +62,11 @@ def test_the_nearest_of_two_subjects_counts() -> None:
 def test_the_drawings_of_a_kind_lie_on_a_circle() -> None:
     turns = [_one([_at(0, 0, 1, 1, kind=2, drawing=k)])[8:10, 4, 4] for k in range(4)]
     assert np.stack(turns) == pytest.approx(np.array([[1, 0], [0, 1], [-1, 0], [0, -1]]), abs=1e-6)
+
+
+def test_each_subject_has_its_colour_up_to_its_reach() -> None:
+    made = _one([_at(0, 0, 0.25, 1, kind=2, colour=(1, 0, 0)), _at(0.75, 0, 1, 1, colour=(0, 0.25, 1))])
+    assert made[11:, 4].T.tolist() == [[1, -1, -1]] * 2 + [[0, 0, 0]] * 4 + [[-1, -0.5, 1]] * 2
 
 
 def test_what_has_no_name_and_what_is_never_drawn_otherwise_says_nothing_of_it() -> None:
@@ -114,6 +122,28 @@ def test_a_wider_autoencoder_makes_the_same_pictures_of_the_same_latents() -> No
     torch.testing.assert_close(wide.decode(latents).sample, vae.decode(latents[:, :4]).sample)
 
 
+def test_the_decoder_can_learn_to_read_each_of_the_new_channels() -> None:
+    """Where both convolutions that a channel goes through were zero, neither would ever learn."""
+    wide = layout.widened(_autoencoder(), torch.rand(2, 3, 32, 32), torch.randn(2, layout.CHANNELS, 16, 16))
+    wide.requires_grad_(True)
+    wide.decode(torch.randn(2, 4 + layout.CHANNELS, 16, 16)).sample.square().mean().backward()
+    reads = wide.decoder.conv_in.weight.grad
+    assert reads is not None and (reads[:, 4:].abs().amax((0, 2, 3)) > 0).all()
+
+
+def test_a_decoder_that_reads_fewer_channels_is_taken_and_draws_the_same() -> None:
+    vae = _autoencoder()
+    pictures = torch.rand(2, 3, 32, 32)
+    few = layout.widened(vae, pictures, torch.randn(2, layout.CHANNELS, 16, 16))
+    narrow = {name: weight.clone() for name, weight in vae.state_dict().items()}
+    narrow["post_quant_conv.weight"] = torch.randn_like(narrow["post_quant_conv.weight"])
+    assert layout.take_decoder(few, narrow)
+    latents = torch.randn(2, 4 + layout.CHANNELS, 16, 16)
+    vae.load_state_dict(narrow)
+    torch.testing.assert_close(few.decode(latents).sample, vae.decode(latents[:, :4]).sample)
+    assert torch.equal(few.post_quant_conv.weight[4:, 4:, 0, 0], torch.eye(layout.CHANNELS))
+
+
 def test_the_encoder_guesses_the_new_channels_by_least_squares() -> None:
     """What is a linear function of the encoder's last features is found but for the ridge."""
     vae = _autoencoder()
@@ -144,7 +174,7 @@ def test_a_child_takes_the_narrow_part_of_its_parent_and_then_its_decoder(tmp_pa
     again = layout.widened(child, pictures, channels)
     assert layout.take_decoder(again, parent_weights(tmp_path, "vae"))
     torch.testing.assert_close(again.state_dict()[learned], wide.state_dict()[learned])
-    assert not layout.take_decoder(child, parent_weights(tmp_path, "vae"))  # which reads fewer channels
+    assert not layout.take_decoder(child, parent_weights(tmp_path, "vae"))  # which has no place for them
 
 
 def test_a_denoiser_of_more_channels_goes_on_from_one_of_fewer(tmp_path: Path) -> None:
