@@ -154,12 +154,16 @@ def layout() -> None:
     ).images
     with torch.no_grad():
         pictures = ((pipeline.vae.decode(latents).sample.clamp(-1, 1) + 1) * 127.5).byte()
+    known = model.manifest.layout
+    assert known is not None
+    mean, std = (torch.tensor(each)[:, None, None] for each in (known.mean, known.std))
+    further = latents[:, -len(known.mean) :] * std + mean
+    shown = [each[:, None].expand(-1, 3, -1, -1) for each in further[:, :4].unbind(1)]  # share, x, y, one of a code
+    shown.append(torch.where(further[:, :1] > -0.5, further[:, -3:], -torch.ones(3)[:, None, None]))  # colours
     rows = [pictures.permute(0, 2, 3, 1).numpy()]
-    assert model.manifest.layout is not None
-    further = latents[:, -len(model.manifest.layout.mean) :]
-    for channel in further[:, :5].unbind(1):  # share, x, y, and where there are codes of kinds, two of them
-        grey = ((channel - channel.min()) / (channel.max() - channel.min()) * 255).byte().numpy()
-        rows.append(np.repeat(np.repeat(grey, 8, 1), 8, 2)[..., None].repeat(3, 3))
+    for each in shown:
+        large = ((each.clamp(-1, 1) + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy()
+        rows.append(large.repeat(8, 1).repeat(8, 2))
     sheet = np.concatenate([np.concatenate(list(row), 1) for row in rows])
     Image.fromarray(sheet).save(OUT / "layout.png", optimize=True)
 
