@@ -111,7 +111,7 @@ def _rows(cards: Sequence[Card]) -> list[tuple[str, str, list[Cell | None]]]:
             rates = [_rate(card, file, kind) for card in cards]
             if any(rate is not None and rate.total for rate in rates):
                 cells = [_share(rate) if rate is not None and rate.total else None for rate in rates]
-                rows.append((f"{file_title(file)}: {kind}", "higher", cells))
+                rows.append((f"{file_title(file)}: {kind.replace('_', ' ')}", "higher", cells))
     for id in dict.fromkeys(score.id for card in cards for score in card.scores):
         scores = [next((score for score in card.scores if score.id == id), None) for card in cards]
         known = next(score for score in scores if score is not None)

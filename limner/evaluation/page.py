@@ -51,7 +51,7 @@ def _rate(title: str, rate: Rate, chance: Rate | None = None) -> str:
 
 def _rates(rows: Rows) -> dict[str, Rate]:
     return {
-        **rows.statements,
+        **{kind.replace("_", " "): rate for kind, rate in rows.statements.items()},
         _ROW_TITLES["left_right"]: rows.left_right,
         _ROW_TITLES["every"]: rows.every,
         _ROW_TITLES["all_correct"]: rows.all_correct,

@@ -96,6 +96,7 @@ def test_ideas_are_those_of_the_model_that_is_chosen(page: Page, stub: Stub) -> 
     page.click("#settings")
     page.select_option("#model", "birds")
     expect(page.locator(".starters button").first).to_contain_text("bird")
+    expect(page.locator("#prompt")).to_have_attribute("placeholder", re.compile("bird"))
     page.click("#idea")
     expect(page.locator("#prompt")).to_have_value(re.compile("bird"))
 
