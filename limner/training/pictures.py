@@ -114,7 +114,7 @@ def subjects_in(
     told: Sequence[Mapping[str, Any]],
     names: tuple[str, ...],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """As `shown_subjects`, of a mask (H, W) whose value k shows what `drawn[k - 1]` names and `told[k - 1]` tells of."""
+    """As `shown_subjects`, of a mask (H, W): its value k shows what `drawn[k - 1]` names and `told[k - 1]` tells of."""
     height, width = mask.shape
     placings = np.full((_MOST, len(PLACING)), np.nan, np.float32)
     kinds = np.ones(256, np.uint8)

@@ -34,7 +34,8 @@ class LatentExamples:
     `latents` (N, C, h, w) float16, standardised; `cells` (N, h, w) float16, the share of each latent cell
     that shows a subject; `kinds` (N, h, w) uint8, which kind of subject the cell's middle shows, 0 for background and
     at most `kind_count`; `tokens` (M, T) int32, all captions; caption rows of example i are
-    `first[i]` to `first[i + 1]`; `single` (N,) bool says that there is one subject, `mixed` that there are several kinds.
+    `first[i]` to `first[i + 1]`; `single` (N,) bool says that there is one subject, `mixed` (N,) bool that there are
+    several kinds.
     """
 
     latents: NDArray[np.float16]

@@ -63,7 +63,9 @@ def layout(
     share is 0.
     """
     h, w = cells.shape[1:]
-    left, top, right, bottom, kind, drawing, pose, facing = np.moveaxis(placings[..., :8], 2, 0)  # (N, K) each
+    left, top, right, bottom, kind, drawing, pose, facing = np.moveaxis(
+        placings[..., :8], 2, 0
+    )  # (N, K) each
     x = ((np.arange(w) + 0.5) / w - (left + right)[..., None] / 2) / np.maximum((right - left) / 2, 1e-3)[
         ..., None
     ]
@@ -166,7 +168,7 @@ def narrowed(weights: Mapping[str, Tensor], width: int) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def take_decoder(vae: AutoencoderKL, weights: Mapping[str, Tensor]) -> bool:
-    """Give a widened autoencoder the decoder of another that reads as many channels, or fewer, and say whether it could.
+    """Give a widened autoencoder the decoder of another of as many channels, or fewer, and say whether it could.
 
     It goes on drawing what that one drew; the channels that nothing was drawn by can be learned from then on.
     """
