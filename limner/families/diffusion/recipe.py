@@ -88,7 +88,8 @@ class Denoiser(Optimisation):
     1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty one.
     For the first `simple_until` of the steps only pictures with one subject are shown, where the set says
     how many there are; after it `mixed_share` of the pictures are taken from those alone that show several kinds.
-    With `pooled_text` the text as a whole also reaches every block, through the timestep's embedding; with `subject_weight` a head on the UNet's last but one level must tell where which kind of subject
+    With `pooled_text` the text as a whole also reaches every block, through the timestep's embedding; with
+    `subject_weight` a head on the UNet's last but one level must tell where which kind of subject
     will be, where the set has masks and names them. With `layout` the latents get further channels that say what stands
     where, which the set's masks and what it tells of their subjects say (`families/diffusion/layout.py`). With no
     `steps` both networks stay as they are in the model that training starts from.
