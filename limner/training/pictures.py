@@ -148,7 +148,7 @@ def _read(
 
 
 def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(f"{size} {names}".encode())
+    digest = hashlib.sha256(f"{size} {names} {PLACING}".encode())
     for item in items:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]

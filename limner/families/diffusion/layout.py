@@ -63,9 +63,8 @@ def layout(
     share is 0.
     """
     h, w = cells.shape[1:]
-    left, top, right, bottom, kind, drawing, pose, facing = np.moveaxis(
-        placings[..., :8], 2, 0
-    )  # (N, K) each
+    # (N, K) each
+    left, top, right, bottom, kind, drawing, pose, facing = np.moveaxis(placings[..., :8], 2, 0)
     x = ((np.arange(w) + 0.5) / w - (left + right)[..., None] / 2) / np.maximum((right - left) / 2, 1e-3)[
         ..., None
     ]
