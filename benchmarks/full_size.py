@@ -116,10 +116,10 @@ def random_checkpoint(folder: Path) -> None:
             yield (rng.standard_normal(size, np.float32) * np.float32(0.02)).astype(np.float16).tobytes()
 
     for part, (template, stem) in _PARTS.items():
-        told: dict[str, Any] = json.loads((TEMPLATES / template / "template.json").read_text())
+        told: dict[str, Any] = json.loads((TEMPLATES / template / "template.json").read_text("utf-8"))
         (folder / part).mkdir(parents=True)
         config = told["config"] | ({"sample_size": 64} if part == "unet" else {})
-        (folder / part / "config.json").write_text(json.dumps(config))
+        (folder / part / "config.json").write_text(json.dumps(config), encoding="utf-8")
         tensors = {
             name: Written("F16", tuple(shape), partial(numbers, prod(shape)))
             for name, shape in told["weights"].items()
@@ -127,7 +127,9 @@ def random_checkpoint(folder: Path) -> None:
         write(folder / part / f"{stem}.safetensors", tensors)
     write_tokenizer(folder / "tokenizer", False)
     (folder / "scheduler").mkdir()
-    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler_config("epsilon")))
+    (folder / "scheduler" / "scheduler_config.json").write_text(
+        json.dumps(scheduler_config("epsilon")), encoding="utf-8"
+    )
 
 
 def measured(script: str, *arguments: object) -> dict[str, float]:
@@ -155,7 +157,7 @@ def make_table(data: Path) -> float:
     short = type(model)(model.path, model.manifest.model_copy(update={"sampler": told}), False)
     samples = trajectories(short, backend("openvino"), sentences(model, 2), 2)
     table = table_for(model.graph_file("unet"), samples)
-    table_of(model.graph_file("unet")).write_text(table.model_dump_json(indent=1))
+    table_of(model.graph_file("unet")).write_text(table.model_dump_json(indent=1), encoding="utf-8")
     return time.perf_counter() - began
 
 
@@ -169,7 +171,7 @@ def make_decoder_table(data: Path) -> float:
     rng = np.random.default_rng(0)
     latents = [rng.standard_normal((1, 4, 24, 24), np.float32) / np.float32(0.18215) for _ in range(2)]
     table = decoder_table(graph, [{"latent_sample": latent} for latent in latents])
-    table_of(graph).write_text(table.model_dump_json(indent=1))
+    table_of(graph).write_text(table.model_dump_json(indent=1), encoding="utf-8")
     return time.perf_counter() - began
 
 

@@ -54,7 +54,7 @@ class Results:
         self.found: dict[str, Figure] = {}
         self.left_out: list[str] = []
         if file.is_file():
-            told = json.loads(file.read_text())["figures"]
+            told = json.loads(file.read_text("utf-8"))["figures"]
             self.found = {figure.key: figure for figure in (Figure(**each) for each in told)}
 
     def add(self, figure: Figure) -> None:
@@ -83,7 +83,7 @@ class Results:
             "left_out": self.left_out,
         }
         partial = self._file.with_suffix(".partial")
-        partial.write_text(json.dumps(told, indent=1) + "\n")
+        partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         partial.replace(self._file)
 
     def table(self) -> str:

@@ -84,7 +84,7 @@ class Device:
         if self.name == "cuda":
             free, whole = torch.cuda.mem_get_info()
             return float((whole - free) / 1e6)
-        status = Path("/proc/self/status").read_text().splitlines()
+        status = Path("/proc/self/status").read_text("utf-8").splitlines()
         return next(int(line.split()[1]) / 1000 for line in status if line.startswith("VmRSS"))
 
     def joules(self) -> float | None:

@@ -75,7 +75,7 @@ class _Pictures(Dataset[Any]):
         file = self._files[at]
         image = Image.open(file).convert("RGB").resize((self._size, self._size), Image.Resampling.BILINEAR)
         ids = self._tokenizer(
-            file.with_suffix(".txt").read_text(),
+            file.with_suffix(".txt").read_text("utf-8"),
             padding="max_length",
             truncation=True,
             max_length=self._tokenizer.model_max_length,
@@ -89,7 +89,7 @@ def write_pictures(folder: Path, size: int) -> Path:
     rng = np.random.default_rng(0)
     for k in range(_PICTURES):
         Image.fromarray(rng.integers(0, 256, (size, size, 3), np.uint8)).save(folder / f"{k}.png")
-        (folder / f"{k}.txt").write_text(f"picture {k}\n")
+        (folder / f"{k}.txt").write_text(f"picture {k}\n", encoding="utf-8")
     return folder
 
 
@@ -151,7 +151,8 @@ def ours(asked: Asked, data: Path, device: Device) -> list[float]:
         recipe = Path(folder) / "recipe.toml"
         compiled = "true" if device.name == "cuda" else "false"
         recipe.write_text(
-            _RECIPE.format(size=asked.size, batch=asked.batch, steps=asked.steps, compile=compiled)
+            _RECIPE.format(size=asked.size, batch=asked.batch, steps=asked.steps, compile=compiled),
+            encoding="utf-8",
         )
         # What comes after the last step, the export, is not measured.
         with (

@@ -216,7 +216,8 @@ def main() -> None:
     print(f"\n{(time.monotonic() - began) / 60:.1f} minutes")
     if out:
         out.write_text(
-            json.dumps({"about": about, "plan": asdict(plan), "outcome": asdict(outcome)}, indent=1)
+            json.dumps({"about": about, "plan": asdict(plan), "outcome": asdict(outcome)}, indent=1),
+            encoding="utf-8",
         )
     clean = not (outcome.mixed.errors or outcome.without_longest.errors)
     sys.exit(0 if clean and outcome.mixed.grown <= 0.05 and outcome.waiting <= 3 else 1)

@@ -187,7 +187,7 @@ def _timed(draw: Callable[[int, Callable[[], None]], None], drawn: int) -> Found
     draw(drawn, lambda: times.append(time.perf_counter()))
     end = time.perf_counter()
     taken = [after - before for before, after in pairwise(times[1:])]
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     peak = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
     return {"step": median(taken), "picture": end - times[0], "peak": peak}
 

@@ -171,10 +171,10 @@ def guided(model: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
     copy = folder / "model"
     shutil.copytree(model, copy)
     file = copy / "limner.json"
-    manifest = json.loads(file.read_text())
+    manifest = json.loads(file.read_text("utf-8"))
     defaults = manifest["sampler"]
     defaults |= {"guidance_interval": [0.0, 1.0], "feature_reuse": 1}
-    file.write_text(json.dumps(manifest))
+    file.write_text(json.dumps(manifest), encoding="utf-8")
     return copy, {name: defaults[name] for name in ("guidance_scale", "sampler")}
 
 
@@ -324,7 +324,10 @@ def main() -> None:
         found = asyncio.run(measure(plan, servers, model, settings))
     print(f"\n{table(plan, found)}")
     if out:
-        out.write_text(json.dumps({"about": about, "plan": asdict(plan), "found": asdict(found)}, indent=1))
+        out.write_text(
+            json.dumps({"about": about, "plan": asdict(plan), "found": asdict(found)}, indent=1),
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

@@ -260,7 +260,9 @@ def main() -> None:
     if busy():
         print("\nOther work shared the cores: these figures are not fit to be compared or kept.")
     if asked.json:
-        asked.json.write_text(json.dumps({"about": about, "rows": [asdict(row) for row in rows]}, indent=1))
+        asked.json.write_text(
+            json.dumps({"about": about, "rows": [asdict(row) for row in rows]}, indent=1), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

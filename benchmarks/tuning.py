@@ -121,7 +121,7 @@ def _pictures(folder: Path, size: int) -> Path:
     rng = np.random.default_rng(0)
     for k in range(_PICTURES + 1):
         Image.fromarray(rng.integers(0, 256, (size, size, 3), np.uint8)).save(folder / f"{k}.png")
-        (folder / f"{k}.txt").write_text(f"picture {k}\n")
+        (folder / f"{k}.txt").write_text(f"picture {k}\n", encoding="utf-8")
     return folder
 
 
@@ -132,7 +132,7 @@ def rows(method: str, model: Path, data: Path, size: int, steps: int, turns: int
         theirs.append(measured(_USUAL, model, data, method, size, steps))
         with tempfile.TemporaryDirectory() as folder:
             recipe = Path(folder) / "recipe.toml"
-            recipe.write_text(_RECIPE.format(size=size, method=method, steps=steps))
+            recipe.write_text(_RECIPE.format(size=size, method=method, steps=steps), encoding="utf-8")
             ours.append(measured(_LIMNER, model, data, recipe, Path(folder) / "out"))
     step, usual = (statistics.median(each["step"] for each in way) for way in (ours, theirs))
     peak, most = (max(each["peak"] for each in way) for way in (ours, theirs))

@@ -99,7 +99,7 @@ def imports(module: str, at_import: bool = False) -> frozenset[str]:
     """What a module imports anywhere in it, or only what it imports while it is itself imported."""
     file = modules()[module]
     package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
-    return frozenset(_imports(ast.parse(file.read_text()), package, at_import))
+    return frozenset(_imports(ast.parse(file.read_text("utf-8")), package, at_import))
 
 
 @cache
@@ -233,7 +233,7 @@ def test_a_file_is_a_room_with_one_purpose() -> None:
 
 
 def _lines(file: Path) -> int:
-    return len(file.read_text().splitlines())
+    return len(file.read_text("utf-8").splitlines())
 
 
 def test_names_say_what_is_inside() -> None:
@@ -242,7 +242,7 @@ def test_names_say_what_is_inside() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    trees = {name: ast.parse(file.read_text()) for name, file in modules().items()}
+    trees = {name: ast.parse(file.read_text("utf-8")) for name, file in modules().items()}
     silent = [name for name, tree in trees.items() if tree.body and not ast.get_docstring(tree)]
     assert not silent
 
@@ -250,7 +250,7 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_public_things_say_what_they_do() -> None:
     silent = []
     for name, file in modules().items():
-        for node in ast.parse(file.read_text()).body:
+        for node in ast.parse(file.read_text("utf-8")).body:
             public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
             drawing = name.startswith(("limner.storybook.subjects.", "limner.service.migrations."))
             if public and not drawing and not ast.get_docstring(node):  # type: ignore[arg-type]

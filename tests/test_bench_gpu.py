@@ -16,7 +16,7 @@ def test_all_of_it_runs_and_is_written_down(
     rehearse = ["--rehearse", "--out", str(tmp_path), "--sd", str(tiny_model), "--storybook", str(tiny_model)]
     assert gpu.main([*rehearse, "--models", "storybook"]) == 0
     assert gpu.main([*rehearse, "--models", "sd", "--sections", "training"]) == 0  # adds to what is there
-    told = json.loads((tmp_path / "gpu.json").read_text())
+    told = json.loads((tmp_path / "gpu.json").read_text("utf-8"))
     found = {(each["section"], each["model"], each["way"]) for each in told["figures"]}
     drawn = {("draw", "storybook", way) for way in gpu.WAYS}
     assert drawn | {("training", "sd", "usual"), ("training", "sd", "limner")} <= found
@@ -34,7 +34,7 @@ def test_what_is_not_installed_is_left_out_and_said(tmp_path: Path, monkeypatch:
     options = ["--out", str(tmp_path / "g.json"), "--sections", "draw", "--models", "storybook"]
     assert gpu.main(options) == 1
     assert asked == [f"storybook by {gpu.TITLES[way]}" for way in ("eager", "limner", "reuse")]
-    assert json.loads((tmp_path / "g.json").read_text())["left_out"] == [
+    assert json.loads((tmp_path / "g.json").read_text("utf-8"))["left_out"] == [
         "storybook by diffusers: it is not installed"
     ]
 

@@ -20,13 +20,13 @@ EXAMPLES = [*DOCUMENTS, *(ROOT / "benchmarks").glob("*.py")]
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_of_the_documents_lead_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)", document.read_text())
+    links = re.findall(r"\]\(([^)#\s]+)", document.read_text("utf-8"))
     inside = [link for link in links if not link.startswith(("https:", "http:", "mailto:"))]
     assert not [link for link in inside if not (document.parent / link).exists()]
 
 
 def test_the_readme_names_every_folder_and_file_at_the_top() -> None:
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text("utf-8")
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     if listing.returncode:
         pytest.skip("not a git checkout")
@@ -50,7 +50,7 @@ def _said(words: dict[str, tuple[str, ...]], sentence: str) -> list[str]:
 def test_sentences_to_try_are_never_held_out(document: Path) -> None:
     subjects = {name: (*subject.words, *subject.plurals) for name, subject in SUBJECTS.items()}
     pairs = set()
-    for sentence in re.findall(r'"([a-z ]+)"', document.read_text()):
+    for sentence in re.findall(r'"([a-z ]+)"', document.read_text("utf-8")):
         named = _said(subjects, sentence)
         pairs |= {("colour", *pair) for pair in product(named, _said(COLOUR_WORDS, sentence))}
         pairs |= {("place", *pair) for pair in product(named, _said(PLACE_WORDS, sentence))}

@@ -35,13 +35,13 @@ PINNED_BY_TORCH = ("nvidia-", "cuda-", "triton")
 @cache
 def project() -> dict[str, Any]:
     """The [project] table."""
-    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     return table
 
 
 def pins() -> dict[str, str]:
     """Name -> exact version, from constraints.txt."""
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(name): version for name, version in pairs}
 
@@ -62,7 +62,7 @@ def test_the_public_names_exist() -> None:
 
 
 def test_constraints_hold_nothing_but_exact_versions() -> None:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     loose = [line for line in lines if not re.fullmatch(r"#.*|[a-z0-9_.-]+==[0-9][0-9a-z.]*", line)]
     assert not loose
 
@@ -111,7 +111,7 @@ def test_every_import_is_declared_and_every_dependency_imported() -> None:
 
 
 def test_every_dependency_is_explained() -> None:
-    text = (ROOT / "docs" / "dependencies.md").read_text()
+    text = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
     rows = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|"))
     explained = set(re.findall(r"[a-z0-9_-]+", rows))
     asked = [*requirements(), *requirements(*project()["optional-dependencies"])]

@@ -12,7 +12,7 @@ TESTS = Path(__file__).resolve().parent
 MODEL = TESTS.parent / "docs" / "security.md"
 LINES = [
     line
-    for line in MODEL.read_text().splitlines()
+    for line in MODEL.read_text("utf-8").splitlines()
     if re.match(r"\| (?!threat|--)", line) and "|---" not in line
 ]
 
@@ -25,7 +25,11 @@ def test_every_threat_names_tests_that_exist(line: str) -> None:
     assert named and len(named) == shown.count("`") // 2
     for file, test in named:
         place = TESTS.parent / file if file.startswith("tests/") else TESTS / "service" / file
-        found = [node.name for node in ast.parse(place.read_text()).body if isinstance(node, ast.FunctionDef)]
+        found = [
+            node.name
+            for node in ast.parse(place.read_text("utf-8")).body
+            if isinstance(node, ast.FunctionDef)
+        ]
         assert test in found, f"{file} has no {test}"
 
 

@@ -24,7 +24,7 @@ def _bytes(name: str) -> int:
 @pytest.mark.parametrize("name", DRAWN)
 def test_they_are_small_and_safe_and_their_cards_belong_to_them(name: str) -> None:
     folder = BUILT_IN / name
-    manifest, card = open_model(folder).manifest, json.loads((folder / "card.json").read_text())
+    manifest, card = open_model(folder).manifest, json.loads((folder / "card.json").read_text("utf-8"))
     assert _bytes(name) <= MOST_BYTES and sum(map(_bytes, DRAWN)) <= MOST_TOGETHER
     assert not [file for file in folder.rglob("*") if file.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]
     assert (card["model"], card["version"]) == (manifest.name, manifest.version)

@@ -15,7 +15,7 @@ MOST_BYTES = 8_000_000
 
 
 def test_it_is_small_and_safe_and_its_card_belongs_to_it() -> None:
-    manifest, card = open_model(MATCHER).manifest, json.loads((MATCHER / "card.json").read_text())
+    manifest, card = open_model(MATCHER).manifest, json.loads((MATCHER / "card.json").read_text("utf-8"))
     files = [file for file in MATCHER.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) <= MOST_BYTES
     assert not [file for file in files if file.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]

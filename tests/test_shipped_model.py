@@ -28,8 +28,8 @@ def _psnr(a: np.ndarray, b: np.ndarray) -> float:
 def in_float32(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("float32") / "storybook"
     shutil.copytree(STORYBOOK, folder)
-    manifest = json.loads((folder / "limner.json").read_text())
-    (folder / "limner.json").write_text(json.dumps({**manifest, "precision": "float32"}))
+    manifest = json.loads((folder / "limner.json").read_text("utf-8"))
+    (folder / "limner.json").write_text(json.dumps({**manifest, "precision": "float32"}), encoding="utf-8")
     return folder
 
 
@@ -41,10 +41,10 @@ def test_the_weights_are_small_and_safe() -> None:
 
 def test_the_card_belongs_to_this_version() -> None:
     manifest = open_model(STORYBOOK).manifest
-    card = json.loads((STORYBOOK / "card.json").read_text())
+    card = json.loads((STORYBOOK / "card.json").read_text("utf-8"))
     assert (card["model"], card["version"]) == (manifest.name, manifest.version)
     assert Choices.model_validate(card["choices"]) == Choices.read(STORYBOOK)
-    assert "limner optimize chose" in (STORYBOOK / "card.html").read_text()
+    assert "limner optimize chose" in (STORYBOOK / "card.html").read_text("utf-8")
     assert manifest.lineage.hours > 0 and manifest.licence == "Apache-2.0"
 
 

@@ -212,7 +212,7 @@ class _Cub:
     def _graphs(self) -> dict[str, Any]:
         """Scene graphs by name, where Storybook drew the set."""
         file = self._folder / GRAPHS
-        lines = file.read_text().splitlines() if file.is_file() else []
+        lines = file.read_text("utf-8").splitlines() if file.is_file() else []
         try:
             return {row["name"]: row["scene"] for row in map(json.loads, lines)}
         except (ValueError, KeyError, TypeError):

@@ -45,7 +45,7 @@ def save_picture(out: Path, index: int, made: Example) -> dict[str, Any]:
     for folder in (file.parent, text.parent):
         folder.mkdir(parents=True, exist_ok=True)
     made.image.save(file, quality=_QUALITY, subsampling=0)
-    text.write_text("".join(f"{caption}\n" for caption in made.texts))
+    text.write_text("".join(f"{caption}\n" for caption in made.texts), encoding="utf-8")
     return {
         "name": name,
         "class_id": number + 1,
@@ -69,7 +69,9 @@ def write_tables(out: Path, lines: Iterable[str]) -> None:
         "classes.txt": CLASSES,
     }
     for table, values in tables.items():
-        (out / IMAGES / table).write_text("".join(f"{k} {value}\n" for k, value in enumerate(values, 1)))
+        (out / IMAGES / table).write_text(
+            "".join(f"{k} {value}\n" for k, value in enumerate(values, 1)), encoding="utf-8"
+        )
     for part, found in parts.items():
         _dump(out / "birds" / part / "filenames.pickle", [one["name"] for one in found])
         _dump(out / "birds" / part / "class_info.pickle", [one["class_id"] for one in found])

@@ -149,7 +149,7 @@ def _prepare(out: Path, label: _Label, count: int) -> None:
 
 def _table_lines(out: Path, label: _Label) -> list[str]:
     table = out / _TABLES[label.layout]
-    return table.read_text().splitlines(keepends=True) if table.is_file() else []
+    return table.read_text("utf-8").splitlines(keepends=True) if table.is_file() else []
 
 
 def _write(
@@ -193,7 +193,7 @@ def _ignore_interrupts() -> None:
 
 def _part_lines(parts: Path, chunk: tuple[int, int]) -> list[str] | None:
     file = parts / f"{chunk[0]:06d}.jsonl"
-    lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
+    lines = file.read_text("utf-8").splitlines(keepends=True) if file.is_file() else []
     return lines if len(lines) == chunk[1] - chunk[0] else None
 
 
@@ -222,5 +222,5 @@ def _save(out: Path, index: int, made: Example) -> dict[str, Any]:
 
 def _write_whole(file: Path, text: str) -> None:
     partial = file.with_name(file.name + ".partial")
-    partial.write_text(text)
+    partial.write_text(text, encoding="utf-8")
     partial.replace(file)

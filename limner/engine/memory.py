@@ -14,7 +14,7 @@ _STATM = Path("/proc/self/statm")
 def held() -> int:
     """Bytes of memory that this process holds; 0 where the system is not Linux."""
     try:
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(_STATM.read_text("utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -148,4 +148,4 @@ class Card(_Part):
 
     def write(self, directory: Path) -> None:
         """Write `card.json` into a folder."""
-        (directory / CARD_NAME).write_text(self.model_dump_json(indent=1) + "\n")
+        (directory / CARD_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")

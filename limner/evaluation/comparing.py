@@ -67,7 +67,7 @@ def compare(
     folder = out or Path("runs") / f"compare-{'-'.join(model.name for model in models)}"
     for model, one in zip(models, found, strict=True):
         write(one, folder / f"{model.name}-{model.version}")
-    (folder / COMPARISON_NAME).write_text(comparison(found, materials[0]))
+    (folder / COMPARISON_NAME).write_text(comparison(found, materials[0]), encoding="utf-8")
     return folder
 
 

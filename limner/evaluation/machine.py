@@ -15,7 +15,9 @@ def hardware() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():
         names = [
-            line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line
+            line.partition(":")[2].strip()
+            for line in info.read_text("utf-8").splitlines()
+            if "model name" in line
         ]
         name = names[0] if names else name
     return f"{name}, {os.cpu_count()} cores"
@@ -25,5 +27,5 @@ def peak_memory() -> float | None:
     """MB (2^20 bytes) that this process held at most; None where the system does not tell."""
     if not _STATUS.is_file():
         return None
-    lines = _STATUS.read_text().splitlines()
+    lines = _STATUS.read_text("utf-8").splitlines()
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)

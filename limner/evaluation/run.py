@@ -65,7 +65,7 @@ def write(found: Evaluation, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found.card.write(folder)
     shown = {name: shown_of(drawn, _SHOWN) for name, drawn in found.drawn.items()}
-    (folder / PAGE_NAME).write_text(page(found.card, shown, found.closest))
+    (folder / PAGE_NAME).write_text(page(found.card, shown, found.closest), encoding="utf-8")
 
 
 def shown_of(drawn: Drawn, most: int) -> list[Shown]:

@@ -64,7 +64,7 @@ def put_on_card(model: Model, choices: Choices) -> None:
     if (model.path / CARD_NAME).is_file():
         Card.read(model.path).model_copy(update={"choices": choices}).write(model.path)
     file = model.path / PAGE_NAME
-    page = file.read_text() if file.is_file() else ""
+    page = file.read_text("utf-8") if file.is_file() else ""
     before, mark, rest = page.partition(_BEGIN)
     if not page:
         page = _alone(model, choices)
@@ -72,7 +72,7 @@ def put_on_card(model: Model, choices: Choices) -> None:
         page = before + ways(choices) + rest.partition(_END)[2]
     else:  # a card of before there was such a part
         page = page.replace(_NEXT, ways(choices) + _NEXT, 1)
-    file.write_text(page)
+    file.write_text(page, encoding="utf-8")
 
 
 def _alone(model: Model, choices: Choices) -> str:

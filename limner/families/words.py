@@ -73,7 +73,9 @@ class Words:
     def write(self, directory: Path) -> None:
         """Write `vocabulary.json` into a folder."""
         value = {"unknown": self.unknown, "words": self.words}
-        (directory / VOCABULARY_NAME).write_text(json.dumps(value, ensure_ascii=False, indent=0) + "\n")
+        (directory / VOCABULARY_NAME).write_text(
+            json.dumps(value, ensure_ascii=False, indent=0) + "\n", encoding="utf-8"
+        )
 
     @property
     def known(self) -> tuple[str, ...]:

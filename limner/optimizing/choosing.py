@@ -182,7 +182,7 @@ def _make_table(model: Model, small: bool, data_dir: Path, tell: Tell) -> None:
 
 
 def _put(table: Table, graph: Path) -> None:
-    table_of(graph).write_text(table.model_dump_json(indent=1) + "\n")
+    table_of(graph).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def _row(

@@ -44,7 +44,7 @@ def round_decoder(model: Model, small: bool, tell: Callable[[str], None]) -> flo
     near = nearness(graph, table, samples[:kept])
     tell(f"the decoder in 8 bits: {near:.1f} dB to float32, {'kept' if near >= NEAR else 'left as it is'}")
     if near >= NEAR:
-        table_of(graph).write_text(table.model_dump_json(indent=1) + "\n")
+        table_of(graph).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
     else:
         table_of(graph).unlink(missing_ok=True)
     return near

@@ -56,4 +56,4 @@ class Choices(BaseModel):
 
     def write(self, directory: Path) -> None:
         """Write it into a model directory."""
-        (directory / CHOICES_NAME).write_text(self.model_dump_json(indent=1) + "\n")
+        (directory / CHOICES_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")

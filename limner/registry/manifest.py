@@ -194,4 +194,4 @@ class Manifest(_Part):
 
     def write(self, directory: Path) -> None:
         """Write `limner.json` into a model directory."""
-        (directory / MANIFEST_NAME).write_text(self.model_dump_json(indent=1) + "\n")
+        (directory / MANIFEST_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -42,7 +42,7 @@ def from_dict(data: dict[str, Any]) -> Scene:
 
 def read_rows(package: str, name: str) -> list[dict[str, Any]]:
     """The rows of a frozen file that lies with a world's code."""
-    lines = files(package).joinpath("frozen", f"{name}.jsonl").read_text().splitlines()
+    lines = files(package).joinpath("frozen", f"{name}.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -72,7 +72,9 @@ def write_rows(folder: Path, freeze: Callable[[str], list[dict[str, Any]]]) -> N
     """Write both frozen files of a world, which is done once in its life."""
     folder.mkdir(exist_ok=True)
     for name in FROZEN:
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in freeze(name)))
+        (folder / f"{name}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in freeze(name)), encoding="utf-8"
+        )
 
 
 def frozen(name: str) -> tuple[Prompt, ...]:

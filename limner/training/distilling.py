@@ -181,7 +181,7 @@ def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
             )
     elif resume:
         try:
-            before = json.loads(file.read_text())
+            before = json.loads(file.read_text("utf-8"))
         except ValueError:
             before = {}
         for key, value in said.items():
@@ -194,4 +194,4 @@ def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
     else:
         for name in _MADE:
             shutil.rmtree(out / name, ignore_errors=True)
-    file.write_text(json.dumps(said, indent=1) + "\n")
+    file.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")

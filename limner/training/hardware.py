@@ -33,7 +33,7 @@ def hardware() -> str:
     if cpuinfo.exists():
         names = [
             line.split(":", 1)[1].strip()
-            for line in cpuinfo.read_text().splitlines()
+            for line in cpuinfo.read_text("utf-8").splitlines()
             if line.startswith("model name")
         ]
         model = names[0] if names else model

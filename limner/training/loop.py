@@ -293,7 +293,7 @@ class Loop:
             tell(f"held_out/{name}", value)
         if self.accelerator.is_main_process:
             text = "  ".join(f"{name} {value:.5f}" for name, value in found.items())
-            with (self.folder / "validation.log").open("a") as log:
+            with (self.folder / "validation.log").open("a", encoding="utf-8") as log:
                 log.write(f"step {self.step}  {self.seconds / 60:.1f} min  {text}\n")
 
     def _sheet(self) -> None:

@@ -154,7 +154,7 @@ class Recipe(Table):
 def read_recipe(file: Path) -> Recipe:
     """Read and check a recipe of any family; NotFound without the file, InvalidInput naming the key that is wrong."""
     try:
-        tables = tomllib.loads(file.read_text())
+        tables = tomllib.loads(file.read_text("utf-8"))
         return recipe_of(tables)
     except FileNotFoundError:
         raise NotFound(f"recipe '{file}' not found") from None

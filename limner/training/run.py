@@ -133,12 +133,12 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
     if not file.is_file():
         if foreign := [name for name in (*_learned(recipe), *_MADE) if (out / name).exists()]:
             raise InvalidInput(f"{out} holds '{foreign[0]}' but is no folder of a run; name an empty one")
-        file.write_text(json.dumps(_said(recipe, parent), indent=1) + "\n")
+        file.write_text(json.dumps(_said(recipe, parent), indent=1) + "\n", encoding="utf-8")
         return
     if not resume:
         return
     try:
-        kept = json.loads(file.read_text())
+        kept = json.loads(file.read_text("utf-8"))
         before = recipe_of({key: value for key, value in kept.items() if key not in ("init", "data_hash")})
     except (ValueError, InvalidInput):
         raise InvalidInput(
@@ -161,14 +161,16 @@ def _begin(recipe: Recipe, parent: Model | None, prepared: Prepared, out: Path, 
     """Note what the run is made by; a new one lets go of what an earlier one has learned."""
     file, data = out / RECIPE_NAME, prepared.digest()
     if resume and file.is_file():
-        if json.loads(file.read_text()).get("data_hash", data) != data:
+        if json.loads(file.read_text("utf-8")).get("data_hash", data) != data:
             raise InvalidInput(
                 f"the pictures or captions have changed since the run in {out} began; start again without --resume"
             )
     elif not resume:
         for name in _learned(recipe):
             shutil.rmtree(out / name, ignore_errors=True)
-    file.write_text(json.dumps(_said(recipe, parent) | {"data_hash": data}, indent=1) + "\n")
+    file.write_text(
+        json.dumps(_said(recipe, parent) | {"data_hash": data}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def _changes(was: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:

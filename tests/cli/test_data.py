@@ -20,7 +20,7 @@ def test_check_shows_a_table_and_exits_1_when_something_must_be_mended(run: Run)
     folder = Path("set")
     folder.mkdir()
     picture(1, 40).save(folder / "a.png")
-    (folder / "b.png").write_text("broken")
+    (folder / "b.png").write_text("broken", encoding="utf-8")
     write_jsonl(folder, {"file_name": "a.png", "text": "x"}, {"file_name": "b.png", "text": "[bold]x"}, "{")
     result = run("data", "check", "set")
     assert result.exit_code == 1
@@ -37,13 +37,13 @@ def test_check_shows_a_table_and_exits_1_when_something_must_be_mended(run: Run)
 def test_check_exits_0_when_there_is_only_something_to_look_at(run: Run) -> None:
     Path("set").mkdir()
     picture(1, 40).save("set/a.png")
-    Path("set/a.txt").write_text("x")
+    Path("set/a.txt").write_text("x", encoding="utf-8")
     assert run("data", "check", "set").exit_code == 0
 
 
 def test_refusals(run: Run) -> None:
     assert "folder 'nowhere' not found" in refused(run("data", "check", "nowhere"))
     Path("mine").mkdir()
-    Path("mine/letter.txt").write_text("dear")
+    Path("mine/letter.txt").write_text("dear", encoding="utf-8")
     assert "name an empty one" in refused(run("data", "storybook", "mine"))
     assert "count must be 1" in refused(run("data", "storybook", "set", "--count", 0))

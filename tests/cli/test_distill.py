@@ -15,7 +15,7 @@ from tests.cli.conftest import Run, refused
 @pytest.fixture
 def prompts(tmp_path: Path) -> Path:
     file = tmp_path / "prompts.txt"
-    file.write_text("a red apple\n\n  a wooden table \n")
+    file.write_text("a red apple\n\n  a wooden table \n", encoding="utf-8")
     return file
 
 
@@ -30,9 +30,9 @@ def test_a_model_whose_words_are_not_known_needs_prompts(run: Run, tiny_model: P
 
 def test_files_of_prompts(run: Run, tiny_model: Path, tmp_path: Path) -> None:
     empty, binary, long = tmp_path / "empty.txt", tmp_path / "binary.txt", tmp_path / "long.txt"
-    empty.write_text("\n \n")
+    empty.write_text("\n \n", encoding="utf-8")
     binary.write_bytes(b"\xff\xfe\x00")
-    long.write_text("x\n" + "y" * 1001)
+    long.write_text("x\n" + "y" * 1001, encoding="utf-8")
     arguments = ("distill", tiny_model, "--steps", 2, "--prompts")
     assert "no file of prompts at 'absent.txt'" in refused(run(*arguments, "absent.txt"))
     assert "empty.txt is empty; give one sentence a line" in refused(run(*arguments, empty))

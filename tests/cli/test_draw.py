@@ -57,7 +57,7 @@ def test_several_pictures_are_numbered(run: Run) -> None:
 
 @pytest.mark.usefixtures("studio")
 def test_a_name_from_the_prompt_and_an_old_file_is_replaced(run: Run) -> None:
-    Path("a-red-apple-7.png").write_text("old")
+    Path("a-red-apple-7.png").write_text("old", encoding="utf-8")
     assert run("draw", "A red  apple!", "--seed", 7).exit_code == 0
     with Image.open("a-red-apple-7.png") as image:
         assert image.format == "PNG"
@@ -113,11 +113,11 @@ def test_what_makes_no_sense_of_the_best_is_refused(
 def learned(world: str, model: Path, into: Path) -> Path:
     """A copy of a model whose lineage says that it has learned a world."""
     shutil.copytree(model, into)
-    told = json.loads((into / "limner.json").read_text())
+    told = json.loads((into / "limner.json").read_text("utf-8"))
     told["lineage"]["recipe"] = json.dumps(
         {"data": {"storybook_world": world, "storybook_count": 9, "held_out": 0.1}}
     )
-    (into / "limner.json").write_text(json.dumps(told))
+    (into / "limner.json").write_text(json.dumps(told), encoding="utf-8")
     return into
 
 

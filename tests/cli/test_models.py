@@ -59,7 +59,9 @@ def test_show_tells_what_was_measured(run: Run, own: Path) -> None:
     }
     other = row | {"precision": "bfloat16", "seconds": 0.2, "statements": None, "psnr": None}
     told = {"target": "cpu", "machine": "a machine", "created": "2026-01-31", "prompts": 9}
-    (own / "choices.json").write_text(json.dumps(told | {"rows": [other, row | {"chosen": True}]}))
+    (own / "choices.json").write_text(
+        json.dumps(told | {"rows": [other, row | {"chosen": True}]}), encoding="utf-8"
+    )
     shown = run("models", "show", "tiny@1").stdout
     assert "9 sentences each on a machine" in shown
     assert (

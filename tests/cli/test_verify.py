@@ -65,7 +65,7 @@ def test_a_picture_without_signature_is_no_proof(run: Run, tmp_path: Path) -> No
 
 
 def test_what_is_no_picture_is_said_in_a_line(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     assert "no PNG" in refused(run("verify", tmp_path / "text.png"))
     assert "cannot be read" in refused(run("verify", tmp_path / "none.png"))
 

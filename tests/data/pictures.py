@@ -20,4 +20,4 @@ def picture(seed: int, size: int = 96) -> Image.Image:
 def write_jsonl(folder: Path, *records: Any) -> None:
     """metadata.jsonl, one record a line; a str is written as it stands."""
     lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
-    (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -52,7 +52,9 @@ def test_csv_with_a_quoted_newline_a_list_and_a_byte_order_mark(tmp_path: Path) 
     for name in ("a.png", "b.png", "c.png"):
         picture(1).save(tmp_path / name)
     rows = ('a.png,"a car,\nred",,street', 'b.png,"[""x"", ""y""]",a.png,', "c.png,[draft],,", "")
-    (tmp_path / "metadata.csv").write_text("\n".join(("\ufefffile_name,text,mask,place", *rows)))
+    (tmp_path / "metadata.csv").write_text(
+        "\n".join(("\ufefffile_name,text,mask,place", *rows)), encoding="utf-8"
+    )
     items = read_set(tmp_path).items
     assert [item.captions for item in items] == [("a car,\nred",), ("x", "y"), ("[draft]",)]
     assert [item.mask for item in items] == [None, tmp_path / "a.png", None]
@@ -64,9 +66,9 @@ def test_text_files_beside_pictures_in_nested_folders(tmp_path: Path) -> None:
     picture(1).save(tmp_path / "deep" / "b.jpg")
     picture(1).save(tmp_path / "a.PNG")
     picture(1).save(tmp_path / "._a.png")
-    (tmp_path / "deep" / "b.txt").write_text("first\n\nsecond\n")
+    (tmp_path / "deep" / "b.txt").write_text("first\n\nsecond\n", encoding="utf-8")
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfa red apple\r\n")
-    (tmp_path / "README.txt").write_text("about")
+    (tmp_path / "README.txt").write_text("about", encoding="utf-8")
     items = read_set(tmp_path).items
     assert [item.captions for item in items] == [("a red apple",), ("first", "second")]
 

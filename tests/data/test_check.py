@@ -25,7 +25,7 @@ def test_everything_is_found_at_once(tmp_path: Path) -> None:
     picture(1).save(tmp_path / "good.png")
     picture(1, 200).save(tmp_path / "copy.jpg", quality=70)
     picture(2, 40).save(tmp_path / "tiny.png")
-    (tmp_path / "broken.png").write_text("hello")
+    (tmp_path / "broken.png").write_text("hello", encoding="utf-8")
     picture(3, 256).save(tmp_path / "half.png")
     (tmp_path / "half.png").write_bytes((tmp_path / "half.png").read_bytes()[:5000])
     picture(4).save(tmp_path / "silent.png")
@@ -68,9 +68,9 @@ def test_a_name_may_begin_with_a_dot_and_a_slash(tmp_path: Path) -> None:
 def test_captions_beside_pictures(tmp_path: Path) -> None:
     for k in range(3):
         picture(k).save(tmp_path / f"{k}.png")
-    (tmp_path / "0.txt").write_text("x")
-    (tmp_path / "1.txt").write_text("\n")
-    (tmp_path / "lost.txt").write_text("x")
+    (tmp_path / "0.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "1.txt").write_text("\n", encoding="utf-8")
+    (tmp_path / "lost.txt").write_text("x", encoding="utf-8")
     assert _kinds(check_set(tmp_path)) == {
         ("uncaptioned", "1.txt"),
         ("uncaptioned", "2.png"),

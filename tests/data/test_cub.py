@@ -37,11 +37,15 @@ def cub(tmp_path: Path) -> Path:
         picture(k).save(file, quality=95)
         text = about / "text" / f"{name}.txt"
         text.parent.mkdir(parents=True, exist_ok=True)
-        text.write_text(f"this bird is number {k}\n\nthe bird has {k} wings \n")
-    home.joinpath("images.txt").write_text("".join(f"{k} {name}.jpg\n" for k, name in enumerate(NAMES, 1)))
-    home.joinpath("bounding_boxes.txt").write_text("".join(f"{k} {box}\n" for k, box in enumerate(BOXES, 1)))
-    home.joinpath("image_class_labels.txt").write_text("1 1\n2 1\n3 2\n")
-    home.joinpath("train_test_split.txt").write_text("1 0\n2 1\n3 1\n")
+        text.write_text(f"this bird is number {k}\n\nthe bird has {k} wings \n", encoding="utf-8")
+    home.joinpath("images.txt").write_text(
+        "".join(f"{k} {name}.jpg\n" for k, name in enumerate(NAMES, 1)), encoding="utf-8"
+    )
+    home.joinpath("bounding_boxes.txt").write_text(
+        "".join(f"{k} {box}\n" for k, box in enumerate(BOXES, 1)), encoding="utf-8"
+    )
+    home.joinpath("image_class_labels.txt").write_text("1 1\n2 1\n3 2\n", encoding="utf-8")
+    home.joinpath("train_test_split.txt").write_text("1 0\n2 1\n3 1\n", encoding="utf-8")
     for part, names in (("train", NAMES[:2]), ("test", NAMES[2:])):
         (about / part).mkdir()
         (about / part / "filenames.pickle").write_bytes(python_2(names))
@@ -152,7 +156,7 @@ def test_classes_as_an_array_are_refused_with_the_way_out(cub: Path) -> None:
     ],
 )
 def test_what_is_amiss_is_named(cub: Path, file: str, content: str, said: str) -> None:
-    (cub / file).write_text(content)
+    (cub / file).write_text(content, encoding="utf-8")
     with pytest.raises(InvalidInput, match=said) as caught:
         read_set(cub)
     assert "\n" not in str(caught.value)

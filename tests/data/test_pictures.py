@@ -116,7 +116,7 @@ def test_half_a_file_is_an_error(tmp_path: Path, name: str) -> None:
 
 
 def test_no_picture_and_no_file(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("hello")
+    (tmp_path / "a.png").write_text("hello", encoding="utf-8")
     with pytest.raises(PictureError) as broken:
         load_picture(tmp_path / "a.png", 64)
     with pytest.raises(PictureError) as missing:

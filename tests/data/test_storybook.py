@@ -128,7 +128,7 @@ def test_a_larger_count_adds(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small_chunks")
 def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "letter.txt").write_text("dear")
+    (tmp_path / "letter.txt").write_text("dear", encoding="utf-8")
     with pytest.raises(InvalidInput, match="not empty"):
         write_storybook(tmp_path, 4, 32, 3)
     assert _content(tmp_path).keys() == {"letter.txt"}
@@ -137,8 +137,8 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     for size, seed in ((64, 3), (32, 4)):
         with pytest.raises(InvalidInput, match="seed 3 at 32 px"):
             write_storybook(out, 4, size, seed)
-    label = json.loads((out / "storybook.json").read_text())
-    (out / "storybook.json").write_text(json.dumps({**label, "drawn_by": "an older one"}))
+    label = json.loads((out / "storybook.json").read_text("utf-8"))
+    (out / "storybook.json").write_text(json.dumps({**label, "drawn_by": "an older one"}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="another version"):
         write_storybook(out, 8, 32, 3)
     assert write_storybook(out, 4, 32, 3) == out
@@ -156,6 +156,6 @@ def test_numbers_out_of_range_are_named(tmp_path: Path, count: int, size: int, s
 
 
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
-    (tmp_path / "set").write_text("a file")
+    (tmp_path / "set").write_text("a file", encoding="utf-8")
     with pytest.raises(Unavailable, match="set"):
         write_storybook(tmp_path / "set", 4, 32, 3)

@@ -104,7 +104,7 @@ def prometheus(folder: Path, configuration: str) -> Iterator[Prometheus]:
     assert PROMETHEUS is not None
     home = folder / "prometheus"
     shutil.copytree(DEPLOY / "prometheus", home)
-    (home / "prometheus.yml").write_text(configuration)
+    (home / "prometheus.yml").write_text(configuration, encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
     options = {"config.file": "prometheus.yml", "storage.tsdb.path": "tsdb", "web.listen-address": address}
     with (home / "log").open("w") as log:
@@ -121,7 +121,7 @@ def prometheus(folder: Path, configuration: str) -> Iterator[Prometheus]:
                     if made.http.get("/-/ready").status_code == 200:
                         break
                 except httpx.TransportError:
-                    assert process.poll() is None, (home / "log").read_text()
+                    assert process.poll() is None, (home / "log").read_text("utf-8")
                 time.sleep(0.1)
             yield made
         finally:

@@ -7,7 +7,7 @@ from deploy.grafana.panels import COLUMNS, Panel, Query, Row, laid_out
 
 
 def test_the_committed_dashboard_is_what_the_program_writes() -> None:
-    assert FILE.read_text() == text(), "run python -m deploy.grafana.dashboard"
+    assert FILE.read_text("utf-8") == text(), "run python -m deploy.grafana.dashboard"
 
 
 def test_panels_lie_beside_each_other_and_not_on_each_other() -> None:

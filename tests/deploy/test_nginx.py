@@ -53,7 +53,7 @@ class Front:
 @contextmanager
 def nginx(folder: Path, changes: Mapping[str, str]) -> Iterator[None]:
     """nginx with the configuration, in which each key of `changes` is there and becomes its value."""
-    text = CONFIGURATION.read_text()
+    text = CONFIGURATION.read_text("utf-8")
     for before, after in changes.items():
         assert before in text, before
         text = text.replace(before, after)
@@ -62,7 +62,7 @@ def nginx(folder: Path, changes: Mapping[str, str]) -> Iterator[None]:
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     whole = f"pid {folder}/pid; events {{}} http {{ access_log off; {temporary}\n{text}\n}}"
-    (folder / "nginx.conf").write_text(whole)
+    (folder / "nginx.conf").write_text(whole, encoding="utf-8")
     command = [str(NGINX), "-p", str(folder), "-e", str(folder / "errors"), "-c", str(folder / "nginx.conf")]
     running = subprocess.Popen([*command, "-g", "daemon off; master_process off;"], stderr=subprocess.PIPE)
     try:
@@ -115,7 +115,9 @@ def front(tmp_path: Path, certificate: tuple[Path, Path], studio: FakeStudio) ->
 def test_debian_has_the_folder_that_the_cache_lies_in() -> None:
     """nginx makes the last folder of the path alone."""
     folder = next(
-        line.split()[1] for line in CONFIGURATION.read_text().splitlines() if "proxy_cache_path" in line
+        line.split()[1]
+        for line in CONFIGURATION.read_text("utf-8").splitlines()
+        if "proxy_cache_path" in line
     )
     assert Path(folder).parent == Path("/var/cache")
 

@@ -17,9 +17,11 @@ from limner.service.database import open_database
 from .conftest import DEPLOY, draw, needs_prometheus, prometheus
 
 FOLDER = DEPLOY / "prometheus"
-CONFIGURATION = (FOLDER / "prometheus.yml").read_text()
+CONFIGURATION = (FOLDER / "prometheus.yml").read_text("utf-8")
 ALERTS = [
-    rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]
+    rule
+    for group in yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
+    for rule in group["rules"]
 ]
 
 
@@ -60,7 +62,7 @@ def test_promtool_agrees(checked: tuple[str, ...]) -> None:
 
 
 def test_every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() -> None:
-    tests = yaml.safe_load((FOLDER / "alerts_test.yml").read_text())["tests"]
+    tests = yaml.safe_load((FOLDER / "alerts_test.yml").read_text("utf-8"))["tests"]
     told = [
         (case["alertname"], bool(case.get("exp_alerts")))
         for test in tests
@@ -106,7 +108,7 @@ def test_prometheus_reads_a_service_with_keys_by_an_admins(service: str, tmp_pat
     keys = KeyStore(open_database(tmp_path / "data" / "limner.db"))
     _, secret = keys.create("prometheus", ["admin"])
     assert httpx.get(f"{service}/metrics").status_code == 401
-    (tmp_path / "secret").write_text(secret)
+    (tmp_path / "secret").write_text(secret, encoding="utf-8")
     named = re.sub(r"limner\.key", str(tmp_path / "secret"), _uncommented(pointed_at(service)))
     with prometheus(tmp_path, named) as asked:
         (up,) = asked.until('up{job="limner"} == 1')

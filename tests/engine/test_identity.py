@@ -14,7 +14,7 @@ from limner.registry.stamps import stamp
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     (folder / "unet").mkdir(parents=True)
-    (folder / "limner.json").write_text("{}")
+    (folder / "limner.json").write_text("{}", encoding="utf-8")
     (folder / "unet" / "weights.safetensors").write_bytes(b"one")
     return folder
 
@@ -42,7 +42,7 @@ def test_a_replaced_file_of_the_same_size_and_time_is_another(model: Path) -> No
 def test_other_files_are_another(model: Path, change: str) -> None:
     before, weights = stamp(model), model / "unet" / "weights.safetensors"
     if change == "more":
-        (model / "unet" / "int8.json").write_text("{}")
+        (model / "unet" / "int8.json").write_text("{}", encoding="utf-8")
     elif change == "less":
         weights.unlink()
     else:
@@ -57,7 +57,7 @@ def test_a_copy_is_another(model: Path, tmp_path: Path) -> None:
 def test_what_is_said_of_a_model_is_no_part_of_it(model: Path) -> None:
     before = stamp(model)
     for name in ("card.json", "card.html", "README.md"):
-        (model / name).write_text("good")
+        (model / name).write_text("good", encoding="utf-8")
     assert stamp(model) == before
 
 

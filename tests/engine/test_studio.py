@@ -22,7 +22,7 @@ def registry(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Regi
     for name in ("tiny", "other", "third"):
         folder = shutil.copytree(tiny_model, home / "models" / name / "1")
         manifest = folder / "limner.json"
-        manifest.write_text(manifest.read_text().replace('"tiny"', f'"{name}"', 1))
+        manifest.write_text(manifest.read_text("utf-8").replace('"tiny"', f'"{name}"', 1), encoding="utf-8")
     return Registry(home)
 
 
@@ -135,7 +135,7 @@ def test_a_model_replaced_under_its_version_is_told_and_drawn(
     assert studio.identity(resolved.model) == before == studio.identity("tiny@1")
     manifest = registry.find("tiny").path / "limner.json"
     changed = tmp_path / "limner.json"
-    changed.write_text(manifest.read_text())
+    changed.write_text(manifest.read_text("utf-8"), encoding="utf-8")
     changed.replace(manifest)
     assert studio.identity(resolved.model) != before
     assert (studio.draw(resolved).pixels == drawn.pixels).all()

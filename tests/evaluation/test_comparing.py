@@ -20,7 +20,7 @@ def test_two_families_stand_side_by_side(
     folder = compare(
         models, tmp_path / "out", seeds=1, count=3, data_dir=tmp_path, data="birds", matcher=str(tiny_matcher)
     )
-    text = (folder / "compare.html").read_text()
+    text = (folder / "compare.html").read_text("utf-8")
     HTMLParser().feed(text)
     assert text.count("<figure>") == 12 and "Seconds a picture" in text and "Match score" in text
     for name in ("tiny-1", "tiny-attngan-1"):

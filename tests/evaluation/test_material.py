@@ -90,7 +90,9 @@ def test_of_any_other_set_a_caption_is_asked_of_which_nothing_is_known(
     for number in range(6):
         picture = np.random.default_rng(number).integers(0, 256, (40, 40, 3), np.uint8)
         Image.fromarray(picture).save(tmp_path / f"{number}.png")
-        (tmp_path / f"{number}.txt").write_text(f"noise of number {number}\nanother way to say it\n")
+        (tmp_path / f"{number}.txt").write_text(
+            f"noise of number {number}\nanother way to say it\n", encoding="utf-8"
+        )
     material = material_of(open_model(tiny_model), str(tmp_path), None, None)
     assert material.world is None and all(prompt.scene is None for prompt in material.files["set"])
     assert len(material.texts()) == 12 and material.real(1, 3, 32)[0].shown is None
@@ -126,10 +128,10 @@ def test_six_sentences_come_along_and_others_are_read(tiny_model: Path, tmp_path
     six = material_of(model, None, "six", None)
     assert isinstance(six, Sentences) and len(six.files["sentences"]) == 6 and six.real(0, 6, 32) == []
     assert six.files["sentences"][0].text == "a photo of an astronaut riding a horse on mars"
-    (tmp_path / "mine.txt").write_text("a cat\n\na dog\n")
+    (tmp_path / "mine.txt").write_text("a cat\n\na dog\n", encoding="utf-8")
     mine = material_of(model, None, str(tmp_path / "mine.txt"), None)
     assert (mine.name, [p.text for p in mine.files["sentences"]]) == ("mine", ["a cat", "a dog"])
-    (tmp_path / "mine.txt").write_text("\n")
+    (tmp_path / "mine.txt").write_text("\n", encoding="utf-8")
     with pytest.raises(InvalidInput, match="is empty; give one sentence a line"):
         material_of(model, None, str(tmp_path / "mine.txt"), None)
     with pytest.raises(NotFound, match="no file of prompts"):

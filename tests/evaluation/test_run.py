@@ -50,7 +50,7 @@ def test_the_card_counts_every_picture(folder: Path) -> None:
 
 
 def test_the_page_needs_nothing_else(folder: Path) -> None:
-    text = (folder / "card.html").read_text()
+    text = (folder / "card.html").read_text("utf-8")
     HTMLParser().feed(text)
     assert text.count("<figure>") == 6
     assert not re.search(r"(src|href)=\"(?!data:)|url\(", text)
@@ -63,7 +63,7 @@ def test_a_card_that_is_missing_or_wrong(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"has no card\.json"):
         Card.read(tmp_path)
     (tmp_path / "card.json").write_text(
-        (folder / "card.json").read_text().replace('"seeds": 2', '"seeds": "some"')
+        (folder / "card.json").read_text("utf-8").replace('"seeds": 2', '"seeds": "some"'), encoding="utf-8"
     )
     with pytest.raises(InvalidInput, match=r"settings\.seeds"):
         Card.read(tmp_path)
@@ -92,7 +92,7 @@ def test_creatures_have_a_card_too(tiny_model: Path, home: Path, tmp_path: Path)
     assert card.true_renders is not None and card.true_renders.accuracy is not None
     every = card.true_renders.accuracy.true.every
     assert every.accepted == every.total > 0
-    assert "More traits" in (folder / "card.html").read_text()
+    assert "More traits" in (folder / "card.html").read_text("utf-8")
     with pytest.raises(NotFound, match="or a world: scenes, creatures, birds"):
         evaluate(str(tiny_model), tmp_path / "card", data_dir=home, data="nowhere")
 
@@ -111,7 +111,7 @@ def test_a_model_that_draws_in_one_step_has_a_card_too(
     assert card.settings is not None and card.round_trip is not None
     assert (card.settings.steps, card.settings.sampler, card.settings.width) == (1, "", 64)
     assert card.round_trip.accuracy is None
-    text = (folder / "card.html").read_text()
+    text = (folder / "card.html").read_text("utf-8")
     assert "64 x 64, in one step, 1 seed a prompt" in text and "has no autoencoder" in text
 
 
@@ -146,7 +146,7 @@ def test_a_card_with_an_encoder_says_all_that_each_score_depends_on(
         assert score.encoder == "tiny-matcher@1" and len(score.encoder_hash) == 16 and score.n == 16
         assert score.model == "tiny@1" and card.bench is not None and score.data == card.bench.hash
         assert score.resize == "middle square, lanczos to 32 px"
-    text = (folder / "card.html").read_text()
+    text = (folder / "card.html").read_text("utf-8")
     HTMLParser().feed(text)
     assert "Match score" in text and "FID" not in text and "CLIP score" not in text
     assert not re.search(r"(src|href)=\"(?!data:)|url\(", text)
@@ -166,7 +166,7 @@ def test_sentences_have_a_card_without_a_checker(
     card = Card.read(folder)
     assert card.world is None and card.files == {} and card.true_renders is None
     assert [score.id for score in card.scores] == ["match-score"] and "kid" in card.missing
-    text = (folder / "card.html").read_text()
+    text = (folder / "card.html").read_text("utf-8")
     assert text.count("<figure>") == 6 and "needs 100 texts" in text
 
 
@@ -198,7 +198,7 @@ def test_a_matcher_has_a_card_of_true_pictures(tiny_matcher: Path, home: Path, t
     ids = [score.id for score in card.scores]
     assert ids[:3] == ["retrieval-seen", "retrieval-held_out", "told-apart"] and "told-apart-colour" in ids
     assert card.settings is None and card.scores[0].n == 6
-    text = (folder / "card.html").read_text()
+    text = (folder / "card.html").read_text("utf-8")
     assert "A matcher draws nothing" in text and "One atom falsified, by its kind" in text
 
 

@@ -36,7 +36,7 @@ def test_a_card_that_is_there_gets_the_table_once(tmp_path: Path) -> None:
     files = Card.read(tmp_path).files
     put_on_card(model, CHOICES.model_copy(update={"prompts": 8}))
     put_on_card(model, CHOICES)
-    page = (tmp_path / PAGE_NAME).read_text()
+    page = (tmp_path / PAGE_NAME).read_text("utf-8")
     assert page.count("Ways to draw") == 1 and "9 sentences" in page and page.endswith("</html>\n")
     assert "Statements that hold" in page, "what was there stays"
     assert Card.read(tmp_path).choices == CHOICES and Card.read(tmp_path).files == files

@@ -37,7 +37,7 @@ def test_rows_are_cut_or_filled_up() -> None:
      {"words": ["a", "b"], "unknown": True}],
 )  # fmt: skip
 def test_a_broken_file_is_named(tmp_path: Path, value: object) -> None:
-    (tmp_path / VOCABULARY_NAME).write_text(json.dumps(value))
+    (tmp_path / VOCABULARY_NAME).write_text(json.dumps(value), encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"vocabulary\.json"):
         Words.read(tmp_path)
 

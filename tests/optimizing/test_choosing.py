@@ -77,7 +77,7 @@ def test_a_model_is_optimized_from_the_command_line(tiny_model: Path, tmp_path: 
     assert len(Table.read(table_of(model.graph_file("unet"))).weights) > 10
     assert "chosen" in done.output and "tiny@1" in done.output
     assert table_of(model.graph_file("vae_decoder")).name == "decoder.int8.json"
-    page = (model.path / "card.html").read_text()
+    page = (model.path / "card.html").read_text("utf-8")
     assert page.count("Ways to draw") == 1 and page.count("chosen") == 1 and "Not evaluated" in page
 
 
@@ -93,7 +93,7 @@ def test_the_least_memory_wins_on_the_edge(
     (chosen,) = [row for row in choices.rows if row.chosen]
     assert all(50 < memory < 2000 for memory in held) and (chosen.memory or 0) <= min(held) * choosing._LIKE
     assert choices.target == "edge" and model.manifest.precision == chosen.precision
-    assert f"{chosen.memory:,}" in (model.path / "card.html").read_text()
+    assert f"{chosen.memory:,}" in (model.path / "card.html").read_text("utf-8")
 
 
 def test_of_ways_with_as_much_memory_the_fastest_wins() -> None:
@@ -144,6 +144,6 @@ def test_what_cannot_be_measured_here_is_refused(target: str) -> None:
 
 def test_broken_choices_are_named(tmp_path: Path) -> None:
     assert Choices.read(tmp_path) is None
-    (tmp_path / "choices.json").write_text("{}")
+    (tmp_path / "choices.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InvalidInput, match="limner optimize"):
         Choices.read(tmp_path)

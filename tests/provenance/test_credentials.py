@@ -80,7 +80,7 @@ def test_certificates_that_c2pa_does_not_take_are_refused(authority: Authority) 
 
 def test_files_that_hold_something_else_are_named(authority: Authority, pair: Pair, tmp_path: Path) -> None:
     nothing = tmp_path / "nothing.pem"
-    nothing.write_text("nothing")
+    nothing.write_text("nothing", encoding="utf-8")
     assert "no certificate" in refused(nothing, pair.key) and "nothing.pem" in refused(nothing, pair.key)
     assert "no private key" in refused(pair.certificate, nothing)
     assert "cannot be read" in refused(tmp_path / "none.pem", pair.key)
@@ -90,7 +90,7 @@ def test_files_that_hold_something_else_are_named(authority: Authority, pair: Pa
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_the_documents_way_to_an_own_authority_works(tmp_path: Path) -> None:
-    found = re.search(r"An authority of your own.*?```sh\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    found = re.search(r"An authority of your own.*?```sh\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
     assert found is not None
     subprocess.run(["sh", "-ec", found.group(1)], cwd=tmp_path, check=True, capture_output=True, timeout=60)
     signer = open_signer(SignerFiles(tmp_path / "chain.pem", tmp_path / "signer.key"))

@@ -42,7 +42,7 @@ def put(directory: Path, name: str, version: str, age: int = 0, **changes: Any) 
         },
     }
     file = directory / "limner.json"
-    file.write_text(json.dumps(manifest | changes))
+    file.write_text(json.dumps(manifest | changes), encoding="utf-8")
     os.utime(file, (1_700_000_000 - age, 1_700_000_000 - age))
     return directory
 
@@ -60,7 +60,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 
 def alias(tmp_path: Path, text: str) -> None:
-    (tmp_path / "data" / "models" / "storybook" / "aliases.json").write_text(text)
+    (tmp_path / "data" / "models" / "storybook" / "aliases.json").write_text(text, encoding="utf-8")
 
 
 def test_models_lists_built_in_and_own(registry: Registry) -> None:
@@ -199,8 +199,8 @@ def test_a_model_that_is_as_it_was_is_not_read_again(tmp_path: Path, monkeypatch
     monkeypatch.setattr(module, "_RECENT", 0)
     first = open_model(folder)
     assert open_model(folder) is first
-    manifest = json.loads((folder / "limner.json").read_text())
-    (folder / "limner.json").write_text(json.dumps(manifest | {"title": "other"}))
+    manifest = json.loads((folder / "limner.json").read_text("utf-8"))
+    (folder / "limner.json").write_text(json.dumps(manifest | {"title": "other"}), encoding="utf-8")
     assert open_model(folder).manifest.title == "other"
     (folder / "unet" / "model.onnx").unlink()
     with pytest.raises(NotFound, match=r"model\.onnx"):

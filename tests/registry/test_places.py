@@ -22,6 +22,6 @@ def test_without_either_it_is_the_platforms_place(tmp_path: Path, monkeypatch: p
 
 
 def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(Unavailable, match="--data-dir"):
         data_dir(tmp_path / "file" / "inside")

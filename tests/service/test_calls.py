@@ -222,11 +222,11 @@ def test_the_example_request_is_accepted(client: TestClient) -> None:
 
 def test_a_card_is_json_or_a_page(client: TestClient, studio: FakeStudio, tmp_path: Path) -> None:
     studio.folder = tmp_path
-    (tmp_path / "card.json").write_text('{"format": 1}')
+    (tmp_path / "card.json").write_text('{"format": 1}', encoding="utf-8")
     card = client.get("/v1/models").json()["models"][0]["card"]
     accept = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     assert client.get(card, headers=accept).json() == {"format": 1}
-    (tmp_path / "card.html").write_text('<p style="color: red">97 %</p>')
+    (tmp_path / "card.html").write_text('<p style="color: red">97 %</p>', encoding="utf-8")
     assert client.get(card).json() == {"format": 1}
     page = client.get(card, headers=accept)
     assert page.text == '<p style="color: red">97 %</p>' and page.headers["vary"] == "Accept"

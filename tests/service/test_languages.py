@@ -25,7 +25,7 @@ def test_every_key_is_there_with_the_same_values_in_it(language: str) -> None:
 
 def test_every_used_key_is_there_and_every_key_is_used() -> None:
     files = [*PAGES.glob("*.js"), PAGES / "index.html"]
-    everything = "\n".join(file.read_text() for file in files)
+    everything = "\n".join(file.read_text("utf-8") for file in files)
     said = set(re.findall(r'\btext\("([\w.-]+)"', everything))
     said |= set(re.findall(r'data-say(?:-\w+)?="([\w.-]+)"', everything))
     plural = {key.rpartition(".")[0] for key in ENGLISH if key.endswith(".other")}
@@ -58,7 +58,7 @@ class _Said(HTMLParser):
 
 def test_the_page_says_in_english_what_its_keys_say() -> None:
     page = _Said()
-    page.feed((PAGES / "index.html").read_text())
+    page.feed((PAGES / "index.html").read_text("utf-8"))
     assert len(page.said) > 80
     assert [(key, text) for key, text in page.said if ENGLISH[key] != text] == []
 

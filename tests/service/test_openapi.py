@@ -19,7 +19,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     studio = FakeStudio()
     studio.folder = tmp_path
     studio.more = (MANIFEST.model_copy(update={"name": "birds", "family": "attngan"}),)
-    (tmp_path / "card.json").write_text("{}")
+    (tmp_path / "card.json").write_text("{}", encoding="utf-8")
     for file in FUZZING.iterdir():  # it takes its settings from where it runs, and leaves notes there
         if file.is_file():
             shutil.copy(file, tmp_path)
@@ -34,7 +34,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
             ],
             cwd=tmp_path,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=1800,
         )  # fmt: skip
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr

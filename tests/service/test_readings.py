@@ -20,7 +20,7 @@ TORCH = "a torch on the beach"
 def lexicon(studio: FakeStudio, tmp_path: Path) -> None:
     studio.folder = tmp_path / "model"
     studio.folder.mkdir()
-    (studio.folder / "lexicon.json").write_text(json.dumps(LEXICON))
+    (studio.folder / "lexicon.json").write_text(json.dumps(LEXICON), encoding="utf-8")
 
 
 def asked(client: TestClient, language: str | None = None, **fields: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     own = tmp_path / "data" / "models" / "storybook"
     put(own / "2", "storybook", "2")
     put(own / "3", "storybook", "3", age=10)
-    (own / "aliases.json").write_text('{"good": "3"}')
+    (own / "aliases.json").write_text('{"good": "3"}', encoding="utf-8")
     return tmp_path / "data"
 
 

@@ -114,7 +114,7 @@ def test_a_damaged_database_is_named_and_the_folder_let_go(tmp_path: Path) -> No
 
 
 def test_a_folder_that_takes_no_pictures(tmp_path: Path) -> None:
-    (tmp_path / "images").write_text("a file")
+    (tmp_path / "images").write_text("a file", encoding="utf-8")
     unusable(tmp_path)
 
 

@@ -48,6 +48,6 @@ def test_the_built_in_senses_are_words_of_the_built_in_model() -> None:
 
 
 def test_a_file_that_is_no_lexicon_is_named(tmp_path: Path) -> None:
-    (tmp_path / "lexicon.json").write_text("{")
+    (tmp_path / "lexicon.json").write_text("{", encoding="utf-8")
     with pytest.raises(InvalidInput, match="is no lexicon"):
         read_lexicon(tmp_path / "lexicon.json")

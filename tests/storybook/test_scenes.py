@@ -115,7 +115,7 @@ def test_a_falsified_scene_differs_in_one_statement() -> None:
 
 @pytest.mark.parametrize("name", FROZEN)
 def test_the_frozen_prompts_are_those_of_the_grammar(name: str) -> None:
-    text = files("limner.storybook").joinpath("frozen", f"{name}.jsonl").read_text()
+    text = files("limner.storybook").joinpath("frozen", f"{name}.jsonl").read_text("utf-8")
     assert text.splitlines() == [json.dumps(row) for row in freeze(name)]
     prompts = frozen(name)
     assert len(prompts) == len({p.text for p in prompts}) == 250

@@ -26,12 +26,12 @@ def test_keys_tell_their_parts_apart() -> None:
 
 def test_a_hash_is_of_what_a_file_holds(tmp_path: Path) -> None:
     for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     a, b, c = (file_hash(tmp_path / name) for name in "abc")
     assert a == b != c
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(Unavailable, match=r"cannot write .*file"):
         ArrayCache(tmp_path / "file").put(key_of(1), np.zeros(1))

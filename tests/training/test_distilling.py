@@ -50,12 +50,12 @@ def test_frozen_sentences_are_passed_over(model: Model, monkeypatch: pytest.Monk
 
 def test_lines_of_a_file_come_again(tmp_path: Path) -> None:
     file = tmp_path / "p.txt"
-    file.write_text(" one\n\ntwo\n")
+    file.write_text(" one\n\ntwo\n", encoding="utf-8")
     sentences = from_file(file)
     assert [sentences.text(n) for n in islice(count(), 4)] == ["one", "two", "one", "two"]
-    file.write_text("one\ntwo")
+    file.write_text("one\ntwo", encoding="utf-8")
     assert from_file(file).hash == sentences.hash
-    file.write_text("one\nthree")
+    file.write_text("one\nthree", encoding="utf-8")
     assert from_file(file).hash != sentences.hash
 
 
@@ -69,19 +69,19 @@ def test_a_large_model_learns_slowly(model: Model) -> None:
 
 
 def test_a_resumed_run_keeps_to_what_it_began_with(model: Model, tmp_path: Path) -> None:
-    (tmp_path / "p.txt").write_text("one")
+    (tmp_path / "p.txt").write_text("one", encoding="utf-8")
     settings = Distillation(student_steps=2, walks=2, steps=1, batch_size=4)
     distill(model, settings, tmp_path / "run", prompts=tmp_path / "p.txt")
     other = settings.model_copy(update={"batch_size": 8})
     with pytest.raises(InvalidInput, match="batch_size is 8 and was 4"):
         distill(model, other, tmp_path / "run", resume=True, prompts=tmp_path / "p.txt")
-    (tmp_path / "p.txt").write_text("two")
+    (tmp_path / "p.txt").write_text("two", encoding="utf-8")
     with pytest.raises(InvalidInput, match="prompts is"):
         distill(model, settings, tmp_path / "run", resume=True, prompts=tmp_path / "p.txt")
 
 
 def test_it_takes_no_folder_of_anybody_else(model: Model, tmp_path: Path) -> None:
-    (tmp_path / "p.txt").write_text("one")
+    (tmp_path / "p.txt").write_text("one", encoding="utf-8")
     (tmp_path / "model").mkdir()
     with pytest.raises(InvalidInput, match="holds 'model' but is no folder of a distillation"):
         distill(model, Distillation(student_steps=2), tmp_path, prompts=tmp_path / "p.txt")

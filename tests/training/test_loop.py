@@ -163,7 +163,7 @@ def test_the_newest_checkpoints_stay_and_are_whole(tmp_path: Path) -> None:
     kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
     assert kept == ["000000016", "000000020"] and len(kept) == KEPT
     assert (tmp_path / "sheets" / "0000006.png").exists()
-    assert (tmp_path / "validation.log").read_text().splitlines()[-1].startswith("step 20 ")
+    assert (tmp_path / "validation.log").read_text("utf-8").splitlines()[-1].startswith("step 20 ")
 
 
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,19 +117,21 @@ def test_a_run_of_one_process_goes_on_in_two_as_if_it_were_one(tmp_path: Path) -
     Loop(Line(), recipe(accumulation=2), 7, tmp_path / "one").run()
     with pytest.raises(Cancelled):
         Loop(Line(stop_at=6), recipe(accumulation=2), 7, tmp_path / "two").run()
-    (tmp_path / "program.py").write_text(CONTINUE)
+    (tmp_path / "program.py").write_text(CONTINUE, encoding="utf-8")
     _start(2, tmp_path / "program.py", tmp_path / "two")
     one, two = (_last(tmp_path / name) for name in ("one", "two"))
     assert one["step"] == two["step"] == 12 and two["parts"] == 2
     _same(one, two)
-    said = [(tmp_path / name / "validation.log").read_text().splitlines()[-1] for name in ("one", "two")]
+    said = [
+        (tmp_path / name / "validation.log").read_text("utf-8").splitlines()[-1] for name in ("one", "two")
+    ]
     assert said[0].split()[-1] == said[1].split()[-1]
 
 
 def test_a_run_of_two_processes_goes_on_in_one(tmp_path: Path) -> None:
     """What the two kept apart of optimiser and averages is whole again."""
     Loop(Line(), recipe(accumulation=2), 7, tmp_path / "one").run()
-    (tmp_path / "program.py").write_text(BEGIN)
+    (tmp_path / "program.py").write_text(BEGIN, encoding="utf-8")
     assert _start(2, tmp_path / "program.py", tmp_path / "two").count("stopped") == 2
     assert _last(tmp_path / "two")["step"] < 12
     Loop(Line(), recipe(accumulation=2), 7, tmp_path / "two").run(resume=True)
@@ -184,8 +186,8 @@ def _last(run: Path) -> dict[str, Any]:
 def _train(folder: Path, processes: int, *options: str) -> Path:
     """Train in so many processes, each step in two parts altogether; the folder of the run."""
     folder.mkdir()
-    (folder / "recipe.toml").write_text(RECIPE.format(accumulation=2 // processes))
-    (folder / "program.py").write_text(PROGRAM)
+    (folder / "recipe.toml").write_text(RECIPE.format(accumulation=2 // processes), encoding="utf-8")
+    (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
     said = _start(processes, folder / "program.py", folder / "recipe.toml", folder / "out", *options)
     for number in range(processes):
         assert f"process {number} of {processes}" in said

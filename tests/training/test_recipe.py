@@ -22,7 +22,7 @@ def test_shipped_recipes_are_valid(file: Path) -> None:
 
 @pytest.mark.parametrize("file", sorted(RECIPES.glob("*-gpu.toml")), ids=lambda file: file.stem)
 def test_recipes_for_a_gpu_say_how_they_are_run_and_what_they_cost(file: Path) -> None:
-    head = file.read_text().partition("\n\n")[0]
+    head = file.read_text("utf-8").partition("\n\n")[0]
     assert f"limner train recipes/{file.name}" in head
     assert "Reckoned, not measured" in head or re.search(r"\d+ s of one H200", head)
 
@@ -51,9 +51,11 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
     file = tmp_path / "wrong.toml"
     key = new.splitlines()[1].split("=")[0]
     lines = [
-        line for line in (RECIPES / "storybook-cpu.toml").read_text().splitlines() if not line.startswith(key)
+        line
+        for line in (RECIPES / "storybook-cpu.toml").read_text("utf-8").splitlines()
+        if not line.startswith(key)
     ]
-    file.write_text("\n".join(lines).replace(old, new))
+    file.write_text("\n".join(lines).replace(old, new), encoding="utf-8")
     with pytest.raises(InvalidInput, match=named) as raised:
         read_recipe(file)
     assert raised.value.field == named and "\n" not in str(raised.value)
@@ -84,7 +86,7 @@ def test_keys_that_do_not_fit_together_are_named(
     for name, entries in values.items():
         if isinstance(entries, dict):
             lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in entries.items())]
-    (tmp_path / "wrong.toml").write_text("\n".join(lines))
+    (tmp_path / "wrong.toml").write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(InvalidInput) as raised:
         read_recipe(tmp_path / "wrong.toml")
     assert raised.value.field == named and named in str(raised.value) and "\n" not in str(raised.value)
@@ -106,7 +108,7 @@ def _toml(value: object) -> str:
     ],
 )
 def test_other_kinds_of_recipe_are_checked_too(tmp_path: Path, text: str, named: str) -> None:
-    (tmp_path / "wrong.toml").write_text(text)
+    (tmp_path / "wrong.toml").write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput) as raised:
         read_recipe(tmp_path / "wrong.toml")
     assert raised.value.field == named and "\n" not in str(raised.value)
@@ -115,7 +117,7 @@ def test_other_kinds_of_recipe_are_checked_too(tmp_path: Path, text: str, named:
 def test_a_file_that_is_not_there_or_not_toml(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"nothing\.toml"):
         read_recipe(tmp_path / "nothing.toml")
-    (tmp_path / "broken.toml").write_text("[data\n")
+    (tmp_path / "broken.toml").write_text("[data\n", encoding="utf-8")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     for name in ("broken", "bytes"):
         with pytest.raises(InvalidInput, match="not valid TOML"):

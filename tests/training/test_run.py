@@ -71,7 +71,7 @@ precision = "float32"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    (folder / "small.toml").write_text(RECIPE)
+    (folder / "small.toml").write_text(RECIPE, encoding="utf-8")
     train(folder / "small.toml", folder / "out", resume=False)
     return folder
 
@@ -151,7 +151,7 @@ def test_latents_are_standardised(run: Path) -> None:
 def test_the_decoder_of_a_parent_learns_on_alone(run: Path, tmp_path: Path) -> None:
     """Without steps autoencoder and denoiser stay as they are."""
     recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("[decoder]", "[decoder]\npictures = 5")
-    (tmp_path / "on.toml").write_text(recipe + 'version = "2"\n')
+    (tmp_path / "on.toml").write_text(recipe + 'version = "2"\n', encoding="utf-8")
     parent = open_model(run / "out" / "model")
     made = train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
     assert made.manifest.layout == parent.manifest.layout and made.manifest.lineage.parent == "small@1"
@@ -169,7 +169,7 @@ def test_the_decoder_of_a_parent_learns_on_alone(run: Path, tmp_path: Path) -> N
 
 def test_a_denoiser_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> None:
     recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("text_width = 32", "text_width = 16")
-    (tmp_path / "on.toml").write_text(recipe)
+    (tmp_path / "on.toml").write_text(recipe, encoding="utf-8")
     parent = open_model(run / "out" / "model")
     with pytest.raises(
         InvalidInput, match=r"^denoiser\.steps is 0, and the denoiser of 'small' has another shape"
@@ -179,7 +179,7 @@ def test_a_denoiser_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> N
 
 def test_an_autoencoder_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> None:
     recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", 1)
-    (tmp_path / "on.toml").write_text(recipe.replace("[8, 16, 16, 16]", "[16, 16, 16, 16]"))
+    (tmp_path / "on.toml").write_text(recipe.replace("[8, 16, 16, 16]", "[16, 16, 16, 16]"), encoding="utf-8")
     parent = open_model(run / "out" / "model")
     with pytest.raises(
         InvalidInput, match=r"^autoencoder\.steps is 0, and the autoencoder of .* another shape"
@@ -190,7 +190,7 @@ def test_an_autoencoder_of_another_shape_is_not_kept(run: Path, tmp_path: Path) 
 def test_a_denoiser_that_knows_other_kinds_is_not_kept(run: Path, tmp_path: Path) -> None:
     """Its layout would say something else than the decoder learns: 22 scenes have not all the kinds of 24."""
     recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("count = 24", "count = 22")
-    (tmp_path / "on.toml").write_text(recipe)
+    (tmp_path / "on.toml").write_text(recipe, encoding="utf-8")
     parent = open_model(run / "out" / "model")
     with pytest.raises(
         InvalidInput, match=r"^denoiser\.steps is 0, and the kinds of subject in these pictures"
@@ -199,7 +199,7 @@ def test_a_denoiser_that_knows_other_kinds_is_not_kept(run: Path, tmp_path: Path
 
 
 def test_what_is_not_trained_needs_a_parent(tmp_path: Path) -> None:
-    (tmp_path / "on.toml").write_text(RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", 1))
+    (tmp_path / "on.toml").write_text(RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", 1), encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"^autoencoder\.steps is 0, .* --init MODEL$"):
         train(tmp_path / "on.toml", tmp_path / "out", resume=False)
 
@@ -216,7 +216,7 @@ def test_a_run_goes_on_only_by_its_own_recipe(
     run: Path, tmp_path: Path, old: str, new: str, named: str
 ) -> None:
     other = tmp_path / "other.toml"
-    other.write_text(RECIPE.replace(old, new))
+    other.write_text(RECIPE.replace(old, new), encoding="utf-8")
     with pytest.raises(
         InvalidInput, match=f"^{named} is .* and was .* start again without --resume"
     ) as raised:
@@ -228,20 +228,20 @@ def test_a_run_goes_on_only_by_its_own_recipe(
 def test_what_changes_no_weights_may_change(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     recipe = RECIPE.replace("simple_until = 0.5", "simple_until = 0.5\ncheckpoint_every = 2")
-    other.write_text(recipe.replace('title = "Small"', 'title = "Smaller"'))
+    other.write_text(recipe.replace('title = "Small"', 'title = "Smaller"'), encoding="utf-8")
     assert train(other, run / "out", resume=True).manifest.title == "Smaller"
 
 
 def test_a_run_goes_on_only_with_its_own_pictures(run: Path, tmp_path: Path) -> None:
     out = shutil.copytree(run / "out", tmp_path / "out")
     table = out / "pictures" / "metadata.jsonl"
-    table.write_text(table.read_text().replace(" a ", " the ", 1))
+    table.write_text(table.read_text("utf-8").replace(" a ", " the ", 1), encoding="utf-8")
     with pytest.raises(InvalidInput, match="captions have changed"):
         train(run / "small.toml", out, resume=True)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "small.toml").write_text(RECIPE)
+    (tmp_path / "small.toml").write_text(RECIPE, encoding="utf-8")
     (tmp_path / "tokenizer").mkdir()
     with pytest.raises(InvalidInput, match="holds 'tokenizer' but is no folder of a run"):
         train(tmp_path / "small.toml", tmp_path, resume=False)
@@ -249,7 +249,9 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_cut_off_while_it_drew_begins_again(tmp_path: Path) -> None:
-    (tmp_path / "small.toml").write_text(RECIPE.replace("storybook_count = 24", "storybook_count = 1"))
+    (tmp_path / "small.toml").write_text(
+        RECIPE.replace("storybook_count = 24", "storybook_count = 1"), encoding="utf-8"
+    )
     for _ in range(2):  # one picture cannot be learned from and held out
         with pytest.raises(InvalidInput, match="cannot be split"):
             train(tmp_path / "small.toml", tmp_path / "out", resume=False)
@@ -257,7 +259,7 @@ def test_a_run_that_was_cut_off_while_it_drew_begins_again(tmp_path: Path) -> No
 
 def test_a_wrong_recipe_costs_nothing_that_was_learned(run: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.toml"
-    wrong.write_text(RECIPE.replace("[data]", f'[data]\nfolder = "{tmp_path / "nowhere"}"'))
+    wrong.write_text(RECIPE.replace("[data]", f'[data]\nfolder = "{tmp_path / "nowhere"}"'), encoding="utf-8")
     with pytest.raises(NotFound):
         train(wrong, run / "out", resume=False)
     assert list((run / "out" / "denoiser" / "checkpoints").iterdir())
@@ -268,7 +270,9 @@ def test_a_run_that_begins_again_draws_other_pictures_where_it_must(run: Path, t
     out = tmp_path / "out"
     shutil.copytree(run / "out" / "pictures", out / "pictures")
     shutil.copy(run / "out" / "recipe.json", out)
-    (tmp_path / "other.toml").write_text(RECIPE.replace("storybook_count = 24", "storybook_count = 12"))
+    (tmp_path / "other.toml").write_text(
+        RECIPE.replace("storybook_count = 24", "storybook_count = 12"), encoding="utf-8"
+    )
     model = train(tmp_path / "other.toml", out, resume=False)
     assert "12 of seed 1" in model.manifest.lineage.data
     assert len(list((out / "pictures" / "images").iterdir())) == 12
@@ -305,7 +309,9 @@ def _interrupted_at(stage: str, step: int) -> Iterator[None]:
 
 def test_a_parent_with_longer_texts_gives_its_words_but_not_their_number(run: Path, tmp_path: Path) -> None:
     parent = open_model(run / "out" / "model")
-    (tmp_path / "child.toml").write_text(RECIPE.replace("text_length = 16", "text_length = 8"))
+    (tmp_path / "child.toml").write_text(
+        RECIPE.replace("text_length = 16", "text_length = 8"), encoding="utf-8"
+    )
     child = train(tmp_path / "child.toml", tmp_path / "out", resume=False, parent=parent)
     studio = LocalStudio(Registry(tmp_path))
     picture = studio.draw(DrawRequest(prompt="a red apple " * 9, model=str(child.path), seed=1))
@@ -321,7 +327,7 @@ def test_networks_of_the_same_shape_go_on_from_a_parent(run: Path, tmp_path: Pat
     recipe = RECIPE.replace("steps = 4", "steps = 1\nlearning_rate = 1e-9").replace(
         "channels = [16, 32]", "channels = [32, 32]"
     )
-    (tmp_path / "child.toml").write_text(recipe)
+    (tmp_path / "child.toml").write_text(recipe, encoding="utf-8")
     child = train(tmp_path / "child.toml", tmp_path / "out", resume=False, parent=parent)
     assert child.manifest.lineage.parent == "small@1"
     file = Path("text_encoder") / "model.safetensors"

@@ -201,7 +201,7 @@ def _leave_signals_to_the_parent() -> None:
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     # Where memory runs out the system is to end the engine, not the service.
     with suppress(OSError):
-        _OOM_SCORE.write_text("300")
+        _OOM_SCORE.write_text("300", encoding="utf-8")
 
 
 if __name__ == "__main__":

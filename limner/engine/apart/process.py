@@ -125,7 +125,7 @@ class EngineProcess:
 def killed_for_memory() -> int | None:
     """How many processes of this machine the kernel has ended for want of memory; None where it does not tell."""
     try:
-        lines = _COUNTS.read_text().splitlines()
+        lines = _COUNTS.read_text("utf-8").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)

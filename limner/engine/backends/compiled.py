@@ -145,7 +145,7 @@ def _mark_whole(folder: Path) -> int:
         if not (header.startswith(b"<?xml") and header.endswith(b"/>\n")):
             return 0
         whole = _Whole(file=file.name, size=file.stat().st_size, begins=len(header))
-        (folder / _WHOLE).write_text(whole.model_dump_json())
+        (folder / _WHOLE).write_text(whole.model_dump_json(), encoding="utf-8")
         return whole.size
     except (OSError, ValueError) as error:
         _log.warning("what was compiled is not kept in %s: %s", folder, error)
@@ -163,7 +163,7 @@ def compiled_forms(cache: Path, file: Path) -> CompiledForms | None:
     folder = of_file / hashlib.sha256(stamp.encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (of_file / _OF_FILE).write_text(str(file))
+        (of_file / _OF_FILE).write_text(str(file), encoding="utf-8")
         for other in of_file.iterdir():
             if other not in (folder, of_file / _OF_FILE):
                 shutil.rmtree(other, ignore_errors=True)
@@ -172,7 +172,7 @@ def compiled_forms(cache: Path, file: Path) -> CompiledForms | None:
                 if time.time() - left.stat().st_mtime > _LONG:
                     shutil.rmtree(left, ignore_errors=True)
         for name in of_file.parent.glob(f"*/{_OF_FILE}"):
-            if not Path(name.read_text()).is_file():
+            if not Path(name.read_text("utf-8")).is_file():
                 shutil.rmtree(name.parent, ignore_errors=True)
     except OSError as error:
         _log.warning("compiled graphs are not kept: %s: %s", folder, error.strerror)

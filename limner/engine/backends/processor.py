@@ -23,6 +23,6 @@ def sums_bytes_in_16_bits(cpuinfo: Path = CPUINFO) -> bool:
 
 def _flags(cpuinfo: Path) -> set[str]:
     try:
-        return set(cpuinfo.read_text().partition("\nflags")[2].partition("\n")[0].split())
+        return set(cpuinfo.read_text("utf-8").partition("\nflags")[2].partition("\n")[0].split())
     except OSError:
         return set()

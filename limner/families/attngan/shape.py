@@ -57,4 +57,4 @@ class Shape(BaseModel):
 
     def write(self, directory: Path) -> None:
         """Write `attngan.json` into a model directory."""
-        (directory / SHAPE_NAME).write_text(self.model_dump_json(indent=1) + "\n")
+        (directory / SHAPE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")

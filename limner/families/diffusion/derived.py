@@ -117,6 +117,6 @@ def write_model(
         if scheduler is not None:
             scheduler.save_pretrained(partial / "scheduler")
             index["scheduler"] = ["diffusers", type(scheduler).__name__]
-        (partial / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+        (partial / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
         manifest.write(partial)
     return open_model(out)

@@ -22,9 +22,9 @@ def fingerprint(module: nn.Module) -> str:
 def kept(file: Path, mark: str, make: Callable[[], Arrays]) -> Arrays:
     """Arrays that are made once, in `file` with .safetensors, and read while the `mark` beside them is this one."""
     arrays, label = file.with_suffix(".safetensors"), file.with_suffix(".txt")
-    if not arrays.exists() or not label.exists() or label.read_text() != mark:
+    if not arrays.exists() or not label.exists() or label.read_text("utf-8") != mark:
         label.unlink(missing_ok=True)
         # What torch gives may lie in another order than its shape says, which safetensors does not heed.
         save_file({name: np.ascontiguousarray(each) for name, each in make().items()}, arrays)
-        label.write_text(mark)
+        label.write_text(mark, encoding="utf-8")
     return load_file(arrays)

@@ -132,8 +132,8 @@ def save_pipeline(
 
 def _load_in_float32(config: Path) -> None:
     # transformers loads in the stored dtype where diffusers loads in float32; a pipeline of both cannot run
-    values = json.loads(config.read_text())
-    config.write_text(json.dumps({**values, "dtype": "float32"}, indent=2) + "\n")
+    values = json.loads(config.read_text("utf-8"))
+    config.write_text(json.dumps({**values, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
 
 
 def _rounded(part: str, network: _Network, dtype: torch.dtype) -> _Network:

@@ -34,7 +34,7 @@ def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
     """
     found = parent_weights(parent, part)
     own = network.state_dict()
-    config = json.loads((parent / part / "config.json").read_text())
+    config = json.loads((parent / part / "config.json").read_text("utf-8"))
     if (
         isinstance(network, AutoencoderKL)
         and config.get("latent_channels", 0) > network.config.latent_channels

@@ -77,7 +77,9 @@ def write_templates(folder: Path, configs: Mapping[str, tuple[str, Config]]) -> 
             place.mkdir(parents=True, exist_ok=True)
             graph = graph_of(stage, template=True).SerializeToString(deterministic=True)
             (place / GRAPH).write_bytes(gzip.compress(graph, 9, mtime=0))
-            (place / LISTED).write_text(_listed(part, stage, network).model_dump_json(indent=1) + "\n")
+            (place / LISTED).write_text(
+                _listed(part, stage, network).model_dump_json(indent=1) + "\n", encoding="utf-8"
+            )
 
 
 def _network(part: str, config: Config) -> _Network:

@@ -75,4 +75,4 @@ class Shape(BaseModel):
 
     def write(self, directory: Path) -> None:
         """Write `matcher.json` into a model directory."""
-        (directory / SHAPE_NAME).write_text(self.model_dump_json(indent=1) + "\n")
+        (directory / SHAPE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")

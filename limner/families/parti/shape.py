@@ -99,7 +99,7 @@ class Shape(_Part):
 
     def write(self, directory: Path) -> None:
         """Write `parti.json` into a model directory."""
-        (directory / SHAPE_NAME).write_text(self.model_dump_json(indent=1) + "\n")
+        (directory / SHAPE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 PRESETS: Mapping[str, Transformer] = MappingProxyType(

@@ -221,7 +221,7 @@ async function offerStarters() {
   const ideas = await ideasFor(9).catch(() => []);
   if (!idle()) return;
   const short = ideas.sort((a, b) => Number(a.length > 42) - Number(b.length > 42)).slice(0, 3);
-  if (short.length) element("prompt", HTMLTextAreaElement).placeholder = short[0];
+  if (short[0]) element("prompt", HTMLTextAreaElement).placeholder = short[0];
   // A drawing that was begun and given up meanwhile has cleared the frame of its starters.
   document.getElementById("starters")?.replaceChildren(...short.map((idea) => button(idea, "chip", () => {
     composer.write(idea);

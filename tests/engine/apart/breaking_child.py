@@ -59,8 +59,8 @@ def _break(prompt: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         lives = Path(sys.argv[1])
-        lived = int(lives.read_text()) if lives.exists() else 0
-        lives.write_text(str(lived + 1))
+        lived = int(lives.read_text("utf-8")) if lives.exists() else 0
+        lives.write_text(str(lived + 1), encoding="utf-8")
         if lived < int(sys.argv[2]):
             sys.exit(3)
     main(breaking)

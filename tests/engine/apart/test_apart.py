@@ -79,7 +79,7 @@ def drawn(events: Queue[Event]) -> Picture:
 
 def alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
@@ -193,7 +193,7 @@ def test_an_engine_that_does_not_come_up_is_waited_for(make: Make, tmp_path: Pat
     studio = make(command=(*BREAKING, str(tmp_path / "lives"), "3"))
     events = begin(studio)
     drawn(events)
-    assert (tmp_path / "lives").read_text() == "4"
+    assert (tmp_path / "lives").read_text("utf-8") == "4"
 
 
 def test_pauses_double_up_to_a_bound() -> None:

@@ -265,7 +265,7 @@ def test_new_weights_beside_the_same_graph_are_not_taken_from_the_cache(tmp_path
 
 
 def test_a_cache_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("a file, not a folder")
+    (tmp_path / "cache").write_text("a file, not a folder", encoding="utf-8")
     network = backend("openvino", threads=1, cache=tmp_path / "cache").load(
         make_model(tmp_path / "m"), "unet"
     )

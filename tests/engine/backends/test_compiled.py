@@ -52,7 +52,7 @@ def test_what_is_not_whole_is_compiled_again(
         case "other bytes":
             blob.write_bytes(b"?" * size)
         case _:
-            (blob.parent / "whole.json").write_text("{")
+            (blob.parent / "whole.json").write_text("{", encoding="utf-8")
     assert np.array_equal(drawn(tmp_path / "m", tmp_path / "cache"), first)
     assert ("compiled again" in caplog.text) == (harm in ("other bytes", "no note"))
     (blob,) = (tmp_path / "cache").rglob("*.blob")

@@ -104,7 +104,7 @@ def test_a_network_is_rounded_as_the_table_says(tmp_path: Path, half: bool, turn
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_model_in_eight_bits_gives_a_row_the_same_bits_in_any_company(tmp_path: Path, turned: bool) -> None:
     model = named(tmp_path / "m", turned=turned)
-    table_of(model.graph_file("unet")).write_text(TABLE.model_dump_json())
+    table_of(model.graph_file("unet")).write_text(TABLE.model_dump_json(), encoding="utf-8")
     network = OpenVino(threads=1).load(model, "unet")
     x = np.random.default_rng(2).standard_normal((16, 40)).astype(np.float32)
     together = network({"x": x})["y"]
@@ -129,7 +129,7 @@ def test_without_a_table_that_fits_it_is_drawn_unrounded(
 ) -> None:
     model = named(tmp_path / "m")
     if table is not None:
-        table_of(model.graph_file("unet")).write_text(table)
+        table_of(model.graph_file("unet")).write_text(table, encoding="utf-8")
     with caplog.at_level(logging.WARNING):
         network = OpenVino(threads=1).load(model, "unet")
     x = np.random.default_rng(3).standard_normal((2, 40)).astype(np.float32)

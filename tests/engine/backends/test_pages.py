@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="on
 
 def held(file: Path) -> int:
     """Kilobytes of a mapped file that this process holds."""
-    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    lines = iter(Path("/proc/self/smaps").read_text("utf-8").splitlines())
     return sum(
         int(next(line for line in lines if line.startswith("Rss:")).split()[1])
         for line in lines

@@ -11,7 +11,7 @@ from limner.engine.backends.processor import has_bfloat16, sums_bytes_in_16_bits
 
 def _cpuinfo(folder: Path, flags: str) -> Path:
     file = folder / "cpuinfo"
-    file.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: x\n")
+    file.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: x\n", encoding="utf-8")
     return file
 
 
@@ -32,5 +32,5 @@ def test_bytes_are_summed_in_16_bits_on_x86_without_vnni(flags: str, narrow: boo
 
 
 def test_of_another_processor_nothing_is_known(tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text("processor\t: 0\nFeatures\t: asimd asimddp\n")
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nFeatures\t: asimd asimddp\n", encoding="utf-8")
     assert not sums_bytes_in_16_bits(tmp_path / "cpuinfo") and not sums_bytes_in_16_bits(tmp_path / "missing")

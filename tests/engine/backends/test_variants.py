@@ -100,7 +100,7 @@ def rounded(tiny_model: Path, directory: Path) -> Model:
     read = (reader.get_node().get_friendly_name(), reader.get_index())
     here = Range(source=source.get_friendly_name(), readers=(read,), low=-1.0, high=0.9921875)
     table = Table(runtime="openvino", activations=(here,), weights=tuple(convolutions))
-    table_of(file).write_text(table.model_dump_json())
+    table_of(file).write_text(table.model_dump_json(), encoding="utf-8")
     return model
 
 
@@ -190,7 +190,7 @@ def test_published_configurations_are_cut_above_all_but_one_resnet(folder: str, 
 def test_of_published_configurations_sixteen_places_a_side_are_told(folder: str, tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     file.write_bytes(gzip.decompress((TEMPLATES / folder / "model.onnx.gz").read_bytes()))
-    (tmp_path / "config.json").write_text('{"sample_size": 64}')
+    (tmp_path / "config.json").write_text('{"sample_size": 64}', encoding="utf-8")
     _, tensors = places(file, "attentive")
     assert len(tensors) == 2 + 3, "two layers on the way down and three on the way up"
     assert variant_graph(file, "attentive").graph.output[-2].name == ATTENTION

@@ -11,13 +11,16 @@ from limner.errors import InvalidInput, NotFound
 
 def test_reading_what_another_scheduler_wrote(tmp_path: Path) -> None:
     path = tmp_path / "scheduler_config.json"
-    path.write_text(json.dumps({"_class_name": "PNDMScheduler", "skip_prk_steps": True, "steps_offset": 1}))
+    path.write_text(
+        json.dumps({"_class_name": "PNDMScheduler", "skip_prk_steps": True, "steps_offset": 1}),
+        encoding="utf-8",
+    )
     assert Schedule.read(path) == Schedule(steps_offset=1)
 
 
 def test_an_unsupported_value_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "scheduler_config.json"
-    path.write_text(json.dumps({"use_flow_sigmas": True}))
+    path.write_text(json.dumps({"use_flow_sigmas": True}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="use_flow_sigmas=True"):
         Schedule.read(path)
 
@@ -25,7 +28,7 @@ def test_an_unsupported_value_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="scheduler_config"):
         Schedule.read(tmp_path / "scheduler_config.json")
-    (tmp_path / "scheduler_config.json").write_text("{")
+    (tmp_path / "scheduler_config.json").write_text("{", encoding="utf-8")
     with pytest.raises(InvalidInput, match="not JSON"):
         Schedule.read(tmp_path / "scheduler_config.json")
 

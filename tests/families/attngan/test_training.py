@@ -27,7 +27,7 @@ from .tiny import RECIPE
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    (folder / "small.toml").write_text(RECIPE)
+    (folder / "small.toml").write_text(RECIPE, encoding="utf-8")
     train(folder / "small.toml", folder / "out", resume=False)
     return folder
 
@@ -52,7 +52,7 @@ def test_the_folder_has_what_people_look_at(run: Path) -> None:
     for stage, kept in (("damsm", ["found", "sentence", "words"]), ("gan", ["found", "sentence", "words"])):
         with Image.open(run / "out" / stage / "sheets" / "0000004.png") as page:
             assert page.width > 100
-        line = (run / "out" / stage / "validation.log").read_text().splitlines()[-1]
+        line = (run / "out" / stage / "validation.log").read_text("utf-8").splitlines()[-1]
         assert all(name in line for name in kept)
 
 
@@ -103,7 +103,7 @@ def test_it_starts_from_no_model_nor_does_another_family_from_it(run: Path, tmp_
     ],
 )
 def test_a_recipe_that_does_not_fit_names_the_key(tmp_path: Path, old: str, new: str, named: str) -> None:
-    (tmp_path / "small.toml").write_text(RECIPE.replace(old, new))
+    (tmp_path / "small.toml").write_text(RECIPE.replace(old, new), encoding="utf-8")
     with pytest.raises(InvalidInput) as raised:
         train(tmp_path / "small.toml", tmp_path / "out", resume=False)
     assert raised.value.field == named

@@ -197,7 +197,7 @@ def test_what_needs_a_picture_says_so(diffusion: Diffusion, field: str) -> None:
 
 
 def test_a_model_without_an_encoder_says_so(tiny_model: Path, tmp_path: Path) -> None:
-    told = json.loads((tiny_model / "limner.json").read_text())
+    told = json.loads((tiny_model / "limner.json").read_text("utf-8"))
     del told["graphs"]["vae_encoder"]
     model = open_model(tiny_model)
     family = Diffusion(type(model)(tiny_model, Manifest.model_validate(told), False))

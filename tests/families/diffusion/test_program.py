@@ -36,7 +36,7 @@ def with_schedule(model: Path, directory: Path, **changes: Any) -> Path:
     """A copy of a model directory with changed keys in its scheduler configuration."""
     shutil.copytree(model, directory)
     file = directory / "scheduler" / "scheduler_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | changes), encoding="utf-8")
     return directory
 
 
@@ -56,7 +56,7 @@ def test_the_picture_is_that_of_diffusers(
     seed: int,
 ) -> None:
     directory = with_schedule(tiny_model, tmp_path / "model", prediction_type=prediction)
-    config = json.loads((directory / "scheduler" / "scheduler_config.json").read_text())
+    config = json.loads((directory / "scheduler" / "scheduler_config.json").read_text("utf-8"))
     pipeline.scheduler = SCHEDULERS[sampler].from_config(config)
     prompt = "A red apple, on the wooden table " * 3
     theirs = pipeline(

@@ -74,13 +74,13 @@ def write_tokenizer(
     words = [*alphabet, *(letter + "</w>" for letter in alphabet), *map("".join, merges)]
     words += ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {word: number for number, word in enumerate(dict.fromkeys(words))}
-    (directory / "vocab.json").write_text(json.dumps(vocabulary))
+    (directory / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     lines = ["#version: 0.2", *(" ".join(merge) for merge in merges)]
     (directory / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     config = {"model_max_length": length, "tokenizer_class": "CLIPTokenizer", "do_lower_case": True}
-    (directory / "tokenizer_config.json").write_text(json.dumps(config | (tokens or {})))
+    (directory / "tokenizer_config.json").write_text(json.dumps(config | (tokens or {})), encoding="utf-8")
     if pad is not None:
-        (directory / "special_tokens_map.json").write_text(json.dumps({"pad_token": pad}))
+        (directory / "special_tokens_map.json").write_text(json.dumps({"pad_token": pad}), encoding="utf-8")
     return directory
 
 
@@ -209,6 +209,6 @@ def test_a_broken_file_is_named(
     folders: dict[str, Path], tmp_path: Path, file: str, text: str, message: str
 ) -> None:
     shutil.copytree(folders["plain"], tmp_path / "tokenizer")
-    (tmp_path / "tokenizer" / file).write_text(text)
+    (tmp_path / "tokenizer" / file).write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput, match=message):
         ClipTokenizer(tmp_path / "tokenizer")

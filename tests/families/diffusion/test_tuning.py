@@ -47,13 +47,13 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k in range(12):
         shape = [(80, 80, 3), (64, 128, 3), (128, 64, 3)][k % 3]
         Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / f"{k}.png")
-        (folder / f"{k}.txt").write_text(f"thing {k}\na thing called {k}\n")
+        (folder / f"{k}.txt").write_text(f"thing {k}\na thing called {k}\n", encoding="utf-8")
     return folder
 
 
 def _train(folder: Path, recipe: str, parent: Path, pictures: Path | None, resume: bool = False) -> Model:
     folder.mkdir(exist_ok=True)
-    (folder / "recipe.toml").write_text(recipe)
+    (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
     return train(folder / "recipe.toml", folder / "out", resume, open_model(parent), pictures)
 
 
@@ -220,7 +220,7 @@ def test_a_rate_may_be_lowered_to_go_on(full: Path, tiny_model: Path, pictures: 
 
 
 def test_what_cannot_be_tuned_is_said(tiny_model: Path, pictures: Path, tmp_path: Path) -> None:
-    (tmp_path / "recipe.toml").write_text(RECIPE)
+    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
     with pytest.raises(InvalidInput, match="--init MODEL"):
         train(tmp_path / "recipe.toml", tmp_path / "a", False, None, pictures)
     with pytest.raises(InvalidInput, match="--data DIR"):
@@ -234,6 +234,8 @@ def test_what_cannot_be_tuned_is_said(tiny_model: Path, pictures: Path, tmp_path
         _train(tmp_path / "e", RECIPE, few, pictures)
     inpainting = shutil.copytree(tiny_model, tmp_path / "nine")
     config = inpainting / "vae" / "config.json"
-    config.write_text(config.read_text().replace('"latent_channels": 4', '"latent_channels": 3'))
+    config.write_text(
+        config.read_text("utf-8").replace('"latent_channels": 4', '"latent_channels": 3'), encoding="utf-8"
+    )
     with pytest.raises(InvalidInput, match="reads a mask"):
         _train(tmp_path / "d", RECIPE, inpainting, pictures)

@@ -116,8 +116,8 @@ def test_a_model_that_draws_is_no_matcher(tiny_model: Path, tmp_path: Path) -> N
 def test_a_shape_that_cannot_be_names_the_key(
     tiny_matcher: Path, tmp_path: Path, key: str, value: object
 ) -> None:
-    said = json.loads((tiny_matcher / "matcher.json").read_text()) | {key: value}
-    (tmp_path / "matcher.json").write_text(json.dumps(said))
+    said = json.loads((tiny_matcher / "matcher.json").read_text("utf-8")) | {key: value}
+    (tmp_path / "matcher.json").write_text(json.dumps(said), encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"matcher\.json: "):
         Shape.read(tmp_path)
     with pytest.raises(NotFound, match="how wide the towers are"):
@@ -161,7 +161,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     CLIPModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(
-        json.dumps({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]})
+        json.dumps({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}), encoding="utf-8"
     )
     return folder
 
@@ -196,6 +196,6 @@ def test_a_clip_checkpoint_that_lacks_something_is_refused_by_name(clip: Path, t
     (partial / "model.safetensors").write_bytes((clip / "model.safetensors").read_bytes())
     with pytest.raises(NotFound, match="has no tokenizer"):
         named_matcher(registry, str(partial))
-    (partial / "tokenizer.json").write_text("{}")
+    (partial / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InvalidInput, match="cannot be read"):
         named_matcher(registry, str(partial))

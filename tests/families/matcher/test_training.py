@@ -29,7 +29,7 @@ from .tiny import RECIPE
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    (folder / "small.toml").write_text(RECIPE)
+    (folder / "small.toml").write_text(RECIPE, encoding="utf-8")
     train(folder / "small.toml", folder / "out", resume=False)
     return folder
 
@@ -62,7 +62,7 @@ def test_it_draws_nothing_and_says_so(run: Path, tmp_path: Path) -> None:
 def test_the_folder_has_what_people_look_at(run: Path) -> None:
     with Image.open(run / "out" / "matcher" / "sheets" / "0000004.png") as page:
         assert page.width > 100
-    line = (run / "out" / "matcher" / "validation.log").read_text().splitlines()[-1]
+    line = (run / "out" / "matcher" / "validation.log").read_text("utf-8").splitlines()[-1]
     assert all(name in line for name in ("loss", "found", "told_apart", "scale"))
 
 
@@ -104,7 +104,7 @@ def test_a_recipe_that_does_not_fit_names_the_key(
 ) -> None:
     from limner.training.recipe import read_recipe
 
-    (tmp_path / "small.toml").write_text(RECIPE.replace(old, new))
+    (tmp_path / "small.toml").write_text(RECIPE.replace(old, new), encoding="utf-8")
     if named is None:
         read_recipe(tmp_path / "small.toml")
         return

@@ -25,7 +25,7 @@ def test_the_same_captions_give_the_same_pieces(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         TextTokenizer.learn(CAPTIONS, 80).write(tmp_path / name)
-    one, other = ((tmp_path / name / TEXT_NAME).read_text() for name in ("one", "other"))
+    one, other = ((tmp_path / name / TEXT_NAME).read_text("utf-8") for name in ("one", "other"))
     assert one == other
 
 
@@ -50,6 +50,6 @@ def test_it_is_kept_in_a_file(tmp_path: Path) -> None:
     assert len(again) == len(TEXT) and again.ids(CAPTIONS[1]) == TEXT.ids(CAPTIONS[1])
     with pytest.raises(NotFound, match=TEXT_NAME):
         TextTokenizer.read(tmp_path / "elsewhere")
-    (tmp_path / TEXT_NAME).write_text("{}")
+    (tmp_path / TEXT_NAME).write_text("{}", encoding="utf-8")
     with pytest.raises(InvalidInput, match=TEXT_NAME):
         TextTokenizer.read(tmp_path)

@@ -35,7 +35,7 @@ RECIPES = Path(__file__).parents[3] / "recipes"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    (folder / "small.toml").write_text(RECIPE)
+    (folder / "small.toml").write_text(RECIPE, encoding="utf-8")
     train(folder / "small.toml", folder / "out", resume=False)
     return folder
 
@@ -66,9 +66,9 @@ def test_it_is_drawn_and_shown_by_the_same_commands(run: Path, tmp_path: Path) -
 
 def test_it_has_a_card_with_its_round_trips(run: Path, tmp_path: Path) -> None:
     folder = evaluate(str(run / "out" / "model"), tmp_path / "card", 1, 1, tmp_path / "data")
-    assert "token by token, guidance 1.5" in (folder / "card.html").read_text()
-    assert '"round_trip": {' in (folder / "card.json").read_text()
-    assert "has no autoencoder" not in (folder / "card.json").read_text()
+    assert "token by token, guidance 1.5" in (folder / "card.html").read_text("utf-8")
+    assert '"round_trip": {' in (folder / "card.json").read_text("utf-8")
+    assert "has no autoencoder" not in (folder / "card.json").read_text("utf-8")
 
 
 def test_the_folder_has_what_people_look_at(run: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_folder_has_what_people_look_at(run: Path) -> None:
     for stage, names in kept.items():
         with Image.open(run / "out" / stage / "sheets" / "0000004.png") as page:
             assert page.width > 100
-        line = (run / "out" / stage / "validation.log").read_text().splitlines()[-1]
+        line = (run / "out" / stage / "validation.log").read_text("utf-8").splitlines()[-1]
         assert all(name in line for name in names)
 
 
@@ -153,7 +153,7 @@ def test_it_starts_from_no_model(run: Path, tmp_path: Path) -> None:
 )
 def test_recipes_that_cannot_work_are_refused_by_name(tmp_path: Path, old: str, new: str, named: str) -> None:
     file = tmp_path / "wrong.toml"
-    file.write_text(RECIPE.replace(old, new, 1))
+    file.write_text(RECIPE.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(InvalidInput) as raised:
         read_recipe(file)
     assert named in str(raised.value)
@@ -166,7 +166,9 @@ def test_a_preset_says_the_widths_that_the_recipe_does_not(tmp_path: Path) -> No
     kept = "".join(
         f"{line}\n" for line in table.splitlines() if line.split(" ")[0] in ("steps", "batch_size")
     )
-    file.write_text(f'{before}[transformer]\n{kept}preset = "3B"\nencoder_layers = 2\n[model]{rest}')
+    file.write_text(
+        f'{before}[transformer]\n{kept}preset = "3B"\nencoder_layers = 2\n[model]{rest}', encoding="utf-8"
+    )
     recipe = read_recipe(file)
     assert isinstance(recipe, Training)
     shape = recipe.shape(300).transformer

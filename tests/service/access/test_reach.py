@@ -149,7 +149,7 @@ def test_it_speaks_tls_with_its_certificate(
 
 def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     Reach(certificate=certificate[0], private_key=certificate[1]).check_certificate()
-    (tmp_path / "other.pem").write_text("no key")
+    (tmp_path / "other.pem").write_text("no key", encoding="utf-8")
     for other in (tmp_path / "other.pem", tmp_path / "nowhere.pem", certificate[0]):
         with pytest.raises(InvalidInput, match=re.escape(str(other))):
             Reach(certificate=certificate[0], private_key=other).check_certificate()

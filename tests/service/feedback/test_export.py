@@ -24,7 +24,7 @@ def exported(data_dir: Path, folder: Path, *options: str) -> str:
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
 @pytest.fixture

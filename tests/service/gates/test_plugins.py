@@ -20,7 +20,7 @@ NIGHT, DAY = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 200, np.uint8)
 
 def shown(name: str) -> str:
     """What the document shows of a file."""
-    found = re.search(rf"`{re.escape(name)}`:\n```\w+\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    found = re.search(rf"`{re.escape(name)}`:\n```\w+\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
     assert found is not None
     return found.group(1)
 
@@ -29,8 +29,8 @@ def install(folder: Path, name: str, points: str) -> None:
     """What pip leaves of a package."""
     info = folder / f"{name.replace('-', '_')}-1.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(points)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(points, encoding="utf-8")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of packages, with the document's in it."""
     module = shown("shop_gates.py")
     assert len(module.splitlines()) <= 15
-    (tmp_path / "shop_gates.py").write_text(module)
+    (tmp_path / "shop_gates.py").write_text(module, encoding="utf-8")
     groups = re.findall(r'entry-points\."([\w.]+)"\]\n(\w+ = "[^"]+")', shown("pyproject.toml"))
     assert [group for group, _ in groups] == ["limner.prompt_gates", "limner.picture_gates"]
     points = "".join(f"[{group}]\n{line}\n".replace('"', "") for group, line in groups)
@@ -66,7 +66,7 @@ def test_what_is_not_chosen_is_not_asked(site: Path) -> None:
 
 
 def test_words_and_gates_go_together(site: Path, tmp_path: Path) -> None:
-    (tmp_path / "words.txt").write_text("gun\n")
+    (tmp_path / "words.txt").write_text("gun\n", encoding="utf-8")
     gates = open_gates(GateOptions(tmp_path / "words.txt", ("shop",)))
     for prompt, gate in [("a gun", "words"), ("acme", "shop")]:
         with pytest.raises(Refused) as refused:

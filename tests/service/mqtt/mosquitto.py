@@ -61,18 +61,22 @@ def _configured(folder: Path, port: int) -> None:
         check=True, capture_output=True,
     )  # fmt: skip
     passwords = folder / "passwords"
-    passwords.write_text("".join(f"{user}:{password}\n" for user, password in PASSWORDS.items()))
+    passwords.write_text(
+        "".join(f"{user}:{password}\n" for user, password in PASSWORDS.items()), encoding="utf-8"
+    )
     subprocess.run(["mosquitto_passwd", "-U", passwords], check=True, capture_output=True)
     (folder / "access").write_text(
         "user limner\ntopic readwrite limner/#\n\n"
-        "pattern write limner/requests/%u\npattern read limner/events/%u\npattern read limner/images/%u/#\n"
+        "pattern write limner/requests/%u\npattern read limner/events/%u\npattern read limner/images/%u/#\n",
+        encoding="utf-8",
     )
     (folder / "mosquitto.conf").write_text(
         f"listener {port} 127.0.0.1\n"
         f"certfile {folder}/broker.pem\nkeyfile {folder}/broker.key\n"
         f"allow_anonymous false\npassword_file {passwords}\nacl_file {folder}/access\n"
         f"persistence true\npersistence_location {folder}/\nlog_dest stderr\n"
-        + ("user root\n" if os.getuid() == 0 else "")
+        + ("user root\n" if os.getuid() == 0 else ""),
+        encoding="utf-8",
     )
 
 

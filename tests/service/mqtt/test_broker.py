@@ -43,7 +43,7 @@ def test_what_is_no_address_is_refused(url: str, said: str) -> None:
 
 
 def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
-    (tmp_path / "none.pem").write_text("nothing")
+    (tmp_path / "none.pem").write_text("nothing", encoding="utf-8")
     for file in ("none.pem", "missing.pem"):
         with pytest.raises(InvalidInput, match=file):
             broker_of("mqtts://broker.example", ca=tmp_path / file)

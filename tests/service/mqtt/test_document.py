@@ -17,7 +17,7 @@ from tests.service.running import running
 
 from .mosquitto import PASSWORDS, Mosquitto
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs" / "mqtt.md").read_text()
+TEXT = (Path(__file__).resolve().parents[3] / "docs" / "mqtt.md").read_text("utf-8")
 
 
 def test_the_commands_draw_a_picture(tmp_path: Path, broker: Mosquitto, address: Broker) -> None:

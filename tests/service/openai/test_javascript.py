@@ -55,4 +55,4 @@ def test_a_failed_job_ends_the_stream_with_an_error(server: Server) -> None:
 
 
 def test_the_lock_file_names_no_registry() -> None:
-    assert "resolved" not in (HERE / "package-lock.json").read_text()
+    assert "resolved" not in (HERE / "package-lock.json").read_text("utf-8")

@@ -187,7 +187,7 @@ def test_a_picture_that_was_made_comes_to_the_bench_and_its_settings_too(page: P
 def test_a_file_that_is_no_picture_is_told(
     page: Page, stub: Stub, tmp_path: Path, complaints: list[str]
 ) -> None:
-    (tmp_path / "no.png").write_text("hello")
+    (tmp_path / "no.png").write_text("hello", encoding="utf-8")
     write(page, APPLE)
     page.click("#bench-open")
     page.set_input_files("#file", tmp_path / "no.png")

@@ -12,7 +12,7 @@ from .test_composing import APPLE, draw, ready
 
 
 def test_what_the_manifest_names_is_there() -> None:
-    manifest = json.loads((PAGES / "manifest.webmanifest").read_text())
+    manifest = json.loads((PAGES / "manifest.webmanifest").read_text("utf-8"))
     assert manifest["start_url"] == manifest["scope"] == "/" and manifest["display"] == "standalone"
     for icon in manifest["icons"]:
         with Image.open(PAGES / icon["src"].removeprefix("/pages/")) as image:

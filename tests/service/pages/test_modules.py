@@ -30,22 +30,22 @@ def test_the_types_hold() -> None:
 
 
 def test_the_lock_file_names_no_registry() -> None:
-    assert "resolved" not in (HERE / "package-lock.json").read_text()
+    assert "resolved" not in (HERE / "package-lock.json").read_text("utf-8")
 
 
 def test_the_page_has_nothing_inline_and_nothing_foreign() -> None:
-    page = (PAGES / "index.html").read_text()
+    page = (PAGES / "index.html").read_text("utf-8")
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page)
     for file in (file for file in PAGES.rglob("*") if file.is_file() and file.suffix != ".png"):
-        foreign = re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}[^\s\"']*", file.read_text())
+        foreign = re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}[^\s\"']*", file.read_text("utf-8"))
         assert [f for f in foreign if "www.w3.org/2000/svg" not in f] == [], file.name
 
 
 def test_every_file_that_the_page_names_is_there() -> None:
-    page = (PAGES / "index.html").read_text()
+    page = (PAGES / "index.html").read_text("utf-8")
     named = set(re.findall(r'"/pages/([^"]+)"', page))
     for module in PAGES.glob("*.js"):
-        named |= set(re.findall(r'(?:from "\./|"/pages/)([\w.]+\.js)"', module.read_text()))
+        named |= set(re.findall(r'(?:from "\./|"/pages/)([\w.]+\.js)"', module.read_text("utf-8")))
     assert all((PAGES / name).is_file() for name in named)
     assert {file.name for file in PAGES.glob("*.js")} <= named
 

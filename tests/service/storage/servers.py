@@ -51,7 +51,7 @@ class Postgres:
             self._as = ["setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--init-groups"]
             shutil.chown(folder, ACCOUNT)
         password = folder / "password"
-        password.write_text(self._password)
+        password.write_text(self._password, encoding="utf-8")
         if self._as:
             shutil.chown(password, ACCOUNT)
         self._run(

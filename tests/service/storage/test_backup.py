@@ -31,7 +31,7 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 def key_file(folder: Path, text: str = KEY) -> Path:
     file = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:8]}.key"
-    file.write_text(text + "\n")
+    file.write_text(text + "\n", encoding="utf-8")
     file.chmod(0o600)
     return file
 
@@ -51,7 +51,7 @@ def data_dir(tmp_path: Path) -> Path:
     model.mkdir(parents=True)
     (model / "limner.json").write_bytes(b"{}")
     (model / "weights.safetensors").write_bytes(bytes(range(256)) * 5000)
-    (place / "models" / "mine" / "aliases.json").write_text('{"current": "1"}')
+    (place / "models" / "mine" / "aliases.json").write_text('{"current": "1"}', encoding="utf-8")
     return place
 
 
@@ -237,7 +237,7 @@ def test_a_wrong_key_opens_nothing(data_dir: Path, tmp_path: Path) -> None:
 def test_a_key_file_that_cannot_be_used(tmp_path: Path, text: str | None, mode: int, said: str) -> None:
     file = tmp_path / "key"
     if text is not None:
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
         file.chmod(mode)
     with pytest.raises(InvalidInput, match=said):
         sealer_of(StorageOptions(key_file=file))

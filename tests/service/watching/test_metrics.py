@@ -182,7 +182,7 @@ def test_the_documented_table_is_what_there_is(client: TestClient) -> None:
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = ", ".join(f"`{label}`" for label in LABELS.get(name, ()))
             rows.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
-    found = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `limner_")]
+    found = [line for line in DOCUMENT.read_text("utf-8").splitlines() if line.startswith("| `limner_")]
     assert found == sorted(rows), "docs/watching.md should say:\n" + "\n".join(sorted(rows))
 
 

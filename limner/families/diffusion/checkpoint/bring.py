@@ -213,7 +213,7 @@ def _hashed(tensor: Written, update: Callable[[bytes], None]) -> Callable[[], It
 
 
 def _write_object(file: Path, value: dict[str, object]) -> None:
-    file.write_text(json.dumps(value, indent=2) + "\n")
+    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _sizes(checkpoint: Checkpoint) -> tuple[Size, ...]:

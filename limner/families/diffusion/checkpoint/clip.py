@@ -22,9 +22,9 @@ def write_tokenizer(folder: Path, second: bool) -> None:
     words = vocabulary(merges)
     (folder / "vocab.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
     special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": "!" if second else END}
-    (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=1) + "\n")
+    (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=1) + "\n", encoding="utf-8")
     config = special | {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer", "do_lower_case": True}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def vocabulary(merges: str) -> dict[str, int]:

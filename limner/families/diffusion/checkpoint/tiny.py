@@ -51,7 +51,7 @@ class TinyDecoder:
         """Write weights, configuration and graph into a model directory; gives the graph's entry in the manifest."""
         folder = directory / PART
         folder.mkdir()
-        (folder / "config.json").write_text(json.dumps(self.config, indent=2) + "\n")
+        (folder / "config.json").write_text(json.dumps(self.config, indent=2) + "\n", encoding="utf-8")
         file = folder / f"{_WEIGHTS}.safetensors"
         write(file, dict(sorted(self.weights.items())))
         return put(self.template, self.graph, directory, file, "")

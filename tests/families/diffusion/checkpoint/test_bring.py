@@ -101,8 +101,8 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
 def as_float32(model: Model) -> Model:
     """The model with a manifest that asks for single precision."""
     listed = model.path / "limner.json"
-    told = json.loads(listed.read_text())
-    listed.write_text(json.dumps(told | {"precision": "float32"}))
+    told = json.loads(listed.read_text("utf-8"))
+    listed.write_text(json.dumps(told | {"precision": "float32"}), encoding="utf-8")
     return open_model(model.path)
 
 
@@ -149,13 +149,15 @@ def test_a_checkpoint_made_for_inpainting(pipeline: Path, templates: Path, tmp_p
     config, weights = (
         tmp_path / "p" / "unet" / name for name in ("config.json", "diffusion_pytorch_model.safetensors")
     )
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"in_channels": 9}))
+    config.write_text(
+        json.dumps(json.loads(config.read_text("utf-8")) | {"in_channels": 9}), encoding="utf-8"
+    )
     tensors = load_file(weights)
     torch.manual_seed(0)
     further = 0.1 * torch.randn(len(tensors["conv_in.weight"]), 5, 3, 3)
     save_file(tensors | {"conv_in.weight": torch.cat([tensors["conv_in.weight"], further], 1)}, weights)
     model = import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT, template_folder=templates)
-    told = json.loads((model.path / "model_index.json").read_text())
+    told = json.loads((model.path / "model_index.json").read_text("utf-8"))
     assert told["_class_name"] == "StableDiffusionInpaintPipeline"
     StableDiffusionInpaintPipeline.from_pretrained(model.path)
     side = model.manifest.sizes[0].width
@@ -255,7 +257,7 @@ def test_weights_in_several_files_and_in_half_precision(
     for shard, part in shards.items():
         save_file({name: whole[name] for name in part}, unet / shard)
     listed = {"weight_map": {name: shard for shard, part in shards.items() for name in part}}
-    (unet / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(listed))
+    (unet / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(listed), encoding="utf-8")
     vae = tmp_path / "p" / f"{WEIGHTS[1]}.safetensors"
     vae.rename(vae.with_suffix(".fp16.safetensors"))
     model = import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT, template_folder=templates)
@@ -272,7 +274,7 @@ def test_half_precision_in_several_files(
     (unet / "diffusion_pytorch_model.safetensors").rename(unet / "one.safetensors")
     names = load_file(unet / "one.safetensors")
     told = {"weight_map": dict.fromkeys(names, "one.safetensors")}
-    (unet / f"diffusion_pytorch_model.{listing}").write_text(json.dumps(told))
+    (unet / f"diffusion_pytorch_model.{listing}").write_text(json.dumps(told), encoding="utf-8")
     assert import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT, template_folder=templates)
 
 
@@ -311,22 +313,24 @@ def test_loras_are_laid_on_one_after_another(pipeline: Path, templates: Path, tm
 def test_relatives_that_need_more_than_a_text_are_refused(pipeline: Path, tmp_path: Path) -> None:
     shutil.copytree(pipeline, tmp_path / "p")
     config = tmp_path / "p" / "unet" / "config.json"
-    told = json.loads(config.read_text())
-    config.write_text(json.dumps(told | {"in_channels": 5}))
+    told = json.loads(config.read_text("utf-8"))
+    config.write_text(json.dumps(told | {"in_channels": 5}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="takes 5 channels"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
-    config.write_text(json.dumps(told | {"sample_size": None}))
+    config.write_text(json.dumps(told | {"sample_size": None}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="sample_size=None"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
-    config.write_text(json.dumps(told | {"down_block_types": ["Nothing", "AtAll"]}))
+    config.write_text(json.dumps(told | {"down_block_types": ["Nothing", "AtAll"]}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="configuration of the unet cannot be built"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
-    config.write_text(json.dumps(told | {"in_channels": [4]}))
+    config.write_text(json.dumps(told | {"in_channels": [4]}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="channels"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
-    config.write_text(json.dumps(told))
+    config.write_text(json.dumps(told), encoding="utf-8")
     vae = tmp_path / "p" / "vae" / "config.json"
-    vae.write_text(json.dumps(json.loads(vae.read_text()) | {"block_out_channels": []}))
+    vae.write_text(
+        json.dumps(json.loads(vae.read_text("utf-8")) | {"block_out_channels": []}), encoding="utf-8"
+    )
     with pytest.raises(InvalidInput, match="block_out_channels"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
     (tmp_path / "p" / "text_encoder_2").mkdir()
@@ -338,7 +342,7 @@ def test_what_the_unet_predicts_can_be_said(pipeline: Path, templates: Path, tmp
     model = import_checkpoint(
         pipeline, tmp_path / "m", ABOUT, template_folder=templates, prediction="v_prediction"
     )
-    told = json.loads((model.path / "scheduler" / "scheduler_config.json").read_text())
+    told = json.loads((model.path / "scheduler" / "scheduler_config.json").read_text("utf-8"))
     assert told["prediction_type"] == "v_prediction"
 
 

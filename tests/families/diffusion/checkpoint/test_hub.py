@@ -94,7 +94,9 @@ def test_names_that_the_hub_refuses(name: str) -> None:
 def test_lists_of_several_files_are_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     listing = "unet/diffusion_pytorch_model.safetensors.index.json"
     (tmp_path / "unet").mkdir()
-    (tmp_path / listing).write_text('{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}')
+    (tmp_path / listing).write_text(
+        '{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}', encoding="utf-8"
+    )
     files = [*SMALL, listing, "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"]
     asked: list[list[str]] = []
 
