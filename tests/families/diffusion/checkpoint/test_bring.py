@@ -149,9 +149,8 @@ def test_a_checkpoint_made_for_inpainting(pipeline: Path, templates: Path, tmp_p
     config, weights = (
         tmp_path / "p" / "unet" / name for name in ("config.json", "diffusion_pytorch_model.safetensors")
     )
-    config.write_text(
-        json.dumps(json.loads(config.read_text("utf-8")) | {"in_channels": 9}), encoding="utf-8"
-    )
+    told = json.loads(config.read_text("utf-8")) | {"in_channels": 9}
+    config.write_text(json.dumps(told), encoding="utf-8")
     tensors = load_file(weights)
     torch.manual_seed(0)
     further = 0.1 * torch.randn(len(tensors["conv_in.weight"]), 5, 3, 3)
