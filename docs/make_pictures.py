@@ -158,12 +158,9 @@ def layout() -> None:
     assert known is not None
     mean, std = (torch.tensor(each)[:, None, None] for each in (known.mean, known.std))
     further = latents[:, -len(known.mean) :] * std + mean
-    shown = [
-        each[:, None].expand(-1, 3, -1, -1) for each in further[:, :4].unbind(1)
-    ]  # share, x, y, one of a code
-    shown.append(
-        torch.where(further[:, :1] > -0.5, further[:, -3:], -torch.ones(3)[:, None, None])
-    )  # colours
+    # share, x, y and one of a code; then colours, where the share is not next to nothing
+    shown = [each[:, None].expand(-1, 3, -1, -1) for each in further[:, :4].unbind(1)]
+    shown.append(torch.where(further[:, :1] > -0.5, further[:, -3:], -torch.ones(3)[:, None, None]))
     rows = [pictures.permute(0, 2, 3, 1).numpy()]
     for each in shown:
         large = ((each.clamp(-1, 1) + 1) * 127.5).byte().permute(0, 2, 3, 1).numpy()

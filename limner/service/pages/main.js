@@ -221,7 +221,8 @@ async function offerStarters() {
   const ideas = await ideasFor(9).catch(() => []);
   if (!idle()) return;
   const short = ideas.sort((a, b) => Number(a.length > 42) - Number(b.length > 42)).slice(0, 3);
-  if (short[0]) element("prompt", HTMLTextAreaElement).placeholder = short[0];
+  const [shortest] = [...ideas].sort((a, b) => a.length - b.length);
+  if (shortest) element("prompt", HTMLTextAreaElement).placeholder = shortest;
   // A drawing that was begun and given up meanwhile has cleared the frame of its starters.
   document.getElementById("starters")?.replaceChildren(...short.map((idea) => button(idea, "chip", () => {
     composer.write(idea);
