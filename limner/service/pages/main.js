@@ -218,8 +218,10 @@ async function ideasFor(count) {
 /** Where nothing is drawn yet: three sentences to begin with. */
 async function offerStarters() {
   if (!idle()) return;
+  const model = settings.chosen();
   const ideas = await ideasFor(9).catch(() => []);
-  if (!idle()) return;
+  // An answer may come after another model was chosen, and after that one's own answer.
+  if (!idle() || settings.chosen() !== model) return;
   const short = ideas.sort((a, b) => Number(a.length > 42) - Number(b.length > 42)).slice(0, 3);
   const [shortest] = [...ideas].sort((a, b) => a.length - b.length);
   if (shortest) element("prompt", HTMLTextAreaElement).placeholder = shortest;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from .stub_server import Stub
 
@@ -99,6 +99,26 @@ def test_ideas_are_those_of_the_model_that_is_chosen(page: Page, stub: Stub) -> 
     expect(page.locator("#prompt")).to_have_attribute("placeholder", re.compile("bird"))
     page.click("#idea")
     expect(page.locator("#prompt")).to_have_value(re.compile("bird"))
+
+
+def test_a_late_answer_does_not_bring_back_the_ideas_of_another_model(page: Page, stub: Stub) -> None:
+    stub.others = {"birds": {}}
+    held: list[Route] = []
+    page.route(
+        "**/v1/ideas?*",
+        lambda route: route.continue_() if "birds" in route.request.url else held.append(route),
+    )
+    with page.expect_request("**/v1/ideas?*"):
+        page.reload()
+    ready(page)
+    page.click("#settings")
+    page.select_option("#model", "birds")
+    expect(page.locator(".starters button").first).to_contain_text("bird")
+    with page.expect_response("**/v1/ideas?*") as late:
+        held[0].continue_()
+    late.value.finished()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(page.locator(".starters button").first).to_contain_text("bird")
 
 
 def test_what_was_made_is_shown_large_and_can_be_used(page: Page, stub: Stub) -> None:
