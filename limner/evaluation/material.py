@@ -23,7 +23,7 @@ from ..storybook.prompts import FROZEN
 from ..storybook.worlds import WORLDS, Prompt, World, world_learned
 from ..storybook.worlds import world as world_of
 from ..storybook.worlds.world import Graph
-from ..training.distilling import lines_of
+from ..training.sentences import lines_of
 from .lineage import Told, over
 
 NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,18 +11,14 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from rich.console import Console
 
-from ..engine.request import MAX_PROMPT
-from ..errors import InvalidInput, NotFound
+from ..errors import InvalidInput
 from ..registry.models import Model
-from ..storybook.grammar import random_for
-from ..storybook.prompts import FROZEN
-from ..storybook.worlds import WORLDS
 from .recipe import About, Count, Optimisation, Rate, Share
+from .sentences import from_file, storybook
 
 SETTINGS_NAME = "distillation.json"
 _MADE = ("walks", "distillation", "model")
 _FREE = ("steps", "checkpoint_every", "validate_every", "sheet_every", "name", "version")
-_SEED = 0xD157
 _LARGE = 100_000_000  # parameters
 
 console = Console()
@@ -50,15 +43,6 @@ class Distillation(Optimisation):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
     checkpoint_every: Count = 50
     validate_every: Count = 100
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """What is drawn while a student learns: sentence number n, for any n from 0; `hash` tells these from others."""
-
-    text: Callable[[int], str]
-    about: str
-    hash: str
 
 
 def settings_of(model: Model, learning_rate: float | None = None, **values: Any) -> Distillation:
@@ -92,7 +76,7 @@ def distill(
     model.manifest.stepping  # noqa: B018 - raises for one that draws in one step as it is
     name = name or f"{model.name}-{settings.student_steps}-steps"
     _check_names(name, version)
-    sentences = storybook(model) if prompts is None else from_file(prompts)
+    sentences = storybook(model, "prompts", "with --prompts") if prompts is None else from_file(prompts)
     family = import_module(f"limner.families.{model.manifest.family}.distillation")
     family.check(model, settings)
     out.mkdir(parents=True, exist_ok=True)
@@ -107,58 +91,6 @@ def distill(
     made: Model = family.distill(model, settings, sentences, out, resume, name, version)
     console.print(f"model directory: {made.path}")
     return made
-
-
-def storybook(model: Model) -> Sentences:
-    """Captions of the worlds of Storybook whose words the model knows, without what is held out or frozen.
-
-    InvalidInput where it knows the words of none.
-    """
-    known = set(model.manifest.vocabulary or ())
-    worlds = [world for world in WORLDS.values() if known >= set(world.vocabulary())]
-    if not worlds:
-        raise InvalidInput(
-            f"what '{model.name}' draws is not known here: give a file of sentences for it, one a line, with --prompts",
-            field="prompts",
-        )
-    frozen = {prompt.text for world in worlds for name in FROZEN for prompt in world.frozen(name)}
-
-    def text(number: int) -> str:
-        world, seed = worlds[number % len(worlds)], _SEED
-        while (found := world.prompt(random_for(seed, number), False)[0]) in frozen:
-            seed += 1
-        return found
-
-    names = " and ".join(world.name for world in worlds)
-    return Sentences(text, f"captions of Storybook's {names}", names)
-
-
-def from_file(file: Path) -> Sentences:
-    """The lines of a file, over and over; errors as `lines_of`."""
-    lines = lines_of(file)
-    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return Sentences(lambda number: lines[number % len(lines)], f"{len(lines)} sentences of {file}", digest)
-
-
-def lines_of(file: Path) -> list[str]:
-    """The sentences of a file, one a line; NotFound without it, InvalidInput where it is empty or a line too long."""
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
-        raise NotFound(f"no file of prompts at '{file}'") from None
-    except (UnicodeDecodeError, IsADirectoryError):
-        raise InvalidInput(
-            f"{file} is not text in UTF-8; give one sentence a line", field="prompts"
-        ) from None
-    lines = [line for line in lines if line]
-    if not lines:
-        raise InvalidInput(f"{file} is empty; give one sentence a line", field="prompts")
-    for number, line in enumerate(lines, 1):
-        if len(line) > MAX_PROMPT:
-            raise InvalidInput(
-                f"{file}: sentence {number} has {len(line)} letters; at most {MAX_PROMPT}", field="prompts"
-            )
-    return lines
 
 
 def _check_names(name: str, version: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 from limner.errors import InvalidInput
 from limner.registry import Model, open_model
 from limner.storybook.worlds import WORLDS
-from limner.training.distilling import Distillation, distill, from_file, settings_of, storybook
+from limner.training.distilling import Distillation, distill, settings_of
+from limner.training.sentences import Sentences, from_file, storybook
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def knowing(model: Model, *worlds: str) -> Model:
 
 
 def test_sentences_are_of_the_worlds_that_a_model_knows(model: Model) -> None:
-    both = storybook(knowing(model, "scenes", "creatures"))
-    scenes, creatures = storybook(knowing(model, "scenes")), storybook(knowing(model, "creatures"))
+    both = _storybook(knowing(model, "scenes", "creatures"))
+    scenes, creatures = _storybook(knowing(model, "scenes")), _storybook(knowing(model, "creatures"))
     assert (scenes.hash, creatures.hash, both.hash) == ("scenes", "creatures", "scenes and creatures")
     assert [both.text(n) for n in range(4)] == [
         scenes.text(0),
@@ -37,13 +38,17 @@ def test_sentences_are_of_the_worlds_that_a_model_knows(model: Model) -> None:
     assert len({scenes.text(n) for n in range(200)}) > 190
 
 
+def _storybook(known: Model) -> Sentences:
+    return storybook(known, "prompts", "with --prompts")
+
+
 def test_frozen_sentences_are_passed_over(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     known = knowing(model, "scenes")
-    usual = storybook(known)
+    usual = _storybook(known)
     first = usual.text(0)
     prompt = next(iter(WORLDS["scenes"].frozen("seen")))
     monkeypatch.setattr(WORLDS["scenes"], "frozen", lambda name: (replace(prompt, text=first),), raising=True)
-    without = storybook(known)
+    without = _storybook(known)
     assert without.text(0) != first
     assert without.text(1) == usual.text(1)
 

@@ -21,9 +21,10 @@ from ...errors import InvalidInput
 from ...registry.json_files import read_object
 from ...registry.manifest import Lineage, SamplerDefaults
 from ...registry.models import Model
-from ...training.distilling import Distillation, Sentences
+from ...training.distilling import Distillation
 from ...training.hardware import commit, hardware
 from ...training.loop import Loop
+from ...training.sentences import Sentences
 from .derived import trained, write_model
 from .distillation_jumps import Jumps, few_step
 from .distillation_stage import DistillationStage, Texts

@@ -10,7 +10,19 @@ from pydantic import Field, model_validator
 
 from ...errors import InvalidInput
 from ...registry.models import Model
-from ...training.recipe import About, Data, Name, Optimisation, Rate, Recipe, Share, Table, Weight, must
+from ...training.recipe import (
+    About,
+    Count,
+    Data,
+    Name,
+    Optimisation,
+    Rate,
+    Recipe,
+    Share,
+    Table,
+    Weight,
+    must,
+)
 
 Channels = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)]
 
@@ -203,6 +215,10 @@ class Tuning(Optimisation):
     what the model predicts, weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over latent cells
     by 1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty one, which
     guidance needs.
+
+    `rehearsal` is the share of all rows in which the model rehearses what it could draw before, so that it goes on
+    drawing it (`rehearsal.py`): `rehearsed` sentences, the lines of the file `rehearsal_prompts`, or those of
+    Storybook where the model knows its words.
     """
 
     learning_rate: Rate = 1e-5
@@ -215,6 +231,9 @@ class Tuning(Optimisation):
     snr_gamma: Weight = 0.0
     mask_weight: Weight = 0.0
     caption_dropout: Share = 0.1
+    rehearsal: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    rehearsed: Count = 512
+    rehearsal_prompts: Path | None = None
 
     @model_validator(mode="after")
     def _lora_moves(self) -> Self:

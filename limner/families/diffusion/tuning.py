@@ -15,6 +15,7 @@ from ...training.run import Prepared
 from ..vocabulary import words_of
 from .derived import laid_on, trained, write_lora, write_model
 from .recipe import TuningRecipe
+from .rehearsal import rehearsal_of
 from .tunable import Tunable, load_tunable
 from .tuning_examples import Encoders
 from .tuning_stage import TuningStage
@@ -45,7 +46,10 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
             for part in (data.train, data.held_out)
         ]  # fmt: skip
         guidance = parent.manifest.stepping.guidance_scale
-        stage = TuningStage(tuning, model, parts[0], parts[1], encoders, guidance, recipe.seed)
+        rehearsal = None
+        if tuning.rehearsal:
+            rehearsal = rehearsal_of(parent, model, tuning, encoders, recipe.data.size, recipe.seed)
+        stage = TuningStage(tuning, model, parts[0], parts[1], encoders, guidance, recipe.seed, rehearsal)
     loop = Loop(stage, tuning, recipe.seed, out / "tuning")
     loop.run(resume)
     if processes.is_main_process:

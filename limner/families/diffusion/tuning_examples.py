@@ -36,8 +36,8 @@ _NAMELESS = Layout(mean=(), std=())
 class TuningExamples:
     """A part of a captioned set as the denoiser sees it.
 
-    `latents` are keys of means and log-variances (2 C, h, w), `shown` of layouts (3, h, w) or None without a mask, each
-    as it is and, where wanted, mirrored; `tokens` (M, T) all captions, `encodings` their keys where the text encoder is
+    `latents` are keys of means and log-variances (2 C, h, w), `shown` of layouts as `_layout` makes them or None without
+    a mask, each as it is and, where wanted, mirrored; `tokens` (M, T) all captions, `encodings` their keys where the text encoder is
     frozen; captions of example i are `first[i]` to `first[i + 1]`; `groups` the examples of each size.
     """
 
@@ -68,7 +68,7 @@ class TuningExamples:
                 continue
             channels = self.cache[key]
             cells[row, 0] = torch.from_numpy((channels[0] + 1) / 2)
-            if self.scale is not None:
+            if self.scale is not None and len(channels) > 1:
                 latents[row, -len(self.scale.mean) :] = torch.from_numpy(
                     layout.standardised(channels, self.scale)
                 ).float()
@@ -92,9 +92,9 @@ class Encoders:
     def __init__(
         self, directory: Path, tokenizer: PreTrainedTokenizerBase, cache: ArrayCache, precision: str
     ) -> None:
-        self._directory, self._tokenizer, self._cache = directory, tokenizer, cache
+        self._directory, self._tokenizer, self.cache = directory, tokenizer, cache
         self._precision = precision
-        self._marks = {part: _mark(directory, part) for part in ("vae", "text_encoder")}
+        self._marks = {part: self.mark(part) for part in ("vae", "text_encoder")}
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def examples(
@@ -114,7 +114,7 @@ class Encoders:
         tokens = self.tokens(captions)
         groups = [np.flatnonzero([size == one for one in chosen]) for size in sizes]
         return TuningExamples(
-            self._cache,
+            self.cache,
             tuple(tuple(f"{key}l" for key in each) for each in keys),
             tuple(
                 tuple(f"{key}s" if item.mask else None for key in each)
@@ -126,6 +126,10 @@ class Encoders:
             tuple(group for group in groups if len(group)),
             scale,
         )
+
+    def mark(self, part: str) -> str:
+        """A hash of the weights and the configuration of a part of the model."""
+        return _mark(self._directory, part)
 
     def tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Token ids (N, T), cut and filled up to the text encoder's length."""
@@ -143,7 +147,7 @@ class Encoders:
         ids = self.tokens(texts)
         keys = [key_of("text", self._marks["text_encoder"], row.tolist()) for row in ids]
         rows = dict(zip(keys, ids, strict=True))
-        missing = self._cache.missing(keys)
+        missing = self.cache.missing(keys)
         if missing:
             encoder = CLIPTextModel.from_pretrained(
                 self._directory / "text_encoder", dtype=torch.float32, use_safetensors=True
@@ -155,14 +159,14 @@ class Encoders:
                 with torch.no_grad():
                     made = encoder(input_ids=batch).last_hidden_state
                 for key, encoding in zip(part, made.cpu().numpy().astype(np.float16), strict=True):
-                    self._cache.put(key, encoding)
+                    self.cache.put(key, encoding)
         return tuple(keys)
 
     def _picture_key(self, item: Item, size: Size, mirrored: bool) -> str:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         boxed = [each for each in (item.box, item.attributes.get("subjects")) if each]
-        return key_of("latent", self._marks["vae"], self._precision, stamps, size, mirrored, *boxed)
+        return key_of("latents", self._marks["vae"], self._precision, stamps, size, mirrored, *boxed)
 
     def _fill_latents(
         self, items: Sequence[Item], sizes: Sequence[Size], turns: Sequence[bool], keys: Sequence[str], scale: Layout
@@ -172,7 +176,7 @@ class Encoders:
             for item, size in zip(items, sizes, strict=True)
             for turn in turns
         ]  # fmt: skip
-        missing = set(self._cache.missing(f"{key}l" for key in keys))
+        missing = set(self.cache.missing(f"{key}l" for key in keys))
         left = [(key, *what) for key, what in zip(keys, todo, strict=True) if f"{key}l" in missing]
         if not left:
             return
@@ -181,12 +185,12 @@ class Encoders:
         for key, item, size, mirrored in track(left, "encoding pictures"):
             pixels = load_picture(item.file, *size, box=item.box)
             if item.mask:
-                self._cache.put(f"{key}s", _layout(item, pixels, factor, mirrored, scale))
+                self.cache.put(f"{key}s", _layout(item, pixels, factor, mirrored, scale))
             pixels = pixels[:, ::-1].copy() if mirrored else pixels
             with torch.no_grad(), self._autocast():
                 posterior = vae.encode(to_tensor(pixels[None]).to(self._device)).latent_dist
             moments = torch.cat([posterior.mean, posterior.logvar], 1)[0]
-            self._cache.put(f"{key}l", moments.float().cpu().numpy().astype(np.float16))
+            self.cache.put(f"{key}l", moments.float().cpu().numpy().astype(np.float16))
 
     def _autocast(self) -> torch.autocast:
         return autocast(self._device.type, self._precision)
@@ -215,7 +219,11 @@ def _size_of(item: Item, sizes: Sequence[Size]) -> Size:
 def _layout(
     item: Item, pixels: NDArray[np.uint8], factor: int, mirrored: bool, scale: Layout
 ) -> NDArray[np.float32]:
-    """The layout channels of a picture (H, W, 3) that is not mirrored yet, of itself or of its mirror image."""
+    """The layout channels of a picture (H, W, 3) that is not mirrored yet, of itself or of its mirror image.
+
+    Of a picture that shows a kind without a code the first channel alone, the share that is filled: the decoder stays as
+    it is, and would paint a subject of that layout as one of those that it knows. What the encoder guesses it reads well.
+    """
     shown, placings = shown_subjects(item, scale.names, pixels)
     if mirrored:
         shown = shown[:, ::-1]
@@ -224,4 +232,5 @@ def _layout(
         placings[:, facing] *= -1
     shares = cell_shares(shown, factor)[None]
     channels: NDArray[np.float32] = layout.layout(placings[None], shares, scale.names, scale.drawings)[0]
-    return channels
+    nameless = (placings[:, PLACING.index("kind")] == 1).any()
+    return channels[:1] if scale.names and nameless else channels

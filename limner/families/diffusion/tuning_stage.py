@@ -17,6 +17,7 @@ from ...training.buckets import Batches
 from ...training.pictures import to_pixels
 from .loss import min_snr_weight, noised, target, weighted_square_error
 from .recipe import Tuning
+from .rehearsal import Rehearsal, rows_of
 from .sheets import sampled
 from .tunable import Tunable
 from .tuning_examples import Encoders, TuningExamples, load_autoencoder
@@ -40,10 +41,11 @@ class TuningStage:
         encoders: Encoders,
         guidance: float,
         seed: int,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         self.recipe, self.model = recipe, model
         self.train, self.held_out = train, held_out
-        self.guidance = guidance
+        self.guidance, self.rehearsal = guidance, rehearsal
         self.module: nn.Module = nn.ModuleDict(model.networks)
         self.batches = Batches(train.groups, seed)
         self.alpha_bar: Tensor = DDPMScheduler.from_config(model.scheduler).alphas_cumprod
@@ -54,24 +56,66 @@ class TuningStage:
             self.empty = torch.from_numpy(train.cache[key]).float()[None]  # (1, T, D)
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        chosen = self.batches.at(first // size, size)
-        captions = self.train.captions(chosen, generator)
-        dropped = torch.rand(size, generator=generator) < self.recipe.caption_dropout
-        strata = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (B,) in 0..1, even
+        known = rows_of(first, size, self.recipe.rehearsal) if self.rehearsal else 0
+        new, found, loss = size - known, dict[str, Tensor](), torch.zeros((), device=self._device)
+        if new:
+            chosen = self.batches.at(first // size, size)[:new]
+            captions = self.train.captions(chosen, generator)
+            dropped, timesteps = self._dropped(new, generator), self._timesteps(new, generator)
+            found["new"] = self._error(self.train, chosen, captions, dropped, timesteps, generator)
+            loss = loss + found["new"] * (new / size)
+        if known:
+            assert self.rehearsal is not None
+            drawings = torch.randint(len(self.rehearsal), (known,), generator=generator)
+            dropped, timesteps = self._dropped(known, generator), self._timesteps(known, generator)
+            found["rehearsal"] = self._forgotten(self.rehearsal, drawings, dropped, timesteps, generator)
+            loss = loss + found["rehearsal"] * (known / size)
+        return found | {"loss": loss} if self.rehearsal else {"loss": loss}
+
+    def _dropped(self, size: int, generator: torch.Generator) -> Tensor:
+        return torch.rand(size, generator=generator) < self.recipe.caption_dropout
+
+    def _timesteps(self, size: int, generator: torch.Generator) -> Tensor:
+        """Timesteps (B,), evenly over all of them."""
+        strata = (torch.arange(size) + torch.rand(size, generator=generator)) / size  # (B,) in 0..1
         count = len(self.alpha_bar)
-        timesteps = (strata * count).long().clamp(max=count - 1)  # 32 bits may round up to 1
-        return {"loss": self._error(self.train, chosen, captions, dropped, timesteps, generator)}
+        return (strata * count).long().clamp(max=count - 1)  # 32 bits may round up to 1
 
     def _states(self, examples: TuningExamples, captions: NDArray[np.int64], dropped: Tensor) -> Tensor:
         """Encodings (B, T, D) of captions, of the empty one where they are dropped."""
-        device = next(self.module.parameters()).device
         if self.model.text_encoder is None:
             assert self.empty is not None
             states = torch.where(dropped[:, None, None], self.empty, examples.states(captions))
-            return states.to(device)
-        tokens = torch.where(dropped[:, None], self.empty_tokens, torch.from_numpy(examples.tokens[captions]))
-        made: Tensor = self.model.text_encoder(input_ids=tokens.to(device)).last_hidden_state
+            return states.to(self._device, self.model.unet.dtype)
+        return self._encoded(
+            torch.where(dropped[:, None], self.empty_tokens, torch.from_numpy(examples.tokens[captions]))
+        )
+
+    def _encoded(self, tokens: Tensor) -> Tensor:
+        """Encodings (B, T, D) by the text encoder that is tuned."""
+        assert self.model.text_encoder is not None
+        made: Tensor = self.model.text_encoder(input_ids=tokens.to(self._device)).last_hidden_state
         return made
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+    def _forgotten(
+        self, known: Rehearsal, chosen: Tensor, dropped: Tensor, timesteps: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """How far the model is from what it was, in drawings (B,) of `known`."""
+        clean = known.latents[chosen]
+        noise = torch.randn(clean.shape, generator=generator)
+        alpha_bar, rows = self.alpha_bar[timesteps], torch.where(dropped, len(known), chosen)
+        noisy, timesteps = noised(clean, noise, alpha_bar).to(self._device), timesteps.to(self._device)
+        states = known.states[rows].to(self._device, self.model.unet.dtype)
+        if self.model.text_encoder is not None:
+            states = self._encoded(known.tokens[rows])
+        made = self.model.unet(noisy, timesteps, states).sample
+        weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma, self.model.prediction)
+        expected = known.expected(noisy, timesteps, rows)
+        return weighted_square_error(made, expected, weight.to(self._device), torch.ones_like(made[:, :1]))
 
     def _error(
         self,
@@ -99,7 +143,8 @@ class TuningStage:
         )
 
     def validate(self) -> dict[str, float]:
-        """The loss at four noise levels on up to 32 held-out pictures, always with the same noise and captions."""
+        """The loss at four noise levels on up to 32 held-out pictures, always with the same noise and captions; and how
+        far the model is from what it was, in up to 32 drawings that it rehearses."""
         found: dict[str, float] = {}
         parts = list(_parts(self.held_out.groups))
         for share in (0.2, 0.4, 0.6, 0.8):
@@ -117,6 +162,12 @@ class TuningStage:
                 total, count = total + float(error) * len(chosen), count + len(chosen)
             found[f"t{timestep}"] = total / count
         found["mean"] = sum(found.values()) / len(found)
+        if self.rehearsal is not None:
+            count = min(_HELD_OUT, len(self.rehearsal))
+            timesteps = torch.arange(count) * len(self.alpha_bar) // count
+            drawings, kept = torch.arange(count), torch.zeros(count, dtype=torch.bool)
+            generator = torch.Generator().manual_seed(0)
+            found["rehearsal"] = float(self._forgotten(self.rehearsal, drawings, kept, timesteps, generator))
         return found
 
     def sheet(self) -> Image.Image:

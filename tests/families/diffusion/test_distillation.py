@@ -26,8 +26,9 @@ from limner.families.diffusion.distillation_teacher import Teacher, steps_for_ea
 from limner.families.diffusion.program import Diffusion
 from limner.registry import Model, open_model
 from limner.registry.manifest import Lineage, SamplerDefaults
-from limner.training.distilling import Distillation, Sentences
+from limner.training.distilling import Distillation
 from limner.training.loop import Loop
+from limner.training.sentences import Sentences
 from tests.training.interrupting import press_ctrl_c
 
 WORDS = Sentences(lambda number: ("a red apple", "a table", "an apple")[number % 3], "three", "three")
