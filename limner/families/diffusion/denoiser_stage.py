@@ -20,7 +20,7 @@ from .attention import choose_attention
 from .loss import min_snr_weight, noised, velocity, weighted_square_error
 from .model import build_text_encoder, build_unet
 from .recipe import Denoiser
-from .sheets import sampled
+from .sampling import sampled
 
 _TIMESTEPS = 1000
 _HELD_OUT = 256

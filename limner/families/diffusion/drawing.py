@@ -22,7 +22,7 @@ from ...training.precision import autocast
 from . import layout
 from .denoiser_stage import LatentExamples, noise_schedule
 from .loss import noised
-from .sheets import sampled
+from .sampling import sampled
 
 _AT_ONCE = {"cuda": 512}  # else 32
 _LEAST_PARTS = 8  # parts are drawn in different ways

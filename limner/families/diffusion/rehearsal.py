@@ -23,7 +23,7 @@ from ...training.precision import autocast, computes_bfloat16
 from ...training.sentences import from_file, storybook
 from .attention import choose_attention
 from .recipe import Tuning
-from .sheets import sampled
+from .sampling import sampled
 from .tunable import Tunable
 from .tuning_examples import Encoders
 

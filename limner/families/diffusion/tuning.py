@@ -68,9 +68,7 @@ def _tell(model: Tunable, method: str, parent: Model, data: Prepared) -> None:
     for part, count in model.trained().items():
         console.print(f"{method}: {count:,} parameters of {_PARTS[part]} of {parent.name}@{parent.version}")
     if parent.manifest.layout and not all(item.mask for item in data.train):
-        console.print(
-            "some pictures have no mask: where their subjects are is guessed, and shapes are learned less well"
-        )
+        console.print("some pictures have no mask: where their subjects are is guessed")
 
 
 def _manifest(recipe: TuningRecipe, data: Prepared, parent: Model, hours: float) -> Manifest:

@@ -36,8 +36,8 @@ _NAMELESS = Layout(mean=(), std=())
 class TuningExamples:
     """A part of a captioned set as the denoiser sees it.
 
-    `latents` are keys of means and log-variances (2 C, h, w), `shown` of layouts as `_layout` makes them or None without
-    a mask, each as it is and, where wanted, mirrored; `tokens` (M, T) all captions, `encodings` their keys where the text encoder is
+    `latents` are keys of means and log-variances (2 C, h, w), `shown` of what `_layout` says, None without a mask, each
+    as it is and, where wanted, mirrored; `tokens` (M, T) all captions, `encodings` their keys where the text encoder is
     frozen; captions of example i are `first[i]` to `first[i + 1]`; `groups` the examples of each size.
     """
 
@@ -221,8 +221,9 @@ def _layout(
 ) -> NDArray[np.float32]:
     """The layout channels of a picture (H, W, 3) that is not mirrored yet, of itself or of its mirror image.
 
-    Of a picture that shows a kind without a code the first channel alone, the share that is filled: the decoder stays as
-    it is, and would paint a subject of that layout as one of those that it knows. What the encoder guesses it reads well.
+    Of a picture that shows a kind without a code it is the first channel alone, the share that is filled: the decoder
+    stays as it is, and paints a subject of such a layout as one of those that it knows. It reads well what the encoder
+    guesses.
     """
     shown, placings = shown_subjects(item, scale.names, pixels)
     if mirrored:

@@ -18,7 +18,7 @@ from ...training.pictures import to_pixels
 from .loss import min_snr_weight, noised, target, weighted_square_error
 from .recipe import Tuning
 from .rehearsal import Rehearsal, rows_of
-from .sheets import sampled
+from .sampling import sampled
 from .tunable import Tunable
 from .tuning_examples import Encoders, TuningExamples, load_autoencoder
 

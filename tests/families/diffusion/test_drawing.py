@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from limner.families.diffusion import drawing, layout
 from limner.families.diffusion.denoiser_stage import LatentExamples, noise_schedule
 from limner.families.diffusion.loss import noised
-from limner.families.diffusion.sheets import sampled
+from limner.families.diffusion.sampling import sampled
 from limner.registry.manifest import SamplerDefaults
 
 _WIDTH, _COUNT, _TOKENS = 2, 40, 4

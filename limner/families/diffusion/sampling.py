@@ -1,4 +1,4 @@
-"""What a denoiser draws while it trains, for a page to look at and for a decoder to learn on."""
+"""What a denoiser draws in torch: for a page to look at while it trains, for a decoder to learn on, to be rehearsed."""
 
 from __future__ import annotations
 
