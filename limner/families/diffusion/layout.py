@@ -30,6 +30,7 @@ CODES = slice(3, CHANNELS - 3)
 """Which of the layout channels say what a subject is; those before say where it is, those after in which colour."""
 
 _AT_ONCE = 32
+_LEAST = 1e-3  # deviation of a channel that says something
 _DECODES = "decoder.conv_in.weight"
 _LATENT_SIDED = (_DECODES, "post_quant_conv.weight", "post_quant_conv.bias")
 _LOGVAR = -4.0  # of the new channels' posterior
@@ -111,7 +112,7 @@ def check_placings(placings: NDArray[np.float32]) -> None:
 
 def scale_of(channels: NDArray[np.float32], names: tuple[str, ...], drawings: int) -> Layout:
     """What `layout` made of a training set (N, CHANNELS, h, w), and mean and deviation of each channel over it."""
-    mean, std = channels.mean((0, 2, 3)), np.maximum(channels.std((0, 2, 3)), 1e-3)
+    mean, std = channels.mean((0, 2, 3)), np.maximum(channels.std((0, 2, 3)), _LEAST)
     return Layout(mean=tuple(mean.tolist()), std=tuple(std.tolist()), names=names, drawings=drawings)
 
 
@@ -123,10 +124,11 @@ def tells(known: Layout, names: tuple[str, ...], drawings: int) -> bool:
 def standardised(channels: NDArray[np.float32], scale: Layout) -> NDArray[np.float16]:
     """Layout channels (..., CHANNELS, h, w) as a denoiser reads them: mean 0, deviation 1 in the set of `scale`.
 
-    Of a model that has fewer of them, those.
+    Of a model that has fewer of them, those. A channel that never varied there says nothing: it is 0 whatever comes.
     """
     mean, std = (np.array(each, np.float32)[:, None, None] for each in (scale.mean, scale.std))
-    return ((channels[..., : len(mean), :, :] - mean) / std).astype(np.float16)
+    varied = np.where(std > _LEAST, (channels[..., : len(mean), :, :] - mean) / std, 0)
+    return varied.astype(np.float16)
 
 
 @torch.no_grad()

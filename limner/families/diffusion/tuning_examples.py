@@ -36,7 +36,7 @@ _NAMELESS = Layout(mean=(), std=())
 class TuningExamples:
     """A part of a captioned set as the denoiser sees it.
 
-    `latents` are keys of means and log-variances (2 C, h, w), `shown` of what `_layout` says, None without a mask, each
+    `latents` are keys of means and log-variances (2 C, h, w), `shown` of layouts (CHANNELS, h, w) or None, each
     as it is and, where wanted, mirrored; `tokens` (M, T) all captions, `encodings` their keys where the text encoder is
     frozen; captions of example i are `first[i]` to `first[i + 1]`; `groups` the examples of each size.
     """
@@ -68,7 +68,7 @@ class TuningExamples:
                 continue
             channels = self.cache[key]
             cells[row, 0] = torch.from_numpy((channels[0] + 1) / 2)
-            if self.scale is not None and len(channels) > 1:
+            if self.scale is not None:
                 latents[row, -len(self.scale.mean) :] = torch.from_numpy(
                     layout.standardised(channels, self.scale)
                 ).float()
@@ -166,7 +166,7 @@ class Encoders:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         boxed = [each for each in (item.box, item.attributes.get("subjects")) if each]
-        return key_of("latents", self._marks["vae"], self._precision, stamps, size, mirrored, *boxed)
+        return key_of("latent", self._marks["vae"], self._precision, stamps, size, mirrored, *boxed)
 
     def _fill_latents(
         self, items: Sequence[Item], sizes: Sequence[Size], turns: Sequence[bool], keys: Sequence[str], scale: Layout
@@ -219,12 +219,7 @@ def _size_of(item: Item, sizes: Sequence[Size]) -> Size:
 def _layout(
     item: Item, pixels: NDArray[np.uint8], factor: int, mirrored: bool, scale: Layout
 ) -> NDArray[np.float32]:
-    """The layout channels of a picture (H, W, 3) that is not mirrored yet, of itself or of its mirror image.
-
-    Of a picture that shows a kind without a code it is the first channel alone, the share that is filled: the decoder
-    stays as it is, and paints a subject of such a layout as one of those that it knows. It reads well what the encoder
-    guesses.
-    """
+    """The layout channels of a picture (H, W, 3) that is not mirrored yet, of itself or of its mirror image."""
     shown, placings = shown_subjects(item, scale.names, pixels)
     if mirrored:
         shown = shown[:, ::-1]
@@ -233,5 +228,4 @@ def _layout(
         placings[:, facing] *= -1
     shares = cell_shares(shown, factor)[None]
     channels: NDArray[np.float32] = layout.layout(placings[None], shares, scale.names, scale.drawings)[0]
-    nameless = (placings[:, PLACING.index("kind")] == 1).any()
-    return channels[:1] if scale.names and nameless else channels
+    return channels
