@@ -37,7 +37,6 @@ precision = "float32"
 sheet_every = 2
 """
 LORA = RECIPE + 'method = "lora"\nrank = 4\nalpha = 8\ntext_encoder = true\n'
-REHEARSED = LORA + "rehearsal = 0.5\nrehearsed = 3\n"
 ADAFACTOR = RECIPE + 'optimizer = "adafactor"\nema_decay = 0.0\n'
 
 
