@@ -71,7 +71,9 @@ def rehearsal_of(
     choose_attention(unet, None, side // model.factor)
     keys = encoders.texts([*texts, ""])
     states = torch.from_numpy(np.stack([encoders.cache[key] for key in keys])).float()
-    latents = _drawn(parent, model, unet, encoders, texts, states, side // model.factor, seed)
+    latents = _drawn(
+        parent, model, unet, encoders, texts, states, side // model.factor, seed, tuning.precision
+    )
     return Rehearsal(latents, states, torch.from_numpy(encoders.tokens([*texts, ""])), unet)
 
 
@@ -93,14 +95,15 @@ def _drawn(
     states: Tensor,
     side: int,
     seed: int,
+    precision: str,
 ) -> Tensor:
     stepping = parent.manifest.stepping
-    settings = (stepping.steps, stepping.guidance_scale, stepping.guidance_interval)
     shape = (unet.config.in_channels, side, side)
-    keys = [
-        key_of("rehearsed", encoders.mark("unet"), seed, k, text, shape, settings)
-        for k, text in enumerate(texts)
-    ]
+    settings = (stepping.steps, stepping.guidance_scale, stepping.guidance_interval, shape, precision, seed)
+    marks = [
+        encoders.mark(part) for part in ("unet", "text_encoder")
+    ]  # of gigabytes: once, not for each text
+    keys = [key_of("rehearsed", marks, settings, k, text) for k, text in enumerate(texts)]
     wanted = set(encoders.cache.missing(keys))
     missing = [k for k, key in enumerate(keys) if key in wanted]
     scheduler = DPMSolverMultistepScheduler.from_config(model.scheduler)
@@ -109,10 +112,7 @@ def _drawn(
         part = missing[at : at + _AT_ONCE]
         noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed + k)) for k in part]
         rows = torch.cat([states[-1:].expand(len(part), -1, -1), states[part]])
-        with (
-            torch.no_grad(),
-            autocast(unet.device.type, "bfloat16" if unet.dtype == torch.bfloat16 else "float32"),
-        ):
+        with torch.no_grad(), autocast(unet.device.type, precision):
             made = sampled(
                 unet,
                 scheduler,

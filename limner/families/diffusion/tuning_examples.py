@@ -129,7 +129,8 @@ class Encoders:
 
     def mark(self, part: str) -> str:
         """A hash of the weights and the configuration of a part of the model."""
-        return _mark(self._directory, part)
+        folder = self._directory / part
+        return file_hash(folder / f"{WEIGHTS[part]}.safetensors") + file_hash(folder / "config.json")
 
     def tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Token ids (N, T), cut and filled up to the text encoder's length."""
@@ -202,11 +203,6 @@ def load_autoencoder(directory: Path) -> AutoencoderKL:
         directory / "vae", torch_dtype=torch.float32, use_safetensors=True
     )
     return vae.eval().requires_grad_(False)
-
-
-def _mark(directory: Path, part: str) -> str:
-    folder = directory / part
-    return file_hash(folder / f"{WEIGHTS[part]}.safetensors") + file_hash(folder / "config.json")
 
 
 def _size_of(item: Item, sizes: Sequence[Size]) -> Size:

@@ -109,8 +109,9 @@ class TuningStage:
         noise = torch.randn(clean.shape, generator=generator)
         alpha_bar, rows = self.alpha_bar[timesteps], torch.where(dropped, len(known), chosen)
         noisy, timesteps = noised(clean, noise, alpha_bar).to(self._device), timesteps.to(self._device)
-        states = known.states[rows].to(self._device, self.model.unet.dtype)
-        if self.model.text_encoder is not None:
+        if self.model.text_encoder is None:
+            states = known.states[rows].to(self._device, self.model.unet.dtype)
+        else:
             states = self._encoded(known.tokens[rows])
         made = self.model.unet(noisy, timesteps, states).sample
         weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma, self.model.prediction)
