@@ -1,4 +1,4 @@
-"""What a model with layout channels is tuned on: the true layout, as far as it says something to the model."""
+"""Tuning the built-in model: on the true layout, as far as it says something to the model, and by LoRA."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from transformers import CLIPTokenizer
 from limner.data.captioned import read_set
 from limner.data.storybook import write_storybook
 from limner.families.diffusion import layout
+from limner.families.diffusion.recipe import Tuning
+from limner.families.diffusion.tunable import load_tunable
 from limner.families.diffusion.tuning_examples import Encoders, TuningExamples
+from limner.families.diffusion.tuning_stage import TuningStage
 from limner.registry.models import BUILT_IN, Model, open_model
 from limner.storybook.worlds import world
 from limner.training.cache import ArrayCache
 from limner.training.pictures import cell_shares, shown_subjects
+from limner.training.precision import autocast
 
 _COUNT, _SIDE = 6, 256
 
@@ -28,12 +32,16 @@ def storybook() -> Model:
     return open_model(BUILT_IN / "storybook")
 
 
-def _examples(model: Model, name: str, folder: Path) -> TuningExamples:
-    write_storybook(folder / name, _COUNT, _SIDE, 31, world=name)
+def _encoders(model: Model, folder: Path) -> Encoders:
     tokenizer = CLIPTokenizer.from_pretrained(model.path / "tokenizer")
-    encoders = Encoders(model.path, tokenizer, ArrayCache(folder / "cache"), "float32")
+    return Encoders(model.path, tokenizer, ArrayCache(folder / "cache"), "float32")
+
+
+def _examples(model: Model, name: str, folder: Path, encode_texts: bool = False) -> TuningExamples:
+    write_storybook(folder / name, _COUNT, _SIDE, 31, world=name)
     items = read_set(folder / name).items
-    return encoders.examples(items, _SIDE, 64, False, False, model.manifest.layout, False)
+    encoders = _encoders(model, folder)
+    return encoders.examples(items, _SIDE, 64, False, False, model.manifest.layout, encode_texts)
 
 
 def _clean(examples: TuningExamples) -> tuple[Tensor, Tensor]:
@@ -62,3 +70,17 @@ def test_what_a_set_tells_stays_in_the_range_that_the_model_knows(
     """The built-in model has learned from subjects that stand still, and these lean."""
     latents, _ = _clean(_examples(storybook, name, tmp_path))
     assert float(latents.abs().max()) < 12
+
+
+def test_a_lora_learns_beside_a_frozen_text_encoder(storybook: Model, tmp_path: Path) -> None:
+    """Its frozen weights are in bfloat16 where the processor has that, and the encodings come from the cache."""
+    tuning = Tuning(steps=1, method="lora")
+    examples = _examples(storybook, "scenes", tmp_path, encode_texts=True)
+    model = load_tunable(storybook, tuning, 0, _SIDE)
+    stage = TuningStage(tuning, model, examples, examples, _encoders(storybook, tmp_path), 3.0, 0)
+    with autocast("cpu", tuning.precision):
+        loss = stage.loss(0, 0, 2, torch.Generator().manual_seed(0))["loss"]
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert torch.isfinite(loss.detach()) and any(
+        parameter.grad is not None and parameter.grad.any() for parameter in stage.module.parameters()
+    )
