@@ -90,14 +90,15 @@ class Layout(_Part):
     """The further latent channels that say where which subject stands, where a model has them.
 
     Mean and deviation of each channel, the names of the kinds of subject that have a code of their own, in the order
-    of their codes, and how many drawings of a kind are told apart. A model may have the first of the channels alone,
-    which say where subjects are and not which.
+    of their codes, and how many drawings of a kind are told apart; how many of the last names each tuning brought. A
+    model may have the first of the channels alone, which say where subjects are and not which.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     names: tuple[str, ...] = ()
     drawings: int = 1
+    further: tuple[int, ...] = ()
 
 
 class Size(_Part):

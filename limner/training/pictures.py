@@ -24,7 +24,7 @@ from ..data.pictures import load_mask, load_picture
 _UNNAMED = "subject"
 _MOST = 8
 PLACING = (
-    "left", "top", "right", "bottom", "kind", "drawing", "pose", "facing", "red", "green", "blue",
+    "left", "top", "right", "bottom", "kind", "drawing", "pose", "facing", "red", "green", "blue", "part",
 )  # fmt: skip
 
 
@@ -33,9 +33,9 @@ class PictureArrays:
     """Pictures, and where which kind of subject is; all memory-mapped.
 
     `pictures` (N, S, S, 3) uint8; `subjects` (N, S, S) uint8: 0 is background, k shows the kind `names[k - 1]`, the
-    first of which is "subject" for all that have no name; `placings` (N, 8, 11) float32 say of the first eight subjects
-    how each stands, as `placing` does, and its median colour, 0 to 1, NaN where there are fewer; `identity` tells these
-    pictures from all others.
+    first of which is "subject" for all that have no name; `placings` (N, 8, 12) float32 say of eight subjects, or of
+    parts after the last subject, how each stands, as `placing` does, its median colour, 0 to 1, and whether it is a
+    part, 1 or 0; NaN where there are fewer; `identity` tells these pictures from all others.
     """
 
     pictures: NDArray[np.uint8]
@@ -46,24 +46,46 @@ class PictureArrays:
 
 
 def subject_names(items: Sequence[Item]) -> tuple[str, ...]:
-    """The kinds of subject in a set: "subject", and those that it names, `subject` in its attribute "subjects".
+    """The kinds of subject in a set: "subject", and those that it names, `subject` in its attribute "subjects" and in
+    the "parts" of these.
 
     More than 254 names are too many to tell apart: then there is the one kind.
     """
-    found = sorted({name for item in items for name in drawn_subjects(item)} - {_UNNAMED})
+    told = (each for item in items for subject in _told(item) for each in (subject, *_parts(subject)))
+    found = sorted({_name(each) for each in told} - {_UNNAMED})
     return (_UNNAMED, *found) if len(found) < 255 else (_UNNAMED,)
 
 
 def drawn_subjects(item: Item) -> list[str]:
     """The names of the subjects of a picture, in the order of its mask's values; "subject" where one has none."""
-    names = [each.get("subject") for each in _told(item)]
-    return [name if isinstance(name, str) and name else _UNNAMED for name in names]
+    return [_name(each) for each in _told(item)]
+
+
+def _name(told: Mapping[str, Any]) -> str:
+    name = told.get("subject")
+    return name if isinstance(name, str) and name else _UNNAMED
 
 
 def _told(item: Item) -> list[dict[str, Any]]:
     """What a set tells of each subject of a picture, in the order of its mask's values."""
     told = item.attributes.get("subjects")
     return [each if isinstance(each, dict) else {} for each in told] if isinstance(told, list) else []
+
+
+def _parts(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is told of the parts of a subject, of those whose frame is told."""
+    parts = told.get("parts")
+    parts = parts if isinstance(parts, list) else []
+    return [each for each in parts if isinstance(each, dict) and _frame(each) is not None]
+
+
+def _frame(told: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """The frame that is told of a subject, where it is one: left, top, right, bottom as shares of the picture."""
+    frame = told.get("frame")
+    if not isinstance(frame, list | tuple) or len(frame) != 4 or not all(_finite(each) for each in frame):
+        return None
+    left, top, right, bottom = (float(each) for each in frame)
+    return (left, top, right, bottom) if right > left and bottom > top else None
 
 
 def placing(told: Mapping[str, Any], kind: int, visible: tuple[float, ...]) -> tuple[float, ...]:
@@ -73,14 +95,9 @@ def placing(told: Mapping[str, Any], kind: int, visible: tuple[float, ...]) -> t
     `visible`, the box that is seen of it. Then its kind; which of several drawings of that kind it is, from 0
     ("drawing"); its pose, -1 to 1 ("pose"); 1, or -1 where it is "mirrored". What is not told is 0, and not mirrored.
     """
-    frame = told.get("frame")
-    numbers = isinstance(frame, list | tuple) and len(frame) == 4 and all(_finite(each) for each in frame)
-    box = tuple(float(each) for each in frame) if numbers and frame is not None else visible
-    if not (box[2] > box[0] and box[3] > box[1]):
-        box = visible
     drawing, pose = (told.get(name) for name in ("drawing", "pose"))
     return (
-        *box,
+        *(_frame(told) or visible),
         float(kind),
         float(min(max(int(drawing), 0), 254)) if _finite(drawing) else 0.0,
         min(max(float(pose), -1.0), 1.0) if _finite(pose) else 0.0,
@@ -95,7 +112,7 @@ def _finite(value: object) -> TypeGuard[float]:
 def shown_subjects(
     item: Item, names: tuple[str, ...], picture: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Which kind of subject each pixel of `picture` (H, W, 3) shows, (H, W), and how subjects stand, (8, 11), as in
+    """Which kind of subject each pixel of `picture` (H, W, 3) shows, (H, W), and how subjects stand, (8, 12), as in
     `PictureArrays`.
 
     Without any `names` what a set tells of its subjects does not count: each fills the box that is seen of it.
@@ -116,20 +133,47 @@ def subjects_in(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """As `shown_subjects`, of a mask (H, W): its value k shows what `drawn[k - 1]` names and `told[k - 1]` tells of."""
     height, width = mask.shape
-    placings = np.full((_MOST, len(PLACING)), np.nan, np.float32)
     kinds = np.ones(256, np.uint8)
     kinds[0] = 0
     for k, name in enumerate(drawn[:255], 1):
-        kinds[k] = names.index(name) + 1 if name in names else 1
-    for k, value in enumerate(np.unique(mask[mask > 0])[:_MOST]):
+        kinds[k] = _number(name, names)
+    subjects, parts = [], []
+    for value in np.unique(mask[mask > 0])[:_MOST]:
         inside = mask == value
         ys, xs = np.nonzero(inside)
         left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
         visible = (left / width, top / height, right / width, bottom / height)
         said = told[value - 1] if value <= len(told) else {}
-        colour = np.median(picture[inside], axis=0) / 255
-        placings[k] = (*placing(said, int(kinds[value]), visible), *colour)
+        subjects.append((*placing(said, int(kinds[value]), visible), *_colour(picture, inside), 0.0))
+        for part in _parts(said):
+            frame = _frame(part)
+            assert frame is not None
+            within = inside & _within(frame, height, width)
+            if within.any():
+                row = placing(part, _number(_name(part), names), frame)
+                parts.append((*row, *_colour(picture, within), 1.0))
+    found = [*subjects, *parts][:_MOST]
+    placings = np.full((_MOST, len(PLACING)), np.nan, np.float32)
+    placings[: len(found)] = np.reshape(found, (-1, len(PLACING)))
     return kinds[mask], placings
+
+
+def _number(name: str, names: tuple[str, ...]) -> int:
+    """The kind that has this name, from 1 on; that of what has none, where it is not known."""
+    return names.index(name) + 1 if name in names else 1
+
+
+def _colour(picture: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The median colour (3,) of some of a picture's pixels, 0 to 1."""
+    colour: NDArray[np.float64] = np.median(picture[inside], axis=0) / 255
+    return colour
+
+
+def _within(frame: tuple[float, ...], height: int, width: int) -> NDArray[np.bool_]:
+    """The pixels (H, W) whose middle is in a frame."""
+    left, top, right, bottom = frame
+    y, x = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    return ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))
 
 
 def cell_shares(shown: NDArray[np.uint8], factor: int) -> NDArray[np.float16]:

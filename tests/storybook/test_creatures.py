@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -19,10 +20,11 @@ from limner.storybook.creatures.creature import (
     statements,
     with_statement,
 )
-from limner.storybook.creatures.drawing import draw, pose
+from limner.storybook.creatures.drawing import draw, parts_of, pose
 from limner.storybook.creatures.prompts import freeze
 from limner.storybook.grammar import random_for
 from limner.storybook.prompts import FROZEN
+from limner.storybook.scene import Statement
 from limner.storybook.worlds import world
 
 WORLD = world("creatures")
@@ -43,6 +45,48 @@ def test_a_creature_is_the_same_at_every_size() -> None:
         assert small.scene == large.scene and small.texts == large.texts
         reduced = np.asarray(large.image.resize((64, 64), Image.Resampling.BOX), float)
         assert np.abs(reduced - np.asarray(small.image, float)).mean() < 3
+
+
+@given(CREATURES, st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_a_creature_without_a_part_differs_within_the_frames_of_that_part(
+    creature: Creature, seed: int
+) -> None:
+    how, side = pose(random_for(seed, 0)), 96
+    whole = np.asarray(draw(creature, how, side)[0], int)
+    parts = parts_of(creature, how)
+    count = {
+        kind: sum(part["subject"] == kind for part in parts) for kind in ("eyes", "horns", "wing", "tail")
+    }
+    assert count == {
+        "eyes": 1,
+        "horns": creature.horns != "0",
+        "wing": 2 * (creature.wings != "none"),
+        "tail": creature.tail != "none",
+    }
+    for kind, name, none in (("horns", "horns", "0"), ("wings", "wing", "none"), ("tail", "tail", "none")):
+        without = np.asarray(draw(with_statement(creature, Statement(kind, none)), how, side)[0], int)
+        apart = np.abs(whole - without).max(2) > 8
+        assert apart.any() == bool(count[name])
+        for left, top, right, bottom in (part["frame"] for part in parts if part["subject"] == name):
+            # a polygon's own outline is painted too: a pixel more
+            apart[
+                max(0, math.floor(top * side) - 1) : math.ceil(bottom * side) + 1,
+                max(0, math.floor(left * side) - 1) : math.ceil(right * side) + 1,
+            ] = False
+        assert not apart.any()
+
+
+def test_a_set_tells_which_drawing_of_each_part_there_is() -> None:
+    for index in range(12):
+        made = WORLD.example(5, index, 64)
+        (told,) = made.subjects
+        drawings = {part["subject"]: part["drawing"] for part in told["parts"]}
+        assert VALUES["eyes"][drawings["eyes"]] == made.scene.eyes
+        assert made.scene.horns == (VALUES["horns"][drawings["horns"] + 1] if "horns" in drawings else "0")
+        assert made.scene.wings == (VALUES["wings"][drawings["wing"] + 1] if "wing" in drawings else "none")
+        assert made.scene.tail == (VALUES["tail"][drawings["tail"] + 1] if "tail" in drawings else "none")
+        assert VALUES["pattern"][told["drawing"]] == made.scene.pattern
 
 
 def test_training_never_shows_a_held_out_pair() -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from limner.data.captioned import Item
 from limner.pictures import PictureError
 from limner.training.pictures import (
+    drawn_subjects,
     mingled,
     order,
     picture_arrays,
@@ -75,7 +76,7 @@ def test_pictures_and_subjects_are_read_once(tmp_path: Path) -> None:
     assert (arrays.subjects[1][:20, :14] == 3).all() and not arrays.subjects[1][:20, 18:].any()
     assert (arrays.subjects[1][30:] == 2).all() and (arrays.subjects[2][30:] == 3).all()
     assert np.isnan(arrays.placings[0]).all() and np.isnan(arrays.placings[1, 2:]).all()
-    assert arrays.placings[1, :2, 8:] == pytest.approx(np.array([[40, 10, 20]] * 2) / 255, abs=1e-3)
+    assert arrays.placings[1, :2, 8:11] == pytest.approx(np.array([[40, 10, 20]] * 2) / 255, abs=1e-3)
     # the middle square of 96 x 64 pixels is left at 16: the first subject is half of the rest, above the second
     assert arrays.placings[1, 0, :8].tolist() == pytest.approx([0, 0, 0.5, 0.875, 3, 0, 0, 1])
     assert arrays.placings[1, 1, :8].tolist() == pytest.approx([0, 0.875, 1, 1, 2, 0, 0, 1])
@@ -99,8 +100,8 @@ def test_without_names_nothing_is_told_of_subjects_but_where_they_are_seen(tmp_p
     item = Item(item.file, item.captions, item.mask, {"subjects": [told]})
     picture = np.full((64, 96, 3), (255, 51, 0), np.uint8)
     (_, seen), (_, said) = (shown_subjects(item, names, picture) for names in ((), ("subject", "cat")))
-    assert seen[0] == pytest.approx([0, 0, 0.5, 0.875, 1, 0, 0, 1, 1, 0.2, 0])
-    assert said[0] == pytest.approx([0.1, 0.1, 0.9, 0.9, 2, 0, 0.5, -1, 1, 0.2, 0])
+    assert seen[0] == pytest.approx([0, 0, 0.5, 0.875, 1, 0, 0, 1, 1, 0.2, 0, 0])
+    assert said[0] == pytest.approx([0.1, 0.1, 0.9, 0.9, 2, 0, 0.5, -1, 1, 0.2, 0, 0])
 
 
 def test_the_colour_of_a_subject_is_the_median_of_what_is_seen_of_it() -> None:
@@ -110,7 +111,31 @@ def test_the_colour_of_a_subject_is_the_median_of_what_is_seen_of_it() -> None:
     picture[0, :3] = 255  # a stripe of another colour, less than half of it
     kinds, placings = subjects_in(mask, picture, ["cat", "dog"], [], ("subject", "dog"))
     assert np.unique(kinds[:, :3]) == 1 and np.unique(kinds[:, 3:]) == 2
-    assert placings[:2, 8:].tolist() == [[1, 0, 0], [0, 0, 1]] and np.isnan(placings[2:]).all()
+    assert placings[:2, 8:].tolist() == [[1, 0, 0, 0], [0, 0, 1, 0]] and np.isnan(placings[2:]).all()
+
+
+def test_parts_come_after_the_subjects_with_the_colour_of_their_own_pixels() -> None:
+    mask, picture = np.ones((4, 8), np.uint8), np.zeros((4, 8, 3), np.uint8)
+    mask[:, 6:] = 2
+    picture[:2, :2] = (255, 0, 0)
+    parts = [
+        {"subject": "ear", "frame": [0, 0, 0.25, 0.5], "drawing": 1},
+        {"subject": "tail"},  # nobody knows where
+        {"subject": "paw", "frame": [0.75, 0, 1, 1]},  # where the other one is seen
+        "nose",
+    ]
+    names = ("subject", "cat", "ear")
+    _, placings = subjects_in(mask, picture, ["cat", "dog"], [{"parts": parts}, {"parts": 3}], names)
+    assert placings[:2, 4].tolist() == [2, 1] and placings[:2, -1].tolist() == [0, 0]
+    assert placings[2].tolist() == pytest.approx([0, 0, 0.25, 0.5, 3, 1, 0, 1, 1, 0, 0, 1])
+    assert np.isnan(placings[3:]).all()
+
+
+def test_the_parts_of_subjects_are_kinds_too(tmp_path: Path) -> None:
+    item = _item(tmp_path, 1, ["cat"])
+    told = {"subject": "cat", "parts": [{"subject": "ear", "frame": [0, 0, 1, 1]}, {"subject": "tail"}]}
+    items = [Item(item.file, item.captions, item.mask, {"subjects": [told]})]
+    assert subject_names(items) == ("subject", "cat", "ear") and drawn_subjects(items[0]) == ["cat"]
 
 
 def test_a_mask_past_the_named_subjects_is_still_a_subject(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from accelerate import PartialState
+from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 
 from ...registry.manifest import Layout
@@ -17,9 +18,9 @@ from ...training.pictures import PictureArrays
 from . import layout
 from .decoder_stage import HELD_OUT, DecoderExamples, DecoderStage
 from .denoiser_stage import DenoiserStage, LatentExamples
-from .drawing import Drawn, drawn
-from .kept import Arrays, fingerprint, kept
-from .recipe import Training
+from .drawing import drawn_once
+from .kept import fingerprint
+from .recipe import Decoder, Training
 
 
 def train_decoder(
@@ -48,12 +49,31 @@ def train_decoder(
             )
         )
     drew = time.monotonic() - began
+    return drew + learn(recipe.decoder, denoiser.vae, train, held_out, scale, recipe.seed, folder, resume)
+
+
+def learn(
+    recipe: Decoder,
+    vae: AutoencoderKL,
+    train: DecoderExamples,
+    held_out: DecoderExamples,
+    scale: Layout,
+    seed: int,
+    folder: Path,
+    resume: bool,
+) -> float:
+    """Train the decoder of `vae` on examples with the layout channels of `scale`; how many seconds that took."""
     nothing = layout.standardised(np.zeros((layout.CHANNELS, 1, 1), np.float32), scale)[:, 0, 0]
-    stage = DecoderStage(recipe.decoder, denoiser.vae, train, held_out, nothing, recipe.seed)
-    loop = Loop(stage, recipe.decoder, recipe.seed, folder)
+    loop = Loop(DecoderStage(recipe, vae, train, held_out, nothing, seed), recipe, seed, folder)
     loop.run(resume)
-    denoiser.vae.eval().requires_grad_(False)
-    return drew + loop.seconds
+    vae.eval().requires_grad_(False)
+    return loop.seconds
+
+
+def chosen(count: int, most: int) -> NDArray[np.int_]:
+    """The rows of at most so many of `count` pictures, evenly chosen."""
+    rows: NDArray[np.int_] = np.linspace(0, count - 1, min(count, most)).astype(int)
+    return rows
 
 
 def _drawn(
@@ -67,7 +87,7 @@ def _drawn(
 ) -> DecoderExamples:
     """Up to `count` pictures of a part of the set, as the denoiser draws them; kept on disk."""
     if count < len(guessed):
-        rows = np.linspace(0, len(guessed) - 1, count).astype(int)
+        rows = chosen(len(guessed), count)
         part, guessed = _rows(part, rows), guessed[rows]
         array = replace(
             array,
@@ -75,14 +95,17 @@ def _drawn(
             subjects=array.subjects[rows],
             placings=array.placings[rows],
         )
-    sampler, seed = recipe.model.sampler, recipe.seed
-
-    def draw() -> Arrays:
-        made = drawn(denoiser.unet, denoiser.text_encoder, denoiser.empty, part, sampler, seed)
-        return {"latents": made.latents, "ground": made.ground}
-
-    mark = f"{fingerprint(denoiser.module)} {sampler} {seed} {array.identity} {len(guessed)}"
-    return DecoderExamples(array, part.latents, guessed, Drawn(**kept(file, mark, draw)))
+    made = drawn_once(
+        denoiser.unet,
+        denoiser.text_encoder,
+        denoiser.empty,
+        part,
+        recipe.model.sampler,
+        recipe.seed,
+        file,
+        f"{fingerprint(denoiser.module)} {array.identity}",
+    )
+    return DecoderExamples(array, part.latents, guessed, made)
 
 
 def _rows(examples: LatentExamples, rows: NDArray[np.int_]) -> LatentExamples:

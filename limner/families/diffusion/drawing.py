@@ -8,6 +8,8 @@ help: the subjects in them should be those of the picture, whatever else has bec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,13 +22,28 @@ from transformers import CLIPTextModel
 from ...registry.manifest import SamplerDefaults
 from ...training.precision import autocast
 from . import layout
-from .denoiser_stage import LatentExamples, noise_schedule
+from .denoiser_stage import noise_schedule
+from .kept import Arrays, kept
 from .loss import noised
 from .sampling import sampled
 
 _AT_ONCE = {"cuda": 512}  # else 32
 _LEAST_PARTS = 8  # parts are drawn in different ways
 _FROM_NOISE = 0.03  # what background counts where the picture's own is not to be seen
+
+
+class Captioned(Protocol):
+    """Pictures and what is said of them: latents (N, C, h, w) float16, tokens (M, T) of all captions, and of which row
+    on those of each picture are."""
+
+    @property
+    def latents(self) -> NDArray[np.float16]: ...
+
+    @property
+    def tokens(self) -> NDArray[np.int32]: ...
+
+    @property
+    def first(self) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,7 @@ def drawn(
     unet: UNet2DConditionModel,
     text_encoder: CLIPTextModel,
     empty: Tensor,
-    examples: LatentExamples,
+    examples: Captioned,
     sampler: SamplerDefaults,
     seed: int,
 ) -> Drawn:
@@ -102,8 +119,27 @@ def drawn(
     return Drawn(made, ground)
 
 
+def drawn_once(
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    empty: Tensor,
+    examples: Captioned,
+    sampler: SamplerDefaults,
+    seed: int,
+    file: Path,
+    mark: str,
+) -> Drawn:
+    """As `drawn`, kept on disk in `file` while the `mark` of what they are drawn by is this one."""
+
+    def draw() -> Arrays:
+        made = drawn(unet, text_encoder, empty, examples, sampler, seed)
+        return {"latents": made.latents, "ground": made.ground}
+
+    return Drawn(**kept(file, f"{mark} {sampler} {seed} {len(examples.latents)}", draw))
+
+
 def _captions(
-    examples: LatentExamples, part: slice, longest: bool, empty: Tensor, rng: np.random.Generator
+    examples: Captioned, part: slice, longest: bool, empty: Tensor, rng: np.random.Generator
 ) -> NDArray[np.int32]:
     """The tokens (n, T) of one caption of each picture."""
     rows = []

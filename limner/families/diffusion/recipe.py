@@ -255,13 +255,15 @@ class TunedAbout(Table):
 
 
 class TuningRecipe(Recipe):
-    """A model that is there, tuned on further pictures; its autoencoder stays as it is."""
+    """A model that is there, tuned on further pictures; its encoder stays as it is, and so does its decoder, unless
+    it reads the layout and `decoder` has steps."""
 
     trainer: ClassVar[str] = "limner.families.diffusion.tuning"
-    stages: ClassVar[Mapping[str, str]] = {"tuning": "tuning"}
+    stages: ClassVar[Mapping[str, str]] = {"tuning": "tuning", "decoder": "decoder"}
 
     data: TuningData = TuningData()
     tuning: Tuning
+    decoder: Decoder = Decoder(steps=0)
     model: TunedAbout = TunedAbout()
 
     def settled(self, parent: Model | None, folder: Path | None) -> Self:

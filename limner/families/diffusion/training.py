@@ -251,11 +251,12 @@ def _layout_channels(
     drawings = 1 + int(np.nan_to_num(arrays[0].placings[..., PLACING.index("drawing")]).max())
     known = known if known and layout.tells(known, names, drawings) else None
     drawings = known.drawings if known else drawings
+    codes = layout.codes_of(known) if known else layout.kind_codes(len(names) - 1)
     raw = [
         layout.layout(
             array.placings,
             np.stack([cell_shares(shown, factor) for shown in array.subjects]),
-            names,
+            codes,
             drawings,
         )
         for array in arrays

@@ -1,4 +1,5 @@
-"""Tuning a latent diffusion model that is there, by a recipe: caches, the loop, the model directory or LoRA."""
+"""Tuning a latent diffusion model that is there, by a recipe: caches, the denoiser, the decoder where it is asked for,
+the model directory or LoRA."""
 
 from __future__ import annotations
 
@@ -7,16 +8,20 @@ from pathlib import Path
 from accelerate import PartialState
 from rich.console import Console
 
-from ...registry.manifest import Manifest
+from ...registry.manifest import Layout, Manifest
 from ...registry.models import Model, open_model
+from ...registry.weight_files import Written
 from ...training.cache import ArrayCache
 from ...training.loop import Loop
+from ...training.pictures import subject_names
 from ...training.run import Prepared
 from ..vocabulary import words_of
+from . import layout
 from .derived import laid_on, trained, write_lora, write_model
 from .recipe import TuningRecipe
 from .rehearsal import rehearsal_of
 from .tunable import Tunable, load_tunable
+from .tuning_decoder import check_decoder, tune_decoder
 from .tuning_examples import Encoders
 from .tuning_stage import TuningStage
 
@@ -37,29 +42,38 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
     if processes.is_main_process:
         _tell(model, tuning.method, parent, data)
     encoders = Encoders(parent.path, model.tokenizer, ArrayCache(data.cache), tuning.precision)
+    known = parent.manifest.layout
+    scale = layout.with_kinds(known, subject_names(data.train)) if known else None
     with processes.main_process_first():
         parts = [
             encoders.examples(
-                part, recipe.data.size, model.step, recipe.data.buckets, recipe.data.flip, parent.manifest.layout,
+                part, recipe.data.size, model.step, recipe.data.buckets, recipe.data.flip, scale,
                 model.text_encoder is None,
             )
             for part in (data.train, data.held_out)
         ]  # fmt: skip
-        guidance = parent.manifest.stepping.guidance_scale
+        check_decoder(recipe, parent, parts[0])
+        sampler = parent.manifest.stepping
         rehearsal = None
         if tuning.rehearsal:
             rehearsal = rehearsal_of(parent, model, tuning, encoders, recipe.data.size, recipe.seed)
-        stage = TuningStage(tuning, model, parts[0], parts[1], encoders, guidance, recipe.seed, rehearsal)
+        stage = TuningStage(
+            tuning, model, parts[0], parts[1], encoders, sampler.guidance_scale, recipe.seed, rehearsal
+        )
     loop = Loop(stage, tuning, recipe.seed, out / "tuning")
     loop.run(resume)
+    seconds, changed = loop.seconds, dict[str, dict[str, Written]]()
+    if recipe.decoder.steps:
+        vae, taken = tune_decoder(recipe, stage, sampler, data, out, resume)
+        seconds, changed = seconds + taken, trained(parent.path, {"vae": vae})
     if processes.is_main_process:
         if tuning.method == "lora":
             lora = write_lora(model.networks, out / "lora")
             console.print(f"LoRA: {lora}")
-            changed = laid_on(parent.path, lora)
+            changed |= laid_on(parent.path, lora)
         else:
-            changed = trained(parent.path, model.networks)
-        write_model(parent, out / "model", changed, _manifest(recipe, data, parent, loop.seconds / 3600))
+            changed |= trained(parent.path, model.networks)
+        write_model(parent, out / "model", changed, _manifest(recipe, data, parent, scale, seconds))
     processes.wait_for_everyone()
     return open_model(out / "model")
 
@@ -71,7 +85,9 @@ def _tell(model: Tunable, method: str, parent: Model, data: Prepared) -> None:
         console.print("some pictures have no mask: where their subjects are is guessed")
 
 
-def _manifest(recipe: TuningRecipe, data: Prepared, parent: Model, hours: float) -> Manifest:
+def _manifest(
+    recipe: TuningRecipe, data: Prepared, parent: Model, scale: Layout | None, seconds: float
+) -> Manifest:
     was, about, words = parent.manifest, recipe.model, None
     if was.vocabulary is not None:
         captions = (caption for item in data.train for caption in item.captions)
@@ -86,6 +102,7 @@ def _manifest(recipe: TuningRecipe, data: Prepared, parent: Model, hours: float)
             "precision": "bfloat16" if was.precision == "int8" else was.precision,
             "sampler": was.stepping.model_copy(update={"feature_reuse": 1}),
             "vocabulary": words,
-            "lineage": data.lineage(recipe, 3600 * hours, recipe.tuning.steps * recipe.tuning.batch_size),
+            "layout": scale,
+            "lineage": data.lineage(recipe, seconds, recipe.tuning.steps * recipe.tuning.batch_size),
         }
     )

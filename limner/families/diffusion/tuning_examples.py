@@ -74,6 +74,17 @@ class TuningExamples:
                 ).float()
         return latents, cells
 
+    def known(self, example: int, turn: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+        """The means of the latents (C, h, w) of an example, or (`turn` 1) of its mirror image: with the layout that is
+        told of it, and as the encoder guesses that."""
+        moments = self.cache[self.latents[example][turn]]
+        guessed = moments[: len(moments) // 2].astype(np.float16)
+        key = self.shown[example][turn]
+        if key is None or self.scale is None:
+            return guessed, guessed
+        told = layout.standardised(self.cache[key], self.scale)
+        return np.concatenate([guessed[: -len(told)], told]), guessed
+
     def captions(self, chosen: NDArray[np.int64], generator: torch.Generator) -> NDArray[np.int64]:
         """A caption of each example at random, as a row of `tokens`."""
         many = self.first[chosen + 1] - self.first[chosen]
@@ -106,7 +117,7 @@ class Encoders:
         chosen = [_size_of(item, sizes) for item in items]
         turns = (False, True) if flip else (False,)
         keys = [
-            [self._picture_key(item, size, turn) for turn in turns]
+            [self._picture_key(item, size, turn, scale) for turn in turns]
             for item, size in zip(items, chosen, strict=True)
         ]
         self._fill_latents(items, chosen, turns, [key for each in keys for key in each], scale or _NAMELESS)
@@ -163,10 +174,11 @@ class Encoders:
                     self.cache.put(key, encoding)
         return tuple(keys)
 
-    def _picture_key(self, item: Item, size: Size, mirrored: bool) -> str:
+    def _picture_key(self, item: Item, size: Size, mirrored: bool, scale: Layout | None) -> str:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        boxed = [each for each in (item.box, item.attributes.get("subjects")) if each]
+        kinds = scale and (scale.names, scale.further, scale.drawings)
+        boxed = [each for each in (item.box, item.attributes.get("subjects"), kinds) if each]
         return key_of("latent", self._marks["vae"], self._precision, stamps, size, mirrored, *boxed)
 
     def _fill_latents(
@@ -223,5 +235,7 @@ def _layout(
         placings[:, [left, right]] = 1 - placings[:, [right, left]]
         placings[:, facing] *= -1
     shares = cell_shares(shown, factor)[None]
-    channels: NDArray[np.float32] = layout.layout(placings[None], shares, scale.names, scale.drawings)[0]
+    channels: NDArray[np.float32] = layout.layout(
+        placings[None], shares, layout.codes_of(scale), scale.drawings
+    )[0]
     return channels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from ..palette import RGB, tone
 from ..shapes import Pair, Shape, arc, ellipse, polygon, stroke
 from .bodies import BODY, Body
 from .creature import Creature
+
+Frame = tuple[float, float, float, float]
 
 GROUNDS: tuple[RGB, ...] = (
     (255, 255, 255),
@@ -154,6 +157,42 @@ def shapes_of(creature: Creature, lean: float) -> list[Shape]:
         *_horns(body, int(creature.horns or 0)),
         *_eyes(body, int(creature.eyes or 2)),
     ]
+
+
+def frame_of(how: Pose) -> Frame:
+    """The square that a creature is drawn in, as shares of the picture: left, top, right, bottom."""
+    left, right = how.middle - how.side / 2, how.middle + how.side / 2
+    return left, how.base - how.side, right, how.base
+
+
+def parts_of(creature: Creature, how: Pose) -> list[dict[str, Any]]:
+    """Eyes, horns, wings and tail of a whole creature, as a set tells of the parts of a subject: what each is, which
+    drawing of it, and its frame."""
+    body = BODY[creature.body or "round"](how.pose)
+    found: list[tuple[str, int, list[Shape]]] = []
+    if eyes := int(creature.eyes or 0):
+        found.append(("eyes", eyes - 1, _eyes(body, eyes)[1:]))
+    if horns := int(creature.horns or 0):
+        found.append(("horns", horns - 1, _horns(body, horns)))
+    if creature.wings in ("bat", "feathered"):
+        shapes = _wings(body, creature.wings)
+        for side in (shapes[: len(shapes) // 2], shapes[len(shapes) // 2 :]):
+            found.append(("wing", int(creature.wings == "feathered"), side))
+    if creature.tail in ("pointed", "fluffy"):
+        found.append(("tail", int(creature.tail == "fluffy"), _tail(body, creature.tail)))
+    told = []
+    for name, drawing, shapes in found:
+        outline = np.concatenate([_outline(shape, how) for shape in shapes])
+        box = (*outline.min(0).tolist(), *outline.max(0).tolist())
+        told.append(
+            {
+                "subject": name,
+                "drawing": drawing,
+                "mirrored": how.mirrored,
+                "frame": [round(x, 4) for x in box],
+            }
+        )
+    return told
 
 
 def _ground(creature: Creature, how: Pose) -> RGB:

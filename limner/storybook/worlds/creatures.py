@@ -14,7 +14,7 @@ from ..contradiction import contradicting
 from ..creatures.captions import BODY_WORDS, captions, describe, vocabulary
 from ..creatures.checker import read, verdicts
 from ..creatures.creature import HELD_OUT, VALUES, Creature, pairs, sample, statements, with_statement
-from ..creatures.drawing import draw, pose
+from ..creatures.drawing import draw, frame_of, parts_of, pose
 from ..creatures.prompts import frozen
 from ..grammar import random_for
 from ..layout import Drawings
@@ -35,11 +35,21 @@ class Creatures:
         check_drawings(self, drawings)
         rng = random_for(seed, index)
         creature = sample(rng)
-        image, shown = draw(creature, pose(rng), size)
+        how = pose(rng)
+        image, shown = draw(creature, how, size)
         texts = captions(creature, np.random.Generator(np.random.SFC64([seed, index, 1])))
         ys, xs = np.nonzero(shown)
-        box = (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
-        subject = {"thing": 0, "subject": creature.body, "colour": creature.colour, "box": box}
+        subject = {
+            "thing": 0,
+            "subject": creature.body,
+            "colour": creature.colour,
+            "box": (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1),
+            "frame": [round(side, 4) for side in frame_of(how)],
+            "drawing": VALUES["pattern"].index(creature.pattern or "plain"),
+            "pose": how.pose,
+            "mirrored": how.mirrored,
+            "parts": parts_of(creature, how),
+        }
         return Example(image, shown.astype(np.uint8), texts, creature, [subject])
 
     def fresh(self, seed: int, index: int, size: int) -> tuple[NDArray[np.uint8], Creature]:

@@ -22,18 +22,18 @@ def _arrays() -> PictureArrays:
     """Squares, white where the kind is 2 and black where it is 3, on grey."""
     pictures = np.full((_COUNT, _SIZE, _SIZE, 3), 128, np.uint8)
     subjects = np.zeros((_COUNT, _SIZE, _SIZE), np.uint8)
-    placings = np.full((_COUNT, 8, 11), np.nan, np.float32)
+    placings = np.full((_COUNT, 8, 12), np.nan, np.float32)
     for k in range(_COUNT):
         kind = 2 + k % 2
         pictures[k, 4:12, 4:12], subjects[k, 4:12, 4:12] = (255, 0)[k % 2], kind
-        placings[k, 0] = (0.25, 0.25, 0.75, 0.75, kind, 0, 0, 1, 0.5, 0.5, 0.5)
+        placings[k, 0] = (0.25, 0.25, 0.75, 0.75, kind, 0, 0, 1, 0.5, 0.5, 0.5, 0)
     return PictureArrays(pictures, subjects, placings, ("subject", "white", "black"), "these")
 
 
 def _stage(recipe: Decoder, ground: float = 1.0) -> DecoderStage:
     arrays = _arrays()
     cells = (arrays.subjects[:, ::2, ::2] > 0).astype(np.float16)
-    raw = layout.layout(arrays.placings, cells, arrays.names, 1)
+    raw = layout.layout(arrays.placings, cells, layout.kind_codes(2), 1)
     channels = layout.standardised(raw, layout.scale_of(raw, arrays.names, 1))
     torch.manual_seed(0)
     vae = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=_WIDTH), _SIZE).eval()

@@ -18,21 +18,23 @@ from limner.families.diffusion.parent import parent_weights, take_weights
 from limner.families.diffusion.recipe import Autoencoder
 from limner.registry.manifest import Layout
 
-_NONE = [np.nan] * 11
+_NONE = [np.nan] * 12
 _NAMES = ("subject", "cat", "dog", "hat")
 
 
 def _at(
     *box: float, kind: int = 1, drawing: int = 0, pose: float = 0.0, facing: float = 1.0,
-    colour: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    colour: tuple[float, float, float] = (0.5, 0.5, 0.5), part: bool = False,
 ) -> list[float]:  # fmt: skip
-    return [*box, float(kind), float(drawing), pose, facing, *colour]
+    return [*box, float(kind), float(drawing), pose, facing, *colour, float(part)]
 
 
 def _one(placings: list[list[float]], drawings: int = 4) -> NDArray[np.float32]:
     cells = np.zeros((1, 8, 8), np.float16)
     cells[0, 2:4, 2:6] = 0.5
-    made: NDArray[np.float32] = layout.layout(np.array([placings], np.float32), cells, _NAMES, drawings)[0]
+    made: NDArray[np.float32] = layout.layout(
+        np.array([placings], np.float32), cells, layout.kind_codes(3), drawings
+    )[0]
     assert made.shape == (layout.CHANNELS, 8, 8)
     return made
 
@@ -57,6 +59,31 @@ def test_the_nearest_of_two_subjects_counts() -> None:
     codes = layout.kind_codes(3)
     assert made[3:8, 4, 1] == pytest.approx(codes[1]) and made[3:8, 4, 6] == pytest.approx(codes[3])
     assert made[10, 4].tolist() == [0] * 4 + [-0.5] * 4
+
+
+def test_a_part_counts_within_its_own_frame_though_its_subject_is_nearer() -> None:
+    """The middle of the subject is at the corner of its part."""
+    whole, part = _at(0.0, 0.0, 1.0, 1.0, kind=2), _at(0.5, 0.5, 0.75, 1.0, kind=3, part=True)
+    codes = layout.kind_codes(3)
+    for made in (_one([whole, part]), _one([part, whole])):
+        assert made[3:8, 5, 4] == pytest.approx(codes[2]) and made[1, 5, 4] == pytest.approx(-0.5)
+        assert made[2, 4:, 4].tolist() == pytest.approx([-0.75, -0.25, 0.25, 0.75])
+        assert made[3:8, 2, 4] == pytest.approx(codes[1]) and made[1, 2, 4] == pytest.approx(0.125)
+        assert made[3:8, 5, 7] == pytest.approx(codes[1])
+
+
+def test_kinds_that_come_later_leave_the_codes_of_the_others_as_they_are() -> None:
+    known = Layout(mean=(0.0,), std=(1.0,), names=_NAMES)
+    wider = layout.with_kinds(known, ("subject", "owl", "dog", "ant"))
+    assert wider.names == (*_NAMES, "ant", "owl") and wider.further == (2,)
+    third = layout.with_kinds(wider, ("bee",))
+    codes = layout.codes_of(third)
+    assert np.array_equal(codes[:4], layout.codes_of(known)) and np.array_equal(
+        codes[:6], layout.codes_of(wider)
+    )
+    apart = np.linalg.norm(codes[1:, None] - codes[None, 1:], axis=2) + 9 * np.eye(6)
+    assert apart.min() > 0.7 and np.linalg.norm(codes[1:], axis=1) == pytest.approx(np.ones(6), abs=1e-5)
+    assert layout.with_kinds(known, ("dog",)) is known
 
 
 def test_the_drawings_of_a_kind_lie_on_a_circle() -> None:

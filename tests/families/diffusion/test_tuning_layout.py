@@ -57,7 +57,7 @@ def test_the_layout_is_the_true_one(storybook: Model, tmp_path: Path) -> None:
         picture = np.asarray(of.example(31, k, _SIDE).image)
         shown, placings = shown_subjects(item, scale.names, picture)
         shares = cell_shares(shown, _SIDE // cells.shape[-1])
-        true = layout.layout(placings[None], shares[None], scale.names, scale.drawings)[0]
+        true = layout.layout(placings[None], shares[None], layout.codes_of(scale), scale.drawings)[0]
         made = latents[k, -layout.CHANNELS :].numpy()
         assert np.abs(made - layout.standardised(true, scale)).max() < 0.01
         assert np.abs(cells[k, 0].numpy() - shares).max() < 0.01

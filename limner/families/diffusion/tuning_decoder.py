@@ -1,0 +1,158 @@
+"""Teaching the decoder what a tuned denoiser has learned to draw, where it reads layout channels.
+
+It goes on as it learned at first (`decoder_stage.py`), on what the tuned denoiser draws of the pictures that are tuned
+on; and where the model rehearses what it could draw before, on those drawings, which it is to decode as it did.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from transformers import CLIPTextModel
+
+from ...errors import InvalidInput
+from ...registry.manifest import Layout, SamplerDefaults
+from ...registry.models import Model
+from ...training.pictures import PictureArrays, picture_arrays, to_pixels
+from ...training.run import Prepared
+from . import layout
+from .decoder_stage import HELD_OUT, DecoderExamples
+from .decoder_training import chosen, learn
+from .drawing import Drawn, drawn_once
+from .kept import fingerprint
+from .model import latent_factor
+from .recipe import TuningRecipe
+from .rehearsal import Rehearsal
+from .tuning_examples import TuningExamples, load_autoencoder
+from .tuning_stage import TuningStage
+
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class _Captioned:
+    latents: NDArray[np.float16]
+    tokens: NDArray[np.int32]
+    first: NDArray[np.int64]
+
+
+def check_decoder(recipe: TuningRecipe, parent: Model, examples: TuningExamples) -> None:
+    """InvalidInput where a recipe asks for a decoder that cannot be taught: one that reads no layout, or pictures of
+    several shapes, for it learns on squares."""
+    if not recipe.decoder.steps:
+        return
+    if examples.scale is None or len(examples.scale.mean) < layout.CHANNELS:
+        raise InvalidInput(
+            f"decoder.steps: the decoder of model '{parent.name}' reads no layout; leave the table out",
+            field="decoder.steps",
+        )
+    height, width = examples.cache[examples.latents[0][0]].shape[1:]
+    if len(examples.groups) > 1 or height != width:
+        raise InvalidInput(
+            "decoder.steps needs pictures of one shape, cut to squares; set data.buckets = false",
+            field="decoder.steps",
+        )
+
+
+def tune_decoder(
+    recipe: TuningRecipe,
+    stage: TuningStage,
+    sampler: SamplerDefaults,
+    data: Prepared,
+    out: Path,
+    resume: bool,
+) -> tuple[AutoencoderKL, float]:
+    """The autoencoder with the decoder that has learned, and how many seconds that took.
+
+    `stage` is the tuned denoiser's, when it has learned; it draws as `sampler` says.
+    """
+    began, folder = time.monotonic(), out / "decoder"
+    scale = stage.train.scale
+    assert scale is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    vae = load_autoencoder(stage.model.directory).to(next(stage.module.parameters()).device)
+    counts = recipe.decoder.pictures or len(stage.train), HELD_OUT
+    with PartialState().main_process_first():
+        train, held_out = (
+            _drawn(recipe, stage, sampler, part, arrays, count, folder / f"drawn-{name}")
+            for name, part, arrays, count in zip(
+                ("train", "held_out"),
+                (stage.train, stage.held_out),
+                [
+                    picture_arrays(items, recipe.data.size, data.cache, scale.names)
+                    for items in (data.train, data.held_out)
+                ],
+                counts,
+                strict=True,
+            )
+        )
+    if stage.rehearsal is not None:
+        train = _with_known(train, stage.rehearsal, vae, scale)
+    drew = time.monotonic() - began
+    return vae, drew + learn(recipe.decoder, vae, train, held_out, scale, recipe.seed, folder, resume)
+
+
+def _drawn(
+    recipe: TuningRecipe,
+    stage: TuningStage,
+    sampler: SamplerDefaults,
+    part: TuningExamples,
+    arrays: PictureArrays,
+    count: int,
+    file: Path,
+) -> DecoderExamples:
+    """Up to `count` pictures of a part, and their mirror images where they are tuned on, as the denoiser draws them."""
+    model, rows, turns = stage.model, chosen(len(part), count), range(len(part.latents[0]))
+    turned = [(row, turn) for turn in turns for row in rows.tolist()]
+    true, guessed = (np.stack(each) for each in zip(*(part.known(*which) for which in turned), strict=True))
+    captions = [part.tokens[part.first[row] : part.first[row + 1]] for row, _ in turned]
+    examples = _Captioned(
+        true,
+        np.concatenate(captions).astype(np.int32),
+        np.concatenate([[0], np.cumsum([len(each) for each in captions])]),
+    )
+    pictures, subjects = (
+        np.concatenate([each[rows] if turn == 0 else each[rows][:, :, ::-1] for turn in turns])
+        for each in (arrays.pictures, arrays.subjects)
+    )
+    text = model.text_encoder or CLIPTextModel.from_pretrained(
+        model.directory / "text_encoder", dtype=torch.float32, use_safetensors=True
+    )
+    text = text.to(next(model.unet.parameters()).device)
+    mark = " ".join([*(fingerprint(each) for each in model.networks.values()), arrays.identity])
+    drawn = drawn_once(model.unet, text, stage.empty_tokens, examples, sampler, recipe.seed, file, mark)
+    return DecoderExamples(replace(arrays, pictures=pictures, subjects=subjects), true, guessed, drawn)
+
+
+@torch.no_grad()
+def _with_known(
+    examples: DecoderExamples, known: Rehearsal, vae: AutoencoderKL, scale: Layout
+) -> DecoderExamples:
+    """The examples, and the drawings that are rehearsed, as the decoder that has not learned yet makes pictures of
+    them."""
+    device, factor = next(vae.parameters()).device, latent_factor(vae)
+    made = [to_pixels(vae.decode(part.to(device)).sample) for part in torch.split(known.latents, _AT_ONCE)]
+    latents = known.latents.numpy().astype(np.float16)
+    half = -scale.mean[0] / scale.std[0]  # the share of a cell that a subject fills lies in -1..1
+    inside = (latents[:, -layout.CHANNELS] > half).astype(np.uint8).repeat(factor, 1).repeat(factor, 2)
+    drawn = Drawn(
+        np.concatenate([examples.drawn.latents, latents]),
+        np.concatenate([examples.drawn.ground, np.ones(len(latents), np.float32)]),
+    )
+    return DecoderExamples(
+        replace(
+            examples.pictures,
+            pictures=np.concatenate([examples.pictures.pictures, *made]),
+            subjects=np.concatenate([examples.pictures.subjects, inside]),
+        ),
+        np.concatenate([examples.true, latents]),
+        np.concatenate([examples.guessed, latents]),
+        drawn,
+    )

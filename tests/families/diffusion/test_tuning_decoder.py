@@ -1,0 +1,116 @@
+"""Teaching the decoder of the built-in model what it is tuned on: new kinds, their mirror images, what it rehearses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from limner.data.captioned import read_set
+from limner.engine.request import DrawRequest
+from limner.engine.studio import LocalStudio
+from limner.errors import InvalidInput
+from limner.families.diffusion import layout
+from limner.families.diffusion.tuning_examples import load_autoencoder
+from limner.registry import Registry
+from limner.registry.models import BUILT_IN, Model, open_model
+from limner.storybook.worlds import world
+from limner.training.pictures import to_tensor
+from limner.training.run import train
+
+_RECIPE = """
+[data]
+storybook_world = "creatures"
+storybook_count = 4
+held_out = 0.25
+flip = true
+[tuning]
+steps = 1
+batch_size = 1
+text_encoder = true
+{tuning}
+[decoder]
+batch_size = 1
+{decoder}
+"""
+_VAE = "vae/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def storybook() -> Model:
+    """The built-in model."""
+    return open_model(BUILT_IN / "storybook")
+
+
+def _tuned(
+    folder: Path,
+    parent: Model,
+    tuning: str = "",
+    data: Path | None = None,
+    decoder: str = "steps = 2\ncrop = 32",
+) -> Model:
+    (folder / "recipe.toml").write_text(_RECIPE.format(tuning=tuning, decoder=decoder), encoding="utf-8")
+    return train(folder / "recipe.toml", folder / "out", False, parent, data)
+
+
+def test_the_decoder_of_the_built_in_model_is_tuned_and_draws(storybook: Model, tmp_path: Path) -> None:
+    made = _tuned(tmp_path, storybook)
+    old, new = (load_file(each.path / _VAE) for each in (storybook, made))
+    changed = {name.partition(".")[0] for name in old if not torch.equal(old[name], new[name])}
+    assert changed == {"decoder", "post_quant_conv"}
+    known, scale = storybook.manifest.layout, made.manifest.layout
+    assert known is not None and scale is not None and scale.names[: len(known.names)] == known.names
+    assert {"eyes", "tail"} <= set(scale.names[len(known.names) :]) and sum(scale.further) > 0
+    studio = LocalStudio(Registry(tmp_path / "data"))
+    asked = DrawRequest(prompt="a red creature", model=str(made.path), seed=1, steps=2)
+    assert studio.draw(asked).pixels.shape == (128, 128, 3)
+    studio.close()
+
+
+def test_it_learns_on_every_picture_and_its_mirror_image(storybook: Model, tmp_path: Path) -> None:
+    made = _tuned(tmp_path, storybook)
+    drawn = load_file(tmp_path / "out" / "decoder" / "drawn-train.safetensors")["latents"]
+    assert len(drawn) == 6  # three, and three mirrored
+    scale = made.manifest.layout
+    assert scale is not None
+    told = drawn[:, -layout.CHANNELS :].float() * torch.tensor(scale.std).view(1, -1, 1, 1)
+    codes = (told + torch.tensor(scale.mean).view(1, -1, 1, 1))[:, 3:8].permute(0, 2, 3, 1).reshape(-1, 5)
+    nearest = torch.cdist(codes, torch.from_numpy(layout.codes_of(scale))).argmin(1)
+    assert any(int(kind) >= len(scale.names) - sum(scale.further) for kind in nearest)
+
+
+def test_what_it_rehearses_is_decoded_nearer_to_what_it_was(storybook: Model, tmp_path: Path) -> None:
+    """Forty steps on creatures alone, and with drawings of scenes among them; then scenes as they are encoded."""
+    scenes = np.stack([np.asarray(world("scenes").example(5, k, 128).image) for k in range(4)])
+    before = load_autoencoder(storybook.path)
+    latents = before.encode(to_tensor(scenes)).latent_dist.mean
+    was, apart = before.decode(latents).sample, dict[str, float]()
+    for name, rehearsal in (("with", 0.5), ("without", 0.0)):
+        (tmp_path / name).mkdir()
+        tuning = f"rehearsal = {rehearsal}\nrehearsed = 4\nema_decay = 0.0"
+        made = _tuned(tmp_path / name, storybook, tuning, decoder="steps = 40\nwarmup = 1\nema_decay = 0.0")
+        apart[name] = float((load_autoencoder(made.path).decode(latents).sample - was).abs().mean())
+    assert 0 < apart["with"] < 0.8 * apart["without"]
+
+
+def test_a_decoder_learns_on_squares(storybook: Model, tmp_path: Path) -> None:
+    data = tmp_path / "pictures"
+    data.mkdir()
+    for k in range(4):
+        Image.new("RGB", (128, 128 if k % 2 else 256), (50 * k, 0, 0)).save(data / f"{k}.png")
+        (data / f"{k}.txt").write_text("a thing\n", encoding="utf-8")
+    assert len(read_set(data).items) == 4
+    with pytest.raises(InvalidInput, match=r"^decoder\.steps needs pictures of one shape"):
+        _tuned(tmp_path, storybook, data=data)
+
+
+def test_a_model_that_reads_no_layout_keeps_its_decoder(storybook: Model, tmp_path: Path) -> None:
+    plain = storybook.manifest.model_copy(update={"layout": None})
+    without = replace(storybook, manifest=plain)
+    with pytest.raises(InvalidInput, match=r"^decoder\.steps: the decoder of model 'storybook' reads no"):
+        _tuned(tmp_path, without)
