@@ -7,18 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from ...answers import FeedbackPage, FeedbackView
+from ...engine.request import DrawRequest
 from ..access import Calling
 from ..problems import documented
+from ..service import Service
 from ..wire import PictureId
-from .store import FeedbackStore
 from .wire import FeedbackRequest, feedback_view
 
 router = APIRouter()
 
 
-def _feedback(request: Request) -> FeedbackStore:
-    store: FeedbackStore = request.app.state.service.feedback
-    return store
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
 
 
 @router.post(
@@ -30,8 +31,11 @@ def _feedback(request: Request) -> FeedbackStore:
 def say(request: Request, caller: Calling, asked: FeedbackRequest) -> FeedbackView:
     """A vote, a note, what the picture really shows, or that it is the better of two.
 
-    It takes the place of what you said of the same picture, or pair, before."""
-    return feedback_view(_feedback(request).say(caller.owner, caller.sees, **asked.said()))
+    It takes the place of what you said of the same picture, or pair, before. Words of it pass the gates of prompts."""
+    for field in ("caption", "note"):
+        if words := getattr(asked, field):
+            _service(request).gates.check_prompt(DrawRequest(prompt=words), field)
+    return feedback_view(_service(request).feedback.say(caller.owner, caller.sees, **asked.said()))
 
 
 @router.get(
@@ -48,7 +52,7 @@ def list_feedback(
     image: Annotated[PictureId | None, Query(description="Of this picture alone, pairs too.")] = None,
 ) -> FeedbackPage:
     """What the caller said, newest first."""
-    found = _feedback(request).page(limit + 1, before, caller.sees, image)
+    found = _service(request).feedback.page(limit + 1, before, caller.sees, image)
     more = found[limit - 1].id if len(found) > limit else None
     return FeedbackPage(feedback=[feedback_view(said) for said in found[:limit]], next=more)
 
@@ -61,4 +65,4 @@ def list_feedback(
 )
 def take_back(request: Request, caller: Calling, feedback_id: str) -> FeedbackView:
     """Forget what was said; the answer is what it was."""
-    return feedback_view(_feedback(request).take_back(feedback_id, caller.sees))
+    return feedback_view(_service(request).feedback.take_back(feedback_id, caller.sees))

@@ -66,12 +66,13 @@ class Gates:
         """Whether any gate looks at pictures."""
         return bool(self._pictures)
 
-    def check_prompt(self, request: DrawRequest) -> None:
-        """Ask the gates of prompts; Refused names the first that refuses, Unavailable one that does not answer."""
+    def check_prompt(self, request: DrawRequest, field: str = "prompt") -> None:
+        """Ask the gates of prompts; Refused names the first that refuses, and the `field` that the words stood in,
+        Unavailable one that does not answer."""
         for gate in self._prompts:
             reason = self._ask(gate, "prompt", lambda gate=gate: gate.call(request))  # type: ignore[misc]
             if reason is not None:
-                raise Refused(f"gate '{gate.name}' refuses it: {reason}", "prompt", gate.name, reason)
+                raise Refused(f"gate '{gate.name}' refuses it: {reason}", field, gate.name, reason)
 
     def check_picture(self, pixels: Pixels, what: Judged) -> None:
         """Ask the gates of pictures, of one that was drawn (`picture`) or sent (`upload`); raises as check_prompt."""

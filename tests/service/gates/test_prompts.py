@@ -16,6 +16,7 @@ from limner.service.gates import Gates
 from limner.service.gates.checking import PLACES
 from limner.service.gates.words import Words
 
+from ..access.conftest import drawn
 from ..fake_studio import MANIFEST, FakeStudio
 from .conftest import Guarded
 
@@ -82,6 +83,18 @@ def test_the_bird_passes_the_gates_too(guarded: Guarded, studio: FakeStudio) -> 
     answer = guarded(Gates({"words": Words(["gun"])})).post("/api/v1.0/bird", json={"caption": SECRET})
     assert answer.status_code == 422
     assert answer.json()["gate"] == "words" and answer.json()["errors"][0]["field"] == "caption"
+
+
+def test_what_is_said_of_a_picture_passes_the_gates_too(guarded: Guarded) -> None:
+    """Else a caption that no prompt may have would be learned from."""
+    client = guarded(Gates({"words": Words(["gun"])}))
+    image = drawn(client)["images"][0]["id"]
+    for field in ("caption", "note"):
+        answer = client.post("/v1/feedback", json={"image": image, "vote": "up", field: SECRET})
+        assert answer.status_code == 422 and answer.json()["gate"] == "words"
+        assert answer.json()["errors"][0]["field"] == field
+    assert client.get("/v1/feedback").json()["feedback"] == []
+    assert client.post("/v1/feedback", json={"image": image, "vote": "up", "note": "nice"}).status_code == 200
 
 
 @pytest.mark.parametrize(("gate", "said"), [(broken, "classifier"), (wrong, "neither None nor a text")])
