@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -25,6 +26,19 @@ from .tuning_examples import Encoders, TuningExamples, load_autoencoder
 _HELD_OUT = 32
 _AT_ONCE = 8
 _SHEET, _SHEET_STEPS = 4, 12
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the denoiser is shown, noisy latents (B, C, h, w) at timesteps (B,) with encodings (B, T, D), and what it is
+    to say of them, which counts by `weight` (B,) and `cells` (B, 1, h, w)."""
+
+    noisy: Tensor
+    timesteps: Tensor
+    states: Tensor
+    expected: Tensor
+    weight: Tensor
+    cells: Tensor
 
 
 class TuningStage:
@@ -57,19 +71,21 @@ class TuningStage:
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         known = rows_of(first, size, self.recipe.rehearsal) if self.rehearsal else 0
-        new, found, loss = size - known, dict[str, Tensor](), torch.zeros((), device=self._device)
+        new, parts = size - known, dict[str, _Rows]()
         if new:
             chosen = self.batches.at(first // size, size)[:new]
             captions = self.train.captions(chosen, generator)
             dropped, timesteps = self._dropped(new, generator), self._timesteps(new, generator)
-            found["new"] = self._error(self.train, chosen, captions, dropped, timesteps, generator)
-            loss = loss + found["new"] * (new / size)
+            parts["new"] = self._new(self.train, chosen, captions, dropped, timesteps, generator)
         if known:
             assert self.rehearsal is not None
             drawings = torch.randint(len(self.rehearsal), (known,), generator=generator)
             dropped, timesteps = self._dropped(known, generator), self._timesteps(known, generator)
-            found["rehearsal"] = self._forgotten(self.rehearsal, drawings, dropped, timesteps, generator)
-            loss = loss + found["rehearsal"] * (known / size)
+            parts["rehearsal"] = self._known(self.rehearsal, drawings, dropped, timesteps, generator)
+        found = dict(zip(parts, self._errors(list(parts.values())), strict=True))
+        loss = torch.zeros((), device=self._device)
+        for name, rows in parts.items():
+            loss = loss + found[name] * (len(rows.weight) / size)
         return found | {"loss": loss} if self.rehearsal else {"loss": loss}
 
     def _dropped(self, size: int, generator: torch.Generator) -> Tensor:
@@ -101,10 +117,10 @@ class TuningStage:
     def _device(self) -> torch.device:
         return next(self.module.parameters()).device
 
-    def _forgotten(
+    def _known(
         self, known: Rehearsal, chosen: Tensor, dropped: Tensor, timesteps: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        """How far the model is from what it was, in drawings (B,) of `known`."""
+    ) -> _Rows:
+        """What the model as it was says of drawings (B,) of `known`."""
         clean = known.latents[chosen]
         noise = torch.randn(clean.shape, generator=generator)
         alpha_bar, rows = self.alpha_bar[timesteps], torch.where(dropped, len(known), chosen)
@@ -113,12 +129,12 @@ class TuningStage:
             states = known.states[rows].to(self._device, self.model.unet.dtype)
         else:
             states = self._encoded(known.tokens[rows])
-        made = self.model.unet(noisy, timesteps, states).sample
-        weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma, self.model.prediction)
         expected = known.expected(noisy, timesteps, rows)
-        return weighted_square_error(made, expected, weight.to(self._device), torch.ones_like(made[:, :1]))
+        return _Rows(
+            noisy, timesteps, states, expected, self._weight(alpha_bar), torch.ones_like(noisy[:, :1])
+        )
 
-    def _error(
+    def _new(
         self,
         examples: TuningExamples,
         chosen: NDArray[np.int64],
@@ -126,22 +142,38 @@ class TuningStage:
         dropped: Tensor,
         timesteps: Tensor,
         generator: torch.Generator,
-    ) -> Tensor:
+    ) -> _Rows:
         clean, shown = examples.clean(chosen, generator)
         clean = clean * self.model.scaling
         noise = torch.randn(clean.shape, generator=generator)
-        alpha_bar = self.alpha_bar[timesteps]
-        states = self._states(examples, captions, dropped)
-        noisy = noised(clean, noise, alpha_bar).to(states.device)
-        made = self.model.unet(noisy, timesteps.to(states.device), states).sample
+        alpha_bar, device = self.alpha_bar[timesteps], self._device
         # Outlines are drawn on both of their sides.
         cells = 1 + self.recipe.mask_weight * functional.max_pool2d(shown, 3, 1, 1)
-        prediction = self.model.prediction
-        weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma, prediction)
-        true = target(prediction, clean, noise, alpha_bar)
-        return weighted_square_error(
-            made, true.to(states.device), weight.to(states.device), cells.to(states.device)
+        return _Rows(
+            noised(clean, noise, alpha_bar).to(device),
+            timesteps.to(device),
+            self._states(examples, captions, dropped),
+            target(self.model.prediction, clean, noise, alpha_bar).to(device),
+            self._weight(alpha_bar),
+            cells.to(device),
         )
+
+    def _weight(self, alpha_bar: Tensor) -> Tensor:
+        weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma, self.model.prediction)
+        return weight.to(self._device)
+
+    def _errors(self, parts: Sequence[_Rows]) -> list[Tensor]:
+        """How far the model is from what each part expects; in one pass, where latents are of one shape."""
+        if len({rows.noisy.shape[1:] for rows in parts}) > 1:
+            return [each for rows in parts for each in self._errors([rows])]
+        noisy, timesteps, states = (
+            torch.cat([getattr(rows, name) for rows in parts]) for name in ("noisy", "timesteps", "states")
+        )
+        made = self.model.unet(noisy, timesteps, states).sample.split([len(rows.weight) for rows in parts])
+        return [
+            weighted_square_error(says, rows.expected, rows.weight, rows.cells)
+            for says, rows in zip(made, parts, strict=True)
+        ]
 
     def validate(self) -> dict[str, float]:
         """The loss at four noise levels on up to 32 held-out pictures, always with the same noise and captions; and how
@@ -152,7 +184,7 @@ class TuningStage:
             timestep, total, count = int(share * len(self.alpha_bar)), 0.0, 0
             for number, chosen in enumerate(parts):
                 generator = torch.Generator().manual_seed(timestep * 100_003 + number)
-                error = self._error(
+                rows = self._new(
                     self.held_out,
                     chosen,
                     self.held_out.first[chosen],
@@ -160,7 +192,7 @@ class TuningStage:
                     torch.full((len(chosen),), timestep),
                     generator,
                 )
-                total, count = total + float(error) * len(chosen), count + len(chosen)
+                total, count = total + float(*self._errors([rows])) * len(chosen), count + len(chosen)
             found[f"t{timestep}"] = total / count
         found["mean"] = sum(found.values()) / len(found)
         if self.rehearsal is not None:
@@ -168,7 +200,8 @@ class TuningStage:
             timesteps = torch.arange(count) * len(self.alpha_bar) // count
             drawings, kept = torch.arange(count), torch.zeros(count, dtype=torch.bool)
             generator = torch.Generator().manual_seed(0)
-            found["rehearsal"] = float(self._forgotten(self.rehearsal, drawings, kept, timesteps, generator))
+            rows = self._known(self.rehearsal, drawings, kept, timesteps, generator)
+            found["rehearsal"] = float(*self._errors([rows]))
         return found
 
     def sheet(self) -> Image.Image:
