@@ -23,3 +23,10 @@ def computes_bfloat16(kind: str) -> bool:
 def autocast(kind: str, precision: str) -> torch.autocast:
     """What a recipe's `precision` ("float32", "bfloat16") means on a device of this kind; to be entered with `with`."""
     return torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16" and computes_bfloat16(kind))
+
+
+def frozen_dtype(precision: str) -> torch.dtype:
+    """The number format of weights that a recipe of this `precision` does not train, on the device that is here."""
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    low = precision == "bfloat16" and computes_bfloat16(kind)
+    return torch.bfloat16 if low else torch.float32

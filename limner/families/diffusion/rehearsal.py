@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ...registry.models import Model
 from ...training.cache import key_of
-from ...training.precision import autocast, computes_bfloat16
+from ...training.precision import autocast, frozen_dtype
 from ...training.sentences import from_file, storybook
 from .attention import choose_attention
 from .recipe import Tuning
@@ -78,12 +78,10 @@ def rehearsal_of(
 
 
 def _frozen(directory: Path, precision: str) -> UNet2DConditionModel:
-    kind = "cuda" if torch.cuda.is_available() else "cpu"
-    low = precision == "bfloat16" and computes_bfloat16(kind)
     unet = UNet2DConditionModel.from_pretrained(
-        directory / "unet", torch_dtype=torch.bfloat16 if low else torch.float32, use_safetensors=True
+        directory / "unet", torch_dtype=frozen_dtype(precision), use_safetensors=True
     )
-    return unet.eval().requires_grad_(False).to(kind)
+    return unet.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _drawn(

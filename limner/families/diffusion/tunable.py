@@ -16,7 +16,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from ...errors import InvalidInput
 from ...registry.json_files import read_object
 from ...registry.models import Model
-from ...training.precision import computes_bfloat16
+from ...training.precision import frozen_dtype
 from .attention import choose_attention
 from .recipe import Tuning
 
@@ -96,9 +96,7 @@ def load_tunable(parent: Model, recipe: Tuning, seed: int, size: int) -> Tunable
             f"undo; tune the model that it comes from ({parent.manifest.lineage.parent or 'not known'}) and distil that"
         )
     directory = parent.path
-    base, kind = torch.float32, "cuda" if torch.cuda.is_available() else "cpu"
-    if recipe.method == "lora" and recipe.precision == "bfloat16" and computes_bfloat16(kind):
-        base = torch.bfloat16
+    base = frozen_dtype(recipe.precision) if recipe.method == "lora" else torch.float32
     unet = UNet2DConditionModel.from_pretrained(directory / "unet", torch_dtype=base, use_safetensors=True)
     autoencoder = read_object(directory / "vae" / "config.json")
     if unet.config.in_channels != autoencoder.get("latent_channels", 4):
