@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from limner.data.captioned import Item
+from limner.data.subjects import drawn_subjects, placing, shown_subjects, subject_names, subjects_in
 from limner.pictures import PictureError
-from limner.training.pictures import (
-    drawn_subjects,
-    mingled,
-    order,
-    picture_arrays,
-    placing,
-    shown_subjects,
-    subject_names,
-    subjects_in,
-)
+from limner.training.pictures import mingled, order, picture_arrays
 
 
 @given(st.integers(1, 50), st.integers(0, 9), st.integers(0, 200), st.integers(1, 40))

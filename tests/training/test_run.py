@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import Cancelled, InvalidInput, NotFound
-from limner.families.diffusion import export, layout
+from limner.families import layout
+from limner.families.diffusion import export
 from limner.registry import Registry
 from limner.registry.models import open_model
 from limner.training.loop import Loop, Made

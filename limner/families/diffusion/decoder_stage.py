@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ...sheets import grid
 from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
-from . import layout
+from .. import layout
 from .autoencoder_stage import squares
 from .drawing import Drawn
 from .loss import reconstruction_loss

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...registry.manifest import Layout
 from ...training.loop import Loop
 from ...training.pictures import PictureArrays
-from . import layout
+from .. import layout
 from .decoder_stage import HELD_OUT, DecoderExamples, DecoderStage
 from .denoiser_stage import DenoiserStage, LatentExamples
 from .drawing import drawn_once

@@ -21,7 +21,7 @@ from transformers import CLIPTextModel
 
 from ...registry.manifest import SamplerDefaults
 from ...training.precision import autocast
-from . import layout
+from .. import layout
 from .denoiser_stage import noise_schedule
 from .kept import Arrays, kept
 from .loss import noised

@@ -11,7 +11,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from . import layout
+from . import widening
 from .checkpoint.reading import WEIGHTS
 
 _TELLING = {
@@ -39,10 +39,10 @@ def take_weights(network: nn.Module, parent: Path, part: str) -> bool:
         isinstance(network, AutoencoderKL)
         and config.get("latent_channels", 0) > network.config.latent_channels
     ):
-        found = layout.narrowed(found, network.config.latent_channels)
+        found = widening.narrowed(found, network.config.latent_channels)
     if isinstance(network, UNet2DConditionModel):
         found = {
-            name: layout.grown(weight, own[name]) if name in _LATENT_SIDED else weight
+            name: widening.grown(weight, own[name]) if name in _LATENT_SIDED else weight
             for name, weight in found.items()
         }
     fits = {name: weight.shape for name, weight in found.items()} == {

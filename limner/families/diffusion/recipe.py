@@ -103,7 +103,7 @@ class Denoiser(Optimisation):
     With `pooled_text` the text as a whole also reaches every block, through the timestep's embedding; with
     `subject_weight` a head on the UNet's last but one level must tell where which kind of subject
     will be, where the set has masks and names them. With `layout` the latents get further channels that say what stands
-    where, which the set's masks and what it tells of their subjects say (`families/diffusion/layout.py`). With no
+    where, which the set's masks and what it tells of their subjects say (`families/layout.py`). With no
     `steps` both networks stay as they are in the model that training starts from.
     """
 

@@ -16,23 +16,17 @@ from rich.progress import track
 from transformers import CLIPTokenizer
 
 from ...data.captioned import Item
+from ...data.subjects import PLACING, cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
 from ...registry.manifest import Layout
 from ...registry.models import Model, open_model
 from ...training.loop import Loop
-from ...training.pictures import (
-    PLACING,
-    PictureArrays,
-    cell_shares,
-    drawn_subjects,
-    picture_arrays,
-    subject_names,
-    to_tensor,
-)
+from ...training.pictures import PictureArrays, picture_arrays, to_tensor
 from ...training.precision import autocast
 from ...training.run import Prepared
+from .. import layout
 from ..vocabulary import known_words
-from . import layout
+from . import widening
 from .autoencoder_stage import AutoencoderStage, set_posterior
 from .decoder_training import train_decoder
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
@@ -271,9 +265,9 @@ def _widened(
     """The autoencoder with layout channels, and with the decoder of a parent that reads as many."""
     device = next(vae.parameters()).device
     pictures = to_tensor(train.pictures[:_LAYOUT_FROM]).to(device)
-    wide = layout.widened(vae, pictures, torch.from_numpy(channels[:_LAYOUT_FROM]).float()).to(device)
+    wide = widening.widened(vae, pictures, torch.from_numpy(channels[:_LAYOUT_FROM]).float()).to(device)
     if parent is not None:
-        layout.take_decoder(wide, parent_weights(parent, "vae"))
+        widening.take_decoder(wide, parent_weights(parent, "vae"))
     return wide
 
 

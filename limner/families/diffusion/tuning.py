@@ -8,15 +8,15 @@ from pathlib import Path
 from accelerate import PartialState
 from rich.console import Console
 
+from ...data.subjects import subject_names
 from ...registry.manifest import Layout, Manifest
 from ...registry.models import Model, open_model
 from ...registry.weight_files import Written
 from ...training.cache import ArrayCache
 from ...training.loop import Loop
-from ...training.pictures import subject_names
 from ...training.run import Prepared
+from .. import layout
 from ..vocabulary import words_of
-from . import layout
 from .derived import laid_on, trained, write_lora, write_model
 from .recipe import TuningRecipe
 from .rehearsal import rehearsal_of

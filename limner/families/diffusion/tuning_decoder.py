@@ -22,7 +22,7 @@ from ...registry.manifest import Layout, SamplerDefaults
 from ...registry.models import Model
 from ...training.pictures import PictureArrays, picture_arrays, to_pixels
 from ...training.run import Prepared
-from . import layout
+from .. import layout
 from .decoder_stage import HELD_OUT, DecoderExamples
 from .decoder_training import chosen, learn
 from .drawing import Drawn, drawn_once

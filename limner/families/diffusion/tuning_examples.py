@@ -16,12 +16,13 @@ from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
 from ...data.captioned import Item
 from ...data.pictures import load_picture, read_boxed
+from ...data.subjects import PLACING, cell_shares, shown_subjects
 from ...registry.manifest import Layout
 from ...training.buckets import Size, bucket_sizes, nearest
 from ...training.cache import ArrayCache, file_hash, key_of
-from ...training.pictures import PLACING, cell_shares, shown_subjects, to_tensor
+from ...training.pictures import to_tensor
 from ...training.precision import autocast
-from . import layout
+from .. import layout
 from .checkpoint.reading import WEIGHTS
 from .model import latent_factor
 

@@ -14,18 +14,12 @@ from rich.console import Console
 from rich.progress import track
 
 from ...data.captioned import Item
+from ...data.subjects import cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
 from ...registry.models import Model, open_model
 from ...training.cache import ArrayCache, key_of
 from ...training.loop import Loop
-from ...training.pictures import (
-    PictureArrays,
-    cell_shares,
-    drawn_subjects,
-    picture_arrays,
-    subject_names,
-    to_tensor,
-)
+from ...training.pictures import PictureArrays, picture_arrays, to_tensor
 from ...training.precision import autocast
 from ...training.run import Prepared
 from ..vocabulary import known_words

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from limner.families.diffusion import layout
+from limner.families import layout
+from limner.families.diffusion import widening
 from limner.families.diffusion.autoencoder_stage import build_autoencoder, squares
 from limner.families.diffusion.decoder_stage import DecoderExamples, DecoderStage
 from limner.families.diffusion.drawing import Drawn
@@ -37,7 +38,7 @@ def _stage(recipe: Decoder, ground: float = 1.0) -> DecoderStage:
     channels = layout.standardised(raw, layout.scale_of(raw, arrays.names, 1))
     torch.manual_seed(0)
     vae = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=_WIDTH), _SIZE).eval()
-    wide = layout.widened(vae, torch.zeros(2, 3, _SIZE, _SIZE), torch.from_numpy(channels[:2]).float())
+    wide = widening.widened(vae, torch.zeros(2, 3, _SIZE, _SIZE), torch.from_numpy(channels[:2]).float())
     dull: NDArray[np.float16] = np.zeros((_COUNT, _WIDTH, 8, 8), np.float16)  # latents tell nothing
     true, guessed = np.concatenate([dull, channels], 1), np.concatenate([dull, 0 * channels], 1)
     drawn = Drawn(true, np.full(_COUNT, ground, np.float32))

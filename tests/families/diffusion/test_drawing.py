@@ -8,7 +8,8 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
-from limner.families.diffusion import drawing, layout
+from limner.families import layout
+from limner.families.diffusion import drawing
 from limner.families.diffusion.denoiser_stage import LatentExamples, noise_schedule
 from limner.families.diffusion.loss import noised
 from limner.families.diffusion.sampling import sampled

@@ -15,7 +15,7 @@ from limner.data.captioned import read_set
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput
-from limner.families.diffusion import layout
+from limner.families import layout
 from limner.families.diffusion.tuning_examples import load_autoencoder
 from limner.registry import Registry
 from limner.registry.models import BUILT_IN, Model, open_model

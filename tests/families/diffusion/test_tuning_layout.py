@@ -12,7 +12,8 @@ from transformers import CLIPTokenizer
 
 from limner.data.captioned import read_set
 from limner.data.storybook import write_storybook
-from limner.families.diffusion import layout
+from limner.data.subjects import cell_shares, shown_subjects
+from limner.families import layout
 from limner.families.diffusion.recipe import Tuning
 from limner.families.diffusion.tunable import load_tunable
 from limner.families.diffusion.tuning_examples import Encoders, TuningExamples
@@ -20,7 +21,6 @@ from limner.families.diffusion.tuning_stage import TuningStage
 from limner.registry.models import BUILT_IN, Model, open_model
 from limner.storybook.worlds import world
 from limner.training.cache import ArrayCache
-from limner.training.pictures import cell_shares, shown_subjects
 from limner.training.precision import autocast
 
 _COUNT, _SIDE = 6, 256
