@@ -1,7 +1,8 @@
 """Teaching the image tokenizer's decoder once more, when tokens no longer change (Yu et al. 2022, Parti, section 2.1).
 
 Encoder and codebook are left as they are, so that tokens mean what they meant. The decoder then learns on them alone,
-some of them wrong as a transformer's are: a code that lies near the right one in its place.
+some of them wrong as a transformer's are: a code that lies near the right one in its place. Where subjects are planned
+it is told of them, and so draws them where tokens are wrong.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ from ...sheets import grid
 from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
 from .image_tokenizer import ImageTokenizer
 from .loss import RandomFeatures, pixel_loss
+from .planning import Planning
 from .recipe import Decoder
 
 _SHEET = 8
 _HELD_OUT, _AT_ONCE = 128, 16
 _NEIGHBOURS = 8
+_UNTOLD = 0.1  # share of the pictures of which nothing is told: they come from elsewhere at times
 
 Tokens = NDArray[np.uint16]
 
 
 class DecoderStage:
-    """The loop's view of an image tokenizer's decoder; tokens (N, side * side) are those of the pictures."""
+    """The loop's view of an image tokenizer's decoder; tokens (N, side * side) are those of the pictures, whose plans
+    `planning` makes, where there is one."""
 
     name = "decoder"
 
@@ -37,8 +41,9 @@ class DecoderStage:
         train: tuple[PictureArrays, Tokens],
         held_out: tuple[PictureArrays, Tokens],
         seed: int,
+        planning: Planning | None = None,
     ) -> None:
-        self.recipe, self.tokenizer, self.seed = recipe, tokenizer, seed
+        self.recipe, self.tokenizer, self.seed, self.planning = recipe, tokenizer, seed, planning
         self.train, self.held_out = train, held_out
         self.features = RandomFeatures()
         learns = {
@@ -46,26 +51,33 @@ class DecoderStage:
             "decoder": tokenizer.decoder,
             "drawing": tokenizer.drawing,
             "features": self.features,
-        }
+        } | ({} if tokenizer.told is None else {"told": tokenizer.told})
         self.module: nn.Module = nn.ModuleDict(learns)
         self.module.requires_grad_(True)
         self.near = neighbours(tokenizer.quantizer.directions())
 
     def _seen(
         self, part: tuple[PictureArrays, Tokens], chosen: NDArray[np.int64]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (B, 3, S, S), whether a subject shows (B, 1, S, S), and tokens (B, N), on the device."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Pictures (B, 3, S, S), whether a subject shows (B, 1, S, S), tokens (B, N), and what plans tell of them, (B,
+        N, TOLD), on the device."""
         device = self.tokenizer.quantizer.used.device
         arrays, tokens = part
         shown = torch.from_numpy(arrays.subjects[chosen] > 0).float().unsqueeze(1)
         ids = torch.from_numpy(tokens[chosen].astype(np.int64))
-        return to_tensor(arrays.pictures[chosen]).to(device), shown.to(device), ids.to(device)
+        told = None
+        if self.planning is not None:
+            plans = self.planning.tokens(arrays.placings[chosen])
+            told = torch.from_numpy(self.planning.told(plans, self.tokenizer.shape.side)).to(device)
+        return to_tensor(arrays.pictures[chosen]).to(device), shown.to(device), ids.to(device), told
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         recipe = self.recipe
         chosen = np.sort(order(len(self.train[1]), self.seed, first, size))
-        pictures, shown, tokens = self._seen(self.train, chosen)
-        made = self.tokenizer.decode_tokens(self._mistaken(tokens, generator)).float()
+        pictures, shown, tokens, told = self._seen(self.train, chosen)
+        if told is not None:
+            told = told * (torch.rand(size, 1, 1, generator=generator) >= _UNTOLD).to(told)
+        made = self.tokenizer.decode_tokens(self._mistaken(tokens, generator), told).float()
         rebuilt = pixel_loss(made, pictures, 1 + recipe.mask_weight * shown, recipe.edge_weight)
         found = {"loss": rebuilt, "reconstruction": rebuilt}
         if recipe.perceptual_weight:
@@ -86,8 +98,9 @@ class DecoderStage:
         sums = np.zeros(4)
         many = min(_HELD_OUT, len(self.held_out[1]))
         for first in range(0, many, _AT_ONCE):
-            pictures, shown, tokens = self._seen(self.held_out, np.arange(first, min(first + _AT_ONCE, many)))
-            made = self.tokenizer.decode_tokens(tokens).float()
+            chosen = np.arange(first, min(first + _AT_ONCE, many))
+            pictures, shown, tokens, told = self._seen(self.held_out, chosen)
+            made = self.tokenizer.decode_tokens(tokens, told).float()
             error = (made.clamp(-1, 1) - pictures).abs().mean(1, keepdim=True) * 127.5
             sums += [float(error.sum()), error.numel(), float((error * shown).sum()), float(shown.sum())]
         found = {"l1": float(sums[0] / sums[1])}
@@ -96,8 +109,8 @@ class DecoderStage:
     def sheet(self) -> Image.Image:
         """Held-out pictures above what the decoder makes of their tokens."""
         arrays, _ = self.held_out
-        _, _, tokens = self._seen(self.held_out, np.arange(min(_SHEET, len(arrays.pictures))))
-        made = to_pixels(self.tokenizer.decode_tokens(tokens))
+        _, _, tokens, told = self._seen(self.held_out, np.arange(min(_SHEET, len(arrays.pictures))))
+        made = to_pixels(self.tokenizer.decode_tokens(tokens, told))
         return grid([list(arrays.pictures[: len(made)]), list(made)])
 
 

@@ -49,7 +49,9 @@ def export(
         raise InvalidInput(f"{out_dir} is not empty; name a new folder for the model directory")
     for part, network in (("tokenizer", tokenizer), ("transformer", transformer)):
         save_weights(network, out_dir / part / WEIGHTS, dtype, dtype)
-    shape = Shape(image=tokenizer.shape, transformer=transformer.shape)
+    planning = transformer.planning
+    subjects = None if planning is None else planning.subjects
+    shape = Shape(image=tokenizer.shape, transformer=transformer.shape, subjects=subjects)
     shape.write(out_dir)
     text.write(out_dir)
     found = load_plans(out_dir)
@@ -78,8 +80,10 @@ def export(
 def load_networks(directory: Path) -> tuple[ImageTokenizer, TokenTransformer]:
     """The networks of a model directory, in float32; NotFound or InvalidInput without them."""
     shape = Shape.read(directory)
-    tokenizer = ImageTokenizer(shape.image).eval()
-    transformer = TokenTransformer(shape.transformer, shape.image.codes, shape.image.side).eval()
+    tokenizer = ImageTokenizer(shape.image, shape.subjects is not None).eval()
+    transformer = TokenTransformer(
+        shape.transformer, shape.image.codes, shape.image.side, subjects=shape.subjects
+    ).eval()
     for part, network in (("tokenizer", tokenizer), ("transformer", transformer)):
         load_weights(network, directory / part / WEIGHTS)
     return tokenizer, transformer

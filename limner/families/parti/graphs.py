@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ..plans import Plan, count
 from .image_tokenizer import ImageTokenizer
+from .planning import TOLD
 from .transformer import TokenTransformer
 
 
@@ -29,6 +30,17 @@ class _Decoder(nn.Module):
         return self.network.step(given, position, memory, mask, cache)
 
 
+class _PlannedDecoder(nn.Module):
+    def __init__(self, network: TokenTransformer) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, given: Tensor, position: Tensor, told: Tensor, memory: Tensor, mask: Tensor, cache: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return self.network.step(given, position, memory, mask, cache, told)
+
+
 class _Detokenizer(nn.Module):
     def __init__(self, network: ImageTokenizer) -> None:
         super().__init__()
@@ -38,10 +50,22 @@ class _Detokenizer(nn.Module):
         return (self.network.decode_tokens(tokens),)
 
 
+class _PlannedDetokenizer(nn.Module):
+    def __init__(self, network: ImageTokenizer) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens: Tensor, told: Tensor) -> tuple[Tensor]:
+        return (self.network.decode_tokens(tokens, told),)
+
+
 def plans(tokenizer: ImageTokenizer, transformer: TokenTransformer) -> list[Plan]:
     """The graphs text_encoder, decoder (one token) and detokenizer; the first two share a file of weights."""
     shape, image = transformer.shape, tokenizer.shape
-    codes, places, length = image.codes, image.side**2, shape.text_tokens
+    squares, length = image.side**2, shape.text_tokens
+    places, vocabulary = transformer.planned + squares, transformer.image_embedding.num_embeddings
+    planned = transformer.planning is not None
+    told: dict[str, tuple[int, ...]] = {"told": (TOLD,)} if planned else {}
     memory = {"memory": (shape.decoder_layers, 2, shape.heads, length, shape.head)}
     mask = {"mask": (length,)}
     text = count(transformer.encoder, transformer.encoder_norm, transformer.text_embedding)
@@ -57,30 +81,36 @@ def plans(tokenizer: ImageTokenizer, transformer: TokenTransformer) -> list[Plan
         ),
         Plan(
             "decoder",
-            _Decoder(transformer),
+            _PlannedDecoder(transformer) if planned else _Decoder(transformer),
             {
                 "given": (shape.given,),
                 "position": (),
+                **told,
                 **memory,
                 **mask,
                 "cache": (shape.decoder_layers, 2, shape.heads, places, shape.head),
             },
             {
-                "scores": (codes,),
+                "scores": (vocabulary if planned else image.codes,),
                 "kept": (shape.decoder_layers, 2, shape.heads, shape.head),
                 "looked": (length,),
             },
-            {"given": codes + 1, "position": places},
+            {"given": image.codes + 1, "position": places},
             "transformer",
             count(transformer) - text,
         ),
         Plan(
             "detokenizer",
-            _Detokenizer(tokenizer),
-            {"tokens": (places,)},
+            _PlannedDetokenizer(tokenizer) if planned else _Detokenizer(tokenizer),
+            {"tokens": (squares,), **({"told": (squares, TOLD)} if planned else {})},
             {"picture": (3, image.size, image.size)},
-            {"tokens": codes},
+            {"tokens": image.codes},
             "tokenizer",
-            count(tokenizer.decoder, tokenizer.drawing, tokenizer.wide, tokenizer.quantizer),
+            count(*_decoding(tokenizer)),
         ),
     ]
+
+
+def _decoding(tokenizer: ImageTokenizer) -> list[nn.Module]:
+    parts = [tokenizer.decoder, tokenizer.drawing, tokenizer.wide, tokenizer.quantizer]
+    return parts if tokenizer.told is None else [*parts, tokenizer.told]

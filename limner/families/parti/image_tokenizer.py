@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .layers import Block, initialise
+from .layers import Block, Told, initialise
+from .planning import TOLD
 from .quantizer import Quantised, Quantizer
 from .shape import ImageTokens
 
@@ -82,9 +83,9 @@ def _drawing(shape: ImageTokens) -> nn.Module:
 
 
 class ImageTokenizer(nn.Module):
-    """Encoder, codebook and decoder."""
+    """Encoder, codebook and decoder, which may be told of a plan (`planned`)."""
 
-    def __init__(self, shape: ImageTokens) -> None:
+    def __init__(self, shape: ImageTokens, planned: bool = False) -> None:
         super().__init__()
         self.shape = shape
         self.encoder, self.decoder = _Half(shape), _Half(shape)
@@ -96,6 +97,14 @@ class ImageTokenizer(nn.Module):
         nn.init.normal_(self.wide.weight, std=0.5)
         self.patches, self.drawing = _patches(shape), _drawing(shape)
         self.quantizer = Quantizer(shape.codes, shape.code_width)
+        self.told: Told | None = None
+        if planned:
+            self.listen()
+
+    def listen(self) -> None:
+        """Let the decoder be told of plans: of nothing, until it learns to listen."""
+        self.told = Told(self.shape.width)
+        nn.init.zeros_(self.told.second.weight)
 
     def encode(self, pictures: Tensor) -> Quantised:
         """Pictures (B, 3, S, S) in -1..1 to codes and tokens (B, N), rows from the top, each from the left."""
@@ -104,12 +113,18 @@ class ImageTokenizer(nn.Module):
         made: Quantised = self.quantizer(self.centre(vectors.transpose(1, 2)).transpose(1, 2))
         return made
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Codes (B, N, C) of unit length to pictures (B, 3, S, S), about -1..1."""
-        states = self.decoder(self.wide(codes))
+    def decode(self, codes: Tensor, told: Tensor | None = None) -> Tensor:
+        """Codes (B, N, C) of unit length, and what a plan tells of each, (B, N, TOLD), to pictures (B, 3, S, S), about
+        -1..1."""
+        states = self.wide(codes)
+        if self.told is not None and told is not None:
+            states = states + self.told(told)
+        states = self.decoder(states)
         made: Tensor = self.drawing(states.transpose(1, 2).unflatten(2, (self.shape.side, self.shape.side)))
         return made
 
-    def decode_tokens(self, tokens: Tensor) -> Tensor:
-        """Tokens int64 (B, N) to pictures (B, 3, S, S)."""
-        return self.decode(self.quantizer.looked_up(tokens))
+    def decode_tokens(self, tokens: Tensor, told: Tensor | None = None) -> Tensor:
+        """Tokens int64 (B, N), and what a plan tells of each, or nothing, to pictures (B, 3, S, S)."""
+        if self.told is not None and told is None:
+            told = torch.zeros(*tokens.shape, TOLD, device=tokens.device)
+        return self.decode(self.quantizer.looked_up(tokens), told)

@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .planning import TOLD
+
 HIDDEN = -1e4
 """Added to the score of what must not be seen; a number that half precision has."""
 _BEGIN = 0.02
+_TOLD_WIDTH = 64
 
 
 class Attention(nn.Module):
@@ -124,6 +127,18 @@ class Block(nn.Module):
         seen, looked = self.cross.look(self.cross_norm(states), memory, hidden)
         states = states + seen
         return states + self.mlp(self.mlp_norm(states)), own, looked
+
+
+class Told(nn.Module):
+    """What a plan tells of places, (B, N, TOLD), as wide as their states."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(TOLD, _TOLD_WIDTH), nn.Linear(_TOLD_WIDTH, width, bias=False)
+
+    def forward(self, told: Tensor) -> Tensor:
+        made: Tensor = self.second(functional.silu(self.first(told)))
+        return made
 
 
 def initialise(module: nn.Module, layers: int) -> None:

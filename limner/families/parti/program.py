@@ -1,4 +1,5 @@
-"""The program of a Parti picture: encode the text, draw token after token, row under row, decode the tokens.
+"""The program of a Parti picture: encode the text, write down what is planned, where the model plans, draw token after
+token, row under row, decode the tokens.
 
 Each place's keys and values are kept here, beside its tokens, and go with every call, so that pictures at different
 places share one. After each row of tokens what is there is decoded and shown. What this family has not is refused by
@@ -19,6 +20,7 @@ from ...engine.source import Source
 from ...errors import InvalidInput, LimnerError
 from .. import Program
 from ..settling import pixels, settled
+from .planning import TOLD, Planning
 from .sampling import drawn, guided, uniform
 from .shape import Shape
 from .text import PAD, TextTokenizer
@@ -43,6 +45,9 @@ class Parti:
         """Read widths and text tokenizer; NotFound or InvalidInput names the file."""
         self._manifest = model.manifest
         self._shape = Shape.read(model.path)
+        subjects = self._shape.subjects
+        self._planning = None if subjects is None else Planning(subjects, self._shape.image.codes + 1)
+        self._planned = 0 if self._planning is None else self._planning.length
         self._text = TextTokenizer.read(model.path)
         if len(self._text) != self._shape.transformer.text_vocabulary:
             raise InvalidInput(
@@ -82,19 +87,24 @@ class Parti:
 
         LimnerError where a network's output is not finite.
         """
-        side = self._shape.image.side
+        side, planned = self._shape.image.side, self._planned
         memory, mask = yield from self._encoded(request)
-        count = side * side
+        count = planned + side * side
         numbers = uniform(starting_noise(request, (1, count)))
         tokens = np.full((1, count), self._shape.image.codes, np.int64)
         looked = np.zeros((count, mask.shape[1]), np.float32)
         cache = self._empty_cache(len(memory), count)
+        told = np.zeros((1, count, TOLD), np.float32)
         for position in range(count):
+            if self._planning is not None and position == planned:
+                told[:, planned:] = self._planning.told(tokens[:, :planned], side)
+            rows = len(memory)
             outputs = yield Call(
                 "decoder",
                 {
-                    "given": np.repeat(self._given(tokens, position), len(memory), axis=0),
-                    "position": np.full(len(memory), position, np.int64),
+                    "given": np.repeat(self._given(tokens, position), rows, axis=0),
+                    "position": np.full(rows, position, np.int64),
+                    **({"told": np.repeat(told[:, position], rows, axis=0)} if planned else {}),
                     "memory": memory,
                     "mask": mask,
                     "cache": cache,
@@ -104,11 +114,11 @@ class Parti:
             cache[:, :, :, :, position] = outputs["kept"]
             looked[position] = outputs["looked"][-1]
             tokens[:, position] = self._chosen(outputs["scores"], request, numbers[:, position])
-            row = (position + 1) // side
-            if (position + 1) % side == 0 and row < side:
-                yield Stepped(row, side, (yield from self._picture(tokens, row)))
-        picture = yield from self._picture(tokens, side)
-        attention = self._attention(request.prompt, looked) if request.attention else None
+            row, column = divmod(position + 1 - planned, side)
+            if column == 0 and 0 < row < side:
+                yield Stepped(row, side, (yield from self._picture(tokens, told, row)))
+        picture = yield from self._picture(tokens, told, side)
+        attention = self._attention(request.prompt, looked[planned:]) if request.attention else None
         yield Stepped(side, side, picture, attention=attention)
         return picture
 
@@ -132,8 +142,10 @@ class Parti:
 
     def _given(self, tokens: NDArray[np.int64], position: int) -> NDArray[np.int64]:
         """What the place is told of tokens (B, N): the one before it, and perhaps those above it, (B, given)."""
-        side, none = self._shape.image.side, self._shape.image.codes
-        places = [position - 1, position - side, position - side + 1 if (position + 1) % side else -1]
+        side, none, first = self._shape.image.side, self._shape.image.codes, self._planned
+        last = (position + 1 - first) % side == 0
+        above = [position - side, -1 if last else position - side + 1]
+        places = [position - 1, *(at if at >= first else -1 for at in above)]
         rows = [tokens[:, at] if at >= 0 else np.full(len(tokens), none) for at in places]
         return np.stack(rows[: self._shape.transformer.given], 1)
 
@@ -150,12 +162,17 @@ class Parti:
             scores = guided(free, bound, request.guidance_scale)
         return drawn(scores, request.temperature, request.top_k, numbers)
 
-    def _picture(self, tokens: NDArray[np.int64], rows: int) -> Generator[Call, Outputs, _Pixels]:
+    def _picture(
+        self, tokens: NDArray[np.int64], told: NDArray[np.float32], rows: int
+    ) -> Generator[Call, Outputs, _Pixels]:
         """Decode tokens (1, N) whose first `rows` rows are there; below them the picture is bare."""
-        side = self._shape.image.side
-        grid = tokens.reshape(1, side, side).copy()
+        side, planned = self._shape.image.side, self._planned
+        grid = tokens[:, planned:].reshape(1, side, side).copy()
         grid[:, rows:] = grid[:, rows - 1 : rows]
-        outputs = yield Call("detokenizer", {"tokens": grid.reshape(1, -1)}, "decode")
+        inputs: dict[str, NDArray[Any]] = {"tokens": grid.reshape(1, -1)}
+        if planned:
+            inputs["told"] = told[:, planned:]
+        outputs = yield Call("detokenizer", inputs, "decode")
         assert outputs is not None
         picture = pixels(outputs["picture"], self._manifest, "its weights are broken")
         picture[rows * self._shape.image.patch :] = _BARE

@@ -9,7 +9,17 @@ from pydantic import Field, model_validator
 
 from ...registry.manifest import TokenDefaults
 from ...training.recipe import Count, Optimisation, Rate, Recipe, Said, Share, Weight, must
-from .shape import MOST_TEXT_TOKENS, PRESETS, Channels, ImageTokens, Layers, Shape, Transformer, Width
+from .shape import (
+    MOST_TEXT_TOKENS,
+    PRESETS,
+    Channels,
+    ImageTokens,
+    Layers,
+    Shape,
+    Subjects,
+    Transformer,
+    Width,
+)
 
 _Heads = Annotated[int, Field(ge=1, le=256)]
 
@@ -75,6 +85,8 @@ class Decoding(Optimisation):
     cross entropy of the next token; tokens weigh 1 + `mask_weight` times the share of their square that shows a
     subject. `caption_dropout` of the captions are replaced by the empty one, which guidance needs. For the first
     `simple_until` of the steps only pictures with one subject are shown, where the set says how many there are.
+    Before a picture up to `planned` subjects are written down, where the set has masks (`planning.py`), and the decoder
+    of tokens is told of them, too; 0 goes without.
     """
 
     preset: Literal["350M", "750M", "3B", "20B"] | None = None
@@ -91,6 +103,7 @@ class Decoding(Optimisation):
     caption_dropout: Share = 0.1
     mask_weight: Weight = 0.0
     simple_until: Share = 0.0
+    planned: Annotated[int, Field(ge=0, le=8)] = 0
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.96
     weight_decay: Share = 0.045
@@ -143,10 +156,12 @@ class Training(Recipe):
     transformer: Decoding
     model: About
 
-    def shape(self, vocabulary: int = 4) -> Shape:
-        """The widths of all networks for a text tokenizer of so many pieces."""
+    def shape(self, vocabulary: int = 4, subjects: Subjects | None = None) -> Shape:
+        """The widths of all networks for a text tokenizer of so many pieces, and what is planned."""
         return Shape(
-            image=self.tokenizer.image(self.data.size), transformer=self.transformer.transformer(vocabulary)
+            image=self.tokenizer.image(self.data.size),
+            transformer=self.transformer.transformer(vocabulary),
+            subjects=subjects,
         )
 
     def defaults(self) -> TokenDefaults:

@@ -78,11 +78,21 @@ class Transformer(_Part):
         return 1 + (NEARBY if self.above else 0)
 
 
+class Subjects(_Part):
+    """What is planned of a picture before it is drawn: up to `most` subjects of the kinds `names`, the first of which
+    is what has no name, in so many `drawings` of each."""
+
+    most: Annotated[int, Field(ge=1, le=8)]
+    names: Annotated[tuple[str, ...], Field(min_length=1, max_length=255)]
+    drawings: Annotated[int, Field(ge=1, le=255)] = 1
+
+
 class Shape(_Part):
-    """Both halves of a model."""
+    """Both halves of a model, and what both are told by a plan, where one is made first."""
 
     image: ImageTokens = ImageTokens()
     transformer: Transformer = Transformer()
+    subjects: Subjects | None = None
 
     @classmethod
     def read(cls, directory: Path) -> Self:

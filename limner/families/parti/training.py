@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ...data.captioned import Item
-from ...data.subjects import cell_shares, drawn_subjects, subject_names
+from ...data.subjects import PLACING, cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
 from ...registry.models import Model, open_model
 from ...training.cache import ArrayCache, key_of
@@ -26,7 +26,9 @@ from ..vocabulary import known_words
 from .decoder_stage import DecoderStage
 from .export import export
 from .image_tokenizer import ImageTokenizer
+from .planning import Planning
 from .recipe import Training
+from .shape import Subjects
 from .text import TEXT_NAME, TextTokenizer
 from .tokenizer_stage import TokenizerStage
 from .transformer_stage import TokenExamples, TransformerStage
@@ -48,6 +50,8 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     parts = (data.train, data.held_out)
     with processes.main_process_first():
         arrays = [picture_arrays(part, recipe.data.size, data.cache, names) for part in parts]
+    subjects = _subjects(recipe, arrays[0])
+    planning = None if subjects is None else Planning(subjects, recipe.tokenizer.codes + 1)
     first = TokenizerStage(recipe.tokenizer, arrays[0], arrays[1], recipe.seed)
     before = Loop(first, recipe.tokenizer, recipe.seed, out / "tokenizer")
     before.run(resume)
@@ -55,14 +59,17 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     with processes.main_process_first():
         text = _text(recipe, data, out / "transformer")
         train_part, held_out = (
-            _examples(tokenizer, array, part, text, data.cache, recipe)
+            _examples(tokenizer, array, part, text, data.cache, recipe, planning)
             for array, part in zip(arrays, parts, strict=True)
         )
+    if subjects is not None:
+        torch.manual_seed(recipe.seed)
+        tokenizer.listen()
     seconds = before.seconds
     if recipe.decoder.steps:
         pairs = (arrays[0], train_part.tokens), (arrays[1], held_out.tokens)
         again = Loop(
-            DecoderStage(recipe.decoder, tokenizer, *pairs, recipe.seed),
+            DecoderStage(recipe.decoder, tokenizer, *pairs, recipe.seed, planning),
             recipe.decoder,
             recipe.seed,
             out / "decoder",
@@ -71,7 +78,9 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
         seconds += again.seconds
     tokenizer.eval().requires_grad_(False)
     shape = recipe.shape(len(text)).transformer
-    stage = TransformerStage(recipe.transformer, shape, train_part, held_out, text, tokenizer, recipe.seed)
+    stage = TransformerStage(
+        recipe.transformer, shape, train_part, held_out, text, tokenizer, recipe.seed, subjects
+    )
     loop = Loop(stage, recipe.transformer, recipe.seed, out / "transformer")
     loop.run(resume)
     if processes.is_main_process:
@@ -100,6 +109,19 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     return open_model(out / "model")
 
 
+def _subjects(recipe: Training, train: PictureArrays) -> Subjects | None:
+    """What is planned of a picture; InvalidInput where the set tells of no subject."""
+    if not recipe.transformer.planned:
+        return None
+    if np.isnan(train.placings).all():
+        raise InvalidInput(
+            "transformer.planned needs masks of subjects, and no training picture has one",
+            "transformer.planned",
+        )
+    drawings = 1 + int(np.nan_to_num(train.placings[..., PLACING.index("drawing")]).max())
+    return Subjects(most=recipe.transformer.planned, names=train.names, drawings=drawings)
+
+
 def _text(recipe: Training, data: Prepared, folder: Path) -> TextTokenizer:
     """The pieces of this run, learned once, from the training captions alone; says how many others are held out."""
     if not (folder / TEXT_NAME).is_file():
@@ -124,6 +146,7 @@ def _examples(
     text: TextTokenizer,
     cache: Path,
     recipe: Training,
+    planning: Planning | None,
 ) -> TokenExamples:
     """Tokens and captions of a part; the tokens are kept on disk under what they were made of."""
     weights = float(sum(p.double().abs().sum() for p in tokenizer.parameters()))
@@ -133,8 +156,10 @@ def _examples(
         kept.put(key, _encoded(tokenizer, arrays.pictures, half))
     length = recipe.transformer.text_tokens
     cells = np.stack([cell_shares(shown, recipe.tokenizer.patch).reshape(-1) for shown in arrays.subjects])
+    plans = np.zeros((len(items), 0)) if planning is None else planning.tokens(arrays.placings)
     return TokenExamples(
         tokens=kept[key],
+        plans=plans.astype(np.int32),
         cells=cells,
         texts=np.stack([text.row(caption, length) for item in items for caption in item.captions]).astype(
             np.int32

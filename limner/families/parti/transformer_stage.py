@@ -9,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ...sheets import captioned
 from ...training.pictures import order, to_pixels
-from .drawing import draw_tokens
+from .drawing import draw_tokens, told_of
 from .image_tokenizer import ImageTokenizer
 from .loss import token_loss
 from .recipe import Decoding
-from .shape import Transformer
+from .shape import Subjects, Transformer
 from .text import PAD, TextTokenizer
 from .transformer import TokenTransformer
 
@@ -28,12 +29,13 @@ _SHEET, _SHEET_GUIDANCE, _SHEET_TEMPERATURE, _SHEET_TOP_K = 8, 1.5, 1.0, 64
 class TokenExamples:
     """What the transformer learns from.
 
-    `tokens` (N, side * side), the pictures; `cells` (N, side * side) float16, the share of each token's square that
-    shows a subject; `texts` (M, T), the ids of all captions; those of picture i are `first[i]` to `first[i + 1]`;
-    `single` (N,) bool says that there is one subject.
+    `tokens` (N, side * side), the pictures; `plans` (N, P), their plans, P may be 0; `cells` (N, side * side) float16,
+    the share of each token's square that shows a subject; `texts` (M, T), the ids of all captions; those of picture i
+    are `first[i]` to `first[i + 1]`; `single` (N,) bool says that there is one subject.
     """
 
     tokens: NDArray[np.uint16]
+    plans: NDArray[np.int32]
     cells: NDArray[np.float16]
     texts: NDArray[np.int32]
     first: NDArray[np.int64]
@@ -54,11 +56,13 @@ class TransformerStage:
         text: TextTokenizer,
         tokenizer: ImageTokenizer,
         seed: int,
+        subjects: Subjects | None = None,
     ) -> None:
         self.recipe, self.train, self.held_out, self.seed = recipe, train, held_out, seed
         self.text, self.tokenizer = text, tokenizer
         torch.manual_seed(seed)
-        self.network = TokenTransformer(shape, tokenizer.shape.codes, tokenizer.shape.side, recipe.dropout)
+        codes, side = tokenizer.shape.codes, tokenizer.shape.side
+        self.network = TokenTransformer(shape, codes, side, recipe.dropout, subjects)
         self.module: nn.Module = self.network
         self.empty = torch.from_numpy(text.row("", shape.text_tokens))[None]
         self.singles = np.flatnonzero(train.single)
@@ -84,27 +88,36 @@ class TransformerStage:
         """Scores (B, N, K) of the tokens (B, N) of pictures to texts (B, T), and how much each token weighs."""
         device = self.network.positions.device
         ids = ids[:, : max(2, int((ids != PAD).sum(1).max()))].to(device)  # shorter rows cost less
-        tokens = torch.from_numpy(examples.tokens[chosen].astype(np.int64)).to(device)
+        picture, plan = (each[chosen].astype(np.int64) for each in (examples.tokens, examples.plans))
+        tokens = torch.from_numpy(np.concatenate([plan, picture], 1)).to(device)
         cells = torch.from_numpy(examples.cells[chosen]).float().to(device)
-        scores = self.network(ids, (ids != PAD).float(), tokens)
-        return scores, tokens, 1 + self.recipe.mask_weight * cells
+        told = None
+        if self.network.planning is not None:
+            told = functional.pad(
+                told_of(self.network.planning, tokens, self.network.side), (0, 0, plan.shape[1], 0)
+            )
+        scores = self.network(ids, (ids != PAD).float(), tokens, told)
+        weight = functional.pad(self.recipe.mask_weight * cells, (plan.shape[1], 0))
+        return scores, tokens, 1 + weight
 
     def validate(self) -> dict[str, float]:
-        """On held-out pictures with their first captions: the loss in nats a token, of all and where subjects are, and
-        the share of the tokens whose best score is right."""
-        sums, areas = np.zeros(3), np.zeros(3)
+        """On held-out pictures with their first captions: the loss in nats a token, of all of a picture, where subjects
+        are, and of the plan, and the share of the tokens whose best score is right."""
+        sums, areas, planned = np.zeros(4), np.zeros(4), self.network.planned
         many = min(_HELD_OUT, len(self.held_out.tokens))
         for first in range(0, many, _AT_ONCE):
             chosen = np.arange(first, min(first + _AT_ONCE, many))
             ids = torch.from_numpy(self.held_out.texts[self.held_out.first[chosen]]).long()
             scores, tokens, _ = self._scored(self.held_out, chosen, ids)
-            each = torch.nn.functional.cross_entropy(scores.float().transpose(1, 2), tokens, reduction="none")
+            both = functional.cross_entropy(scores.float().transpose(1, 2), tokens, reduction="none")
+            plan, each = both[:, :planned], both[:, planned:]
             inside = torch.from_numpy(self.held_out.cells[chosen] > 0.5).to(each.device)
-            right = (scores.argmax(-1) == tokens).float()
-            sums += [float(each.sum()), float((each * inside).sum()), float(right.sum())]
-            areas += [each.numel(), float(inside.sum()), each.numel()]
-        loss, subjects, right_share = (sums / np.maximum(areas, 1)).tolist()
-        return {"nats": loss, "subjects": subjects, "right": right_share}
+            right = (scores.argmax(-1) == tokens)[:, planned:].float()
+            sums += [float(each.sum()), float((each * inside).sum()), float(right.sum()), float(plan.sum())]
+            areas += [each.numel(), float(inside.sum()), each.numel(), plan.numel()]
+        loss, subjects, right_share, plans = (sums / np.maximum(areas, 1)).tolist()
+        found = {"nats": loss, "subjects": subjects, "right": right_share}
+        return found | {"plan": plans} if planned else found
 
     def sheet(self) -> Image.Image:
         """Pictures drawn to held-out captions, with fixed numbers."""
@@ -122,5 +135,8 @@ class TransformerStage:
             _SHEET_TEMPERATURE,
             _SHEET_TOP_K,
         )
-        pictures = to_pixels(self.tokenizer.to(device).decode_tokens(tokens))
+        planning, told = self.network.planning, None
+        if planning is not None:
+            told, tokens = told_of(planning, tokens, self.network.side), tokens[:, planning.length :]
+        pictures = to_pixels(self.tokenizer.to(device).decode_tokens(tokens, told))
         return captioned(list(pictures), [self.text.text(row) for row in texts.tolist()])

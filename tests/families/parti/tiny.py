@@ -8,7 +8,7 @@ import torch
 
 from limner.families.parti.export import export
 from limner.families.parti.image_tokenizer import ImageTokenizer
-from limner.families.parti.shape import ImageTokens, Transformer
+from limner.families.parti.shape import ImageTokens, Subjects, Transformer
 from limner.families.parti.text import TextTokenizer
 from limner.families.parti.transformer import TokenTransformer
 from limner.registry.manifest import Lineage, TokenDefaults
@@ -60,6 +60,7 @@ heads = 2
 above = 4
 mask_weight = 1.0
 simple_until = 0.5
+planned = 3
 warmup = 1
 precision = "float32"
 [model]
@@ -74,11 +75,13 @@ LINEAGE = Lineage(
 )
 
 
-def make_transformer(shape: Transformer = TRANSFORMER, dropout: float = 0.0) -> TokenTransformer:
+def make_transformer(
+    shape: Transformer = TRANSFORMER, dropout: float = 0.0, subjects: Subjects | None = None
+) -> TokenTransformer:
     """A transformer over the tokens of IMAGE, whose random weights are large enough to make differences."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        made = TokenTransformer(shape, IMAGE.codes, IMAGE.side, dropout).eval()
+        made = TokenTransformer(shape, IMAGE.codes, IMAGE.side, dropout, subjects).eval()
         for weight in made.parameters():
             torch.nn.init.normal_(weight, std=0.3)
     return made

@@ -1,0 +1,193 @@
+"""Plans of pictures: subjects as tokens and back, what they tell of each square, and models that plan first."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from limner.data.subjects import PLACING
+from limner.engine.noise import normal
+from limner.engine.request import Call, DrawRequest, Stepped
+from limner.engine.studio import LocalStudio
+from limner.families import layout
+from limner.families.parti.drawing import draw_tokens
+from limner.families.parti.export import export, load_networks, load_plans
+from limner.families.parti.image_tokenizer import ImageTokenizer
+from limner.families.parti.planning import TOLD, Planning
+from limner.families.parti.program import Parti
+from limner.families.parti.sampling import uniform
+from limner.families.parti.shape import Subjects
+from limner.registry import Registry
+from limner.registry.manifest import TokenDefaults
+from limner.registry.models import Model, open_model
+
+from .tiny import IMAGE, LINEAGE, TEXT, TRANSFORMER, make_transformer
+
+SUBJECTS = Subjects(most=3, names=("subject", "cat", "dog", "hat"), drawings=2)
+PLANNING = Planning(SUBJECTS, IMAGE.codes + 1)
+_EDGES = st.floats(-0.25, 1.25)
+
+
+@st.composite
+def subjects(draw: st.DrawFn) -> list[float]:
+    """How one subject stands."""
+    left, right = sorted(draw(st.tuples(_EDGES, _EDGES)))
+    top, bottom = sorted(draw(st.tuples(_EDGES, _EDGES)))
+    tones = draw(st.tuples(*[st.floats(0, 1)] * 3))
+    return [
+        *(left, top, right, bottom, float(draw(st.integers(1, 4))), float(draw(st.integers(0, 1)))),
+        *(draw(st.integers(-4, 4)) / 4, float(draw(st.sampled_from((-1, 1)))), *tones, 0.0),
+    ]
+
+
+def _placings(rows: list[list[float]]) -> NDArray[np.float32]:
+    made = np.full((1, 8, len(PLACING)), np.nan, np.float32)
+    made[0, : len(rows)] = np.reshape(np.array(rows, np.float32), (-1, len(PLACING)))
+    return made
+
+
+@given(st.lists(subjects(), max_size=3))
+def test_what_is_planned_is_read_again_as_near_as_its_tokens_are(rows: list[list[float]]) -> None:
+    tokens = PLANNING.tokens(_placings(rows))
+    low, high = PLANNING.allowed.T
+    assert tokens.shape == (1, 30) and ((tokens >= low) & (tokens < high)).all()
+    assert np.array_equal(PLANNING.tokens(PLANNING.placings(tokens)), tokens)
+    found = PLANNING.placings(tokens)[0]
+    expected = sorted(
+        rows, key=lambda row: [round(float(np.float32(side + 0.25)) / 1.5 * 47) for side in row[:2]]
+    )
+    assert np.isnan(found[len(rows) :]).all()
+    if len({tuple(row[3:5]) for row in tokens.reshape(3, 10)[: len(rows)].tolist()}) < len(rows):
+        return  # which of two at one corner comes first does not matter
+    for mine, true in zip(found, expected, strict=False):
+        apart = np.abs(mine - np.array(true))
+        assert apart[:4].max() <= 1.5 / 47 / 2 + 1e-6 and apart[8:11].max() <= 1 / 30 + 1e-6
+        assert apart[[4, 5, 7, 11]].max() == 0 and apart[6] <= 1e-6
+
+
+def test_parts_and_subjects_past_the_last_place_are_left_out() -> None:
+    rows = [[k / 8, 0, k / 8 + 0.1, 1, 2, 0, 0, 1, 0, 0, 0, float(k == 2)] for k in range(5)]
+    found = PLANNING.placings(PLANNING.tokens(_placings(rows)))[0]
+    assert found[:, 0].tolist() == pytest.approx([0, 1 / 8, 3 / 8], abs=0.02)
+
+
+def test_kinds_and_sides_are_told_apart_and_nothing_else_shares_a_token() -> None:
+    low, high = PLANNING.allowed[:10].T
+    assert low[0] == IMAGE.codes + 1 and high.max() == PLANNING.end
+    sides, tones = low[3:7], low[7:]
+    assert len(set(sides.tolist())) == len(set(tones.tolist())) == 1
+    ends = sorted({(int(a), int(b)) for a, b in zip(low, high, strict=True)})
+    assert all(end == begin for (_, end), (begin, _) in pairwise(ends))
+
+
+def test_a_plan_tells_of_each_square_what_the_layout_says() -> None:
+    tokens = PLANNING.tokens(_placings([[0, 0, 0.5, 1, 2, 1, 0.5, -1, 1, 0, 0, 0]]))
+    told = PLANNING.told(tokens, 4)
+    assert told.shape == (1, 16, TOLD)
+    true = layout.layout(
+        PLANNING.placings(tokens), np.zeros((1, 4, 4), np.float16), layout.kind_codes(3), SUBJECTS.drawings
+    )
+    assert np.array_equal(told[0].reshape(4, 4, TOLD), np.moveaxis(true[0, 1:], 0, 2))
+    assert not PLANNING.told(PLANNING.tokens(_placings([])), 4).any()
+
+
+@torch.no_grad()
+def test_steps_with_a_cache_score_as_the_whole_does_and_only_what_may_stand_there() -> None:
+    network = make_transformer(subjects=SUBJECTS)
+    generator = torch.Generator().manual_seed(2)
+    ids, mask = torch.randint(3, TRANSFORMER.text_vocabulary, (2, 12), generator=generator), torch.ones(2, 12)
+    low, high = network.allowed.unbind(1)
+    places = len(low)
+    tokens = low + (torch.rand(2, places, generator=generator) * (high - low)).long()
+    told = torch.randn(2, places, TOLD, generator=generator)
+    whole = network(ids, mask, tokens, told)
+    numbers = torch.arange(whole.shape[-1])
+    inside = (numbers >= low[:, None]) & (numbers < high[:, None])
+    assert (whole[:, ~inside] < -9000).all() and (whole[:, inside] > -1000).all()
+    memory, shape = network.remember(ids, mask), network.shape
+    cache = torch.zeros(2, shape.decoder_layers, 2, shape.heads, places, shape.head)
+    for place in range(places):
+        given, position = network.given(tokens)[:, place], torch.full((2,), place)
+        scores, kept, _ = network.step(given, position, memory, mask, cache, told[:, place])
+        cache[:, :, :, :, place] = kept
+        assert torch.allclose(scores, whole[:, place], atol=1e-3)
+
+
+def test_nothing_of_a_plan_is_above_a_picture() -> None:
+    network = make_transformer(subjects=SUBJECTS)
+    tokens = torch.arange(46).reshape(1, 46)  # a plan of 30, then 4 x 4
+    none, given = IMAGE.codes, network.given(tokens)[0].tolist()
+    assert given[0] == [none, none, none] and given[29] == [28, none, none]
+    assert given[30] == [29, none, none] and given[33] == [32, none, none]
+    assert given[34] == [33, 30, 31] and given[37] == [36, 33, none]
+
+
+@pytest.fixture(scope="module")
+def planner(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model with random weights that plans."""
+    torch.manual_seed(1)
+    tokenizer = ImageTokenizer(IMAGE, planned=True).eval()
+    assert tokenizer.told is not None
+    torch.nn.init.normal_(tokenizer.told.second.weight, std=0.3)
+    return export(
+        tmp_path_factory.mktemp("planner") / "model", TEXT, tokenizer, make_transformer(subjects=SUBJECTS),
+        name="planner", version="1", title="Planner", description="Random weights, for tests.", lineage=LINEAGE,
+        defaults=TokenDefaults(steps=IMAGE.side, top_k=8),
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def test_the_program_plans_first_and_draws_what_the_networks_draw(planner: Model) -> None:
+    graphs = {plan.name: plan for plan in load_plans(planner.path)}
+    drawer = Parti(planner)
+    asked = DrawRequest(
+        prompt="a red apple on a table", seed=3, guidance_scale=1.5, temperature=0.8, attention=True
+    )
+    program, calls, steps = drawer.program(drawer.resolve(asked)), list[Call](), list[Stepped]()
+    answer: dict[str, Any] | None = None
+    try:
+        while True:
+            found = program.send(answer)
+            answer = None
+            if isinstance(found, Stepped):
+                steps.append(found)
+                continue
+            calls.append(Call(found.graph, {name: value.copy() for name, value in found.inputs.items()}))
+            plan = graphs[found.graph]
+            inputs = {name: torch.from_numpy(value) for name, value in found.inputs.items()}
+            answer = {
+                name: each.numpy() for name, each in zip(plan.outputs, plan.network(**inputs), strict=True)
+            }
+    except StopIteration as end:
+        picture = end.value
+    _, network = load_networks(planner.path)
+    texts = ("", asked.prompt)
+    ids = torch.from_numpy(np.stack([TEXT.row(text, TRANSFORMER.text_tokens) for text in texts]))
+    numbers = torch.from_numpy(uniform(normal(3, (1, 46))))
+    expected = draw_tokens(network, ids, (ids != 0).float(), numbers, 1.5, 0.8, 8)
+    last = calls[-1]
+    assert last.graph == "detokenizer" and np.array_equal(last.inputs["tokens"], expected[:, 30:].numpy())
+    told = PLANNING.told(expected[:, :30].numpy(), IMAGE.side)
+    assert np.array_equal(last.inputs["told"], told)
+    assert [step.step for step in steps] == [1, 2, 3, 4] and picture.shape == (32, 32, 3)
+    assert steps[-1].attention is not None and steps[-1].attention.maps[0].shape == (6, 4, 4)
+
+
+def test_the_engine_draws_what_is_planned(planner: Model, tmp_path: Path) -> None:
+    studio = LocalStudio(Registry(tmp_path))
+    made = [
+        studio.draw(DrawRequest(prompt="a red apple", model=str(planner.path), seed=seed))
+        for seed in (1, 1, 2)
+    ]
+    studio.close()
+    assert np.array_equal(made[0].pixels, made[1].pixels)
+    assert not np.array_equal(made[0].pixels, made[2].pixels)
+    assert open_model(planner.path).manifest.graphs["detokenizer"].inputs[1].name == "told"
