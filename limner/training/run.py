@@ -27,7 +27,7 @@ from .hardware import commit, hardware
 from .recipe import Data, Recipe, read_recipe, recipe_of
 
 RECIPE_NAME = "recipe.json"
-_MADE = ("pictures", "cache", "pipeline", "lora", "model")
+_MADE = ("pictures", "cache", "pipeline", "words", "lora", "model")
 _FREE = ("learning_rate", "compile", "checkpoint_every", "validate_every", "sheet_every")
 
 console = Console()

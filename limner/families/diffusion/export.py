@@ -61,7 +61,7 @@ def export(
     with torch.no_grad():
         stages = load_stages(out_dir)
         for stage in stages:
-            _write_graph(out_dir, stage)
+            write_graph(out_dir, stage)
         latents, pictures = preview_pairs or _random_pairs(stages[2])
     height, width = stages[2].output[1][1:]
     Manifest(
@@ -98,7 +98,8 @@ def _place(pipeline_dir: Path, out_dir: Path) -> None:
         shutil.copytree(pipeline_dir / part, out_dir / part)
 
 
-def _write_graph(directory: Path, stage: Stage) -> None:
+def write_graph(directory: Path, stage: Stage) -> None:
+    """Write the graph of a stage into a model directory, bound to the weights that lie beside it; NotFound without."""
     import onnx
 
     file = directory / stage.file

@@ -211,10 +211,11 @@ class Tuning(Optimisation):
 
     `method` is full (all weights of the denoiser) or lora: two matrices of `rank` beside each projection of its
     attention, with `layers` all beside every larger layer, laid on with `alpha` / `rank` (0: alpha is the rank).
-    With `text_encoder` the text encoder is tuned in the same way, else it is frozen. The loss is the squared error of
-    what the model predicts, weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over latent cells
-    by 1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty one, which
-    guidance needs.
+    With `text_encoder` the text encoder is tuned in the same way, else it is frozen; with `new_words` it first gets at
+    most so many tokens for words of the captions that it would read in pieces (`new_words.py`). The loss is the squared
+    error of what the model predicts, weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over
+    latent cells by 1 + `mask_weight` where a subject is; `caption_dropout` of the captions are replaced by the empty
+    one, which guidance needs.
 
     `rehearsal` is the share of all rows in which the model rehearses what it could draw before, so that it goes on
     drawing it (`rehearsal.py`): `rehearsed` sentences, the lines of the file `rehearsal_prompts`, or those of
@@ -228,6 +229,7 @@ class Tuning(Optimisation):
     layers: Literal["attention", "all"] = "attention"
     alpha: Annotated[int, Field(ge=0, le=4096)] = 0
     text_encoder: bool = False
+    new_words: Annotated[int, Field(ge=0, le=16_384)] = 0
     snr_gamma: Weight = 0.0
     mask_weight: Weight = 0.0
     caption_dropout: Share = 0.1
@@ -236,11 +238,16 @@ class Tuning(Optimisation):
     rehearsal_prompts: Path | None = None
 
     @model_validator(mode="after")
-    def _lora_moves(self) -> Self:
+    def _parts_fit(self) -> Self:
         must(
             self.method == "full" or self.optimizer == "adamw",
             "optimizer",
             "must be adamw with method lora: adafactor goes by a weight's size, and a LoRA begins at zero",
+        )
+        must(
+            not self.new_words or self.text_encoder,
+            "new_words",
+            "are learned by the text encoder; set text_encoder = true, or leave them out",
         )
         return self
 

@@ -80,7 +80,7 @@ class ClipTokenizer:
 
 
 def _build(directory: Path, special: dict[str, AddedToken], added: dict[int, AddedToken]) -> Tokenizer:
-    vocabulary, merges = _vocabulary(directory)
+    vocabulary, merges = vocabulary_of(directory)
     start, end = special["bos_token"].content, special["eos_token"].content
     for token in (start, end):
         if token not in vocabulary:
@@ -120,7 +120,9 @@ def _length(config: dict[str, Any], directory: Path) -> int:
     return length
 
 
-def _vocabulary(directory: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+def vocabulary_of(directory: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The tokens of a `tokenizer` folder with their numbers, and its merges in order; NotFound or InvalidInput names
+    the file that is at fault."""
     whole = directory / "tokenizer.json"
     if whole.is_file():
         model = read_object(whole).get("model", {})

@@ -18,6 +18,7 @@ from ...training.run import Prepared
 from .. import layout
 from ..vocabulary import words_of
 from .derived import laid_on, trained, write_lora, write_model
+from .new_words import with_words
 from .recipe import TuningRecipe
 from .rehearsal import rehearsal_of
 from .tunable import Tunable, load_tunable
@@ -36,7 +37,9 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
     Of several processes one fills the caches and writes the model, while the others wait.
     """
     assert data.parent is not None
-    processes, parent, tuning = PartialState(), data.parent, recipe.tuning
+    processes, tuning = PartialState(), recipe.tuning
+    with processes.main_process_first():
+        parent = _worded(data, tuning.new_words, out / "words", resume)
     model = load_tunable(parent, tuning, recipe.seed, recipe.data.size)
     recipe.check_size(model.step if recipe.data.buckets else model.factor)
     if processes.is_main_process:
@@ -76,6 +79,17 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
         write_model(parent, out / "model", changed, _manifest(recipe, data, parent, scale, seconds))
     processes.wait_for_everyone()
     return open_model(out / "model")
+
+
+def _worded(data: Prepared, most: int, out: Path, resume: bool) -> Model:
+    """The model to tune, with tokens for words of the captions, at most so many."""
+    assert data.parent is not None
+    if not most:
+        return data.parent
+    if (resume or not PartialState().is_main_process) and out.is_dir():
+        return open_model(out)
+    captions = [caption for item in data.train for caption in item.captions]
+    return with_words(data.parent, captions, most, out)
 
 
 def _tell(model: Tunable, method: str, parent: Model, data: Prepared) -> None:
