@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from limner.engine.request import Call, DrawRequest, Finished, Stepped
+from limner.engine.request import DrawRequest, Finished
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, LimnerError
 from limner.families.attngan.export import load_plans, verify
@@ -19,6 +19,7 @@ from limner.optimizing.choosing import optimize
 from limner.registry import Registry
 from limner.registry.models import open_model
 
+from ..driving import Driven, driven
 from .tiny import SHAPE, WORDS
 
 PROMPT = "The bird has a yellow crown"
@@ -29,27 +30,8 @@ def drawer(tiny_attngan: Path) -> AttnGan:
     return AttnGan(open_model(tiny_attngan))
 
 
-@torch.no_grad()
-def _run(
-    drawer: AttnGan, directory: Path, **asked: Any
-) -> tuple[np.ndarray[Any, Any], list[Call], list[Stepped]]:
-    """Drive a program with the torch networks themselves."""
-    plans = {plan.name: plan for plan in load_plans(directory)}
-    program = drawer.program(drawer.resolve(DrawRequest(prompt=PROMPT, **asked)))
-    calls, steps, answer = [], [], None
-    try:
-        while True:
-            found = program.send(answer)
-            answer = None
-            if isinstance(found, Stepped):
-                steps.append(found)
-                continue
-            calls.append(found)
-            plan = plans[found.graph]
-            given = {name: torch.from_numpy(value) for name, value in found.inputs.items()}
-            answer = {name: v.numpy() for name, v in zip(plan.outputs, plan.network(**given), strict=True)}
-    except StopIteration as end:
-        return end.value, calls, steps
+def _run(drawer: AttnGan, directory: Path, **asked: Any) -> Driven:
+    return driven(drawer.program(drawer.resolve(DrawRequest(prompt=PROMPT, **asked))), load_plans(directory))
 
 
 def test_graphs_give_what_torch_gives(tiny_attngan: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from limner.data.subjects import PLACING
 from limner.engine.noise import normal
-from limner.engine.request import Call, DrawRequest, Stepped
+from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.families import layout
 from limner.families.parti.drawing import draw_tokens
@@ -29,6 +28,7 @@ from limner.registry import Registry
 from limner.registry.manifest import TokenDefaults
 from limner.registry.models import Model, open_model
 
+from ..driving import driven
 from .tiny import IMAGE, LINEAGE, TEXT, TRANSFORMER, make_transformer
 
 SUBJECTS = Subjects(most=3, names=("subject", "cat", "dog", "hat"), drawings=2)
@@ -146,28 +146,11 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @torch.no_grad()
 def test_the_program_plans_first_and_draws_what_the_networks_draw(planner: Model) -> None:
-    graphs = {plan.name: plan for plan in load_plans(planner.path)}
     drawer = Parti(planner)
     asked = DrawRequest(
         prompt="a red apple on a table", seed=3, guidance_scale=1.5, temperature=0.8, attention=True
     )
-    program, calls, steps = drawer.program(drawer.resolve(asked)), list[Call](), list[Stepped]()
-    answer: dict[str, Any] | None = None
-    try:
-        while True:
-            found = program.send(answer)
-            answer = None
-            if isinstance(found, Stepped):
-                steps.append(found)
-                continue
-            calls.append(Call(found.graph, {name: value.copy() for name, value in found.inputs.items()}))
-            plan = graphs[found.graph]
-            inputs = {name: torch.from_numpy(value) for name, value in found.inputs.items()}
-            answer = {
-                name: each.numpy() for name, each in zip(plan.outputs, plan.network(**inputs), strict=True)
-            }
-    except StopIteration as end:
-        picture = end.value
+    picture, calls, steps = driven(drawer.program(drawer.resolve(asked)), load_plans(planner.path))
     _, network = load_networks(planner.path)
     texts = ("", asked.prompt)
     ids = torch.from_numpy(np.stack([TEXT.row(text, TRANSFORMER.text_tokens) for text in texts]))

@@ -21,11 +21,11 @@ from limner.optimizing.choosing import optimize
 from limner.registry import Registry
 from limner.registry.models import open_model
 
+from ..driving import Driven, driven
 from .tiny import IMAGE, TEXT, TRANSFORMER
 
 PROMPT = "a red apple on a table"
 COUNT = IMAGE.side**2
-Run = tuple[np.ndarray[Any, Any], list[Call], list[Stepped]]
 
 
 @pytest.fixture
@@ -33,25 +33,9 @@ def drawer(tiny_parti: Path) -> Parti:
     return Parti(open_model(tiny_parti))
 
 
-@torch.no_grad()
-def _run(drawer: Parti, directory: Path, seed: int = 3, **asked: Any) -> Run:
-    """Drive a program with the torch networks themselves."""
-    plans = {plan.name: plan for plan in load_plans(directory)}
-    program = drawer.program(drawer.resolve(DrawRequest(prompt=PROMPT, seed=seed, **asked)))
-    calls, steps, answer = [], [], None
-    try:
-        while True:
-            found = program.send(answer)
-            answer = None
-            if isinstance(found, Stepped):
-                steps.append(found)
-                continue
-            calls.append(Call(found.graph, {name: value.copy() for name, value in found.inputs.items()}))
-            plan = plans[found.graph]
-            given = {name: torch.from_numpy(value) for name, value in found.inputs.items()}
-            answer = {name: v.numpy() for name, v in zip(plan.outputs, plan.network(**given), strict=True)}
-    except StopIteration as end:
-        return end.value, calls, steps
+def _run(drawer: Parti, directory: Path, seed: int = 3, **asked: Any) -> Driven:
+    request = drawer.resolve(DrawRequest(prompt=PROMPT, seed=seed, **asked))
+    return driven(drawer.program(request), load_plans(directory))
 
 
 @torch.no_grad()
