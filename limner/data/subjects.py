@@ -9,17 +9,13 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from ..registry.placing import PLACING
 from .captioned import Item
 from .pictures import load_mask
 
 _UNNAMED = "subject"
 MOST = 8
 """Subjects and parts of a picture that count."""
-PLACING = (
-    "left", "top", "right", "bottom", "kind", "drawing", "pose", "facing", "red", "green", "blue", "part",
-)  # fmt: skip
-"""How a subject stands: its frame, kind, drawing, pose and facing (`placing`), its median colour, 0 to 1, and whether
-it is a part of another, 1 or 0."""
 
 
 def subject_names(items: Sequence[Item]) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.subjects import PLACING
 from ..errors import InvalidInput
 from ..registry.manifest import Layout
+from ..registry.placing import PLACING
 
 _CODE = 5  # channels of the code of a kind
 CHANNELS = 3 + _CODE + 2 + 1 + 3

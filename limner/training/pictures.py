@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..data.captioned import Item
 from ..data.pictures import load_picture
-from ..data.subjects import MOST, PLACING, shown_subjects, told_of
+from ..data.subjects import MOST, shown_subjects, told_of
+from ..registry.placing import PLACING
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from rich.progress import track
 from transformers import CLIPTokenizer
 
 from ...data.captioned import Item
-from ...data.subjects import PLACING, cell_shares, drawn_subjects, subject_names
+from ...data.subjects import cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
 from ...registry.manifest import Layout
 from ...registry.models import Model, open_model
+from ...registry.placing import PLACING
 from ...training.loop import Loop
 from ...training.pictures import PictureArrays, picture_arrays, to_tensor
 from ...training.precision import autocast

@@ -16,8 +16,9 @@ from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
 from ...data.captioned import Item
 from ...data.pictures import load_picture, read_boxed
-from ...data.subjects import PLACING, cell_shares, shown_subjects
+from ...data.subjects import cell_shares, shown_subjects
 from ...registry.manifest import Layout
+from ...registry.placing import PLACING
 from ...training.buckets import Size, bucket_sizes, nearest
 from ...training.cache import ArrayCache, file_hash, key_of
 from ...training.pictures import to_tensor

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.subjects import PLACING
+from ...registry.placing import PLACING
 from .. import layout
 from .shape import Subjects
 

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.progress import track
 
 from ...data.captioned import Item
-from ...data.subjects import PLACING, cell_shares, drawn_subjects, subject_names
+from ...data.subjects import cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
 from ...registry.models import Model, open_model
+from ...registry.placing import PLACING
 from ...training.cache import ArrayCache, key_of
 from ...training.loop import Loop
 from ...training.pictures import PictureArrays, picture_arrays, to_tensor

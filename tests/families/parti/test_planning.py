@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from limner.data.subjects import PLACING
 from limner.engine.noise import normal
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
@@ -27,6 +26,7 @@ from limner.families.parti.shape import Subjects
 from limner.registry import Registry
 from limner.registry.manifest import TokenDefaults
 from limner.registry.models import Model, open_model
+from limner.registry.placing import PLACING
 
 from ..driving import driven
 from .tiny import IMAGE, LINEAGE, TEXT, TRANSFORMER, make_transformer
