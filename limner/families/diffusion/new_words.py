@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from ...errors import InvalidInput
 from ...registry.json_files import read_object
 from ...registry.making import made_whole
 from ...registry.models import Model, open_model
@@ -38,7 +39,8 @@ Merge = tuple[str, str]
 def with_words(parent: Model, captions: Iterable[str], most: int, out: Path) -> Model:
     """Write `parent` again in `out`, with at most so many tokens more, learned from captions; it draws as before.
 
-    Where no word of the captions is in pieces there is nothing to learn, and `parent` is given back.
+    Where no word of the captions is in pieces there is nothing to learn, and `parent` is given back. InvalidInput where
+    its text encoder has another number of tokens than its tokenizer.
     """
     tokenizer = CLIPTokenizer.from_pretrained(parent.path / "tokenizer")
     found = further_merges(words_of_pieces(tokenizer, captions), most)
@@ -59,7 +61,7 @@ def with_words(parent: Model, captions: Iterable[str], most: int, out: Path) -> 
             unk_token=tokenizer.unk_token,
         )
         made.save_pretrained(partial / "tokenizer")
-        _widen(parent.path, partial, vocabulary, numbers, found)
+        _widen(parent, partial, vocabulary, numbers, found)
         text = CLIPTextModel.from_pretrained(
             partial / "text_encoder", dtype=torch.float32, use_safetensors=True
         ).eval()
@@ -117,23 +119,28 @@ def _merged(word: tuple[str, ...], pair: Merge) -> tuple[str, ...]:
 
 
 def _widen(
-    parent: Path, out: Path, known: dict[str, int], numbers: dict[str, int], merges: list[Merge]
+    parent: Model, out: Path, known: dict[str, int], numbers: dict[str, int], merges: list[Merge]
 ) -> None:
     """Give the text encoder in `out` a row for each new token."""
     part, name = "text_encoder", f"{WEIGHTS['text_encoder']}.safetensors"
-    source = parent / part / name
+    source = parent.path / part / name
     index = read_index(source)
     key = _EMBEDDING if _EMBEDDING in index else owner(index) + _EMBEDDING
-    text = CLIPTextModel.from_pretrained(parent / part, dtype=torch.float32, use_safetensors=True)
+    text = CLIPTextModel.from_pretrained(parent.path / part, dtype=torch.float32, use_safetensors=True)
     rows: list[Tensor] = list(text.get_input_embeddings().weight.detach())
+    if len(rows) != len(known):
+        raise InvalidInput(
+            f"the text encoder of model '{parent.name}' has {len(rows)} tokens and its tokenizer {len(known)}; "
+            "leave tuning.new_words out",
+            field="tuning.new_words",
+        )
     for first, second in merges:
         if numbers[first + second] == len(rows):
             rows.append((rows[numbers[first]] + rows[numbers[second]]) / 2)
-    assert len(rows) == len(numbers) and len(rows) > len(known)
     wide = torch.stack(rows).numpy()
     tensors = {each: copied(source, stored) for each, stored in index.items()}
     kind = index[key].dtype
     tensors[key] = Written(kind, wide.shape, lambda: [rounded(wide, kind)])
     write(out / part / name, tensors)
-    config = read_object(parent / part / "config.json") | {"vocab_size": len(rows)}
+    config = read_object(source.parent / "config.json") | {"vocab_size": len(rows)}
     (out / part / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
