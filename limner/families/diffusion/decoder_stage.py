@@ -92,8 +92,9 @@ class DecoderStage:
         weight = ground + self.recipe.mask_weight * torch.from_numpy(subjects > 0).float().unsqueeze(1)
         device = next(self.module.parameters()).device
         made = self._decode(given.to(device))
+        true_pictures, recipe = to_tensor(pictures).to(device), self.recipe
         loss = reconstruction_loss(
-            made, to_tensor(pictures).to(device), weight.to(device), self.recipe.edge_weight
+            made, true_pictures, weight.to(device), recipe.edge_weight, recipe.square_weight
         )
         return {"loss": loss}
 

@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 
 
-def reconstruction_loss(made: Tensor, true: Tensor, weight: Tensor, edge_weight: float) -> Tensor:
-    """Weighted L1 on pixels and on the differences of neighbours (which keeps edges sharp).
+def reconstruction_loss(
+    made: Tensor, true: Tensor, weight: Tensor, edge_weight: float, square_weight: float = 0.0
+) -> Tensor:
+    """Weighted L1 on pixels and on the differences of neighbours (which keeps edges sharp), and the squared error of
+    pixels, which moves them toward what is only likely.
 
     made, true: (B, 3, H, W) in -1..1; weight: (B, 1, H, W), positive.
     """
-    pixels = (weight * (made - true).abs()).mean() / weight.mean()
     error, edges = made - true, torch.zeros((), device=made.device)
+    pixels = (weight * (error.abs() + square_weight * error.square())).mean() / weight.mean()
     for axis in (2, 3):
         both = torch.minimum(
             weight.narrow(axis, 1, weight.shape[axis] - 1), weight.narrow(axis, 0, weight.shape[axis] - 1)
