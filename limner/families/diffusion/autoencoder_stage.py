@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from ...sheets import grid
 from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
-from .loss import kl_divergence, reconstruction_loss
+from ...training.reconstruction import reconstruction_loss
+from .loss import kl_divergence
 from .recipe import Autoencoder
 
 _SHEET = 8

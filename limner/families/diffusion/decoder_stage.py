@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from ...sheets import grid
 from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
+from ...training.reconstruction import reconstruction_loss
 from .. import layout
 from .autoencoder_stage import squares
 from .drawing import Drawn
-from .loss import reconstruction_loss
 from .model import latent_factor
 from .recipe import Decoder
 

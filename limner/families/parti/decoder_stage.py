@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from ...sheets import grid
 from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
+from ...training.reconstruction import reconstruction_loss
 from .image_tokenizer import ImageTokenizer
-from .loss import RandomFeatures, pixel_loss
+from .loss import RandomFeatures
 from .planning import Planning
 from .recipe import Decoder
 
@@ -78,7 +79,7 @@ class DecoderStage:
         if told is not None:
             told = told * (torch.rand(size, 1, 1, generator=generator) >= _UNTOLD).to(told)
         made = self.tokenizer.decode_tokens(self._mistaken(tokens, generator), told).float()
-        rebuilt = pixel_loss(made, pictures, 1 + recipe.mask_weight * shown, recipe.edge_weight)
+        rebuilt = reconstruction_loss(made, pictures, 1 + recipe.mask_weight * shown, recipe.edge_weight)
         found = {"loss": rebuilt, "reconstruction": rebuilt}
         if recipe.perceptual_weight:
             found["perceptual"] = self.features(made, pictures)

@@ -1,4 +1,4 @@
-"""What the image tokenizer loses: pixels, their differences, and features of fixed random convolutions."""
+"""What the networks of tokens lose: features of fixed random convolutions, and the next token."""
 
 from __future__ import annotations
 
@@ -8,20 +8,6 @@ from torch.nn import functional
 
 _CHANNELS = (16, 32, 64)
 _SEED = 7
-
-
-def pixel_loss(made: Tensor, true: Tensor, weight: Tensor, edge_weight: float) -> Tensor:
-    """Weighted L1 of pixels, and `edge_weight` times that of the differences of neighbours, which keeps edges sharp.
-
-    made, true: (B, 3, H, W) in -1..1; weight: (B, 1, H, W), positive.
-    """
-    error = made - true
-    found = (weight * error.abs()).mean() / weight.mean()
-    for axis in (2, 3):
-        size = weight.shape[axis] - 1
-        both = torch.minimum(weight.narrow(axis, 0, size), weight.narrow(axis, 1, size))
-        found = found + edge_weight * (both * error.diff(dim=axis).abs()).mean() / both.mean()
-    return found
 
 
 class RandomFeatures(nn.Module):

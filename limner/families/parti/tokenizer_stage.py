@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from ...sheets import grid
 from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
+from ...training.reconstruction import reconstruction_loss
 from .image_tokenizer import ImageTokenizer
-from .loss import RandomFeatures, pixel_loss
+from .loss import RandomFeatures
 from .quantizer import Quantised, perplexity
 from .recipe import Tokenizer
 
@@ -62,7 +63,7 @@ class TokenizerStage:
             quantised = quantizer(quantised.vectors)
         made = self.tokenizer.decode(quantised.codes).float()
         quantizer.observe(quantised.tokens)
-        rebuilt = pixel_loss(made, pictures, weight, recipe.edge_weight)
+        rebuilt = reconstruction_loss(made, pictures, weight, recipe.edge_weight)
         found = {
             "reconstruction": rebuilt,
             "codebook": quantised.codebook_loss,
