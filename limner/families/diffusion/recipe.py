@@ -212,7 +212,7 @@ class Tuning(Optimisation):
     """How a model that is there is tuned.
 
     `method` is full (all weights of the denoiser) or lora: two matrices of `rank` beside each projection of its
-    attention, with `layers` all beside every larger layer, laid on with `alpha` / `rank` (0: alpha is the rank).
+    attention, with `layers` all beside every matrix and kernel, laid on with `alpha` / `rank` (0: alpha is the rank).
     With `text_encoder` the text encoder is tuned in the same way, else it is frozen; with `new_words` it first gets at
     most so many tokens for words of the captions that it would read in pieces (`new_words.py`). The loss is the squared
     error of what the model predicts, weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -21,13 +21,7 @@ from .attention import choose_attention
 from .recipe import Tuning
 
 ADAPTER = "default"
-_TARGETS = {
-    "attention": (["to_q", "to_k", "to_v", "to_out.0"], ["q_proj", "k_proj", "v_proj", "out_proj"]),
-    "all": (
-        ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "conv1", "conv2"],
-        ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
-    ),
-}  # fmt: skip
+_ATTENTION = {"to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj"}
 _FEW_STEPS = 8
 
 
@@ -132,7 +126,7 @@ def _prepare(unet: UNet2DConditionModel, text: CLIPTextModel | None, recipe: Tun
         if text is not None:
             text.requires_grad_(True)
         return
-    for network, targets in zip((unet, text), _TARGETS[recipe.layers], strict=True):
+    for network in (unet, text):
         if network is None:
             continue
         network.requires_grad_(False)
@@ -140,20 +134,21 @@ def _prepare(unet: UNet2DConditionModel, text: CLIPTextModel | None, recipe: Tun
             LoraConfig(
                 r=recipe.rank,
                 lora_alpha=recipe.alpha or recipe.rank,
-                target_modules=_present(network, targets),
-                init_lora_weights="gaussian",
+                target_modules=_targets(network, recipe.layers),
             ),
             ADAPTER,
         )
         cast_training_params(network, torch.float32)
 
 
-def _present(network: nn.Module, targets: list[str]) -> list[str]:
-    """The targets that a network has; InvalidInput where it has none."""
-    names = [name for name, _ in network.named_modules()]
-    found = [target for target in targets if any(name.endswith(f".{target}") for name in names)]
+def _targets(network: nn.Module, layers: Literal["attention", "all"]) -> list[str]:
+    """The names of the layers of a network that take a LoRA: projections of attention, or every matrix and kernel."""
+    found = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and (layers == "all" or any(name.endswith(f".{each}") for each in _ATTENTION))
+    ]
     if not found:
-        raise InvalidInput(
-            f"no layer of {type(network).__name__} can take a LoRA: none of {', '.join(targets)}"
-        )
+        raise InvalidInput(f"no layer of {type(network).__name__} can take a LoRA; set layers = 'all'")
     return found
