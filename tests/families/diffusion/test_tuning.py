@@ -72,6 +72,13 @@ def lora(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, pictures: P
 
 
 @pytest.fixture(scope="module")
+def lora_on_all(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, pictures: Path) -> Path:
+    folder = tmp_path_factory.mktemp("lora_on_all")
+    _train(folder, LORA + 'layers = "all"\n', tiny_model, pictures)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def adafactor(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, pictures: Path) -> Path:
     folder = tmp_path_factory.mktemp("adafactor")
     _train(folder, ADAFACTOR, tiny_model, pictures)
@@ -128,7 +135,9 @@ def test_all_shapes_are_learned_from_and_mirrored(full: Path) -> None:
     assert len([array for array in cached if array.ndim == 3]) == 24
 
 
-def test_a_lora_is_what_diffusers_loads(lora: Path, tiny_model: Path) -> None:
+@pytest.mark.parametrize("name", ["lora", "lora_on_all"])
+def test_a_lora_is_what_diffusers_loads(name: str, request: pytest.FixtureRequest, tiny_model: Path) -> None:
+    lora: Path = request.getfixturevalue(name)
     pipeline = _pipeline(tiny_model)
     plain = _drawn(pipeline)
     pipeline.load_lora_weights(lora / "out" / "lora")
@@ -137,6 +146,21 @@ def test_a_lora_is_what_diffusers_loads(lora: Path, tiny_model: Path) -> None:
     assert np.abs(laid_on - merged).max() < 0.01  # half precision rounds the merged ones
     pipeline.disable_lora()
     assert (_drawn(pipeline) == plain).all()
+
+
+def test_a_lora_on_all_layers_lies_beside_every_matrix_and_kernel(tiny_model: Path) -> None:
+    tuning = Tuning(steps=1, method="lora", rank=2, layers="all", text_encoder=True)
+    for network in load_tunable(open_model(tiny_model), tuning, 0, 64).networks.values():
+        laid_on = {
+            name.removesuffix(".base_layer") for name, _ in network.named_modules() if "base_layer" in name
+        }
+        inner = {name for name, _ in network.named_modules() if ".lora_" in name}
+        layers = {
+            name.removesuffix(".base_layer")
+            for name, module in network.named_modules()
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv2d) and name not in inner
+        }
+        assert layers and laid_on == layers
 
 
 def test_a_second_call_repeats_nothing(full: Path, tiny_model: Path, pictures: Path) -> None:
