@@ -42,6 +42,7 @@ class Duel:
 
     def _judge(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         if step == self.stop_at:
+            self.stop_at = None  # once, of however many parts
             press_ctrl_c()
         noise = self._noted("critic", step, first, size, generator)
         made = self.maker(noise).detach()
@@ -64,7 +65,7 @@ class Duel:
         return Image.new("RGB", (2, 2))
 
 
-def _recipe(**changed: object) -> Optimisation:
+def recipe(**changed: object) -> Optimisation:
     values = {
         "steps": 12, "batch_size": 8, "warmup": 2, "precision": "float32", "ema_decay": 0.9, "beta1": 0.5,
         "learning_rate": 1e-2, "checkpoint_every": 5, "validate_every": 0, "sheet_every": 0,
@@ -79,7 +80,7 @@ def _weights(module: nn.Module) -> Tensor:
 def test_turns_are_taken_in_order_on_the_same_examples(tmp_path: Path) -> None:
     stage = Duel()
     before = _weights(stage.critic), _weights(stage.maker)
-    Loop(stage, _recipe(accumulation=2, steps=3), 7, tmp_path).run()
+    Loop(stage, recipe(accumulation=2, steps=3), 7, tmp_path).run()
     assert [name for name, *_ in stage.calls] == ["critic", "critic", "maker", "maker"] * 3
     for k in range(0, len(stage.calls), 4):
         assert [call[1:] for call in stage.calls[k : k + 2]] == [
@@ -91,16 +92,16 @@ def test_turns_are_taken_in_order_on_the_same_examples(tmp_path: Path) -> None:
 
 def test_an_interrupted_duel_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     whole, again = Duel(), Duel()
-    Loop(whole, _recipe(), 7, tmp_path / "whole").run()
+    Loop(whole, recipe(), 7, tmp_path / "whole").run()
     with pytest.raises(Cancelled, match="saved at step 8 of 12"):
-        Loop(Duel(stop_at=7), _recipe(), 7, tmp_path / "cut").run()
-    Loop(again, _recipe(), 7, tmp_path / "cut").run(resume=True)
+        Loop(Duel(stop_at=7), recipe(), 7, tmp_path / "cut").run()
+    Loop(again, recipe(), 7, tmp_path / "cut").run(resume=True)
     assert torch.equal(_weights(whole.module), _weights(again.module))
 
 
 def test_the_average_is_kept_of_its_part_alone(tmp_path: Path) -> None:
     stage = Duel()
-    Loop(stage, _recipe(), 7, tmp_path).run()
+    Loop(stage, recipe(), 7, tmp_path).run()
     kept = torch.load(tmp_path / "checkpoints" / "000000012" / "state.pt", weights_only=True)
     last = kept["module"]
     assert torch.equal(last["critic.weight"], stage.critic.weight)
@@ -117,4 +118,4 @@ def test_a_loss_that_is_not_finite_names_whose_it_is(tmp_path: Path) -> None:
             }
 
     with pytest.raises(LimnerError, match=r"maker: loss -?inf|maker: loss nan"):
-        Loop(Broken(), _recipe(), 0, tmp_path).run()
+        Loop(Broken(), recipe(), 0, tmp_path).run()
