@@ -21,7 +21,6 @@ from starlette.types import Receive, Scope, Send
 
 HEARTBEAT = 15.0
 STALLED = 30.0
-PACE = 0.05  # seconds between two looks at steps alone: what is drawn in a blink needs no more of them
 STILL_HERE = b": still here\n\n"
 ENDS = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -45,15 +44,6 @@ class Message:
         return f"id: {self.id}\nevent: {self.kind}\ndata: {self.data}\n\n".encode()
 
 
-@dataclass(eq=False)
-class _Follower:
-    """Who follows a feed, on which loop; one that rests is not woken for a step."""
-
-    loop: asyncio.AbstractEventLoop
-    woken: asyncio.Event
-    resting: bool = False
-
-
 class Feed:
     """The events of one job. Published from any thread, followed on an event loop.
 
@@ -65,7 +55,7 @@ class Feed:
         self._messages: dict[str, Message] = {}
         self._last = _now() if start is None else start
         self._timed = start is None
-        self._followers: set[_Follower] = set()
+        self._wakers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._closed = False
         self.step = 0
 
@@ -88,7 +78,7 @@ class Feed:
                 self._messages.pop(stale, None)
             self._messages[key] = Message(self._last, kind, data)
             self._closed = kind in ENDS
-            self._wake(kind)
+            self._wake()
 
     def close(self) -> None:
         """End the streams of this feed without a final event: the clients come back later."""
@@ -115,39 +105,34 @@ class Feed:
             yield STILL_HERE if message is None else message.encode()
 
     async def messages(self, cursor: int, heartbeat: float = HEARTBEAT) -> AsyncIterator[Message | None]:
-        """Events after `cursor` until the end, and None after `heartbeat` silent seconds.
-
-        Of steps that follow each other within PACE the newest alone is told; nothing else waits.
-        """
-        follower = _Follower(asyncio.get_running_loop(), asyncio.Event())
+        """Events after `cursor` until the end, and None after `heartbeat` silent seconds."""
+        waker = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
-            self._followers.add(follower)
+            self._wakers.add(waker)
         try:
             while True:
-                follower.woken.clear()
-                follower.resting = False
+                waker[1].clear()
                 messages, closed = self.after(cursor)
                 for message in messages:
                     cursor = message.id
                     yield message
                 if closed:
                     return
-                follower.resting = bool(messages)
+                if messages:
+                    continue
                 try:
-                    # wait_for would make a task each time
-                    async with asyncio.timeout(PACE if messages else heartbeat):
-                        await follower.woken.wait()
+                    async with asyncio.timeout(heartbeat):  # wait_for would make a task each time
+                        await waker[1].wait()
                 except TimeoutError:
-                    if not messages:
-                        yield None
+                    yield None
         finally:
             with self._lock:
-                self._followers.discard(follower)
+                self._wakers.discard(waker)
 
-    def _wake(self, kind: str = "end") -> None:
-        for follower in self._followers:
-            if not (follower.loop.is_closed() or (follower.resting and kind == "step")):
-                follower.loop.call_soon_threadsafe(follower.woken.set)
+    def _wake(self) -> None:
+        for loop, event in self._wakers:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)
 
 
 def _now() -> int:

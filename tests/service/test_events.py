@@ -6,7 +6,6 @@ import time
 from functools import partial
 from typing import Any, cast
 
-import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
@@ -147,48 +146,6 @@ def test_a_cursor_of_an_unknown_future_sees_all() -> None:
     feed.publish("queued", Note())
     assert feed.resume_from("1") == 1
     assert feed.resume_from("99") == feed.resume_from(None) == feed.resume_from("-1") == 0
-
-
-def test_steps_wait_for_the_pace_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("limner.service.events.PACE", 3600.0)
-    feed = Feed(start=0)
-
-    def publish(first: int, after: int) -> None:
-        for k in range(first, after):
-            feed.publish("step", Note(k=k), picture=0)
-
-    async def follow() -> list[tuple[str, str]]:
-        told = []
-        publish(0, 1)
-        async for message in feed.messages(0):
-            assert message is not None
-            told.append((message.kind, message.data))
-            if message.kind == "step" and len(told) == 1:
-                loop = asyncio.get_running_loop()
-                loop.call_later(0.05, publish, 1, 5)
-                loop.call_later(0.1, partial(feed.publish, "image", Note(k=7), picture=1))
-                loop.call_later(0.2, publish, 5, 9)
-                loop.call_later(0.3, partial(feed.publish, "succeeded", Note(k=8)))
-        return told
-
-    notes = [("step", 0), ("step", 4), ("image", 7), ("step", 8), ("succeeded", 8)]
-    assert asyncio.run(follow()) == [(kind, f'{{"k":{k}}}') for kind, k in notes]
-
-
-def test_a_step_that_waited_for_the_pace_is_told_when_it_is_over() -> None:
-    async def follow() -> list[str]:
-        feed, told = Feed(start=0), []
-        feed.publish("step", Note(k=0), picture=0)
-        async for message in feed.messages(0):
-            assert message is not None
-            told.append(message.data)
-            if len(told) == 1:
-                asyncio.get_running_loop().call_soon(feed.publish, "step", Note(k=1), 0)
-            else:
-                feed.close()
-        return told
-
-    assert asyncio.run(follow()) == ['{"k":0}', '{"k":1}']
 
 
 def test_silence_is_filled_with_heartbeats_and_closing_ends_it() -> None:
