@@ -26,7 +26,7 @@ from ...registry.models import Model, open_model
 from ...registry.weight_files import Stored, Written, copied, read_index, rewrite
 from .checkpoint.lora import rounded, with_lora
 from .checkpoint.reading import WEIGHTS, owner
-from .tunable import ADAPTER
+from .lora_layers import ADAPTER
 
 LORA_NAME = "pytorch_lora_weights.safetensors"
 # What was measured on other numbers, or found for them.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
-from diffusers.training_utils import cast_training_params
-from peft import LoraConfig
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -18,10 +16,9 @@ from ...registry.json_files import read_object
 from ...registry.models import Model
 from ...training.precision import frozen_dtype
 from .attention import choose_attention
+from .lora_layers import add_lora
 from .recipe import Tuning
 
-ADAPTER = "default"
-_ATTENTION = {"to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj"}
 _FEW_STEPS = 8
 
 
@@ -127,28 +124,5 @@ def _prepare(unet: UNet2DConditionModel, text: CLIPTextModel | None, recipe: Tun
             text.requires_grad_(True)
         return
     for network in (unet, text):
-        if network is None:
-            continue
-        network.requires_grad_(False)
-        network.add_adapter(
-            LoraConfig(
-                r=recipe.rank,
-                lora_alpha=recipe.alpha or recipe.rank,
-                target_modules=_targets(network, recipe.layers),
-            ),
-            ADAPTER,
-        )
-        cast_training_params(network, torch.float32)
-
-
-def _targets(network: nn.Module, layers: Literal["attention", "all"]) -> list[str]:
-    """The names of the layers of a network that take a LoRA: projections of attention, or every matrix and kernel."""
-    found = [
-        name
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d)
-        and (layers == "all" or any(name.endswith(f".{each}") for each in _ATTENTION))
-    ]
-    if not found:
-        raise InvalidInput(f"no layer of {type(network).__name__} can take a LoRA; set layers = 'all'")
-    return found
+        if network is not None:
+            add_lora(network, recipe)
