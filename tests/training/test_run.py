@@ -168,35 +168,31 @@ def test_the_decoder_of_a_parent_learns_on_alone(run: Path, tmp_path: Path) -> N
     )
 
 
-def test_a_denoiser_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> None:
-    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("text_width = 32", "text_width = 16")
-    (tmp_path / "on.toml").write_text(recipe, encoding="utf-8")
-    parent = open_model(run / "out" / "model")
-    with pytest.raises(
-        InvalidInput, match=r"^denoiser\.steps is 0, and the denoiser of 'small' has another shape"
-    ):
-        train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
-
-
-def test_an_autoencoder_of_another_shape_is_not_kept(run: Path, tmp_path: Path) -> None:
-    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", 1)
-    (tmp_path / "on.toml").write_text(recipe.replace("[8, 16, 16, 16]", "[16, 16, 16, 16]"), encoding="utf-8")
-    parent = open_model(run / "out" / "model")
-    with pytest.raises(
-        InvalidInput, match=r"^autoencoder\.steps is 0, and the autoencoder of .* another shape"
-    ):
-        train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
-
-
-def test_a_denoiser_that_knows_other_kinds_is_not_kept(run: Path, tmp_path: Path) -> None:
-    """Its layout would say something else than the decoder learns: 22 scenes have not all the kinds of 24."""
-    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n").replace("count = 24", "count = 22")
-    (tmp_path / "on.toml").write_text(recipe, encoding="utf-8")
-    parent = open_model(run / "out" / "model")
-    with pytest.raises(
-        InvalidInput, match=r"^denoiser\.steps is 0, and the kinds of subject in these pictures"
-    ):
-        train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
+@pytest.mark.parametrize(
+    ("kept", "old", "new", "message"),
+    [
+        (
+            2, "text_width = 32", "text_width = 16",
+            r"denoiser\.steps is 0, and the denoiser of 'small' has another shape",
+        ),
+        (
+            1, "[8, 16, 16, 16]", "[16, 16, 16, 16]",
+            r"autoencoder\.steps is 0, and the autoencoder of .* another shape",
+        ),
+        # 22 scenes have not all the kinds of 24: the layout would say something else than the decoder learns.
+        (2, "count = 24", "count = 22", r"denoiser\.steps is 0, and the kinds of subject in these pictures"),
+    ],
+    ids=["denoiser", "autoencoder", "kinds"],
+)  # fmt: skip
+def test_what_does_not_fit_the_recipe_is_not_kept(
+    kept: int, old: str, new: str, message: str, run: Path, tmp_path: Path
+) -> None:
+    """The autoencoder, or it and the denoiser, of a parent whose shape or kinds are other than the recipe says."""
+    recipe = RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", kept)
+    assert old in recipe
+    (tmp_path / "on.toml").write_text(recipe.replace(old, new), encoding="utf-8")
+    with pytest.raises(InvalidInput, match=f"^{message}"):
+        train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=open_model(run / "out" / "model"))
 
 
 def test_what_is_not_trained_needs_a_parent(tmp_path: Path) -> None:

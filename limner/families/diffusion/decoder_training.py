@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,7 @@ def train_decoder(
     resume: bool,
 ) -> float:
     """Teach the decoder to read the layout in what the denoiser draws, and say how many seconds that took."""
-    began, folder = time.monotonic(), out / "decoder"
+    folder = out / "decoder"
     folder.mkdir(parents=True, exist_ok=True)
     counts = recipe.decoder.pictures or len(guessed[0]), HELD_OUT
     with PartialState().main_process_first():
@@ -48,8 +47,7 @@ def train_decoder(
                 strict=True,
             )
         )
-    drew = time.monotonic() - began
-    return drew + learn(recipe.decoder, denoiser.vae, train, held_out, scale, recipe.seed, folder, resume)
+    return learn(recipe.decoder, denoiser.vae, train, held_out, scale, recipe.seed, folder, resume)
 
 
 def learn(
@@ -62,12 +60,13 @@ def learn(
     folder: Path,
     resume: bool,
 ) -> float:
-    """Train the decoder of `vae` on examples with the layout channels of `scale`; how many seconds that took."""
+    """Train the decoder of `vae` on examples with the layout channels of `scale`; how many seconds that took, the
+    drawing of the examples included, whenever they were drawn."""
     nothing = layout.standardised(np.zeros((layout.CHANNELS, 1, 1), np.float32), scale)[:, 0, 0]
     loop = Loop(DecoderStage(recipe, vae, train, held_out, nothing, seed), recipe, seed, folder)
     loop.run(resume)
     vae.eval().requires_grad_(False)
-    return loop.seconds
+    return loop.seconds + train.drawn.seconds + held_out.drawn.seconds
 
 
 def chosen(count: int, most: int) -> NDArray[np.int_]:

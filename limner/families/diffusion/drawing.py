@@ -7,6 +7,7 @@ help: the subjects in them should be those of the picture, whatever else has bec
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -48,10 +49,12 @@ class Captioned(Protocol):
 
 @dataclass(frozen=True)
 class Drawn:
-    """Latents (N, C, h, w) float16 that a denoiser drew, and how much the background of each picture counts, (N,)."""
+    """Latents (N, C, h, w) float16 that a denoiser drew in so many seconds, and how much the background of each picture
+    counts, (N,)."""
 
     latents: NDArray[np.float16]
     ground: NDArray[np.float32]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def drawn(
     device, count = next(unet.parameters()).device, len(examples.latents)
     at_once = min(_AT_ONCE.get(device.type, 32), max(1, -(-count // _LEAST_PARTS)))
     made, ground = np.empty_like(examples.latents), np.ones(count, np.float32)
+    began = time.monotonic()
     for at in track(range(0, count, at_once), "drawing for the decoder"):
         part = slice(at, min(at + at_once, count))
         rng = np.random.Generator(np.random.SFC64([seed, at]))
@@ -116,7 +120,7 @@ def drawn(
         made[part] = latents.cpu().numpy().astype(np.float16)
         # the noisier it began, the less of the picture's own background is left
         ground[part] = np.clip((850 - timestep) / 450, 0.1, 1.0) if way.begin else _FROM_NOISE
-    return Drawn(made, ground)
+    return Drawn(made, ground, time.monotonic() - began)
 
 
 def drawn_once(
@@ -133,9 +137,10 @@ def drawn_once(
 
     def draw() -> Arrays:
         made = drawn(unet, text_encoder, empty, examples, sampler, seed)
-        return {"latents": made.latents, "ground": made.ground}
+        return {"latents": made.latents, "ground": made.ground, "seconds": np.array([made.seconds])}
 
-    return Drawn(**kept(file, f"{mark} {sampler} {seed} {len(examples.latents)}", draw))
+    found = kept(file, f"{mark} {sampler} {seed} {len(examples.latents)}", draw)
+    return Drawn(found["latents"], found["ground"], float(found["seconds"][0]))
 
 
 def _captions(

@@ -6,7 +6,6 @@ on; and where the model rehearses what it could draw before, on those drawings, 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,7 +72,7 @@ def tune_decoder(
 
     `stage` is the tuned denoiser's, when it has learned; it draws as `sampler` says.
     """
-    began, folder = time.monotonic(), out / "decoder"
+    folder = out / "decoder"
     scale = stage.train.scale
     assert scale is not None
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,8 +94,7 @@ def tune_decoder(
         )
     if stage.rehearsal is not None:
         train = _with_known(train, stage.rehearsal, vae, scale)
-    drew = time.monotonic() - began
-    return vae, drew + learn(recipe.decoder, vae, train, held_out, scale, recipe.seed, folder, resume)
+    return vae, learn(recipe.decoder, vae, train, held_out, scale, recipe.seed, folder, resume)
 
 
 def _drawn(
@@ -145,6 +143,7 @@ def _with_known(
     drawn = Drawn(
         np.concatenate([examples.drawn.latents, latents]),
         np.concatenate([examples.drawn.ground, np.ones(len(latents), np.float32)]),
+        examples.drawn.seconds,
     )
     return DecoderExamples(
         replace(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,20 @@ def test_from_noise_with_the_longest_caption_and_the_same_again() -> None:
             assert (seen[count:] == torch.tensor([1, 2, 3, 9])).all()
         at += count
     assert at == _COUNT
+
+
+def test_what_is_kept_is_not_drawn_again_and_says_how_long_it_took(tmp_path: Path) -> None:
+    examples, empty = _examples(), torch.full((1, _TOKENS), 9)
+    unet, text = _Knowing(torch.zeros(examples.latents.shape[1:])), _Text()
+    sampler = SamplerDefaults(steps=4)
+    made, again = (
+        drawing.drawn_once(unet, text, empty, examples, sampler, 3, tmp_path / "drawn", "a mark")
+        for _ in range(2)
+    )
+    calls = len(text.seen)
+    assert again.seconds == made.seconds > 0 and np.array_equal(again.latents, made.latents)
+    drawing.drawn_once(unet, text, empty, examples, sampler, 3, tmp_path / "drawn", "another")
+    assert len(text.seen) == 2 * calls
 
 
 @pytest.mark.parametrize("begin", [0, 3, 7])
