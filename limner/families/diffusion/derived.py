@@ -17,6 +17,7 @@ from diffusers import SchedulerMixin, StableDiffusionPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch import nn
+from transformers import CLIPTextModel
 
 from ...errors import InvalidInput, LimnerError
 from ...registry.json_files import read_object
@@ -27,6 +28,7 @@ from ...registry.weight_files import Stored, Written, copied, read_index, rewrit
 from .checkpoint.lora import rounded, with_lora
 from .checkpoint.reading import WEIGHTS, owner
 from .lora_layers import ADAPTER
+from .new_words import EMBEDDING
 
 LORA_NAME = "pytorch_lora_weights.safetensors"
 # What was measured on other numbers, or found for them.
@@ -83,6 +85,15 @@ def trained(parent: Path, networks: dict[str, nn.Module]) -> dict[str, dict[str,
             tensors[key] = _written(part, key, value, index[key])
         made[part] = tensors
     return made
+
+
+def learned_words(parent: Path, text_encoder: CLIPTextModel) -> dict[str, dict[str, Written]]:
+    """The embedding of a text encoder's tokens, as the file of the model `parent` has it."""
+    part = "text_encoder"
+    index = read_index(parent / part / f"{WEIGHTS[part]}.safetensors")
+    key = EMBEDDING if EMBEDDING in index else owner(index) + EMBEDDING
+    rows = text_encoder.get_input_embeddings().weight
+    return {part: {key: _written(part, key, rows, index[key])}}
 
 
 def _written(part: str, name: str, value: torch.Tensor, stored: Stored) -> Written:

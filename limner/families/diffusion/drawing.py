@@ -88,7 +88,8 @@ def drawn(
     `empty` (1, T) are the tokens of nothing. The caption is the longest of a picture's where it is drawn from noise,
     else any. Steps and guidance are `sampler`'s.
     """
-    device, count = next(unet.parameters()).device, len(examples.latents)
+    first, count = next(unet.parameters()), len(examples.latents)
+    device = first.device
     at_once = min(_AT_ONCE.get(device.type, 32), max(1, -(-count // _LEAST_PARTS)))
     made, ground = np.empty_like(examples.latents), np.ones(count, np.float32)
     began = time.monotonic()
@@ -110,7 +111,7 @@ def drawn(
                 unet,
                 scheduler,
                 noised(true, noise, alpha_bar) if way.begin else noise,
-                text_encoder(input_ids=both).last_hidden_state,
+                text_encoder(input_ids=both).last_hidden_state.to(first.dtype),
                 sampler.steps,
                 sampler.guidance_scale,
                 begin=way.begin,

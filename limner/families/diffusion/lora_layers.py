@@ -1,4 +1,4 @@
-"""The LoRA of a network (Hu et al., 2021): which layers take one, how it begins, how it is computed.
+"""The LoRA of a network (Hu et al., 2021): which layers take one, and how it is computed.
 
 A layer of weight W gets W + s B A, where B begins at zero and s is alpha / rank. Peft computes W x and s B (A x)
 beside each other: 3 products more of rank x (inputs + outputs), counting those of the way back. The sum first, and then
@@ -17,6 +17,8 @@ from peft import LoraConfig
 from peft.tuners.lora.layer import LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
+from transformers import CLIPTextModel
 
 from ...errors import InvalidInput
 from .recipe import Tuning
@@ -42,10 +44,32 @@ def add_lora(network: Any, recipe: Tuning) -> None:
     cast_training_params(network, torch.float32)
     layers: list[Any] = [module for module in network.modules() if isinstance(module, LoraLayer)]
     for layer in layers:
-        if recipe.full_pace:
-            nn.init.normal_(layer.lora_A[ADAPTER].weight, std=recipe.rank**-0.5)
         if _sum_is_cheaper(layer):
             layer.forward = types.MethodType(_summed, layer)
+
+
+class _Widened(nn.Module):
+    """An embedding whose first rows (K, D) stay, and whose others (N, D) are a parameter."""
+
+    known: Tensor
+
+    def __init__(self, known: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("known", known)
+
+    def forward(self, new: Tensor) -> Tensor:
+        return torch.cat([self.known, new])
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        return weight[len(self.known) :]
+
+
+def learn_last_rows(text_encoder: CLIPTextModel, count: int) -> None:
+    """Let the last `count` rows of a text encoder's embedding of tokens be learned, too; the others stay."""
+    embedding = text_encoder.get_input_embeddings()
+    known = embedding.weight[:-count].detach().clone()
+    parametrize.register_parametrization(embedding, "weight", _Widened(known), unsafe=True)
+    embedding.parametrizations.weight.original.requires_grad_(True)
 
 
 def _targets(network: nn.Module, layers: Literal["attention", "all"]) -> list[str]:

@@ -31,7 +31,7 @@ from .tokenizer import vocabulary_of
 
 _END_OF_WORD = "</w>"
 _LEAST = 3  # times that two pieces must stand beside each other
-_EMBEDDING = "embeddings.token_embedding.weight"
+EMBEDDING = "embeddings.token_embedding.weight"
 
 Merge = tuple[str, str]
 
@@ -125,7 +125,7 @@ def _widen(
     part, name = "text_encoder", f"{WEIGHTS['text_encoder']}.safetensors"
     source = parent.path / part / name
     index = read_index(source)
-    key = _EMBEDDING if _EMBEDDING in index else owner(index) + _EMBEDDING
+    key = EMBEDDING if EMBEDDING in index else owner(index) + EMBEDDING
     text = CLIPTextModel.from_pretrained(parent.path / part, dtype=torch.float32, use_safetensors=True)
     rows: list[Tensor] = list(text.get_input_embeddings().weight.detach())
     if len(rows) != len(known):

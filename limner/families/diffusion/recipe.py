@@ -213,9 +213,6 @@ class Tuning(Optimisation):
 
     `method` is full (all weights of the denoiser) or lora: two matrices of `rank` beside each projection of its
     attention, with `layers` all beside every matrix and kernel, laid on with `alpha` / `rank` (0: alpha is the rank).
-    With `full_pace` the first of the two begins with a variance of 1 / `rank`, as large for every layer: a step then
-    changes a weight about `alpha` / `rank` times as much as full tuning would at the same rate. Without, it begins as
-    peft's do, for the rates that are usual with LoRA.
     With `text_encoder` the text encoder is tuned in the same way, else it is frozen; with `new_words` it first gets at
     most so many tokens for words of the captions that it would read in pieces (`new_words.py`). The loss is the squared
     error of what the model predicts, weighted over timesteps by min-SNR with `snr_gamma` (0: unweighted) and over
@@ -233,7 +230,6 @@ class Tuning(Optimisation):
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     layers: Literal["attention", "all"] = "attention"
     alpha: Annotated[int, Field(ge=0, le=4096)] = 0
-    full_pace: bool = False
     text_encoder: bool = False
     new_words: Annotated[int, Field(ge=0, le=16_384)] = 0
     snr_gamma: Weight = 0.0
@@ -249,11 +245,6 @@ class Tuning(Optimisation):
             self.method == "full" or self.optimizer == "adamw",
             "optimizer",
             "must be adamw with method lora: adafactor goes by a weight's size, and a LoRA begins at zero",
-        )
-        must(
-            not self.full_pace or self.method == "lora",
-            "full_pace",
-            "is how a LoRA begins; leave it out with method full",
         )
         must(
             not self.new_words or self.text_encoder,

@@ -16,7 +16,7 @@ from ...registry.json_files import read_object
 from ...registry.models import Model
 from ...training.precision import frozen_dtype
 from .attention import choose_attention
-from .lora_layers import add_lora
+from .lora_layers import add_lora, learn_last_rows
 from .recipe import Tuning
 
 _FEW_STEPS = 8
@@ -72,10 +72,11 @@ class Tunable:
         }
 
 
-def load_tunable(parent: Model, recipe: Tuning, seed: int, size: int) -> Tunable:
+def load_tunable(parent: Model, recipe: Tuning, seed: int, size: int, new_tokens: int = 0) -> Tunable:
     """Load what a recipe tunes of a model, on the CPU, for pictures of about size x size pixels.
 
-    All weights in float32; with LoRA those that are frozen in the recipe's precision. InvalidInput where the model
+    All weights in float32; with LoRA those that are frozen in the recipe's precision, but for those of a text encoder
+    whose last `new_tokens` tokens are new: their rows are learned beside the LoRA. InvalidInput where the model
     cannot be tuned: of another family, distilled, or one for inpainting.
     """
     if parent.manifest.family != "diffusion":
@@ -96,10 +97,13 @@ def load_tunable(parent: Model, recipe: Tuning, seed: int, size: int) -> Tunable
         )
     text = None
     if recipe.text_encoder:
-        text = CLIPTextModel.from_pretrained(directory / "text_encoder", dtype=base, use_safetensors=True)
+        dtype = torch.float32 if new_tokens else base
+        text = CLIPTextModel.from_pretrained(directory / "text_encoder", dtype=dtype, use_safetensors=True)
     torch.manual_seed(seed)
     side = size // int(2 ** (len(autoencoder["block_out_channels"]) - 1))
     _prepare(unet, text, recipe, side)
+    if text is not None and new_tokens and recipe.method == "lora":
+        learn_last_rows(text, new_tokens)
     tokens = read_object(directory / "text_encoder" / "config.json").get("max_position_embeddings", 77)
     return Tunable(
         directory,

@@ -9,6 +9,7 @@ from accelerate import PartialState
 from rich.console import Console
 
 from ...data.subjects import subject_names
+from ...registry.json_files import read_object
 from ...registry.manifest import Layout, Manifest
 from ...registry.models import Model, open_model
 from ...registry.weight_files import Written
@@ -17,7 +18,7 @@ from ...training.loop import Loop
 from ...training.run import Prepared
 from .. import layout
 from ..vocabulary import words_of
-from .derived import laid_on, trained, write_lora, write_model
+from .derived import laid_on, learned_words, trained, write_lora, write_model
 from .new_words import with_words
 from .recipe import TuningRecipe
 from .rehearsal import rehearsal_of
@@ -32,7 +33,8 @@ console = Console()
 
 
 def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Model:
-    """Tune `data.parent` in `out`: the model directory is `out`/model, a LoRA's own file is in `out`/lora.
+    """Tune `data.parent` in `out`: the model directory is `out`/model, a LoRA's own file is in `out`/lora, and
+    beside it the model that it belongs to, where that has new words.
 
     Of several processes one fills the caches and writes the model, while the others wait.
     """
@@ -40,7 +42,8 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
     processes, tuning = PartialState(), recipe.tuning
     with processes.main_process_first():
         parent = _worded(data, tuning.new_words, out / "words", resume)
-    model = load_tunable(parent, tuning, recipe.seed, recipe.data.size)
+    new_tokens = 0 if parent is data.parent else _tokens(parent) - _tokens(data.parent)
+    model = load_tunable(parent, tuning, recipe.seed, recipe.data.size, new_tokens)
     recipe.check_size(model.step if recipe.data.buckets else model.factor)
     if processes.is_main_process:
         _tell(model, tuning.method, parent, data)
@@ -71,12 +74,16 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
         seconds, changed = seconds + taken, trained(parent.path, {"vae": vae})
     if processes.is_main_process:
         if tuning.method == "lora":
+            belongs_to = parent
+            if new_tokens and model.text_encoder is not None:
+                words = learned_words(parent.path, model.text_encoder)
+                belongs_to = write_model(parent, out / "lora" / "model", words, parent.manifest)
             lora = write_lora(model.networks, out / "lora")
-            console.print(f"LoRA: {lora}")
-            changed |= laid_on(parent.path, lora)
+            console.print(f"LoRA: {lora}, for {belongs_to.path}")
+            changed |= laid_on(belongs_to.path, lora)
         else:
-            changed |= trained(parent.path, model.networks)
-        write_model(parent, out / "model", changed, _manifest(recipe, data, parent, scale, seconds))
+            belongs_to, changed = parent, changed | trained(parent.path, model.networks)
+        write_model(belongs_to, out / "model", changed, _manifest(recipe, data, parent, scale, seconds))
     processes.wait_for_everyone()
     return open_model(out / "model")
 
@@ -90,6 +97,10 @@ def _worded(data: Prepared, most: int, out: Path, resume: bool) -> Model:
         return open_model(out)
     captions = [caption for item in data.train for caption in item.captions]
     return with_words(data.parent, captions, most, out)
+
+
+def _tokens(model: Model) -> int:
+    return int(read_object(model.path / "text_encoder" / "config.json")["vocab_size"])
 
 
 def _tell(model: Tunable, method: str, parent: Model, data: Prepared) -> None:

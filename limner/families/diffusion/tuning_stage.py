@@ -111,7 +111,7 @@ class TuningStage:
         """Encodings (B, T, D) by the text encoder that is tuned."""
         assert self.model.text_encoder is not None
         made: Tensor = self.model.text_encoder(input_ids=tokens.to(self._device)).last_hidden_state
-        return made
+        return made.to(self.model.unet.dtype)
 
     @property
     def _device(self) -> torch.device:

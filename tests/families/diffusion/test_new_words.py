@@ -25,6 +25,7 @@ from limner.training.run import train
 
 KNOWN = "a red apple on a wooden table"
 NEW = "a creature with feathered wings and horns"
+_EMBEDDING = "embeddings.token_embedding.weight"
 _RECIPE = """
 [data]
 storybook_world = "creatures"
@@ -121,14 +122,38 @@ def test_a_model_is_tuned_on_its_new_words(more: str, storybook: Model, tmp_path
     words = open_model(tmp_path / "out" / "words")
     assert len(ClipTokenizer(made.path / "tokenizer").pieces("creature creature")) == 2
     weights = "text_encoder/model.safetensors"
-    shapes = [
-        {name: value.shape for name, value in load_file(model.path / weights).items()}
-        for model in (words, made)
-    ]
-    assert shapes[0] == shapes[1] and made.manifest.lineage.parent == f"storybook@{storybook.version}"
+    before, after = (load_file(model.path / weights) for model in (words, made))
+    assert {name: value.shape for name, value in before.items()} == {
+        name: value.shape for name, value in after.items()
+    }
+    known = len(load_file(storybook.path / weights)[_EMBEDDING])
+    assert not torch.equal(before[_EMBEDDING][known:], after[_EMBEDDING][known:])
+    assert made.manifest.lineage.parent == f"storybook@{storybook.version}"
     stamp = (words.path / weights).stat().st_mtime_ns
     train(tmp_path / "recipe.toml", tmp_path / "out", True, storybook)
     assert (words.path / weights).stat().st_mtime_ns == stamp
+
+
+def test_a_lora_lies_on_a_model_with_its_words_that_knows_all_others_as_before(
+    storybook: Model, tmp_path: Path
+) -> None:
+    more = 'text_encoder = true\nmethod = "lora"\nrank = 2\nlearning_rate = 1e-2\n'
+    (tmp_path / "recipe.toml").write_text(_RECIPE + more, encoding="utf-8")
+    made = train(tmp_path / "recipe.toml", tmp_path / "out", False, storybook)
+    folder, weights = tmp_path / "out" / "lora", Path("text_encoder") / "model.safetensors"
+    old, words, without, after = (
+        load_file(path / weights)
+        for path in (storybook.path, tmp_path / "out" / "words", folder / "model", made.path)
+    )
+    known, learned = len(old[_EMBEDDING]), without[_EMBEDDING]
+    assert torch.equal(learned[:known], old[_EMBEDDING]) and torch.equal(learned, after[_EMBEDDING])
+    assert not (learned[known:] == words[_EMBEDDING][known:]).all(1).all()
+    assert all(torch.equal(without[name], words[name]) for name in words if name != _EMBEDDING)
+    changed = {name for name in words if not torch.equal(without[name], after[name])}
+    lora = load_file(folder / "pytorch_lora_weights.safetensors")
+    assert changed and len(changed) <= sum(
+        name.startswith("text_encoder.") and "lora_A" in name for name in lora
+    )
 
 
 def test_new_words_need_the_text_encoder(tmp_path: Path) -> None:
