@@ -28,7 +28,7 @@ from ...registry.weight_files import Stored, Written, copied, read_index, rewrit
 from .checkpoint.lora import rounded, with_lora
 from .checkpoint.reading import WEIGHTS, owner
 from .lora_layers import ADAPTER
-from .new_words import EMBEDDING
+from .new_words import embedding_of
 
 LORA_NAME = "pytorch_lora_weights.safetensors"
 # What was measured on other numbers, or found for them.
@@ -91,7 +91,7 @@ def learned_words(parent: Path, text_encoder: CLIPTextModel) -> dict[str, dict[s
     """The embedding of a text encoder's tokens, as the file of the model `parent` has it."""
     part = "text_encoder"
     index = read_index(parent / part / f"{WEIGHTS[part]}.safetensors")
-    key = EMBEDDING if EMBEDDING in index else owner(index) + EMBEDDING
+    key = embedding_of(index)
     rows = text_encoder.get_input_embeddings().weight
     return {part: {key: _written(part, key, rows, index[key])}}
 

@@ -3,7 +3,7 @@
 A layer of weight W gets W + s B A, where B begins at zero and s is alpha / rank. Peft computes W x and s B (A x)
 beside each other: 3 products more of rank x (inputs + outputs), counting those of the way back. The sum first, and then
 one product, costs one more of inputs x outputs, the gradient of the sum; that is less where the rank is large for the
-layer, in the built-in model already at 32.
+layer.
 """
 
 from __future__ import annotations

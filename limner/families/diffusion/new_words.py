@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from ...errors import InvalidInput
 from ...registry.json_files import read_object
 from ...registry.making import made_whole
 from ...registry.models import Model, open_model
-from ...registry.weight_files import Written, copied, read_index, write
+from ...registry.weight_files import Stored, Written, copied, read_index, write
 from .checkpoint.lora import rounded
 from .checkpoint.reading import WEIGHTS, owner
 from .export import write_graph
@@ -31,7 +31,7 @@ from .tokenizer import vocabulary_of
 
 _END_OF_WORD = "</w>"
 _LEAST = 3  # times that two pieces must stand beside each other
-EMBEDDING = "embeddings.token_embedding.weight"
+_EMBEDDING = "embeddings.token_embedding.weight"
 
 Merge = tuple[str, str]
 
@@ -108,6 +108,11 @@ def further_merges(words: Counter[tuple[str, ...]], most: int) -> list[Merge]:
     return found
 
 
+def embedding_of(index: Mapping[str, Stored]) -> str:
+    """The name of the embedding of tokens in the weights file of a text encoder."""
+    return _EMBEDDING if _EMBEDDING in index else owner(index) + _EMBEDDING
+
+
 def _merged(word: tuple[str, ...], pair: Merge) -> tuple[str, ...]:
     made: list[str] = []
     at = 0
@@ -125,7 +130,7 @@ def _widen(
     part, name = "text_encoder", f"{WEIGHTS['text_encoder']}.safetensors"
     source = parent.path / part / name
     index = read_index(source)
-    key = EMBEDDING if EMBEDDING in index else owner(index) + EMBEDDING
+    key = embedding_of(index)
     text = CLIPTextModel.from_pretrained(parent.path / part, dtype=torch.float32, use_safetensors=True)
     rows: list[Tensor] = list(text.get_input_embeddings().weight.detach())
     if len(rows) != len(known):
