@@ -34,6 +34,7 @@ from . import (
     train,
     verify,
 )
+from .huge_pages import ask_for_huge_pages
 
 INTERRUPTED = 130
 REFUSED = 2
@@ -126,6 +127,8 @@ _import.command("attngan")(models_import.attngan)
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    if sys.argv[1:2] in (["train"], ["distill"]):
+        ask_for_huge_pages()
     try:
         app(prog_name="limner")
     except KeyboardInterrupt:
