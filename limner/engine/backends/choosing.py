@@ -6,6 +6,7 @@ import ctypes
 import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal, get_args
 
 from ...errors import NotFound, Unavailable
@@ -20,6 +21,7 @@ _INSTALL = {
 }
 _ON_CPU, _ON_GPU = ("openvino", "onnxruntime", "torch"), ("torch", "onnxruntime")
 _TITLES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "torch"}
+_GPU_PARTS = {"torch": "lib/*torch_cuda*", "onnxruntime": "capi/*onnxruntime_providers_cuda*"}
 _DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 
 
@@ -65,12 +67,17 @@ def chosen(name: str = "auto", device: str = "auto") -> Choice:
     if device == "cpu" or not found or name == "openvino":
         why = "as it was told" if device == "cpu" or name != "auto" else "no GPU was found"
         return Choice((_first(_ON_CPU) or "openvino") if name == "auto" else name, "cpu", why)
-    fit = _first(_ON_GPU) if name == "auto" else name
+    fit = next((each for each in (_ON_GPU if name == "auto" else (name,)) if _computes_on_gpu(each)), None)
     if fit is None:
+        wanted = (
+            "no backend for the GPU is installed" if name == "auto" else f"this {name} was built without CUDA"
+        )
         if device == "cuda":
-            raise Unavailable(f"no backend for the GPU is installed; get one with: {_INSTALL['torch']}")
-        why = f"there is a GPU, and no backend for it ({_INSTALL['torch']})"
-        return Choice(_first(_ON_CPU) or "openvino", "cpu", why)
+            raise Unavailable(
+                f"{wanted}; get one with: {_INSTALL['torch']}, and a torch that was built for CUDA"
+            )
+        why = f"there is a GPU, and {wanted}"
+        return Choice((_first(_ON_CPU) or "openvino") if name == "auto" else name, "cpu", why)
     return Choice(fit, "cuda", "as it was told" if device == "cuda" else f"found {found}")
 
 
@@ -80,6 +87,13 @@ def _first(names: tuple[str, ...]) -> str | None:
 
 def _installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
+
+
+def _computes_on_gpu(name: str) -> bool:
+    """Whether the package of a backend has its part for CUDA: the same name is also that of packages without."""
+    spec = importlib.util.find_spec(name)
+    folders = (spec.submodule_search_locations if spec else None) or ()
+    return any(any(Path(folder).glob(_GPU_PARTS[name])) for folder in folders)
 
 
 @lru_cache

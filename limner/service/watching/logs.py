@@ -32,6 +32,7 @@ from .sights import (
 LogFormat = Literal["human", "json"]
 _ASKED_ALL_THE_TIME = frozenset({"/metrics", "/healthz", "/readyz", "/v1/admin/status"})
 _FIELDS = "fields"
+_SERVICE = __name__.rpartition(".watching")[0]
 log = logging.getLogger(__name__)
 
 
@@ -48,13 +49,14 @@ FOR_PEOPLE = LogSettings()
 
 def log_as_json(stream: TextIO | None = None) -> None:
     """From now on write every line of this process's log to `stream` (stderr) as JSON: the events of EventLog, and
-    warnings of everybody."""
+    what
+    else the service says, and warnings of everybody."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    log.setLevel(logging.INFO)
+    logging.getLogger(_SERVICE).setLevel(logging.INFO)
 
 
 class JsonLines(logging.Formatter):

@@ -55,7 +55,7 @@ def with_statement(creature: Creature, statement: Statement) -> Creature:
 
 ABSENT = ("0", "none", "plain")
 """Values that say what a creature has not."""
-_PAIRED = ("colour", "wings", "horns", "tail", "pattern")
+_PAIRED = ("colour", "wings")
 HELD_OUT: frozenset[Pair] = frozenset(
     (kind, body, value)
     for kind in _PAIRED
@@ -68,7 +68,7 @@ HELD_OUT: frozenset[Pair] = frozenset(
 
 def pairs(creature: Creature) -> set[Pair]:
     """The pairs of traits that a creature shows, of those that may be held out."""
-    found = (("colour", creature.colour), ("wings", creature.wings))
+    found = ((kind, getattr(creature, kind)) for kind in _PAIRED)
     return {
         (kind, creature.body, value) for kind, value in found if creature.body and value not in (None, "none")
     }

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +16,16 @@ from limner.errors import LimnerError, NotFound, Unavailable
 ALL = ("openvino", "onnxruntime", "torch")
 
 
-def _machine(monkeypatch: pytest.MonkeyPatch, installed: tuple[str, ...], found: int) -> None:
+def _machine(
+    monkeypatch: pytest.MonkeyPatch,
+    installed: tuple[str, ...],
+    found: int,
+    without_cuda: tuple[str, ...] = (),
+) -> None:
     monkeypatch.setattr(choosing, "_installed", lambda name: name in installed)
+    monkeypatch.setattr(
+        choosing, "_computes_on_gpu", lambda name: name in installed and name not in without_cuda
+    )
     monkeypatch.setattr(choosing, "gpus", lambda: found)
 
 
@@ -73,6 +84,45 @@ def test_what_cannot_be_had_is_said_with_the_way_out(
     _machine(monkeypatch, installed, found)
     with pytest.raises(error, match=says):
         chosen(name, device)
+
+
+@pytest.mark.parametrize(
+    ("without_cuda", "name", "expected"),
+    [
+        (("torch",), "auto", "onnxruntime@cuda"),
+        (("torch", "onnxruntime"), "auto", "openvino@cpu"),
+        (("torch",), "torch", "torch@cpu"),
+    ],
+)
+def test_packages_without_cuda_leave_a_gpu_alone(
+    monkeypatch: pytest.MonkeyPatch, without_cuda: tuple[str, ...], name: str, expected: str
+) -> None:
+    _machine(monkeypatch, ALL, 1, without_cuda)
+    assert chosen(name).name == expected
+    if expected.endswith("cpu"):
+        with pytest.raises(Unavailable, match="CUDA"):
+            chosen(name, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("torch", "lib/libtorch_cuda.so"),
+        ("torch", "lib/torch_cuda.dll"),
+        ("onnxruntime", "capi/libonnxruntime_providers_cuda.so"),
+    ],
+)
+def test_a_package_computes_on_a_gpu_where_it_has_that_part(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, part: str
+) -> None:
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda asked: spec if asked == name else None)
+    assert not choosing._computes_on_gpu(name)
+    (tmp_path / part).parent.mkdir()
+    (tmp_path / part).touch()
+    assert choosing._computes_on_gpu(name)
+    assert not choosing._computes_on_gpu("torch" if name == "onnxruntime" else "onnxruntime")
 
 
 def test_a_driver_counts_gpus_only_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:

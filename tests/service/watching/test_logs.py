@@ -23,7 +23,7 @@ SECRET = "a secret apple"
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
     """What the process logs, as JSON."""
-    root, own = logging.getLogger(), logging.getLogger("limner.service.watching.logs")
+    root, own = logging.getLogger(), logging.getLogger("limner.service")
     before = root.handlers[:], root.level, own.level
     stream = io.StringIO()
     log_as_json(stream)
@@ -127,6 +127,13 @@ def test_a_graph_that_is_loaded_is_logged(written: io.StringIO) -> None:
     EventLog()(Loaded("m@1", "unet", "openvino", 0.51234))
     (line,) = lines(written)
     assert (line["event"], line["model"], line["seconds"]) == ("graph loaded", "m@1", 0.512)
+
+
+def test_who_asked_by_openais_api_is_logged_beside_the_job(client: TestClient, written: io.StringIO) -> None:
+    answer = client.post("/v1/images/generations", json={"prompt": "an apple", "user": "ann"})
+    assert answer.status_code == 200
+    (line,) = [line for line in lines(written, event="log") if "'ann'" in line["message"]]
+    assert line["level"] == "info" and "is drawn for" in line["message"]
 
 
 def test_others_are_logged_from_warnings_on(written: io.StringIO) -> None:
