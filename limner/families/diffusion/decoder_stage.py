@@ -22,14 +22,15 @@ from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
 from ...training.reconstruction import reconstruction_loss
 from .. import layout
 from .autoencoder_stage import squares
+from .decoder_rehearsal import SHAKEN, SHARE, DecoderRehearsal
 from .drawing import Drawn
 from .model import latent_factor
 from .recipe import Decoder
+from .rehearsal import rows_of
 
 _SHEET, HELD_OUT = 8, 64
 _DRAWN, _NAMELESS = 0.75, 0.07  # shares of what it learns on; the rest is as encoded
-_SHAKEN = 0.05  # deviation of the noise that is added to the layout of what was drawn
-_NOISY = 0.1  # and to all other latents
+_NOISY = 0.1  # deviation of the noise that is added to all latents but drawn ones
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,10 @@ class DecoderStage:
         held_out: DecoderExamples,
         unknown: NDArray[np.float16],
         seed: int,
+        rehearsal: DecoderRehearsal | None = None,
     ) -> None:
         self.recipe, self.vae, self.seed = recipe, vae, seed
-        self.train, self.held_out = train, held_out
+        self.train, self.held_out, self.rehearsal = train, held_out, rehearsal
         self.unknown = torch.from_numpy(unknown).float()
         self.factor = latent_factor(vae)
         self.module: nn.Module = nn.ModuleDict(
@@ -73,6 +75,22 @@ class DecoderStage:
         whole, side = self.train.pictures.pictures.shape[1], self.recipe.crop
         if step >= self.recipe.whole_from * self.recipe.steps or side > whole:
             side, size = whole, max(1, size * side**2 // whole**2) if side < whole else size
+        known, before = (rows_of(first, size, SHARE), rows_of(0, first, SHARE)) if self.rehearsal else (0, 0)
+        rows = [self._new(step, first - before, size - known, side, generator)] if size > known else []
+        if known:
+            assert self.rehearsal is not None
+            given, expected, inside = self.rehearsal.rows(known, side // self.factor, generator)
+            rows.append((given, expected, 1 + self.recipe.mask_weight * inside))
+        device, recipe = next(self.module.parameters()).device, self.recipe
+        given, expected, weight = (torch.cat(each).to(device) for each in zip(*rows, strict=True))
+        made = self._decode(given)
+        loss = reconstruction_loss(made, expected, weight, recipe.edge_weight, recipe.square_weight)
+        return {"loss": loss}
+
+    def _new(
+        self, step: int, first: int, size: int, side: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Squares of side x side pixels of what is learned: latents, pictures, and what each pixel counts."""
         rng = np.random.Generator(np.random.SFC64([self.seed, step, first]))
         chosen = np.sort(order(len(self.train.true), self.seed, first, size))
         found = squares(self.train.pictures.subjects, chosen, side, self.factor, rng, first)
@@ -90,13 +108,7 @@ class DecoderStage:
         ground = torch.from_numpy(self.train.drawn.ground[[k for k, _, _ in found]])
         given, ground = self._given(true, guessed, drawn, ground.view(-1, 1, 1, 1), generator)
         weight = ground + self.recipe.mask_weight * torch.from_numpy(subjects > 0).float().unsqueeze(1)
-        device = next(self.module.parameters()).device
-        made = self._decode(given.to(device))
-        true_pictures, recipe = to_tensor(pictures).to(device), self.recipe
-        loss = reconstruction_loss(
-            made, true_pictures, weight.to(device), recipe.edge_weight, recipe.square_weight
-        )
-        return {"loss": loss}
+        return given, to_tensor(pictures), weight
 
     def _given(
         self, true: Tensor, guessed: Tensor, drawn: Tensor, ground: Tensor, generator: torch.Generator
@@ -105,7 +117,7 @@ class DecoderStage:
         kind = torch.rand(len(true), 1, 1, 1, generator=generator)
         noise = torch.randn(true.shape, generator=generator)
         width = true.shape[1] - layout.CHANNELS
-        shaken = torch.cat([drawn[:, :width], drawn[:, width:] + _SHAKEN * noise[:, width:]], 1)
+        shaken = torch.cat([drawn[:, :width], drawn[:, width:] + SHAKEN * noise[:, width:]], 1)
         nameless = true + _NOISY * noise
         at = slice(width + layout.CODES.start, width + layout.CODES.stop)
         nameless[:, at] = self.unknown[layout.CODES].view(1, -1, 1, 1)

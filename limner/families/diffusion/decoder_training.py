@@ -15,6 +15,7 @@ from ...registry.manifest import Layout
 from ...training.loop import Loop
 from ...training.pictures import PictureArrays
 from .. import layout
+from .decoder_rehearsal import DecoderRehearsal
 from .decoder_stage import HELD_OUT, DecoderExamples, DecoderStage
 from .denoiser_stage import DenoiserStage, LatentExamples
 from .drawing import drawn_once
@@ -59,11 +60,12 @@ def learn(
     seed: int,
     folder: Path,
     resume: bool,
+    rehearsal: DecoderRehearsal | None = None,
 ) -> float:
     """Train the decoder of `vae` on examples with the layout channels of `scale`; how many seconds that took, the
     drawing of the examples included, whenever they were drawn."""
     nothing = layout.standardised(np.zeros((layout.CHANNELS, 1, 1), np.float32), scale)[:, 0, 0]
-    loop = Loop(DecoderStage(recipe, vae, train, held_out, nothing, seed), recipe, seed, folder)
+    loop = Loop(DecoderStage(recipe, vae, train, held_out, nothing, seed, rehearsal), recipe, seed, folder)
     loop.run(resume)
     vae.eval().requires_grad_(False)
     return loop.seconds + train.drawn.seconds + held_out.drawn.seconds

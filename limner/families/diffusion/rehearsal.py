@@ -7,21 +7,27 @@ a model's own drawings stand for what it knows is from Ruiz et al. 2023, "DreamB
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
+from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
+from transformers import CLIPTextModel
 
+from ...registry.manifest import SamplerDefaults
 from ...registry.models import Model
 from ...training.cache import key_of
 from ...training.precision import autocast, frozen_dtype
 from ...training.sentences import from_file, storybook
 from .attention import choose_attention
+from .kept import Arrays, fingerprint, kept
 from .recipe import Tuning
 from .sampling import sampled
 from .tunable import Tunable
@@ -104,22 +110,73 @@ def _drawn(
     keys = [key_of("rehearsed", marks, settings, k, text) for k, text in enumerate(texts)]
     wanted = set(encoders.cache.missing(keys))
     missing = [k for k, key in enumerate(keys) if key in wanted]
-    scheduler = DPMSolverMultistepScheduler.from_config(model.scheduler)
-    starts = range(0, len(missing), _AT_ONCE)
-    for at in track(starts, "drawing what it knows", disable=not missing):
-        part = missing[at : at + _AT_ONCE]
-        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed + k)) for k in part]
-        rows = torch.cat([states[-1:].expand(len(part), -1, -1), states[part]])
-        with torch.no_grad(), autocast(unet.device.type, precision):
-            made = sampled(
-                unet,
-                scheduler,
-                torch.stack(noise).to(unet.device),
-                rows.to(unet.device, unet.dtype),
-                stepping.steps,
-                stepping.guidance_scale,
-                guided=stepping.guidance_interval,
-            )
-        for k, latent in zip(part, made.float().cpu().numpy().astype(np.float16), strict=True):
+    for part in _parts(missing, "drawing what it knows"):
+        made = draw(unet, model.scheduler, states, part, stepping, precision, side, seed)
+        for k, latent in zip(part, made.numpy().astype(np.float16), strict=True):
             encoders.cache.put(keys[k], latent)
     return torch.from_numpy(np.stack([encoders.cache[key] for key in keys])).float()
+
+
+def drawn_again(
+    known: Rehearsal, model: Tunable, sampler: SamplerDefaults, precision: str, seed: int, file: Path
+) -> tuple[NDArray[np.float16], float]:
+    """The sentences that are rehearsed, as the tuned model draws them, and how many seconds that took; kept on disk."""
+
+    def make() -> Arrays:
+        began = time.monotonic()
+        states = known.states if model.text_encoder is None else _encoded(model.text_encoder, known.tokens)
+        side, made = known.latents.shape[2], list[Tensor]()
+        for part in _parts(range(len(known)), "drawing what it knew"):
+            made.append(draw(model.unet, model.scheduler, states, part, sampler, precision, side, seed))
+        return {
+            "latents": torch.cat(made).numpy().astype(np.float16),
+            "seconds": np.array([time.monotonic() - began]),
+        }
+
+    marks = " ".join(fingerprint(each) for each in model.networks.values())
+    found = kept(file, f"{marks} {sampler} {precision} {seed} {float(known.latents.abs().sum()):.3f}", make)
+    return found["latents"], float(found["seconds"][0])
+
+
+@torch.no_grad()
+def draw(
+    unet: UNet2DConditionModel,
+    scheduler: dict[str, Any],
+    states: Tensor,
+    rows: Sequence[int],
+    sampler: SamplerDefaults,
+    precision: str,
+    side: int,
+    seed: int,
+) -> Tensor:
+    """Latents (B, C, side, side) on the CPU of the sentences `rows`, each from its own noise, by a scheduler of this
+    configuration. `states` (N + 1, T, D) are of all sentences, and of the empty one last."""
+    shape = unet.config.in_channels, side, side
+    noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed + k)) for k in rows])
+    both = torch.cat([states[-1:].expand(len(rows), -1, -1), states[list(rows)]])
+    with autocast(unet.device.type, precision):
+        made = sampled(
+            unet,
+            DPMSolverMultistepScheduler.from_config(scheduler),
+            noise.to(unet.device),
+            both.to(unet.device, unet.dtype),
+            sampler.steps,
+            sampler.guidance_scale,
+            guided=sampler.guidance_interval,
+        )
+    return made.float().cpu()
+
+
+def _parts(rows: Sequence[int], about: str) -> Iterator[Sequence[int]]:
+    for at in track(range(0, len(rows), _AT_ONCE), about, disable=not rows):
+        yield rows[at : at + _AT_ONCE]
+
+
+@torch.no_grad()
+def _encoded(text_encoder: CLIPTextModel, tokens: Tensor) -> Tensor:
+    """Encodings (N, T, D) on the CPU, in float32."""
+    made = [
+        text_encoder(input_ids=part.to(text_encoder.device)).last_hidden_state
+        for part in torch.split(tokens, _AT_ONCE)
+    ]
+    return torch.cat(made).float().cpu()

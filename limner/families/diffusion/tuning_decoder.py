@@ -1,7 +1,8 @@
 """Teaching the decoder what a tuned denoiser has learned to draw, where it reads layout channels.
 
 It goes on as it learned at first (`decoder_stage.py`), on what the tuned denoiser draws of the pictures that are tuned
-on; and where the model rehearses what it could draw before, on those drawings, which it is to decode as it did.
+on; and where the model rehearses what it could draw before, on what the tuned denoiser draws of the same sentences,
+which it is to decode as it did (`decoder_rehearsal.py`).
 """
 
 from __future__ import annotations
@@ -17,22 +18,20 @@ from numpy.typing import NDArray
 from transformers import CLIPTextModel
 
 from ...errors import InvalidInput
-from ...registry.manifest import Layout, SamplerDefaults
+from ...registry.manifest import SamplerDefaults
 from ...registry.models import Model
-from ...training.pictures import PictureArrays, picture_arrays, to_pixels
+from ...training.pictures import PictureArrays, picture_arrays
 from ...training.run import Prepared
 from .. import layout
+from .decoder_rehearsal import DecoderRehearsal
 from .decoder_stage import HELD_OUT, DecoderExamples
 from .decoder_training import chosen, learn
-from .drawing import Drawn, drawn_once
+from .drawing import drawn_once
 from .kept import fingerprint
-from .model import latent_factor
 from .recipe import TuningRecipe
-from .rehearsal import Rehearsal
+from .rehearsal import drawn_again
 from .tuning_examples import TuningExamples, load_autoencoder
 from .tuning_stage import TuningStage
-
-_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,19 @@ def tune_decoder(
                 strict=True,
             )
         )
-    if stage.rehearsal is not None:
-        train = _with_known(train, stage.rehearsal, vae, scale)
-    return vae, learn(recipe.decoder, vae, train, held_out, scale, recipe.seed, folder, resume)
+        rehearsal, seconds = None, 0.0
+        if stage.rehearsal is not None:
+            latents, seconds = drawn_again(
+                stage.rehearsal,
+                stage.model,
+                sampler,
+                recipe.tuning.precision,
+                recipe.seed,
+                folder / "rehearsed",
+            )
+            rehearsal = DecoderRehearsal(torch.from_numpy(latents).float(), vae, scale)
+    seconds += learn(recipe.decoder, vae, train, held_out, scale, recipe.seed, folder, resume, rehearsal)
+    return vae, seconds
 
 
 def _drawn(
@@ -127,31 +136,3 @@ def _drawn(
     mark = " ".join([*(fingerprint(each) for each in model.networks.values()), arrays.identity])
     drawn = drawn_once(model.unet, text, stage.empty_tokens, examples, sampler, recipe.seed, file, mark)
     return DecoderExamples(replace(arrays, pictures=pictures, subjects=subjects), true, guessed, drawn)
-
-
-@torch.no_grad()
-def _with_known(
-    examples: DecoderExamples, known: Rehearsal, vae: AutoencoderKL, scale: Layout
-) -> DecoderExamples:
-    """The examples, and the drawings that are rehearsed, as the decoder that has not learned yet makes pictures of
-    them."""
-    device, factor = next(vae.parameters()).device, latent_factor(vae)
-    made = [to_pixels(vae.decode(part.to(device)).sample) for part in torch.split(known.latents, _AT_ONCE)]
-    latents = known.latents.numpy().astype(np.float16)
-    half = -scale.mean[0] / scale.std[0]  # the share of a cell that a subject fills lies in -1..1
-    inside = (latents[:, -layout.CHANNELS] > half).astype(np.uint8).repeat(factor, 1).repeat(factor, 2)
-    drawn = Drawn(
-        np.concatenate([examples.drawn.latents, latents]),
-        np.concatenate([examples.drawn.ground, np.ones(len(latents), np.float32)]),
-        examples.drawn.seconds,
-    )
-    return DecoderExamples(
-        replace(
-            examples.pictures,
-            pictures=np.concatenate([examples.pictures.pictures, *made]),
-            subjects=np.concatenate([examples.pictures.subjects, inside]),
-        ),
-        np.concatenate([examples.true, latents]),
-        np.concatenate([examples.guessed, latents]),
-        drawn,
-    )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from limner.families import layout
 from limner.families.diffusion import widening
 from limner.families.diffusion.autoencoder_stage import build_autoencoder, squares
+from limner.families.diffusion.decoder_rehearsal import DecoderRehearsal
 from limner.families.diffusion.decoder_stage import DecoderExamples, DecoderStage
 from limner.families.diffusion.drawing import Drawn
 from limner.families.diffusion.recipe import Autoencoder, Decoder
@@ -31,11 +32,12 @@ def _arrays() -> PictureArrays:
     return PictureArrays(pictures, subjects, placings, ("subject", "white", "black"), "these")
 
 
-def _stage(recipe: Decoder, ground: float = 1.0) -> DecoderStage:
+def _stage(recipe: Decoder, ground: float = 1.0, rehearses: bool = False) -> DecoderStage:
     arrays = _arrays()
     cells = (arrays.subjects[:, ::2, ::2] > 0).astype(np.float16)
     raw = layout.layout(arrays.placings, cells, layout.kind_codes(2), 1)
-    channels = layout.standardised(raw, layout.scale_of(raw, arrays.names, 1))
+    scale = layout.scale_of(raw, arrays.names, 1)
+    channels = layout.standardised(raw, scale)
     torch.manual_seed(0)
     vae = build_autoencoder(Autoencoder(steps=1, channels=(8, 16), latent_channels=_WIDTH), _SIZE).eval()
     wide = widening.widened(vae, torch.zeros(2, 3, _SIZE, _SIZE), torch.from_numpy(channels[:2]).float())
@@ -43,7 +45,10 @@ def _stage(recipe: Decoder, ground: float = 1.0) -> DecoderStage:
     true, guessed = np.concatenate([dull, channels], 1), np.concatenate([dull, 0 * channels], 1)
     drawn = Drawn(true, np.full(_COUNT, ground, np.float32))
     examples = DecoderExamples(arrays, true, guessed, drawn)
-    return DecoderStage(recipe, wide, examples, examples, np.zeros(layout.CHANNELS, np.float16), 0)
+    rehearsal = None
+    if rehearses:
+        rehearsal = DecoderRehearsal(torch.from_numpy(true).float(), wide, scale)
+    return DecoderStage(recipe, wide, examples, examples, np.zeros(layout.CHANNELS, np.float16), 0, rehearsal)
 
 
 def test_only_the_decoder_learns() -> None:
@@ -79,6 +84,19 @@ def test_background_counts_less_where_it_is_not_the_pictures_own() -> None:
         ground = torch.from_numpy(each.train.drawn.ground).view(-1, 1, 1, 1)
         _, counted = each._given(true, true, true, ground, torch.Generator().manual_seed(3))
         assert torch.equal(counted, torch.where(kinds < 0.75, expected, 1.0))
+
+
+def test_every_second_row_rehearses() -> None:
+    """What a decoder that has not learned makes of those is what is expected of it."""
+    stage = _stage(Decoder(steps=2, batch_size=1, crop=16), rehearses=True)
+    with torch.no_grad():
+        losses = [
+            float(stage.loss(k, k, 1, torch.Generator().manual_seed(k))["loss"]) for k in range(2 * _COUNT)
+        ]
+        stage.vae.decoder.conv_out.weight.mul_(2)
+        changed = float(stage.loss(1, 1, 1, torch.Generator().manual_seed(1))["loss"])
+    assert all(loss > 0.01 for loss in losses[::2]) and all(loss < 1e-6 for loss in losses[1::2])
+    assert changed > 0.01
 
 
 def test_crops_and_whole_pictures_show_as_much_of_their_latents() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from limner.data.captioned import read_set
 from limner.errors import InvalidInput, NotFound
 from limner.families.diffusion.recipe import Tuning
-from limner.families.diffusion.rehearsal import Rehearsal, rehearsal_of, rows_of
+from limner.families.diffusion.rehearsal import Rehearsal, drawn_again, rehearsal_of, rows_of
 from limner.families.diffusion.tunable import Tunable, load_tunable
 from limner.families.diffusion.tuning_examples import Encoders
 from limner.families.diffusion.tuning_stage import TuningStage
@@ -115,6 +115,26 @@ def test_drawings_are_kept(
     assert torch.equal(first.latents, again.latents)
     with pytest.raises(AssertionError, match="drawn again"):
         _rehearsing(tiny_model, prompts, tmp_path / "cache", rehearsed=4)
+
+
+@pytest.mark.parametrize("text_encoder", [False, True])
+def test_a_tuned_model_draws_the_sentences_again_and_once(
+    text_encoder: bool, tiny_model: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before while it has learned nothing."""
+    model, _, known = _rehearsing(tiny_model, prompts, tmp_path / "cache", text_encoder=text_encoder)
+    sampler = open_model(tiny_model).manifest.stepping
+    latents, seconds = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
+    assert np.allclose(latents, known.latents, atol=2e-2) and seconds > 0
+    monkeypatch.setattr(
+        "limner.families.diffusion.rehearsal.sampled", lambda *_, **__: pytest.fail("drawn once more")
+    )
+    same, taken = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
+    assert np.array_equal(same, latents) and taken == seconds
+    with torch.no_grad():
+        next(iter(model.unet.parameters())).mul_(3)
+    with pytest.raises(pytest.fail.Exception, match="drawn once more"):
+        drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
 
 
 @pytest.mark.parametrize("text_encoder", [False, True])
