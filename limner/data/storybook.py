@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import storybook
 from ..errors import InvalidInput, Unavailable
+from ..registry.making import write_whole
 from ..storybook.layout import Drawings
 from ..storybook.worlds import Example, check_drawings
 from ..storybook.worlds import world as world_of
@@ -144,7 +145,7 @@ def _prepare(out: Path, label: _Label, count: int) -> None:
     for folder in (out, *(out / name for name in _FOLDERS[label.layout])):
         folder.mkdir(parents=True, exist_ok=True)
         if folder == out:
-            _write_whole(file, label.model_dump_json(indent=1) + "\n")
+            write_whole(file, label.model_dump_json(indent=1) + "\n")
 
 
 def _table_lines(out: Path, label: _Label) -> list[str]:
@@ -168,7 +169,7 @@ def _write(
         lines += _part_lines(parts, chunk) or []
     if label.layout == "cub":
         write_tables(out, lines)
-    _write_whole(out / _TABLES[label.layout], "".join(lines))
+    write_whole(out / _TABLES[label.layout], "".join(lines))
     shutil.rmtree(parts)
 
 
@@ -203,7 +204,7 @@ def _draw_chunk(out: Path, chunk: tuple[int, int], label: _Label) -> tuple[int, 
     for index in range(*chunk):
         which = label.seed, index, label.size, label.drawings
         lines.append(json.dumps(save(out, index, world.example(*which))) + "\n")
-    _write_whole(out / _PARTS / f"{chunk[0]:06d}.jsonl", "".join(lines))
+    write_whole(out / _PARTS / f"{chunk[0]:06d}.jsonl", "".join(lines))
     return chunk
 
 
@@ -218,9 +219,3 @@ def _save(out: Path, index: int, made: Example) -> dict[str, Any]:
         "scene": asdict(made.scene),
         "subjects": made.subjects,
     }
-
-
-def _write_whole(file: Path, text: str) -> None:
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)

@@ -30,13 +30,11 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Told:
-    """What a model's lineage says of its data: how many pictures of which seed of a world, or the split of a folder."""
+    """What a model's lineage says of its data: how many pictures of which seed of a world."""
 
     world: str | None
     count: int
     seed: int
-    held_out: float
-    split_seed: int
     drawings: Drawings = "all"
 
     @classmethod
@@ -47,17 +45,10 @@ class Told:
             data = tables["data"]
             world = world_learned(model.manifest.lineage.recipe)
             count, seed = int(data.get("storybook_count", 0)), int(data.get("storybook_seed", 1))
-            split_seed, drawings = int(tables.get("seed", 0)), data.get("storybook_drawings", "all")
+            drawings = data.get("storybook_drawings", "all")
             if world is not None:
                 check_drawings(world, drawings)
-            return cls(
-                None if world is None else world.name,
-                count,
-                seed,
-                float(data["held_out"]),
-                split_seed,
-                drawings,
-            )
+            return cls(None if world is None else world.name, count, seed, drawings)
         except (ValueError, KeyError, TypeError, AttributeError, NotFound, InvalidInput):
             return None
 

@@ -24,7 +24,7 @@ from ..storybook.worlds import WORLDS, Prompt, World, world_learned
 from ..storybook.worlds import world as world_of
 from ..storybook.worlds.world import Graph
 from ..training.sentences import lines_of
-from .lineage import Told, over
+from .lineage import over
 
 NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
 """Files of sentences that go by their name: six."""
@@ -143,10 +143,8 @@ class Captioned:
         items = (self.held_out, self.others)[copy][: min(count, sum(map(len, self.files.values())))]
         pictures = over(pool, partial(_read, size=size), items)
         told = [_prompt(self.world, number, item) for number, item in enumerate(items)]
-        shown = [_shown(self.world, item) for item in items]
         return [
-            Pair(pixels, prompt.text, graph)
-            for pixels, prompt, graph in zip(pictures, told, shown, strict=True)
+            Pair(pixels, prompt.text, prompt.scene) for pixels, prompt in zip(pictures, told, strict=True)
         ]
 
     def learned(self) -> tuple[Item, ...] | None:
@@ -226,10 +224,19 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
 
 def _captioned(model: Model, folder: Path, count: int | None) -> Captioned:
     whole = read_set(folder)
-    content, told, name = whole.content_hash(), Told.by(model), world_in(folder)
-    known = None
-    if told is not None and content == model.manifest.lineage.data_hash:
-        known, held_out = split(whole.items, told.held_out, told.split_seed)
+    content, name, known = whole.content_hash(), world_in(folder), None
+    parts = [
+        split(whole.items, each.held_out, each.seed)
+        for each in model.manifest.lineage.learned()
+        if each.data_hash == content
+    ]
+    if parts:
+        new = set.intersection(*({item.file for item in held_out} for _, held_out in parts))
+        known, held_out = (tuple(i for i in whole.items if (i.file in new) == held) for held in (False, True))
+        if not held_out:
+            raise InvalidInput(
+                f"every picture of {folder} was learned from by '{model.name}' or those before it; name another set"
+            )
         others = known
     else:
         others, held_out = split(whole.items, 0.5, 0)

@@ -43,13 +43,16 @@ def standard_fid(
     model: str,
     data: str,
 ) -> Score:
-    """FID between two sets of pictures, uint8 (H, W, 3) each, of one size in a set; errors as `need_torchmetrics`."""
+    """FID between two sets of pictures, uint8 (H, W, 3) each, of one size in a set, evenly chosen from the
+    larger; errors as `need_torchmetrics`."""
     need_torchmetrics(weights)
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     count = min(len(drawn), len(real))
-    drawn, real = drawn[:count], real[:count]
+    drawn, real = (
+        [each[k] for k in np.linspace(0, len(each) - 1, count).astype(int)] for each in (drawn, real)
+    )
     metric = FrechetInceptionDistance(_FEATURES, feature_extractor_weights_path=str(weights))
     for pictures, is_real in ((real, True), (drawn, False)):
         for first in range(0, len(pictures), _TOGETHER):

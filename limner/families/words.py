@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput
 from ..registry.json_files import read_object
+from ..registry.making import write_whole
 
 VOCABULARY_NAME = "vocabulary.json"
 END, UNKNOWN = "<end>", "<unk>"
@@ -73,9 +74,7 @@ class Words:
     def write(self, directory: Path) -> None:
         """Write `vocabulary.json` into a folder."""
         value = {"unknown": self.unknown, "words": self.words}
-        (directory / VOCABULARY_NAME).write_text(
-            json.dumps(value, ensure_ascii=False, indent=0) + "\n", encoding="utf-8"
-        )
+        write_whole(directory / VOCABULARY_NAME, json.dumps(value, ensure_ascii=False, indent=0) + "\n")
 
     @property
     def known(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,16 @@ def check_place(out: Path) -> None:
     """Raise InvalidInput where a model is there already."""
     if out.exists():
         raise InvalidInput(f"{out} is there already; give the model another --name or --version")
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text file in UTF-8 that is there whole, or as it was before."""
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -108,8 +109,17 @@ class Size(_Part):
     height: int
 
 
+class Parted(_Part):
+    """A set that was learned from but for a share of it, which the seed chose (`limner.data.split`)."""
+
+    data_hash: str
+    held_out: float
+    seed: int
+
+
 class Lineage(_Part):
-    """Where the weights come from; `hours` and `examples` of training are with those of the `parent`."""
+    """Where the weights come from; `hours` and `examples` of training are with those of the `parent`, and `before` are
+    the sets that the models before it learned from."""
 
     data: str
     data_hash: str
@@ -119,6 +129,16 @@ class Lineage(_Part):
     hardware: str
     hours: float
     examples: int
+    before: tuple[Parted, ...] = ()
+
+    def learned(self) -> tuple[Parted, ...]:
+        """All sets that these weights have learned from, as far as recipes say how they were parted."""
+        try:
+            recipe = json.loads(self.recipe)
+            share, seed = float(recipe["data"]["held_out"]), int(recipe.get("seed", 0))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return self.before
+        return (*self.before, Parted(data_hash=self.data_hash, held_out=share, seed=seed))
 
 
 class Manifest(_Part):

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from rich.console import Console
 
 from ..errors import InvalidInput
+from ..registry.making import write_whole
 from ..registry.models import Model
 from .recipe import About, Count, Optimisation, Rate, Share
 from .sentences import from_file, storybook
@@ -126,4 +127,4 @@ def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
     else:
         for name in _MADE:
             shutil.rmtree(out / name, ignore_errors=True)
-    file.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    write_whole(file, json.dumps(said, indent=1) + "\n")

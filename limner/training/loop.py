@@ -22,6 +22,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from PIL import Image
 from rich.console import Console
 from rich.progress import (
@@ -188,7 +189,7 @@ class Loop:
                 self.seconds, began = self.seconds + now - began, now
                 if saving:
                     self._save()
-                if stop and not last:
+                if self._any(stop or (last and bool(asked))):
                     raise Cancelled(
                         f"{self.stage.name}: saved at step {self.step} of {recipe.steps}; go on with --resume"
                     )
@@ -305,6 +306,9 @@ class Loop:
         page.save(self.folder / "sheets" / f"{self.step:07d}.png")
 
     def _save(self) -> None:
+        if self.accelerator.num_processes > 1:  # statistics of what each has seen: all go on with the first's
+            for buffer in self.stage.module.buffers():
+                buffer.copy_(broadcast(buffer.contiguous()))
         optimizers = {
             _key(turn): each.state_dict() for turn, each in zip(self.turns, self.optimizers, strict=True)
         }

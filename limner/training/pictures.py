@@ -67,7 +67,7 @@ def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[s
     }  # fmt: skip
     files = [stem.with_suffix(f".{part}.npy") for part in parts]
     if not files[-1].exists():
-        partials = [f.with_suffix(".partial") for f in files]
+        partials = [f.with_suffix(f".{os.getpid()}.partial") for f in files]
         arrays = [
             np.lib.format.open_memmap(file, "w+", dtype, (count, *shape))
             for file, (dtype, shape) in zip(partials, parts.values(), strict=True)
@@ -79,7 +79,7 @@ def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[s
                     array[k] = value
         for array, source, target in zip(arrays, partials, files, strict=True):
             array.flush()
-            source.rename(target)
+            source.replace(target)
     pictures, subjects, placings = (np.load(file, mmap_mode="r") for file in files)
     return PictureArrays(pictures, subjects, placings, names, identity)
 

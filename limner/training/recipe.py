@@ -144,6 +144,10 @@ class Recipe(Table):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     data: Data
 
+    def files(self) -> tuple[Path, ...]:
+        """What is read beside the set; a run goes on only while it is the same."""
+        return ()
+
     def settled(self, parent: Model | None, folder: Path | None) -> Self:
         """The recipe with the set in `folder`, where one is named, and with what follows from the parent."""
         if folder is None:

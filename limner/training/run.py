@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
@@ -20,9 +20,12 @@ from rich.progress import Progress
 
 from ..data import CaptionedSet, read_set, split, write_storybook
 from ..data.captioned import Item
+from ..data.storybook import world_in
 from ..errors import InvalidInput
+from ..registry.making import write_whole
 from ..registry.manifest import Lineage
 from ..registry.models import Model
+from ..storybook.worlds import check_drawings, world
 from .hardware import commit, hardware
 from .recipe import Data, Recipe, read_recipe, recipe_of
 
@@ -43,8 +46,9 @@ class Prepared:
     cache: Path
     parent: Model | None
 
-    def digest(self) -> str:
-        """A hash of what is learned from: names, captions, boxes and sizes of files, in both parts."""
+    def digest(self, beside: Iterable[Path]) -> str:
+        """A hash of what is learned from: names, captions, boxes, further columns and sizes of files, in both parts,
+        and the files `beside` them."""
         digest = hashlib.sha256()
         for part in (self.train, self.held_out):
             for item in part:
@@ -52,9 +56,11 @@ class Prepared:
                 sizes = [
                     (file.relative_to(self.whole.folder).as_posix(), file.stat().st_size) for file in files
                 ]
-                told = [part for part in (item.box, item.part) if part is not None]
-                digest.update(json.dumps([sizes, item.captions, *told]).encode() + b"\n")
+                told = [part for part in (item.box, item.part, item.attributes) if part]
+                digest.update(json.dumps([sizes, item.captions, *told], sort_keys=True).encode() + b"\n")
             digest.update(b"-")
+        for file in beside:
+            digest.update(file.read_bytes() if file.is_file() else b"")
         return digest.hexdigest()
 
     def lineage(self, recipe: Recipe, seconds: float, examples: int) -> Lineage:
@@ -70,6 +76,7 @@ class Prepared:
             hardware=hardware(),
             hours=round(seconds / 3600 + (before.hours if before else 0), 3),
             examples=examples + (before.examples if before else 0),
+            before=before.learned() if before else (),
         )
 
 
@@ -133,7 +140,7 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
     if not file.is_file():
         if foreign := [name for name in (*_learned(recipe), *_MADE) if (out / name).exists()]:
             raise InvalidInput(f"{out} holds '{foreign[0]}' but is no folder of a run; name an empty one")
-        file.write_text(json.dumps(_said(recipe, parent), indent=1) + "\n", encoding="utf-8")
+        write_whole(file, json.dumps(_said(recipe, parent), indent=1) + "\n")
         return
     if not resume:
         return
@@ -159,18 +166,16 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
 
 def _begin(recipe: Recipe, parent: Model | None, prepared: Prepared, out: Path, resume: bool) -> None:
     """Note what the run is made by; a new one lets go of what an earlier one has learned."""
-    file, data = out / RECIPE_NAME, prepared.digest()
+    file, data = out / RECIPE_NAME, prepared.digest(recipe.files())
     if resume and file.is_file():
         if json.loads(file.read_text("utf-8")).get("data_hash", data) != data:
             raise InvalidInput(
-                f"the pictures or captions have changed since the run in {out} began; start again without --resume"
+                f"pictures, captions or prompts have changed since the run in {out} began; start again without --resume"
             )
     elif not resume:
-        for name in _learned(recipe):
+        for name in (*_learned(recipe), "words"):
             shutil.rmtree(out / name, ignore_errors=True)
-    file.write_text(
-        json.dumps(_said(recipe, parent) | {"data_hash": data}, indent=1) + "\n", encoding="utf-8"
-    )
+    write_whole(file, json.dumps(_said(recipe, parent) | {"data_hash": data}, indent=1) + "\n")
 
 
 def _changes(was: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -184,10 +189,11 @@ def _changes(was: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]
 def _prepare(data: Data, seed: int, out: Path, parent: Model | None, resume: bool) -> Prepared:
     folder = data.folder or out / "pictures"
     if data.folder is None:
+        check_drawings(world(data.storybook_world), data.storybook_drawings)
         try:
             _draw(data, folder)
         except InvalidInput:
-            if resume or not folder.is_dir():
+            if resume or world_in(folder) is None:
                 raise
             shutil.rmtree(folder)  # of an earlier run here, with another size, seed or more pictures
             _draw(data, folder)

@@ -68,6 +68,15 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
     assert torch.equal(_weights(whole.module), _weights(again.module))
 
 
+def test_ctrl_c_in_the_last_step_is_heard_when_that_is_saved(tmp_path: Path) -> None:
+    with pytest.raises(Cancelled, match="saved at step 12 of 12"):
+        Loop(Line(stop_at=11), recipe(), 7, tmp_path).run()
+    whole, again = Line(), Line()
+    Loop(whole, recipe(), 7, tmp_path / "whole").run()
+    Loop(again, recipe(), 7, tmp_path).run(resume=True)
+    assert not again.parts and torch.equal(_weights(whole.module), _weights(again.module))
+
+
 @pytest.mark.parametrize(
     "changed", [{"optimizer": "adafactor"}, {"ema_decay": 0.0}, {"ema_on_cpu": True, "ema_decay": 0.9}]
 )

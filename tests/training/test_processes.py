@@ -101,6 +101,28 @@ if __name__ == "__main__":
 """
 
 
+COUNT = """
+import sys
+from pathlib import Path
+import torch
+from accelerate import PartialState
+from limner.training.loop import Loop
+from tests.training.test_loop import Line, recipe
+class Counting(Line):
+    def __init__(self):
+        super().__init__()
+        self.module.register_buffer("counted", torch.zeros(()))
+    def loss(self, step, first, size, generator):
+        self.module.counted += torch.rand((), generator=generator)
+        return super().loss(step, first, size, generator)
+if __name__ == "__main__":
+    PartialState(cpu=True)
+    stage = Counting()
+    Loop(stage, recipe(), 7, Path(sys.argv[1])).run()
+    print("counted", float(stage.module.counted), flush=True)
+"""
+
+
 def _start(processes: int, *arguments: Path | str) -> str:
     """What so many processes print that run a program with its arguments together."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
@@ -207,6 +229,16 @@ def test_parts_that_processes_cannot_share_are_made_anew_and_it_is_said(
         loop.accelerator.state.num_processes = 1
     assert loop.parts == 6
     assert "learned in 2 parts, which 3 processes cannot share" in " ".join(capsys.readouterr().out.split())
+
+
+def test_statistics_are_the_same_in_all_processes(tmp_path: Path) -> None:
+    """Those of the first, which is what a checkpoint has."""
+    (tmp_path / "program.py").write_text(COUNT, encoding="utf-8")
+    said = _start(2, tmp_path / "program.py", tmp_path / "run")
+    found = [float(line.split()[-1]) for line in said.splitlines() if line.startswith("counted")]
+    assert len(found) == 2 and found[0] == found[1] != 0
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "000000012" / "state.pt", weights_only=True)
+    assert kept["module"]["counted"] == found[0]
 
 
 def _last(run: Path) -> dict[str, Any]:

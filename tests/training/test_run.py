@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
-from limner.errors import Cancelled, InvalidInput, NotFound
+from limner.errors import Cancelled, InvalidInput, LimnerError, NotFound
 from limner.families import layout
 from limner.families.diffusion import export
 from limner.registry import Registry
@@ -235,6 +235,62 @@ def test_a_run_goes_on_only_with_its_own_pictures(run: Path, tmp_path: Path) -> 
     table.write_text(table.read_text("utf-8").replace(" a ", " the ", 1), encoding="utf-8")
     with pytest.raises(InvalidInput, match="captions have changed"):
         train(run / "small.toml", out, resume=True)
+
+
+def test_a_run_goes_on_only_with_what_was_told_of_its_pictures(run: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(run / "out", tmp_path / "out")
+    table = out / "pictures" / "metadata.jsonl"
+    table.write_text(
+        table.read_text("utf-8").replace('"mirrored": false', '"mirrored": true', 1), encoding="utf-8"
+    )
+    with pytest.raises(InvalidInput, match="have changed"):
+        train(run / "small.toml", out, resume=True)
+
+
+def test_what_was_exported_stays_where_the_next_export_fails(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(run / "out", tmp_path / "out")
+
+    def differs(directory: Path) -> None:
+        raise LimnerError("a graph differs from torch")
+
+    monkeypatch.setattr(export, "write_graph", lambda *_: None)
+    monkeypatch.setattr(export, "verify", differs)
+    with pytest.raises(LimnerError, match="differs"):
+        train(run / "small.toml", out, resume=True)
+    assert [file.read_bytes() for file in sorted((out / "model").rglob("*.onnx"))] == [
+        file.read_bytes() for file in sorted((run / "out" / "model").rglob("*.onnx"))
+    ]
+    assert open_model(out / "model").name == "small" and not list(out.glob(".*"))
+
+
+@pytest.mark.usefixtures("same_graphs")
+def test_a_new_autoencoder_keeps_its_decoder_beside_a_parent(run: Path, tmp_path: Path) -> None:
+    """The parent's decoder reads other latents than the encoder that has learned on; `[decoder]` has no steps here."""
+    recipe = RECIPE.replace("[decoder]\nsteps = 2", "[decoder]\nsteps = 0")
+    (tmp_path / "on.toml").write_text(recipe, encoding="utf-8")
+    parent = open_model(run / "out" / "model")
+    made = train(tmp_path / "on.toml", tmp_path / "out", resume=False, parent=parent)
+    weights = "vae/diffusion_pytorch_model.safetensors"
+    old, new = (load_file(each.path / weights) for each in (parent, made))
+    learned = torch.load(
+        tmp_path / "out" / "autoencoder" / "checkpoints" / "000000004" / "state.pt", weights_only=True
+    )["module"]
+    name = "decoder.mid_block.resnets.0.conv1.weight"
+    (kept,) = [value for key, value in learned.items() if key.endswith(name)]
+    assert (
+        float((new[name].float() - kept).abs().max()) < 1e-2 < float((old[name].float() - kept).abs().max())
+    )
+
+
+def test_a_folder_of_pictures_that_storybook_did_not_draw_is_left_alone(run: Path, tmp_path: Path) -> None:
+    shutil.copy(run / "out" / "recipe.json", tmp_path)
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "mine.png").write_bytes(b"mine")
+    with pytest.raises(InvalidInput):
+        train(run / "small.toml", tmp_path, resume=False)
+    assert (tmp_path / "pictures" / "mine.png").read_bytes() == b"mine"
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from accelerate import PartialState
 
 from ...errors import InvalidInput
+from ...registry.making import made_whole
 from ...registry.models import Model, open_model
 from ...training.loop import Loop
 from ...training.pictures import picture_arrays
@@ -48,23 +48,23 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     second.run(resume)
     if processes.is_main_process:
         gan.settle()
-        shutil.rmtree(out / "model", ignore_errors=True)
         about = recipe.model
-        export(
-            out / "model",
-            shape,
-            words,
-            damsm.text,
-            gan.generator,
-            name=about.name,
-            version=about.version,
-            title=about.title,
-            description=about.description,
-            licence=about.licence,
-            precision=about.precision,
-            lineage=data.lineage(
-                recipe, first.seconds + second.seconds, recipe.gan.steps * recipe.gan.batch_size
-            ),
-        )
+        with made_whole(out / "model") as partial:
+            export(
+                partial,
+                shape,
+                words,
+                damsm.text,
+                gan.generator,
+                name=about.name,
+                version=about.version,
+                title=about.title,
+                description=about.description,
+                licence=about.licence,
+                precision=about.precision,
+                lineage=data.lineage(
+                    recipe, first.seconds + second.seconds, recipe.gan.steps * recipe.gan.batch_size
+                ),
+            )
     processes.wait_for_everyone()
     return open_model(out / "model")

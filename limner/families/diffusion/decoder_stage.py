@@ -74,7 +74,8 @@ class DecoderStage:
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         whole, side = self.train.pictures.pictures.shape[1], self.recipe.crop
         if step >= self.recipe.whole_from * self.recipe.steps or side > whole:
-            side, size = whole, max(1, size * side**2 // whole**2) if side < whole else size
+            fewer = max(1, size * side**2 // whole**2) if side < whole else size
+            side, size, first = whole, fewer, first // size * fewer
         known, before = (rows_of(first, size, SHARE), rows_of(0, first, SHARE)) if self.rehearsal else (0, 0)
         rows = [self._new(step, first - before, size - known, side, generator)] if size > known else []
         if known:

@@ -164,7 +164,9 @@ class DenoiserStage:
             generator = torch.Generator(device).manual_seed(generator.initial_seed())
         chosen = self._chosen(step, first, size).to(device)
         tokens = self._captions(held, chosen, generator)
-        places = torch.arange(size, device=device)
+        places = torch.randperm(
+            size, generator=generator, device=device
+        )  # mixed rows stand at places of their own
         strata = (places + torch.rand(size, generator=generator, device=device)) / size  # (B,) in 0..1, even
         timesteps = (strata * _TIMESTEPS).long().clamp(max=_TIMESTEPS - 1)  # 32 bits may round up to 1
         error = self._error(held, chosen, tokens, timesteps, generator)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +113,10 @@ def write_model(
     changed: dict[str, dict[str, Written]],
     manifest: Manifest,
     scheduler: SchedulerMixin | None = None,
+    check: Callable[[Path], object] | None = None,
 ) -> Model:
     """Write the model directory `out`: the parent's parts with the changed tensors, this manifest, and perhaps
-    another scheduler."""
+    another scheduler. Nothing is written where `check` of the directory raises."""
     with made_whole(out) as partial:
         partial.mkdir(parents=True)
         for part in sorted(entry.name for entry in parent.path.iterdir() if entry.is_dir()):
@@ -130,4 +131,6 @@ def write_model(
             index["scheduler"] = ["diffusers", type(scheduler).__name__]
         (partial / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
         manifest.write(partial)
+        if check is not None:
+            check(partial)
     return open_model(out)

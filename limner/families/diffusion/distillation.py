@@ -70,6 +70,7 @@ def distill(
         hardware=hardware(),
         hours=round(given.hours + loop.seconds / 3600, 3),
         examples=given.examples + settings.steps * settings.batch_size,
+        before=given.learned(),
     )
     return write_student(model, stage.module, settings.student_steps, out / "model", name, version, lineage)
 
@@ -120,9 +121,7 @@ def write_student(
     )
     schedule = Schedule.read(parent.path / "scheduler" / "scheduler_config.json")
     changed = trained(parent.path, {"unet": student})
-    made = write_model(parent, folder, changed, manifest, few_step(schedule))
-    verify(folder)
-    return made
+    return write_model(parent, folder, changed, manifest, few_step(schedule), verify)
 
 
 def _progress() -> Progress:

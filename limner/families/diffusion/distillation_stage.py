@@ -144,7 +144,7 @@ class DistillationStage:
         """As `Stage.loss`; half of the examples are of the student's latest walks."""
         assert self._taught is not None
         own = self._own(step)
-        half = size // 2 if own is not None else 0
+        half = (size + step % 2) // 2 if own is not None else 0
         parts = [_chosen(self._taught, size - half, generator)]
         if own is not None and half:
             parts.append(_chosen(own, half, generator))

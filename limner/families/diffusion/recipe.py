@@ -290,6 +290,10 @@ class TuningRecipe(Recipe):
         size = min(first.width, first.height)
         return recipe.model_copy(update={"data": recipe.data.model_copy(update={"size": size})})
 
+    def files(self) -> tuple[Path, ...]:
+        """The sentences that are rehearsed."""
+        return () if self.tuning.rehearsal_prompts is None else (self.tuning.rehearsal_prompts,)
+
     def check_size(self, step: int) -> None:
         """InvalidInput where the denoiser cannot take pictures of this size: sides are multiples of `step`."""
         if self.data.size % step:

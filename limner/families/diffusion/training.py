@@ -18,6 +18,7 @@ from transformers import CLIPTokenizer
 from ...data.captioned import Item
 from ...data.subjects import cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
+from ...registry.making import made_whole
 from ...registry.manifest import Layout
 from ...registry.models import Model, open_model
 from ...registry.placing import PLACING
@@ -71,7 +72,7 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
                 field="denoiser.steps",
             )
     if channels is not None:
-        vae = _widened(vae, arrays[0], channels[0], parent)
+        vae = _widened(vae, arrays[0], channels[0], parent, recipe.autoencoder.steps > 0)
     with processes.main_process_first():
         tokenizer = _tokenizer(recipe, data.train, parent, out)
         parts = [
@@ -115,8 +116,7 @@ def _export(
     scale: Layout | None,
 ) -> None:
     pipeline = out / "pipeline"
-    for folder in (pipeline, out / "model"):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(pipeline, ignore_errors=True)
     save_pipeline(
         pipeline,
         unet=stage.unet,
@@ -126,21 +126,22 @@ def _export(
         scheduler=noise_schedule(),
     )
     about = recipe.model
-    export(
-        pipeline,
-        out / "model",
-        name=about.name,
-        version=about.version,
-        title=about.title,
-        description=about.description,
-        licence=about.licence,
-        sampler=about.sampler,
-        precision=about.precision,
-        vocabulary=known_words(recipe.data, data.train),
-        lineage=data.lineage(recipe, 3600 * hours, recipe.denoiser.steps * recipe.denoiser.batch_size),
-        preview_pairs=preview_pairs,
-        layout=scale,
-    )
+    with made_whole(out / "model") as partial:
+        export(
+            pipeline,
+            partial,
+            name=about.name,
+            version=about.version,
+            title=about.title,
+            description=about.description,
+            licence=about.licence,
+            sampler=about.sampler,
+            precision=about.precision,
+            vocabulary=known_words(recipe.data, data.train),
+            lineage=data.lineage(recipe, 3600 * hours, recipe.denoiser.steps * recipe.denoiser.batch_size),
+            preview_pairs=preview_pairs,
+            layout=scale,
+        )
 
 
 def _autoencoder(
@@ -188,12 +189,14 @@ def _encode(vae: AutoencoderKL, pictures: NDArray[np.uint8]) -> NDArray[np.float
 def _tokenizer(recipe: Training, items: Sequence[Item], parent: Path | None, out: Path) -> CLIPTokenizer:
     """The tokenizer of this run: the parent's, or learned once, from the training captions alone."""
     folder = out / "tokenizer"
-    if parent is not None and not folder.exists():
-        take_tokenizer(parent, folder)
     if not folder.exists():
-        captions = (caption for item in items for caption in item.captions)
-        made = learn_tokenizer(captions, recipe.denoiser.vocabulary_size, recipe.denoiser.text_length)
-        made.save_pretrained(folder)
+        with made_whole(folder) as partial:
+            if parent is not None:
+                take_tokenizer(parent, partial)
+            if not partial.exists():
+                captions = (caption for item in items for caption in item.captions)
+                made = learn_tokenizer(captions, recipe.denoiser.vocabulary_size, recipe.denoiser.text_length)
+                made.save_pretrained(partial)
     return CLIPTokenizer.from_pretrained(folder, model_max_length=recipe.denoiser.text_length)
 
 
@@ -261,13 +264,18 @@ def _layout_channels(
 
 
 def _widened(
-    vae: AutoencoderKL, train: PictureArrays, channels: NDArray[np.float16], parent: Path | None
+    vae: AutoencoderKL,
+    train: PictureArrays,
+    channels: NDArray[np.float16],
+    parent: Path | None,
+    learned: bool,
 ) -> AutoencoderKL:
-    """The autoencoder with layout channels, and with the decoder of a parent that reads as many."""
+    """The autoencoder with layout channels, and, where it has not learned anything else since, with the decoder of a
+    parent that reads as many."""
     device = next(vae.parameters()).device
     pictures = to_tensor(train.pictures[:_LAYOUT_FROM]).to(device)
     wide = widening.widened(vae, pictures, torch.from_numpy(channels[:_LAYOUT_FROM]).float()).to(device)
-    if parent is not None:
+    if parent is not None and not learned:
         widening.take_decoder(wide, parent_weights(parent, "vae"))
     return wide
 

@@ -3,6 +3,7 @@ the model directory or LoRA."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from accelerate import PartialState
@@ -95,6 +96,7 @@ def _worded(data: Prepared, most: int, out: Path, resume: bool) -> Model:
         return data.parent
     if (resume or not PartialState().is_main_process) and out.is_dir():
         return open_model(out)
+    shutil.rmtree(out, ignore_errors=True)
     captions = [caption for item in data.train for caption in item.captions]
     return with_words(data.parent, captions, most, out)
 

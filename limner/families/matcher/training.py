@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from accelerate import PartialState
 
 from ...data.storybook import world_in
 from ...errors import InvalidInput
+from ...registry.making import made_whole
 from ...registry.models import Model, open_model
 from ...storybook.worlds import world as world_of
 from ...training.loop import Loop
@@ -47,20 +47,20 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     loop = Loop(stage, towers, recipe.seed, out / "matcher")
     loop.run(resume)
     if processes.is_main_process:
-        shutil.rmtree(out / "model", ignore_errors=True)
         about = recipe.model
-        export(
-            out / "model",
-            shape,
-            words,
-            stage.network.cpu(),
-            name=about.name,
-            version=about.version,
-            title=about.title,
-            description=about.description,
-            licence=about.licence,
-            precision=about.precision,
-            lineage=data.lineage(recipe, loop.seconds, towers.steps * towers.batch_size),
-        )
+        with made_whole(out / "model") as partial:
+            export(
+                partial,
+                shape,
+                words,
+                stage.network.cpu(),
+                name=about.name,
+                version=about.version,
+                title=about.title,
+                description=about.description,
+                licence=about.licence,
+                precision=about.precision,
+                lineage=data.lineage(recipe, loop.seconds, towers.steps * towers.batch_size),
+            )
     processes.wait_for_everyone()
     return open_model(out / "model")

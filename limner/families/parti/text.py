@@ -17,6 +17,7 @@ from tokenizers.pre_tokenizers import Metaspace, Sequence, Whitespace
 from tokenizers.trainers import BpeTrainer
 
 from ...errors import InvalidInput, NotFound
+from ...registry.making import write_whole
 
 TEXT_NAME = "text_tokenizer.json"
 PAD, END, UNKNOWN = 0, 1, 2
@@ -56,7 +57,7 @@ class TextTokenizer:
 
     def write(self, directory: Path) -> None:
         """Write `text_tokenizer.json` into a folder."""
-        self._tokenizer.save(str(directory / TEXT_NAME), pretty=False)
+        write_whole(directory / TEXT_NAME, self._tokenizer.to_str(pretty=False))
 
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()

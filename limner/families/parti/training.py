@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from rich.progress import track
 from ...data.captioned import Item
 from ...data.subjects import cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
+from ...registry.making import made_whole
 from ...registry.models import Model, open_model
 from ...registry.placing import PLACING
 from ...training.cache import ArrayCache, key_of
@@ -85,27 +85,27 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     loop = Loop(stage, recipe.transformer, recipe.seed, out / "transformer")
     loop.run(resume)
     if processes.is_main_process:
-        shutil.rmtree(out / "model", ignore_errors=True)
         about = recipe.model
-        export(
-            out / "model",
-            text,
-            tokenizer,
-            stage.network,
-            name=about.name,
-            version=about.version,
-            title=about.title,
-            description=about.description,
-            licence=about.licence,
-            precision=about.precision,
-            defaults=recipe.defaults(),
-            vocabulary=known_words(recipe.data, data.train),
-            lineage=data.lineage(
-                recipe,
-                seconds + loop.seconds,
-                recipe.transformer.steps * recipe.transformer.batch_size,
-            ),
-        )
+        with made_whole(out / "model") as partial:
+            export(
+                partial,
+                text,
+                tokenizer,
+                stage.network,
+                name=about.name,
+                version=about.version,
+                title=about.title,
+                description=about.description,
+                licence=about.licence,
+                precision=about.precision,
+                defaults=recipe.defaults(),
+                vocabulary=known_words(recipe.data, data.train),
+                lineage=data.lineage(
+                    recipe,
+                    seconds + loop.seconds,
+                    recipe.transformer.steps * recipe.transformer.batch_size,
+                ),
+            )
     processes.wait_for_everyone()
     return open_model(out / "model")
 

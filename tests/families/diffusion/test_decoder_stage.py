@@ -99,6 +99,18 @@ def test_every_second_row_rehearses() -> None:
     assert changed > 0.01
 
 
+def test_of_whole_pictures_every_second_row_rehearses_too() -> None:
+    """There is one in place of four squares."""
+    stage = _stage(Decoder(steps=2, batch_size=4, crop=16, whole_from=0.0), rehearses=True)
+    stage.recipe = stage.recipe.model_copy(update={"crop": 8})
+    with torch.no_grad():
+        losses = [
+            float(stage.loss(k, 4 * k, 4, torch.Generator().manual_seed(k))["loss"])
+            for k in range(2 * _COUNT)
+        ]
+    assert all(loss > 0.01 for loss in losses[::2]) and all(loss < 1e-6 for loss in losses[1::2])
+
+
 def test_crops_and_whole_pictures_show_as_much_of_their_latents() -> None:
     for crop, whole_from in ((8, 1.0), (8, 0.0), (64, 1.0)):
         stage = _stage(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from limner.engine.noise import normal
 from limner.engine.request import Call, DrawRequest
 from limner.engine.samplers import SAMPLERS, Schedule
 from limner.errors import Cancelled, InvalidInput
+from limner.families.diffusion import distillation_stage
 from limner.families.diffusion.distillation import check, distill, stage_of, write_student
 from limner.families.diffusion.distillation_jumps import Jumps, few_step
 from limner.families.diffusion.distillation_stage import DistillationStage
@@ -175,6 +177,18 @@ def test_learning_lowers_the_error_of_the_jumps(model: Model, tmp_path: Path) ->
     after = stage.validate()
     assert after["mean"] < 0.95 * before["mean"]
     assert after["end"] < before["end"]
+
+
+def test_examples_that_are_taken_one_by_one_are_in_turn_the_students_own(
+    model: Model, tmp_path: Path
+) -> None:
+    stage = prepared(model, tmp_path)
+    found = []
+    for step in range(3, 6):  # of three steps on there are walks of its own
+        with patch.object(distillation_stage, "_chosen", wraps=distillation_stage._chosen) as chosen:
+            stage.loss(step, step, 1, torch.Generator().manual_seed(step))
+        found.append([call.args[0] is stage._taught for call in chosen.call_args_list if call.args[1]])
+    assert found == [[False], [True], [False]]
 
 
 def test_followed_walks_are_the_students_own_steps_with_the_teachers_answers(

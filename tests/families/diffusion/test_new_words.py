@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from limner.data.captioned import CaptionedSet, Item
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput
 from limner.families.diffusion.new_words import further_merges, with_words, words_of_pieces
 from limner.families.diffusion.tokenizer import ClipTokenizer
+from limner.families.diffusion.tuning import _worded
 from limner.registry import Registry
 from limner.registry.models import BUILT_IN, Model, open_model
 from limner.training.recipe import read_recipe
-from limner.training.run import train
+from limner.training.run import Prepared, train
 
 KNOWN = "a red apple on a wooden table"
 NEW = "a creature with feathered wings and horns"
@@ -113,6 +115,14 @@ def test_what_it_knew_it_draws_as_before(storybook: Model, worded: Model, tmp_pa
 def test_where_nothing_is_in_pieces_nothing_is_made(storybook: Model, tmp_path: Path) -> None:
     assert with_words(storybook, [KNOWN] * 5, 200, tmp_path / "model") is storybook
     assert not (tmp_path / "model").exists()
+
+
+def test_words_of_an_earlier_run_in_a_folder_are_let_go_of(storybook: Model, tmp_path: Path) -> None:
+    item = Item(tmp_path / "a.png", (KNOWN,), None, {}, None)
+    data = Prepared(CaptionedSet(tmp_path, ()), (item,), (), tmp_path, storybook)
+    (tmp_path / "words").mkdir()
+    assert _worded(data, 200, tmp_path / "words", False) is storybook
+    assert not (tmp_path / "words").exists()
 
 
 @pytest.mark.parametrize("more", ['method = "full"', 'method = "lora"\nrank = 2'])
