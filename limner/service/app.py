@@ -27,7 +27,7 @@ from .feedback.routes import router as feedback
 from .feedback.wire import ALLOWED as OF_FEEDBACK
 from .gallery import router as gallery
 from .gates import Gates
-from .host import LocalOnly, OtherOrigins, SafeHeaders
+from .host import Heads, LocalOnly, OtherOrigins, SafeHeaders
 from .languages import router as languages
 from .mqtt import Broker
 from .mqtt.bridge import Bridge
@@ -155,6 +155,7 @@ def create_app(
     install(app, allowed)
     plain_openapi = app.openapi
     app.openapi = lambda: describe(plain_openapi(), is_open)  # type: ignore[method-assign]
+    app.add_middleware(Heads)
     app.add_middleware(Once, stores=service.once)
     app.add_middleware(SmallBodies)
     app.add_middleware(Gate, keyring=keyring)

@@ -67,9 +67,9 @@ async def draw_bird(request: Request, caller: Calling, asked: BirdRequest) -> Bi
     """Draw a caption by an AttnGAN and wait for it: the served model, else one of one's own, or the built-in."""
     service: Service = request.app.state.service
     wanted = DrawRequest(prompt=asked.caption, model=_model(service), attention=True)
-    image = await _drawn(service, wanted, caller)
+    job, image = await _drawn(service, wanted, caller)
     base = str(request.base_url).rstrip("/")
-    pages = await run_in_threadpool(_pages, service, image, caller)
+    pages = await run_in_threadpool(_pages, service, job, image)
     sizes = [stored.id for stored in image.beside.sizes] + [image.id]
     small, medium, large = (base + image_url(_third(sizes, k)) for k in range(3))
     map1, map2 = (base + image_url(pages[k]) for k in (0, -1))
@@ -99,8 +99,8 @@ def _model(service: Service) -> str:
     return f"{found[0].name}@{found[0].version}"
 
 
-async def _drawn(service: Service, wanted: DrawRequest, caller: Caller) -> Image:
-    """The picture of a job that is made for it; Unavailable where it does not come in time."""
+async def _drawn(service: Service, wanted: DrawRequest, caller: Caller) -> tuple[str, Image]:
+    """The id of a job that is made for it, and its picture; Unavailable where it does not come in time."""
     try:
         job = await run_in_threadpool(service.accept, wanted, 1, caller)
     except Refused as error:
@@ -117,7 +117,7 @@ async def _drawn(service: Service, wanted: DrawRequest, caller: Caller) -> Image
         raise Refused(f"job {job.id}: {now.error}", None, withheld.gate, withheld.reason)
     if now.state != "succeeded":
         raise Unavailable(now.error or f"job {job.id} was {now.state}")
-    return now.images[0]
+    return job.id, now.images[0]
 
 
 def _third(ids: list[str], k: int) -> str:
@@ -125,7 +125,7 @@ def _third(ids: list[str], k: int) -> str:
     return ids[round(k * (len(ids) - 1) / 2)]
 
 
-def _pages(service: Service, image: Image, caller: Caller) -> list[str]:
+def _pages(service: Service, job: str, image: Image) -> list[str]:
     """A page of each map: the picture, and where each word drew."""
 
     def read(stored: str) -> Pillow.Image:
@@ -142,7 +142,7 @@ def _pages(service: Service, image: Image, caller: Caller) -> list[str]:
         stacked = np.asarray(read(stored.id), np.float32).reshape(
             len(beside.words), stored.height, stored.width
         )
-        file = io.BytesIO()
-        word_sheet(pixels, WordMaps(beside.words, (stacked,))).save(file, "PNG")
-        made.append(service.keep(file.getvalue(), caller))
-    return made
+        file, sheet = io.BytesIO(), word_sheet(pixels, WordMaps(beside.words, (stacked,)))
+        sheet.save(file, "PNG")
+        made.append((file.getvalue(), sheet.width, sheet.height))
+    return service.keep_pages(job, image, made)

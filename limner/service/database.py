@@ -17,7 +17,9 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from ..errors import InvalidInput, StorageDown, Unavailable
 from ..extras import needs_extra
@@ -173,9 +175,23 @@ def migrate_on(connection: Connection, revision: str = HEAD) -> None:
         ) from None
 
 
+class _Pool(QueuePool):
+    """Raises StorageDown where all of its connections are in use, as where there are none to be had."""
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        try:
+            return super()._do_get()
+        except PoolTimeout:
+            raise StorageDown(
+                "the database is busy with other calls; what was accepted is kept: try again soon"
+            ) from None
+
+
 def _sqlite(file: Path) -> Engine:
     engine = create_engine(
-        URL.create("sqlite", database=str(file)), connect_args={"timeout": 10, "check_same_thread": False}
+        URL.create("sqlite", database=str(file)),
+        connect_args={"timeout": 10, "check_same_thread": False},
+        poolclass=_Pool,
     )
 
     @event.listens_for(engine, "connect")
@@ -205,6 +221,7 @@ def _postgres(url: URL) -> Engine:
             url,
             connect_args={"connect_timeout": _PATIENCE, "application_name": "limner"},
             pool_pre_ping=True,  # connections that died with the server are made anew without an error
+            poolclass=_Pool,
             pool_size=8,
             max_overflow=32,
             pool_timeout=_PATIENCE,
@@ -213,6 +230,10 @@ def _postgres(url: URL) -> Engine:
 
 def _translate(context: ExceptionContext) -> None:
     error = context.sqlalchemy_exception
+    if isinstance(error, DataError):  # such as NUL in a name, which PostgreSQL does not take
+        raise InvalidInput(
+            "a name or an id has a character that cannot be in it"
+        ) from context.original_exception
     if context.is_pre_ping or not (
         context.is_disconnect or isinstance(error, (OperationalError, InterfaceError))
     ):

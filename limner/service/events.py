@@ -60,9 +60,14 @@ class Feed:
         self.step = 0
 
     def publish(
-        self, kind: str, data: BaseModel | Callable[[], BaseModel], picture: int | None = None
+        self,
+        kind: str,
+        data: BaseModel | Callable[[], BaseModel],
+        picture: int | None = None,
+        until: float | None = None,
     ) -> None:
-        """Add an event; it takes the place of an earlier one that no longer matters.
+        """Add an event; it takes the place of an earlier one that no longer matters. Its id is of a time before
+        `until`, in seconds since 1970, if there is such an id left.
 
         `data` that is a function is called once somebody listens, on their thread, and never where nobody does.
         """
@@ -73,7 +78,8 @@ class Feed:
             known = self._messages.get(key)
             if known is not None and isinstance(data, BaseModel) and known.told == data:
                 return
-            self._last = max(self._last + 1, _now()) if self._timed else self._last + 1
+            now = _now() if until is None else min(_now(), int(until * 1000) - 1)
+            self._last = max(self._last + 1, now) if self._timed else self._last + 1
             for stale in (key, "queued", f"step {picture}"):
                 self._messages.pop(stale, None)
             self._messages[key] = Message(self._last, kind, data)

@@ -49,6 +49,15 @@ class SafeHeaders:
         await self._app(scope, receive, add if scope["type"] == "http" else send)
 
 
+_OF_OPENAI = (
+    "OpenAI-Organization", "OpenAI-Project", "User-Agent",
+    *(f"X-Stainless-{name}" for name in (
+        "Arch", "Lang", "OS", "Package-Version", "Retry-Count", "Runtime", "Runtime-Version", "Timeout",
+    )),
+)  # fmt: skip
+"""What OpenAI's client for JavaScript sends beside."""
+
+
 class OtherOrigins(CORSMiddleware):
     """Lets the pages of named other origins read the answers: with a key, never by cookie."""
 
@@ -57,12 +66,32 @@ class OtherOrigins(CORSMiddleware):
             app,
             allow_origins=reach.origins,
             allow_methods=("GET", "POST", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id"),
+            allow_headers=(
+                "Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id", *_OF_OPENAI,
+            ),
             expose_headers=(
-                "Location", "Retry-After", "Limner-Job", "Idempotency-Replayed", "X-Request-Id", "RateLimit",
-                "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+                "Location", "Retry-After", "Limner-Job", "Idempotency-Replayed", "X-Request-Id", "X-Should-Retry",
+                "RateLimit", "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
             ),
         )  # fmt: skip
+
+
+class Heads:
+    """Answers HEAD as GET without the body (RFC 9110, 9.3.2); but for a job's events, which may take long to end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].endswith("/events"):
+            await self._app(scope, receive, send)
+            return
+
+        async def without(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app(dict(scope) | {"method": "GET"}, receive, without)
 
 
 class LocalOnly:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy import Engine, select, update
+
 from ..engine.request import Picture
+from .access.holdings import hold
 from .beside import keep_beside
 from .images import ImageStore
-from .jobs import Image, Job, JobStore
+from .jobs import Beside, Image, Job, JobStore, Stored
 from .results import digest
+from .schema import ImageRow, JobRow
 from .watching.sights import PictureKept, Watching
+
+
+def note_pages(engine: Engine, job: str, index: int, pages: Sequence[Stored]) -> None:
+    """Note which pages were made of picture `index` of a job, where that is still there."""
+    with engine.execution_options(write=True).begin() as connection:
+        of = JobRow.id == job, ImageRow.job == JobRow.number, ImageRow.index == index
+        found = connection.execute(
+            select(JobRow.number, JobRow.owner, ImageRow.beside).where(*of).with_for_update()
+        ).first()
+        if found is None:
+            return
+        beside = Beside() if found.beside is None else Beside.model_validate_json(found.beside)
+        beside = beside.model_copy(update={"pages": tuple(pages)})
+        this = ImageRow.job == found.number, ImageRow.index == index
+        connection.execute(update(ImageRow).where(*this).values(beside=beside.model_dump_json()))
+        hold(connection, found.owner, [page.id for page in pages])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from ..engine.request import DrawRequest
+from ..engine.request import MAX_PROMPT, DrawRequest
+from ..errors import InvalidInput
 from ..registry.models import Model
 from ..storybook.lexicon import Lexicon, known_to, read, read_lexicon
 
@@ -46,11 +47,17 @@ def lexicon_of(model: Model) -> Lexicon:
 
 
 def understood(request: DrawRequest, model: Model, reader: Reader) -> tuple[DrawRequest, Said | None]:
-    """The request in words of one sense, and what was said where that is not plain. InvalidInput as `lexicon.read`."""
+    """The request in words of one sense, and what was said where that is not plain. InvalidInput as `lexicon.read`, and
+    where it is then too long."""
     lexicon = lexicon_of(model)
     reading = read(request.prompt, lexicon, reader.locale, reader.chosen or {})
     if not reading.taken:
         return request, None
+    if len(reading.text) > MAX_PROMPT:
+        raise InvalidInput(
+            f"the prompt has {len(reading.text)} characters once its words are read in one sense; at most {MAX_PROMPT}",
+            field="prompt",
+        )
     said = Said(
         prompt=request.prompt,
         locale=reader.locale,

@@ -28,18 +28,19 @@ class Stored(BaseModel):
 
 class Beside(BaseModel):
     """What came with a picture: smaller sizes, and of each of the `words` a map, one below the other in each of
-    `maps`."""
+    `maps`; and `pages` that were made of these later."""
 
     model_config = ConfigDict(frozen=True)
 
     sizes: tuple[Stored, ...] = ()
     words: tuple[str, ...] = ()
     maps: tuple[Stored, ...] = ()
+    pages: tuple[Stored, ...] = ()
 
     @property
     def ids(self) -> list[str]:
         """Of all pictures that came with it."""
-        return [stored.id for stored in self.sizes + self.maps]
+        return [stored.id for stored in self.sizes + self.maps + self.pages]
 
 
 @dataclass(frozen=True)

@@ -320,7 +320,8 @@ class Runner:
         if now is not None:
             running.ended = now if now.final else None
             kept = next(image for image in now.images if image.index == index)
-            self._feeds.of(running.job.id).publish("image", image_link(kept), picture=index)
+            # Told again later, the job's end has the time of the end: who has seen this has not seen that.
+            self._feeds.of(running.job.id).publish("image", image_link(kept), index, now.finished_at)
 
     def _withhold(self, running: Running, index: int, refused: Refused) -> None:
         withheld = WithheldView(index=index, gate=refused.gate, reason=refused.reason)

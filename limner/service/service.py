@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,8 @@ from .gallery import PinStore
 from .gates import Gates
 from .gates.studio import GatedStudio
 from .images import ImageStore, open_stores
-from .jobs import Image, Job, JobStore
+from .jobs import Image, Job, JobStore, Stored
+from .keeping import note_pages
 from .mqtt import Inbox
 from .queue import QueueState, look_at_queue
 from .readings import Reader, understood
@@ -167,7 +168,12 @@ class Service:
             picture.save(file, "PNG")
         if self.gates.look_at_pictures:
             self.gates.check_picture(np.asarray(picture), "upload")
-        return self._held(self.uploads, file.getvalue(), caller), picture.width, picture.height
+        png = file.getvalue()
+        image = self.uploads.put(png)
+        self.holdings.hold(caller.owner, [image])
+        if not self.uploads.has(image):  # somebody let it go just before it was noted down
+            self.uploads.put(png)
+        return image, picture.width, picture.height
 
     def source(self, request: DrawRequest) -> Source | None:
         """What a request is to be made from; InvalidInput names the id that is not known, or what does not fit."""
@@ -241,16 +247,12 @@ class Service:
             if name is not None:  # one that is there counts as put now, so that no sweep takes it
                 self.images.put(self._bytes(field, name))
 
-    def keep(self, png: bytes, caller: Caller) -> str:
-        """Keep a picture that was made for `caller` beside what was drawn; gives its id."""
-        return self._held(self.images, png, caller)
-
-    def _held(self, store: ImageStore, png: bytes, caller: Caller) -> str:
-        image = store.put(png)
-        self.holdings.hold(caller.owner, [image])
-        if not store.has(image):  # somebody let it go just before it was noted down
-            store.put(png)
-        return image
+    def keep_pages(self, job: str, image: Image, pages: Sequence[tuple[bytes, int, int]]) -> list[str]:
+        """Keep PNGs of so many pixels, wide and high, that were made of what came with a picture of a job, as long as
+        that picture; gives their ids."""
+        kept = [Stored(id=self.images.put(png), width=width, height=height) for png, width, height in pages]
+        note_pages(self._engine, job, image.index, kept)
+        return [each.id for each in kept]
 
     def forget(self, job: str, caller: Caller) -> Job:
         """Forget one of the caller's jobs and its pictures, cancelled where it is not done; gives it as it was.

@@ -17,6 +17,7 @@ from PIL import Image
 from limner.engine.studio import LocalStudio
 from limner.registry import Registry
 from limner.service.app import create_app
+from limner.service.storage.retention import orphans
 from tests.service.fake_studio import FakeStudio
 
 BASE = "http://127.0.0.1:8000"
@@ -88,7 +89,13 @@ def test_the_original_clients_get_their_answer(birds: TestClient) -> None:
         page = picture(birds, bird[name])
         assert page.width == 4 * 192, "the picture and six words, four in a row"
     assert bird["map1"] != bird["map2"]
-    assert birds.get("/v1/jobs").json()["jobs"][0]["request"]["model"] == "tiny-attngan@1"
+    (job,) = birds.get("/v1/jobs").json()["jobs"]
+    assert job["request"]["model"] == "tiny-attngan@1"
+    service = birds.app.state.service  # type: ignore[attr-defined]
+    assert not orphans(service._engine, service.images), "the pages are the job's"
+    birds.delete(f"/v1/jobs/{job['id']}?forget=true")
+    assert [birds.get(bird[name]).status_code for name in ("large", "small", "map1", "map2")] == [404] * 4
+    assert not list(service.images.list())
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,15 @@ def test_who_saw_the_end_live_is_told_nothing_again(client: TestClient, studio: 
     assert again.status_code == 204
 
 
+def test_who_lost_the_stream_just_before_the_end_still_hears_it(client: TestClient, until: Await) -> None:
+    job = ask(client, n=2)["id"]
+    live = read(client.get(f"/v1/jobs/{job}/events").text)
+    until(job, "succeeded")
+    last = [event["id"] for event in live if event["event"] == "image"][-1]
+    rest = client.get(f"/v1/jobs/{job}/events", headers={"last-event-id": str(last)})
+    assert [event["event"] for event in read(rest.text)] == ["succeeded"]
+
+
 def test_a_second_client_between_the_end_and_its_telling_leaves_it_to_the_first(client: TestClient) -> None:
     service = cast(FastAPI, client.app).state.service
     service.runner.drain(60)

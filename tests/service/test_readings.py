@@ -80,3 +80,13 @@ def test_a_search_is_for_what_was_typed(client: TestClient) -> None:
 def test_a_model_that_does_not_know_the_words_reads_them_as_they_stand(client: TestClient) -> None:
     job = asked(client, "en-GB")
     assert job["request"]["readings"] == {} and job["senses"] == {} and job["request"]["locale"] is None
+
+
+@pytest.mark.usefixtures("lexicon")
+def test_a_prompt_that_is_too_long_in_words_of_one_sense_is_refused(client: TestClient) -> None:
+    longest = TORCH + "!" * (1000 - len(TORCH))
+    assert asked(client, prompt=longest)["request"]["prompt"] == longest
+    body = {"prompt": longest}
+    answer = client.post("/v1/jobs", json=body, headers={"accept-language": "en-GB"})
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "prompt"
+    assert "1005 characters" in answer.text

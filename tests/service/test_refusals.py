@@ -129,6 +129,19 @@ def test_a_wrong_method(client: TestClient, method: str, path: str, allow: str) 
         assert answer.headers["allow"] == allow
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/", "/v1/jobs", "/v1/models", "/pages/main.js", "/nowhere"])
+def test_head_is_get_without_the_body(client: TestClient, path: str) -> None:
+    whole, head = client.get(path), client.head(path)
+    assert head.status_code == whole.status_code and not head.content and whole.content
+    for name in ("content-type", "content-length"):
+        assert head.headers.get(name) == whole.headers.get(name)
+
+
+def test_head_of_events_and_of_what_is_not_read_is_refused(client: TestClient) -> None:
+    assert client.head("/v1/jobs/none/events").status_code == 405
+    assert client.head("/v1/images/generations").status_code in (404, 405)
+
+
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "0.0.0.0:8000"],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
+from sqlalchemy.pool import QueuePool
 
 from limner.engine.request import DrawRequest
-from limner.errors import Busy, NotFound, Unavailable
+from limner.errors import Busy, InvalidInput, NotFound, StorageDown, Unavailable
 from limner.service.access import Caller
 from limner.service.database import DataLock, open_database
 from limner.service.jobs import Image, JobStore
@@ -60,6 +62,22 @@ def test_opening_again_keeps_the_jobs(where: Path | str, engine: Engine, store: 
     again = open_database(where)
     assert JobStore(again).get(job.id) == job
     again.dispose()
+
+
+def test_a_database_whose_connections_are_all_in_use_takes_no_call_for_now(engine: Engine) -> None:
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.05
+    with ExitStack() as held, pytest.raises(StorageDown, match="busy"):
+        while True:
+            held.enter_context(engine.connect())
+    with engine.connect() as free:
+        assert free.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_an_id_with_nul_is_of_no_job(store: JobStore) -> None:
+    with pytest.raises((NotFound, InvalidInput)):
+        store.get("a\0b")
 
 
 def test_the_database_file_writes_ahead(tmp_path: Path) -> None:

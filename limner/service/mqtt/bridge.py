@@ -7,12 +7,14 @@ import hashlib
 import logging
 import random
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
 from ...answers import ImageLink
-from ...errors import LimnerError, NotFound
+from ...errors import LimnerError, NotFound, StorageDown
 from ..access import Caller
 from ..events import ENDS, Message
 from ..following import feed_of
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds before connecting again, and the most that they grow to."""
 _AT_LEAST_ONCE = 1
+_T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
 
@@ -64,6 +67,8 @@ class Bridge:
                     await self._work(client)
             except (aiomqtt.MqttError, OSError) as error:
                 log.warning("no connection to the broker %s:%d (%s)", broker.host, broker.port, error)
+            except Exception:  # devices are served on, whatever went wrong with one of them
+                log.exception("the bridge to the broker %s:%d begins again", broker.host, broker.port)
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(LONGEST_PAUSE, 2 * pause)
 
@@ -71,7 +76,7 @@ class Bridge:
         try:
             await client.subscribe(f"{self._broker.prefix}/requests/+", qos=_AT_LEAST_ONCE)
             self.ready.set()
-            for kept in await run_in_threadpool(self._service.inbox.untold):
+            for kept in await self._in_the_end(self._service.inbox.untold):
                 self._tell(client, kept)
             async for message in client.messages:
                 payload = message.payload
@@ -96,7 +101,18 @@ class Bridge:
         except Refused as error:
             await self._say(client, device, event(error.request, "problem", error.problem.model_dump_json()))
             return
-        self._tell(client, await run_in_threadpool(self._service.inbox.take, device, asked.id, asked.text))
+        # The broker does not send it again: it is kept, however long the database takes.
+        take = partial(self._service.inbox.take, device, asked.id, asked.text)
+        self._tell(client, await self._in_the_end(take))
+
+    async def _in_the_end(self, call: Callable[[], _T]) -> _T:
+        """What a call of the database gives once that takes it."""
+        while True:
+            try:
+                return await run_in_threadpool(call)
+            except StorageDown as error:
+                log.warning("requests of devices wait: %s", error)
+                await asyncio.sleep(self._first_pause)
 
     def _tell(self, client: aiomqtt.Client, kept: Kept) -> None:
         """Begin to tell how a request goes on, unless that is being done."""
@@ -114,21 +130,25 @@ class Bridge:
             log.warning("request %s of device %s: %s", name[1], name[0], error)
 
     async def _told(self, client: aiomqtt.Client, kept: Kept) -> None:
-        inbox = self._service.inbox
-        caller = Caller(None, f"mqtt:{kept.device}", frozenset({"draw", "read"}), f"mqtt:{kept.device}")
-        try:
-            async with self._accepting:
-                job = (
-                    kept.job
-                    if kept.job is not None
-                    else await run_in_threadpool(self._accepted, kept, caller)
-                )
-            await self._say(client, kept.device, event(kept.request, "accepted", {"job": job}))
-            await self._followed(client, kept, job, caller)
-        except LimnerError as error:
-            told = problem_of(error).model_dump_json()
-            await self._say(client, kept.device, event(kept.request, "problem", told))
-            await run_in_threadpool(inbox.drop, kept)
+        name = f"mqtt:{kept.device}"
+        caller = Caller(None, name, frozenset({"draw", "read"}), name, once=kept.once)
+        job = kept.job
+        while True:
+            try:
+                if job is None:
+                    async with self._accepting:
+                        job = await run_in_threadpool(self._accepted, kept, caller)
+                await self._say(client, kept.device, event(kept.request, "accepted", {"job": job}))
+                await self._followed(client, kept, job, caller)
+                return
+            except StorageDown as error:  # what the request became is not known to be nothing
+                log.warning("request %s of device %s waits: %s", kept.request, kept.device, error)
+                await asyncio.sleep(self._first_pause)
+            except LimnerError as error:
+                told = problem_of(error).model_dump_json()
+                await self._say(client, kept.device, event(kept.request, "problem", told))
+                await self._in_the_end(partial(self._service.inbox.drop, kept))
+                return
 
     def _accepted(self, kept: Kept, caller: Caller) -> str:
         asked = read_request(kept.asked.encode()).job

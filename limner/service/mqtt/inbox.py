@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 
@@ -16,12 +17,14 @@ KEPT = 30 * 86_400
 
 @dataclass(frozen=True)
 class Kept:
-    """Request `request` of `device`, as it came, and the job that it became."""
+    """Request `request` of `device`, as it came, and the job that it became; `once` stands for it and for no other, of
+    the same name, that comes after it was dropped."""
 
     device: str
     request: str
     asked: str
     job: str | None
+    once: str
 
 
 class Inbox:
@@ -72,4 +75,5 @@ class Inbox:
 
 
 def _kept(row: DeviceRequestRow) -> Kept:
-    return Kept(row.device, row.request, row.asked, row.job)
+    once = hashlib.sha256(f"mqtt\n{row.device}\n{row.request}\n{row.created_at!r}".encode()).hexdigest()
+    return Kept(row.device, row.request, row.asked, row.job, once)

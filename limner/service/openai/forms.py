@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from ...errors import InvalidInput
@@ -29,23 +29,34 @@ async def read_form(request: Request, files: tuple[str, ...]) -> Form:
 
     InvalidInput names what is missing, is there twice, is no file or should be none.
     """
+    try:
+        form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_MOST_TEXT)
+    except UnicodeError:
+        raise InvalidInput("the form cannot be read in the charset that it names; send UTF-8") from None
+    try:
+        return await _read(form, files)
+    finally:
+        await form.close()
+
+
+async def _read(form: FormData, files: tuple[str, ...]) -> Form:
     texts: dict[str, str] = {}
     found: dict[str, bytes] = {}
-    async with request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_MOST_TEXT) as form:
-        for name, value in form.multi_items():
-            plain = name.partition("[")[0][:80]
-            if plain in NOT_HERE:
-                raise InvalidInput("this cannot be honoured here; leave it out", field=plain)
-            if plain in texts or plain in found:
-                several = "one picture can be worked on at a time" if plain in files else "it is there twice"
-                raise InvalidInput(f"{several}; send it once", field=plain)
-            if isinstance(value, UploadFile) != (plain in files):
-                way_out = "send it as a file" if plain in files else "send no file of that name"
-                raise InvalidInput(way_out, field=plain)
-            if isinstance(value, UploadFile):
-                found[plain] = await value.read()
-            elif value:
-                texts[plain if name.endswith("[]") else name] = value
+    for told, value in form.multi_items():
+        name = told.encode("utf-8", "replace").decode()  # halves of surrogates, which some charsets give
+        plain = name.partition("[")[0][:80]
+        if plain in NOT_HERE:
+            raise InvalidInput("this cannot be honoured here; leave it out", field=plain)
+        if plain in texts or plain in found:
+            several = "one picture can be worked on at a time" if plain in files else "it is there twice"
+            raise InvalidInput(f"{several}; send it once", field=plain)
+        if isinstance(value, UploadFile) != (plain in files):
+            way_out = "send it as a file" if plain in files else "send no file of that name"
+            raise InvalidInput(way_out, field=plain)
+        if isinstance(value, UploadFile):
+            found[plain] = await value.read()
+        elif value:
+            texts[plain if name.endswith("[]") else name] = value
     if files[0] not in found:
         raise InvalidInput("missing; send a picture as a file", field=files[0])
     return Form(texts, found)

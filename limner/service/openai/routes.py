@@ -32,7 +32,7 @@ from .streaming import Kind, streamed
 from .told import ImagesAnswer
 
 router = APIRouter()
-PATIENCE = 600.0  # seconds
+PATIENCE = 570.0  # seconds: OpenAI's clients give up after 600, and would then send it again
 _OBJECT = TypeAdapter(dict[str, Any])
 _REFUSALS = documented(400, 401, 403, 404, 408, 409, 413, 415, 421, 429, 500, 503, 504)
 
@@ -143,6 +143,9 @@ async def _awaited(made: Order, response_format: str | None) -> Response:
     except NotFound:  # forgotten meanwhile
         status, error = error_at_end(job_id, "cancelled", None)
         return answered(status, error, headers | ONCE)
+    except LimnerError as unknown:
+        told = f"job {job_id} goes on: GET /v1/jobs/{job_id} ({unknown})"
+        return answered(503, error_of(503, told), headers | ONCE)
     if job.state == "succeeded":
         try:
             found = await run_in_threadpool(answer, made, job, response_format)

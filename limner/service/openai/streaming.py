@@ -44,6 +44,7 @@ async def _events(order: Order, kind: Kind, partial_images: int) -> AsyncIterato
     service = order.desk.service
     job, feed = await run_in_threadpool(feed_of, service, order.job.id)
     shares: dict[int, _Shares] = {}
+    sent: set[int] = set()
     async for message in feed.messages(0):
         if message is None:
             yield STILL_HERE
@@ -54,8 +55,12 @@ async def _events(order: Order, kind: Kind, partial_images: int) -> AsyncIterato
                 yield await run_in_threadpool(_partial, order, kind, step, step.preview, share.take(step))
         elif message.kind == "image":
             image = ImageLink.model_validate_json(message.data)
+            sent.add(image.index)
             yield await run_in_threadpool(_completed, order, kind, image)
         elif message.kind == "succeeded":
+            for image in JobView.model_validate_json(message.data).images:
+                if image.index not in sent:
+                    yield await run_in_threadpool(_completed, order, kind, image)
             return
         elif message.kind in ("failed", "cancelled"):
             end = JobView.model_validate_json(message.data)

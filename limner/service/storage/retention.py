@@ -21,7 +21,7 @@ from ...errors import StorageDown
 from ..forgetting import forget
 from ..images import ImageStore
 from ..jobs import Beside
-from ..schema import HoldingRow, ImageRow, JobRow, PinRow
+from ..schema import ImageRow, JobRow, PinRow
 
 DAY = 24 * 3600.0
 HOUR = 3600.0
@@ -67,7 +67,7 @@ def sweep(engine: Engine, images: ImageStore, policy: Policy, now: float | None 
 
 
 def orphans(engine: Engine, images: ImageStore) -> dict[str, int]:
-    """Size in bytes by the name of each picture that no job and no owner names."""
+    """Size in bytes by the name of each picture that no job names."""
     # Listed first: what is put and noted down meanwhile is then not in the list.
     kept = {each.name: each.size for each in images.list()}
     named = _named(engine)
@@ -89,8 +89,8 @@ def _ended(engine: Engine, before: float | None = None) -> list[str]:
 
 
 def _make_room(engine: Engine, images: ImageStore, space: int) -> int:
-    sizes = {each.name: each.size for each in images.list()}
-    total, jobs = sum(sizes.values()), 0
+    sizes, named = {each.name: each.size for each in images.list()}, _named(engine)
+    total, jobs = sum(size for name, size in sizes.items() if name in named), 0
 
     def remove(image: str) -> None:
         nonlocal total
@@ -108,7 +108,7 @@ def _make_room(engine: Engine, images: ImageStore, space: int) -> int:
 
 def _named(engine: Engine) -> set[str]:
     with Session(engine) as session:
-        named = set(session.scalars(select(HoldingRow.image)))
+        named = set[str]()
         for image, beside in session.execute(select(ImageRow.image, ImageRow.beside)):
             named |= {image, *(() if beside is None else Beside.model_validate_json(beside).ids)}
         for text in session.scalars(select(JobRow.request)):

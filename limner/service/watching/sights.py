@@ -155,6 +155,9 @@ class Watching:
 
     def __call__(self, sight: Sight, /) -> None:
         """Tell everyone."""
+        if isinstance(sight, JobTaken):  # one that had failed may be tried again
+            with self._lock:
+                self._ended.pop(sight.job.id, None)
         if isinstance(sight, JobEnded) and not self._first(sight.job.id):
             return
         for look in self._looks:

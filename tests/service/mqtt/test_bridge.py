@@ -15,10 +15,12 @@ import aiomqtt
 import pytest
 from PIL import Image
 
+from limner.errors import StorageDown
 from limner.service.app import create_app
 from limner.service.gates import Gates
 from limner.service.gates.words import Words
 from limner.service.mqtt.broker import Broker
+from limner.service.mqtt.inbox import Inbox
 from limner.service.service import Service
 from tests.service.fake_studio import FakeStudio
 
@@ -260,3 +262,59 @@ def test_what_the_device_had_drawn_before_comes_without_drawing(
 
     run(go)
     assert len(studio.started) == 1
+
+
+def test_a_request_is_drawn_once_however_the_database_fails(
+    tmp_path: Path, broker: Mosquitto, address: Broker, trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is taken, after its job was made, and when its end is noted."""
+    studio, failed = FakeStudio(), list[str]()
+
+    def failing(name: str) -> Callable[..., Any]:
+        works = getattr(Inbox, name)
+
+        def fails_twice(*arguments: Any) -> Any:
+            if failed.count(name) < 2:
+                failed.append(name)
+                raise StorageDown("the database takes no call for now")
+            return works(*arguments)
+
+        return fails_twice
+
+    for name in ("untold", "take", "accepted", "told"):
+        monkeypatch.setattr(Inbox, name, failing(name))
+
+    async def go() -> None:
+        async with serving(tmp_path, studio, address) as service, device(broker, trust) as lamp:
+            await lamp.ask(id="once")
+            await lamp.until("succeeded")
+            while failed.count("told") < 2 or service.inbox.untold():
+                await asyncio.sleep(0.01)
+            assert len(service.store.page(10)) == 1
+            assert "problem" not in [event["event"] for event in lamp.events]
+
+    run(go)
+    assert len(studio.started) == 1 and sorted(set(failed)) == ["accepted", "take", "told", "untold"]
+
+
+def test_the_bridge_goes_on_after_any_error(
+    tmp_path: Path, broker: Mosquitto, address: Broker, trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untold, broken = Inbox.untold, list[int]()
+
+    def breaks_once(inbox: Inbox) -> Any:
+        if not broken:
+            broken.append(1)
+            raise RuntimeError("nobody thought of this")
+        return untold(inbox)
+
+    monkeypatch.setattr(Inbox, "untold", breaks_once)
+
+    async def go() -> None:
+        async with serving(tmp_path, FakeStudio(), address), device(broker, trust) as lamp:
+            while not broken:
+                await asyncio.sleep(0.01)
+            await lamp.ask(id="after")
+            await lamp.until("succeeded")
+
+    run(go)

@@ -197,3 +197,31 @@ def _first_job(server: Server) -> str:
         jobs = httpx.get(f"{server.url}/jobs").json()["jobs"]
         if jobs:
             return str(jobs[0]["id"])
+
+
+def test_a_database_that_goes_away_meanwhile_is_no_reason_to_draw_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object) -> None:
+        raise StorageDown("the database takes no call for now")
+
+    monkeypatch.setattr(routes, "ended", lost)
+    with server.client(retries=2) as client, pytest.raises(openai.InternalServerError) as unknown:
+        client.images.generate(prompt=PROMPT)
+    assert unknown.value.status_code == 503 and "goes on" in unknown.value.message
+    jobs = httpx.get(f"{server.url}/jobs").json()["jobs"]
+    assert [job["id"] for job in jobs] == [unknown.value.response.headers["limner-job"]], "asked for once"
+
+
+def test_it_answers_before_openais_clients_give_up() -> None:
+    assert float(openai.DEFAULT_TIMEOUT.read or 0) > routes.PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"), [("undefined", "prompt"), ("utf-7", "+2AA-"), ("nothing-known", "prompt")]
+)
+def test_a_form_in_an_odd_charset_is_read_or_refused(steady: Server, charset: str, name: str) -> None:
+    body = f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\na cat\r\n--x--\r\n'
+    kind = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    answer = httpx.post(f"{steady.url}/images/edits", content=body.encode(), headers=kind)
+    assert answer.status_code == 400 and answer.json()["error"]["message"]

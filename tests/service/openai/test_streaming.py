@@ -11,6 +11,8 @@ import openai
 import pytest
 from openai.types import ImageGenCompletedEvent, ImageGenPartialImageEvent
 
+from limner.errors import StorageDown
+
 from .conftest import Server
 from .test_generations import COLOUR, PROMPT, opened
 
@@ -83,3 +85,20 @@ def test_a_service_that_stops_ends_the_stream_with_an_error(client: openai.OpenA
     with pytest.raises(openai.APIError, match="drawn when it is back") as stopped:
         list(stream)
     assert stopped.value.code == "service_unavailable"
+
+
+def test_a_picture_of_which_no_event_told_comes_with_the_end(
+    client: openai.OpenAI, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store fails between the row of the last picture and telling of it."""
+    has, failed = server.service.images.has, list[str]()
+
+    def fails_once(name: str) -> bool:
+        if not failed:
+            failed.append(name)
+            raise StorageDown("the picture store does not answer")
+        return has(name)
+
+    monkeypatch.setattr(server.service.images, "has", fails_once)
+    found = events(client)
+    assert failed and [event.type for event in found] == ["image_generation.completed"]

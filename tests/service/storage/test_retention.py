@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image as Pillow
 from sqlalchemy import Engine, update
 
+from limner.service.access import Holdings
 from limner.service.app import create_app
 from limner.service.database import open_database
 from limner.service.images import ImageStore, open_stores
@@ -146,6 +147,21 @@ def test_pictures_that_nothing_names_go_after_a_day(
     assert sweep(engine, images, Policy()).orphans == 0 and images.has(left)
     assert sweep(engine, images, Policy(), now=time.time() + DAY + 60).orphans == 1 and not images.has(left)
     assert there(client, job) == [200, 200]
+
+
+def test_a_picture_that_is_held_but_of_no_job_goes_and_makes_no_job_go(
+    client: TestClient, engine: Engine, images: ImageStore
+) -> None:
+    """Such as what a job was to be made from that was refused by its quota."""
+    job = drawn(client)
+    size = sum(each.size for each in images.list())
+    file = io.BytesIO()
+    Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)).save(file, "PNG")
+    left = images.put(file.getvalue())
+    Holdings(engine).hold("anybody", [left])
+    assert sweep(engine, images, Policy(space=size)) == Swept(0, 0)
+    assert sweep(engine, images, Policy(space=size), now=time.time() + DAY + 60) == Swept(0, 1)
+    assert there(client, job) == [200, 200] and not images.has(left)
 
 
 def test_the_sweeper_goes_on_after_an_error_and_ends_when_it_is_told() -> None:

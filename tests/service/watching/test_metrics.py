@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from limner.engine.watching import Batch, EngineEnded, LetGo, Loaded, TextsLookedUp
+from limner.service.operating import retry
 from limner.service.watching import Metrics
 
 from ..conftest import Await
@@ -103,6 +104,20 @@ def test_a_job_cancelled_twice_ends_once(client: TestClient, studio: FakeStudio,
     studio.gate.set()
     until(make(client), "succeeded")
     assert value(client, "limner_jobs_ended_total", end="cancelled", **MODEL) == 2
+
+
+def test_a_job_that_is_tried_again_ends_again(client: TestClient, studio: FakeStudio, until: Await) -> None:
+    studio.failures = 3
+    job = make(client)
+    until(job, "failed")
+    service = client.app.state.service  # type: ignore[attr-defined]
+    retry(service._engine, job)
+    service.runner.look()
+    until(job, "succeeded")
+    assert [
+        value(client, "limner_jobs_ended_total", end=end, **MODEL) for end in ("failed", "succeeded")
+    ] == [1, 1]
+    assert not client.get("/v1/admin/status").json()["running"]
 
 
 def test_what_goes_wrong_is_counted_by_kind(client: TestClient, studio: FakeStudio, until: Await) -> None:
