@@ -94,7 +94,7 @@ def write_pictures(folder: Path, size: int) -> Path:
 
 
 def usual(asked: Asked, data: Path, device: Device) -> list[float]:
-    """Seconds of each step of the usual script's loop."""
+    """Seconds of each step of the usual script's loop, which compiles nothing, as that does not."""
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel
 
@@ -133,7 +133,7 @@ def usual(asked: Asked, data: Path, device: Device) -> list[float]:
 
 
 def ours(asked: Asked, data: Path, device: Device) -> list[float]:
-    """Seconds of each step of Limner's loop."""
+    """Seconds of each step of Limner's loop, compiled on a GPU as the recipes for one have it."""
     from limner.training import loop
     from limner.training.run import train
 

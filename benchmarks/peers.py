@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -134,7 +135,10 @@ def genai(model: Path, folder: Path, drawn: int, way: str) -> Found:
     place = folder / "genai"
     if not (place / "model_index.json").is_file():
         shutil.rmtree(place, ignore_errors=True)
-        export_genai(model, place)
+        # In a process of its own, whose memory does not count as the pipeline's.
+        export = get_context("spawn").Process(target=export_genai, args=(model, place))
+        export.start()
+        export.join()
     pipeline = openvino_genai.Text2ImagePipeline(place)
     kinds = openvino_genai.Scheduler
     pipeline.set_scheduler(kinds.from_config(place / "scheduler" / "scheduler_config.json", kinds.Type.DDIM))

@@ -182,7 +182,7 @@ async def rate(users: Asks, count: int, seconds: float, steps: Sequence[int], se
     """Steps a second of finished pictures that `count` users in turn get."""
     answers = await in_turn(count, seconds, asked_for(steps, seed), users.ask)
     _check(answers)
-    return sum(each.asked.steps for each in answers) / seconds
+    return sum(each.asked.steps for each in answers if each.wrong is None) / seconds
 
 
 async def crowd(users: Asks, arrivals: Sequence[Asked]) -> list[float]:

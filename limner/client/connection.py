@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl
 from dataclasses import dataclass, field
@@ -70,6 +71,6 @@ class Connection:
         """The time limits of a stream of events."""
         return httpx2.Timeout(self.timeout, read=SILENCE)
 
-    def tries(self, call: Call) -> Tries:
-        """For one call."""
-        return Tries(call, self.url, self.patience, self.known)
+    def tries(self, call: Call, within: float = math.inf) -> Tries:
+        """For one call, of which no more than so many seconds are to be spent."""
+        return Tries(call, self.url, min(self.patience, within), self.known)

@@ -59,7 +59,9 @@ def file_of(picture: Path | bytes | Image.Image) -> bytes:
             raise InvalidInput(
                 f"picture '{picture}' cannot be read ({error.strerror})", field="image"
             ) from None
-    from PIL import Image
+    from PIL import Image, ImageOps
+
+    from ..pictures import to_rgb
 
     if not isinstance(picture, Image.Image):
         raise InvalidInput(
@@ -67,7 +69,7 @@ def file_of(picture: Path | bytes | Image.Image) -> bytes:
             field="image",
         )
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    to_rgb(ImageOps.exif_transpose(picture)).save(file, "PNG")
     return file.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import httpx2
 
 from ..answers import FeedbackPage, FeedbackView, JobPage, JobView, ModelList, ModelView, Status, Uploaded
-from ..errors import LimnerError
+from ..errors import LimnerError, Unavailable
 from . import requests
 from .connection import DEFAULT_URL, Connection
 from .events import Ended, JobEvent, read_event
@@ -150,13 +151,13 @@ class Client:
         """The PNG file of a picture."""
         return self._send(requests.get_picture(image)).content
 
-    def _send(self, call: Call) -> httpx2.Response:
-        tries = self._connection.tries(call)
+    def _send(self, call: Call, within: float = math.inf) -> httpx2.Response:
+        tries, most = self._connection.tries(call, within), min(self._connection.timeout, max(0.1, within))
         while True:
             try:
                 answer = self._http.request(
                     call.method, call.path, json=call.json, content=call.content, params=call.params,
-                    headers=call.headers,
+                    headers=call.headers, timeout=most,
                 )  # fmt: skip
             except httpx2.HTTPError as error:
                 pause: float | None = tries.lost(error)
@@ -233,14 +234,27 @@ class Job:
             for _ in self.events() if not self.view.final else ():
                 pass
             return self.view
-        deadline, (pause, longest) = time.monotonic() + timeout, POLL
-        while not self.refresh().final:
+        deadline, (pause, longest), left = time.monotonic() + timeout, POLL, timeout
+        while not self._refreshed(left):
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"job {self.id} is {self.view.state} after {timeout:g} seconds")
             time.sleep(min(pause, left))
-            pause = min(pause * 1.5, longest)
+            pause, left = min(pause * 1.5, longest), deadline - time.monotonic()
         return self.view
+
+    def _refreshed(self, within: float) -> bool:
+        """Ask how it is, for so many seconds at most; whether it is over, as far as is known."""
+        began = time.monotonic()
+        try:
+            answer = self._client._send(requests.get_job(self.id), within)
+        except Unavailable:
+            if within > self._client._connection.patience:
+                raise
+            time.sleep(max(0.0, within - (time.monotonic() - began)))
+            return False
+        self.view = JobView.model_validate_json(answer.content)
+        return self.view.final
 
     def pictures(self, timeout: float | None = None) -> list[DrawnPicture]:
         """Wait for the pictures and fetch them; JobFailed, or Cancelled, where there are none."""

@@ -49,11 +49,11 @@ def trajectories(
     Every sample has as many rows as a guided step, so that ranges hold with and without guidance.
     """
     drawer = family(model.manifest.family)(model)
-    networks = {name: backend.load(model, name) for name in model.manifest.graphs if name != "vae_encoder"}
+    networks = {name: backend.load(model, name) for name in model.manifest.graphs}
     found = []
     for seed, text in enumerate(texts):
         request = drawer.resolve(
-            DrawRequest(prompt=text, seed=seed, guidance_interval=(0, 1), feature_reuse=1)
+            DrawRequest(prompt=text, seed=seed, guidance_interval=(0, 1), feature_reuse=1, decoder="full")
         )
         steps = request.steps or 1
         wanted = {round((k + (seed % 4) / 4) * steps / each) for k in range(each)}

@@ -50,7 +50,15 @@ def fresh_prompts(of: World, count: int) -> list[Prompt]:
 
 def draw_with(model: Model, way: Way, texts: list[str], data_dir: Path) -> Measured:
     """Draw every text, one picture after another, once the networks are loaded and warm."""
-    told = model.manifest.model_copy(update={"precision": way.precision})
+    # As the way draws by default, so that just its networks are loaded before the first picture.
+    stepping = model.manifest.stepping
+    sampler = stepping.model_copy(
+        update={
+            "feature_reuse": way.reuse or stepping.feature_reuse,
+            "guidance_interval": way.interval or stepping.guidance_interval,
+        }
+    )
+    told = model.manifest.model_copy(update={"precision": way.precision, "sampler": sampler})
     registry = Registry(data_dir, [Model(model.path, told, model.built_in)])
     pictures, seconds = [], []
     with closing(LocalStudio(registry)) as studio:

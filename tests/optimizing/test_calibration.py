@@ -33,6 +33,12 @@ def test_samples_come_from_all_parts_of_the_way(model: Model) -> None:
     assert not np.array_equal(samples[0]["sample"], samples[2]["sample"])
 
 
+def test_the_decoder_is_called_where_a_tiny_one_draws_by_default(model: Model) -> None:
+    told = model.manifest.model_copy(update={"decoder": "tiny"})
+    quick = Model(model.path, told, False)
+    assert len(trajectories(quick, backend("openvino"), ["a red apple"], 1, "vae_decoder")) == 1
+
+
 def test_a_model_is_asked_in_words_that_it_knows(model: Model) -> None:
     assert len(set(sentences(model, 8))) == 8
     told = model.manifest.model_copy(update={"vocabulary": None})

@@ -27,6 +27,10 @@ from .pages import given_back
 
 _log = logging.getLogger(__name__)
 
+REWRITING = 2
+"""Raised whenever a graph is rewritten in another way before it is compiled (`int8.py`, `rewriting.py`,
+`attending.py`): what was compiled of the one before is not read any more."""
+
 _OF_FILE = "graph"  # in the folder of a graph's compiled forms: the path of the graph
 _WHOLE = "whole.json"  # in the folder of a form: it is there once the form is
 _UNFINISHED = "unfinished-"  # begins the names of folders in which something is being compiled
@@ -75,7 +79,7 @@ class CompiledForms:
         processor = [
             core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
         ]
-        how = processor, sorted(settings.items()), asked
+        how = REWRITING, processor, sorted(settings.items()), asked
         folder = self._folder / hashlib.sha256(repr(how).encode()).hexdigest()[:16]
         if (found := self._read(core, folder, settings)) is not None:
             return found

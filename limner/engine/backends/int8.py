@@ -128,7 +128,7 @@ def _round_weight(layer: openvino.Node, done: set[str]) -> None:
         return
     done.add(weight.get_friendly_name())
     readers = list(given.output(0).get_target_inputs())
-    rounded, scales = rounded_weight(np.asarray(weight.data), 0 if turned else -1, largest_weight())
+    rounded, scales = rounded_weight(weight.get_data(dtype=np.float32), 0 if turned else -1, largest_weight())
     whole = ops.convert(ops.constant(rounded), np.float32)
     scaled = ops.multiply(whole, ops.constant(scales)).output(0)
     for reader in readers:

@@ -50,9 +50,11 @@ def list_feedback(
     limit: Annotated[int, Query(ge=1, le=100)] = 24,
     before: Annotated[str | None, Query(max_length=64, description="An id: older ones follow.")] = None,
     image: Annotated[PictureId | None, Query(description="Of this picture alone, pairs too.")] = None,
+    mine: Annotated[bool, Query(description="Not what others said, which an admin's key sees.")] = False,
 ) -> FeedbackPage:
-    """What the caller said, newest first."""
-    found = _service(request).feedback.page(limit + 1, before, caller.sees, image)
+    """What the caller said, newest first; of an admin what everybody said."""
+    owner = caller.owner if mine else caller.sees
+    found = _service(request).feedback.page(limit + 1, before, owner, image)
     more = found[limit - 1].id if len(found) > limit else None
     return FeedbackPage(feedback=[feedback_view(said) for said in found[:limit]], next=more)
 

@@ -133,21 +133,25 @@ function place(event) {
 }
 
 function startBrush() {
-  let painting = false;
+  /** @type {number | null} the pointer that paints: a second finger or a palm does not */
+  let painting = null;
   over.addEventListener("pointerdown", (event) => {
-    if (way() !== "paint" || event.button > 0) return;
+    if (way() !== "paint" || event.button > 0 || painting !== null) return;
     event.preventDefault();
     over.setPointerCapture(event.pointerId);
-    painting = true;
+    painting = event.pointerId;
     strokes.push({ size: Number(brush.value), points: [place(event)] });
     show();
   });
   over.addEventListener("pointermove", (event) => {
-    if (!painting) return;
+    if (painting !== event.pointerId) return;
     strokes.at(-1)?.points.push(place(event));
     show();
   });
-  for (const end of ["pointerup", "pointercancel"]) over.addEventListener(end, () => (painting = false));
+  for (const end of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"]))
+    over.addEventListener(end, ({ pointerId }) => {
+      if (painting === pointerId) painting = null;
+    });
   over.addEventListener("keydown", (event) => {
     const step = event.shiftKey ? 0.01 : 0.05;
     const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
@@ -171,8 +175,16 @@ function refuse(text) {
   wrong.hidden = false;
 }
 
+/** What is being put on the bench. @type {Promise<void>} */
+let taking = Promise.resolve();
+
 /** Put a picture that the service has on the bench. @param {string} id @param {string | null} [mask] */
-export async function take(id, mask = null) {
+export function take(id, mask = null) {
+  return (taking = put(id, mask));
+}
+
+/** @param {string} id @param {string | null} mask */
+async function put(id, mask) {
   open(true);
   try {
     const picture = await pictureOf(id);
@@ -184,6 +196,7 @@ export async function take(id, mask = null) {
     easel.scrollIntoView({ block: "nearest" });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
+    open(true);
     refuse(error.message);
   }
 }
@@ -245,6 +258,7 @@ async function kept(canvas) {
 
 /** What a request says of the picture on the bench: nothing where there is none. @returns {Promise<Partial<Request> | null>} null: it said what is missing */
 export async function read() {
+  await taking;
   if (!source) return {};
   const chosen = way();
   if (chosen === "change") return { image: source.id, strength: Number(strength.value) };
@@ -257,7 +271,9 @@ export async function read() {
   const key = JSON.stringify([chosen, source.id, strokes, inverted, share.value]);
   if (sent?.key === key) return sent.sent;
   const mask = document.createElement("canvas");
-  Object.assign(mask, { width: under.width, height: under.height });
+  // The service wants it as large as the picture, which may be larger than what is shown of it.
+  const { width, height } = chosen === "paint" ? source.picture : under;
+  Object.assign(mask, { width, height });
   if (chosen === "paint") {
     paintStrokes(mask, "#fff", "#000");
     sent = { key, sent: { image: source.id, mask: await kept(mask), ...(partly ? { strength: partly } : {}) } };
@@ -281,8 +297,8 @@ export async function read() {
 
 /** What an earlier request was made from, put on the bench again. @param {Request} request */
 export async function adopt({ image, mask, strength: share }) {
-  if (!image) return clear();
-  choose("change");
+  clear();
+  if (!image) return;
   if (share && !mask) strength.value = String(share);
   await take(image, mask);
   partly = (mask && share) || null;

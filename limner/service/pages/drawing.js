@@ -7,13 +7,13 @@ import { text } from "./language.js";
 import { record } from "./steps.js";
 import { marked } from "./wording.js";
 import { announce, recall, remember } from "./page.js";
-import { cancelJob, createJob, getJob, hasEnded, watch } from "./wire.js";
+import { Problem, cancelJob, createJob, getJob, hasEnded, watch } from "./wire.js";
 
 /** @typedef {import("./wire.js").Job} Job */
 /** @typedef {import("./wire.js").Request} Request */
 /** @typedef {import("./wire.js").Picture} Picture */
 /** @typedef {{requests: Request[], jobs: (Job | null)[], images: Picture[][], left: number, cancelled: boolean,
- *   stops: (() => void)[]}} Drawing */
+ *   stops: (() => void)[], own: boolean}} Drawing */
 /** @typedef {{busy: (on: boolean) => void, settled: (jobs: Job[]) => void, drawn: (jobs: Job[]) => void,
  *   connected: (ok: boolean) => void, refused: (error: unknown) => void}} Heard */
 
@@ -117,7 +117,7 @@ function labels(requests) {
 /** Follow a job that the service has accepted. @param {Drawing} mine @param {Job} job @param {number} k its place among the requests */
 function follow(mine, job, k) {
   mine.jobs[k] = job;
-  if (mine.requests.length === 1) remember("drawing", job.id);
+  if (mine.requests.length === 1 && mine.own) noteOwn(job.id);
   const stop = watch(job.id, {
     queued: stage.waiting,
     step: (step) => {
@@ -129,12 +129,13 @@ function follow(mine, job, k) {
       stage.finished(picture, tileOf(k, picture.index ?? 0), job.request.prompt);
     },
     connected: heard.connected,
+    refused: heard.refused,
     ended: (last) => {
       mine.jobs[k] = last.request.prompt ? last : { ...last, request: /** @type {Request} */ (mine.requests[k]) };
       history.add(/** @type {Job} */ (mine.jobs[k]));
       mine.left -= 1;
       if (mine.left > 0) return;
-      remember("drawing", null);
+      forgetOwn(last.id);
       drawing = null;
       heard.busy(false);
       settle(/** @type {Job[]} */ (mine.jobs));
@@ -149,7 +150,7 @@ function begin(requests, given = null) {
   const [first] = requests;
   drawing = {
     requests, jobs: requests.map((_, k) => (k ? null : given)), images: requests.map((_, k) => (k || !given ? [] : [...given.images])),
-    left: requests.length - (given ? 1 : 0), cancelled: false, stops: [],
+    left: requests.length - (given ? 1 : 0), cancelled: false, stops: [], own: true,
   };
   const mine = drawing;
   const count = requests.length > 1 ? requests.length : (first?.n ?? 1);
@@ -163,11 +164,23 @@ function begin(requests, given = null) {
   return mine;
 }
 
-/** @param {Drawing} old */
+/** Let go of a drawing: what it has drawn by then is hung. One that another tab began goes on. @param {Drawing} old */
 function giveUp(old) {
   old.cancelled = true;
   for (const stop of old.stops) stop();
-  for (const job of old.jobs) if (job && !hasEnded(job)) cancelJob(job.id).catch(() => {});
+  if (!old.own) return;
+  for (const job of old.jobs) if (job && !hasEnded(job)) cancelJob(job.id).then(history.add).catch(() => {});
+}
+
+/** Note which job this tab draws, to take it up after a reload; other tabs see it, too. @param {string} id */
+function noteOwn(id) {
+  remember("drawing", id);
+  remember("drawing", id, sessionStorage);
+}
+
+/** @param {string} id */
+function forgetOwn(id) {
+  if (recall("drawing") === id) remember("drawing", null);
 }
 
 /**
@@ -194,7 +207,10 @@ export async function draw(requests, given = null) {
     drawing = null;
     heard.busy(false);
     if (before.length) show(before);
-    else stage.ended("failed", "");
+    else {
+      stage.clear();
+      heard.settled([]);
+    }
     heard.refused(error);
   }
 }
@@ -221,12 +237,16 @@ export async function cancel() {
 export async function resume(recent) {
   const id = recall("drawing");
   if (id !== null && !drawing) {
-    const job = await getJob(id).catch(() => null);
-    if (job && !hasEnded(job)) {
-      follow(begin([{ ...job.request, n: job.request.n ?? 1 }]), job, 0);
+    const found = await getJob(id).catch((error) => (error instanceof Problem ? error : Promise.reject(error)));
+    if (found instanceof Problem) {
+      if (found.status === 404) forgetOwn(id); // else it may be taken up when the service answers again
+    } else if (hasEnded(found)) forgetOwn(id);
+    else if (!drawing) {
+      const mine = begin([{ ...found.request, n: found.request.n ?? 1 }]);
+      mine.own = recall("drawing", sessionStorage) === id;
+      follow(mine, found, 0);
       return true;
     }
-    remember("drawing", null);
   }
   const last = recent.find((job) => job.state === "succeeded" && job.images.length > 0);
   if (!drawing && last) {

@@ -36,6 +36,9 @@ let loading = false;
 /** @type {Set<string>} ids of what is pinned */
 let pins = new Set();
 let looking = 0;
+let failing = false; // to load more
+/** @type {(error: unknown) => void} */
+let refused = () => {};
 
 /** What is looked for. */
 const wanted = () => ({ search: find.value.trim(), pinned: onlyPinned.getAttribute("aria-pressed") === "true" });
@@ -90,7 +93,7 @@ export function add(job) {
 }
 
 /** Look anew for what is wanted. */
-async function sift() {
+export async function sift() {
   looking += 1;
   hung = [];
   next = null;
@@ -108,6 +111,7 @@ export async function load() {
     if (next === null) pins = new Set(await getPins());
     const found = await getJobs(next, 24, wanted());
     if (mine !== looking) return [];
+    failing = false;
     next = found.next;
     const here = found.jobs.flatMap(madeBy).filter(({ picture }) => !wanted().pinned || pins.has(picture.id));
     const made = here.filter(({ job }) => !hung.some((h) => h.job.id === job.id));
@@ -117,8 +121,10 @@ export async function load() {
     element("nothing", HTMLElement).hidden = hung.length > 0 || next !== null || !sifted();
     more.hidden = next === null;
     return found.jobs;
-  } catch {
+  } catch (error) {
+    failing = true;
     more.hidden = false;
+    if (error instanceof Problem && error.status === 401) refused(error);
     return [];
   } finally {
     if (mine === looking) loading = false;
@@ -240,8 +246,9 @@ export function viewJob(job, index) {
   if (place >= 0) view(madeBy(job), place);
 }
 
-/** @param {{forgotten: (job: Job) => void} & Record<"usePrompt" | "useAll" | "more" | "work" | "reword" | "explain", (made: Made) => void>} handlers what the viewer's buttons do */
-export function start({ usePrompt, useAll, more: alike, work, reword, explain, forgotten }) {
+/** @param {{forgotten: (job: Job) => void, refused: (error: unknown) => void} & Record<"usePrompt" | "useAll" | "more" | "work" | "reword" | "explain", (made: Made) => void>} handlers what the viewer's buttons do */
+export function start({ usePrompt, useAll, more: alike, work, reword, explain, forgotten, refused: report }) {
+  refused = report;
   newer.addEventListener("click", () => leaf(-1));
   older.addEventListener("click", () => leaf(1));
   viewer.addEventListener("keydown", (event) => {
@@ -281,6 +288,7 @@ export function start({ usePrompt, useAll, more: alike, work, reword, explain, f
   const observer = new IntersectionObserver(async (seen) => {
     if (next === null || !seen.some((s) => s.isIntersecting)) return;
     await load();
+    if (failing) return; // "Show more" tries again
     observer.unobserve(more); // Observed anew, it tells again where it still is in sight.
     observer.observe(more);
   }, { rootMargin: "400px" });

@@ -82,7 +82,15 @@ function found() {
   if (offline.hidden) return;
   offline.hidden = true;
   announce(text("top.back"));
-  if (!settings.chosen()) meet();
+  if (settings.chosen()) drawing.resume([]);
+  else meet();
+}
+
+/** Go on where a session has ended in between: perhaps as somebody else. */
+function signedIn() {
+  if (!settings.chosen()) return void meet();
+  signin.greet().then(admin.offer);
+  history.sift();
 }
 
 /** @param {boolean} busy */
@@ -180,7 +188,10 @@ function reword(made) {
  */
 function more({ job, picture }) {
   const { seed, variation_seed: _, variation_strength: varied, image, mask: __, strength: ___, ...same } = job.request;
-  const near = !varied && !image ? { seed: picture.seed, variation_strength: 0.3 } : { image: picture.id, strength: 0.5 };
+  const again = { seed: seed ?? picture.seed, variation_strength: varied ?? 0.3 };
+  const first = !varied && !image ? { seed: picture.seed, variation_strength: 0.3 } : null;
+  // A model that takes no picture has further variations of the first one.
+  const near = first ?? (settings.modelOf(job.request)?.edits ? { image: picture.id, strength: 0.5 } : again);
   draw([{ ...settings.possible(same), ...near, n: 4 }]);
 }
 
@@ -273,7 +284,7 @@ async function keep(met) {
 
 startTheme();
 offerLanguages(element("language", HTMLSelectElement));
-signin.start(meet);
+signin.start(signedIn);
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 composer.start({ changed: clearErrors, submit });
 bench.start();
@@ -297,6 +308,7 @@ history.start({
     drawing.forget(job);
   },
   work: ({ picture }) => bench.take(picture.id),
+  refused: report,
   usePrompt: ({ job }) => {
     composer.write(job.request.prompt);
     prompt.focus();
@@ -317,7 +329,8 @@ form.addEventListener("submit", (event) => {
 });
 cancelButton.addEventListener("click", cancel);
 document.addEventListener("keydown", (event) => {
-  const elsewhere = event.target instanceof Element && event.target.closest("dialog, .panel");
+  const elsewhere = event.target instanceof Element && event.target.closest("dialog, .panel, input[type=search]");
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing && !elsewhere) cancel();
 });
 element("again", HTMLButtonElement).addEventListener("click", () => {

@@ -45,26 +45,29 @@ let fading = 0;
 /** Show a short message for a few seconds. @param {string} text */
 export function toast(text) {
   const place = element("toast", HTMLElement);
+  // An open dialog is above all else, and all else is inert.
+  ([...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body).append(place);
   place.textContent = text;
   place.classList.add("shown");
   clearTimeout(fading);
   fading = setTimeout(() => place.classList.remove("shown"), 2600);
 }
 
-/** @param {string} key @returns {string | null} */
-export function recall(key) {
+/** @param {string} key @param {Storage} [storage] this browser's, or the tab's @returns {string | null} */
+export function recall(key, storage) {
   try {
-    return localStorage.getItem(`limner.${key}`);
+    return (storage ?? localStorage).getItem(`limner.${key}`);
   } catch {
     return null;
   }
 }
 
-/** @param {string} key @param {string | null} value null forgets */
-export function remember(key, value) {
+/** @param {string} key @param {string | null} value null forgets @param {Storage} [storage] this browser's, or the tab's */
+export function remember(key, value, storage) {
   try {
-    if (value === null) localStorage.removeItem(`limner.${key}`);
-    else localStorage.setItem(`limner.${key}`, value);
+    const kept = storage ?? localStorage;
+    if (value === null) kept.removeItem(`limner.${key}`);
+    else kept.setItem(`limner.${key}`, value);
   } catch {
     // Storage is blocked: nothing is remembered.
   }

@@ -1,7 +1,7 @@
 /** Signing in with a key, where the service asks for one, and out again. */
 
 import { text } from "./language.js";
-import { element } from "./page.js";
+import { element, toast } from "./page.js";
 import { Problem, getSession, signIn, signOut } from "./wire.js";
 
 const dialog = element("signin", HTMLDialogElement);
@@ -43,7 +43,12 @@ export function start(done) {
   // Without a key there is nothing to go back to.
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   leave.addEventListener("click", async () => {
-    await signOut().catch(() => undefined);
+    try {
+      await signOut();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status !== 401) return toast(error.message);
+    }
     for (const name of await (globalThis.caches?.keys() ?? [])) if (name.startsWith("limner-")) await caches.delete(name);
     location.reload();
   });

@@ -116,7 +116,15 @@ export function votes(thumbs, below) {
     subject = shown;
     said = null;
     open(false);
+    // What was said before is not known yet, and must not be written over.
+    for (const [, made] of pressed) made.disabled = shown !== null;
     reflect();
-    if (shown) void getFeedback(shown.id).then((found) => shown === subject && ((said = found), reflect()), () => {});
+    if (!shown) return;
+    void getFeedback(shown.id).then((found) => {
+      if (shown !== subject) return;
+      said = found;
+      for (const [, made] of pressed) made.disabled = false;
+      reflect();
+    }, () => {});
   };
 }

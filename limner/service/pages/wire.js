@@ -23,7 +23,8 @@
  * @typedef {{field: string, message: string, allowed?: string | null}} FieldError
  * @typedef {{step: number, steps: number, image: number, preview: string | null}} Step
  * @typedef {{queued: (position: number) => void, step: (step: Step) => void,
- *   image: (picture: Picture) => void, ended: (job: Job) => void, connected: (ok: boolean) => void}} Watcher
+ *   image: (picture: Picture) => void, ended: (job: Job) => void, connected: (ok: boolean) => void,
+ *   refused: (error: Problem) => void}} Watcher
  */
 
 import { text } from "./language.js";
@@ -149,7 +150,7 @@ export function createJob(request) {
   return call("/v1/jobs", { method: "POST", headers, body: JSON.stringify(request) });
 }
 
-/** @param {string} id @returns {Promise<unknown>} */
+/** @param {string} id @returns {Promise<Job>} as it was */
 export const cancelJob = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
 
 /** Hand over a picture to work from. @param {Blob} picture @returns {Promise<{id: string, width: number, height: number}>} */
@@ -173,7 +174,7 @@ export async function pictureOf(id) {
 /** What was said of a picture. @param {string} image @returns {Promise<Feedback | null>} */
 export async function getFeedback(image) {
   /** @type {{feedback: Feedback[]}} */
-  const { feedback } = await call(`/v1/feedback?limit=100&image=${encodeURIComponent(image)}`);
+  const { feedback } = await call(`/v1/feedback?mine=true&limit=100&image=${encodeURIComponent(image)}`);
   return feedback.find((one) => one.image === image && one.over === null) ?? null;
 }
 
@@ -239,7 +240,8 @@ export function watch(id, watcher) {
         return end({ id, state: "failed", queue_position: null, step: 0, steps: 0,
           request: { prompt: "" }, images: [], error: gone, created_at: "" });
       }
-      watcher.connected(false);
+      if (error instanceof Problem && error.status === 401) watcher.refused(error);
+      else watcher.connected(false);
     }
     if (source.readyState === EventSource.CLOSED) again = setTimeout(ask, 2000);
   };

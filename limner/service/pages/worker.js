@@ -14,7 +14,7 @@ async function fresh(request) {
   const kept = await caches.open(SHELL);
   try {
     const answer = await fetch(request);
-    if (answer.ok) await kept.put(request, answer.clone());
+    if (answer.ok) await kept.put(request, answer.clone()).catch(() => {}); // where there is no room
     return answer;
   } catch (error) {
     const found = await kept.match(request, { ignoreVary: true });
@@ -30,7 +30,7 @@ async function picture(request) {
   if (found) return found;
   const answer = await fetch(request);
   if (answer.status === 200) {
-    await kept.put(request, answer.clone());
+    await kept.put(request, answer.clone()).catch(() => {});
     const all = await kept.keys();
     for (const old of all.slice(0, Math.max(0, all.length - MOST_PICTURES))) await kept.delete(old);
   }

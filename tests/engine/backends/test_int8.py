@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import openvino
@@ -66,9 +67,9 @@ def weight_of(model: Model) -> Floats:
     return found
 
 
-def named(directory: Path, half: bool = False, turned: bool = False) -> Model:
-    """A model whose product is called so; with `half`, its weights are kept in half precision, with `turned` on their
-    side, as torch keeps them."""
+def named(directory: Path, half: Any = None, turned: bool = False) -> Model:
+    """A model whose product is called so; its weights are kept in the type `half`, with `turned` on their side, as
+    torch keeps them."""
     model = make_model(directory, "int8")
     proto = onnx.load(model.graph_file("unet"))
     proto.graph.node[0].name = "product"
@@ -76,17 +77,17 @@ def named(directory: Path, half: bool = False, turned: bool = False) -> Model:
     if turned:
         proto.graph.node.insert(0, helper.make_node("Transpose", ["turned"], [name], perm=[1, 0]))
         weight, name = np.ascontiguousarray(weight.T), "turned"
-    if half:
+    if half is not None:
         proto.graph.node.insert(0, helper.make_node("Cast", ["half"], [name], to=TensorProto.FLOAT))
-        weight, name = weight.astype(np.float16), "half"
+        weight, name = weight.astype(half), "half"
     proto.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, name))
     onnx.save(proto, model.graph_file("unet"))
     return open_model(directory)
 
 
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("half", [None, np.float16, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_network_is_rounded_as_the_table_says(tmp_path: Path, half: bool, turned: bool) -> None:
+def test_a_network_is_rounded_as_the_table_says(tmp_path: Path, half: Any, turned: bool) -> None:
     model = named(tmp_path / "m", half, turned)
     x = np.random.default_rng(1).standard_normal((5, 40)).astype(np.float32)
     network = openvino.Core().read_model(model.graph_file("unet"))

@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 from onnx.reference import ReferenceEvaluator
 
 from limner.engine.backends.onnxruntime import OnnxRuntime
 from limner.engine.backends.torch import Torch, forms
 from limner.engine.backends.torch.graph import ATTENTION, TorchGraph
+from limner.engine.backends.torch.network import _weights
 from limner.engine.variants import FEATURES, attentive, full, shallow
 from limner.errors import LimnerError, Unavailable
 from limner.registry.models import Model, open_model
@@ -270,3 +273,15 @@ def test_without_a_gpu_one_is_not_to_be_had() -> None:
         pytest.skip("there is one here")
     with pytest.raises(Unavailable, match="--device cpu"):
         Torch("cuda")
+
+
+def test_weights_in_bfloat16_are_read_as_they_are(tmp_path: Path) -> None:
+    values = RNG.standard_normal((3, 4)).astype(np.float32)
+    tensor = numpy_helper.from_array(values.astype(ml_dtypes.bfloat16), "weight")
+    (tmp_path / "weights").write_bytes(b"head" + tensor.raw_data)
+    set_external_data(tensor, "weights", offset=4, length=len(tensor.raw_data))
+    tensor.ClearField("raw_data")
+    proto = helper.make_model(helper.make_graph([], "g", [], [], [tensor]))
+    read = _weights(tmp_path / "graph.onnx", proto)["weight"]
+    assert read.dtype == torch.bfloat16
+    assert torch.equal(read, torch.from_numpy(values).bfloat16())

@@ -60,9 +60,8 @@ class Torch:
         title = f"graph '{graph}' of model '{model.name}'"
         read = _read(file, title) if variant is None else variant_graph(file, variant)
         half = model.manifest.precision != "float32" and self.device.type == "cuda"
-        dtype = (
-            (torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16) if half else torch.float32
-        )
+        half = half and torch.cuda.is_bf16_supported(including_emulation=False)
+        dtype = torch.bfloat16 if half else torch.float32
         try:
             module = TorchGraph(read, _weights(file, read), self.device, dtype)
         except LimnerError as error:
@@ -99,12 +98,14 @@ def _weights(file: Path, model: ModelProto) -> dict[str, torch.Tensor]:
                 maps[told.location] = np.memmap(lies, np.uint8, "r")
             except (OSError, ValueError) as error:
                 raise LimnerError(f"cannot read {lies}: {error}") from None
-        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        half = tensor.data_type == TensorProto.BFLOAT16  # which numpy does not have
+        dtype = np.dtype(np.uint16) if half else helper.tensor_dtype_to_np_dtype(tensor.data_type)
         count, start = int(np.prod(tensor.dims)) * dtype.itemsize, told.offset or 0
         part = maps[told.location][start : start + count]
         if len(part) != count:
             raise LimnerError(f"{file.parent / told.location} is too short: it holds no {tensor.name}")
-        found[tensor.name] = torch.from_numpy(part.view(dtype).reshape(tuple(tensor.dims)).copy())
+        read = torch.from_numpy(part.view(dtype).reshape(tuple(tensor.dims)).copy())
+        found[tensor.name] = read.view(torch.bfloat16) if half else read
     return found
 
 
