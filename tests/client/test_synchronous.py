@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from limner.client import (
     AccessDenied,
@@ -29,6 +29,8 @@ from limner.service.app import create_app
 from limner.service.wire import JobRequest
 from tests.service.fake_studio import FakeStudio
 from tests.service.running import running
+
+from .conftest import Cutting
 
 
 @pytest.fixture
@@ -117,6 +119,17 @@ def test_waiting_ends_with_the_time_limit(client: Client, studio: FakeStudio) ->
     assert job.wait(timeout=30).state == "succeeded"
 
 
+def test_waiting_ends_with_the_time_limit_while_the_service_is_away(
+    cutting: Cutting, studio: FakeStudio
+) -> None:
+    studio.gate.clear()
+    with Client(cutting.url, patience=60) as client:
+        job = client.submit("a red apple")
+        cutting.cuts = 1_000_000
+        with pytest.raises(TimeoutError, match=r"0\.5 seconds"):
+            job.wait(timeout=0.5)
+
+
 def test_a_job_that_fails_says_why(client: Client, studio: FakeStudio) -> None:
     studio.failures = 3
     with pytest.raises(JobFailed, match="the paint ran out") as caught:
@@ -150,6 +163,18 @@ def test_a_picture_to_work_from_is_sent_first(
     client.draw("a cat", image=given)  # type: ignore[arg-type]
     source = studio.sources[-1]
     assert source is not None and (source.pixels == (255, 0, 0)).all()
+
+
+def test_a_picture_in_memory_is_sent_upright_and_in_rgb(client: Client, studio: FakeStudio) -> None:
+    file = io.BytesIO()
+    turned = Image.new("CMYK", (20, 10), (0, 255, 255, 0))
+    exif = turned.getexif()
+    exif[ExifTags.Base.Orientation] = 6  # a quarter to the right
+    turned.save(file, "JPEG", exif=exif)
+    client.draw("a cat", image=Image.open(file))
+    source = studio.sources[-1]
+    assert source is not None and source.pixels.shape == (20, 10, 3)
+    assert source.pixels[10, 5, 0] > 200 and source.pixels[10, 5, 1:].max() < 60
 
 
 def test_what_is_no_picture_is_refused_before_it_is_sent(client: Client, tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ def test_everybody_has_their_own(client: TestClient, known: As) -> None:
     same = say(known("other"), image=picture(known("other"), seed=4), vote="down")
     assert same["image"] == mine["image"], "two keys may think differently of the same picture"
     assert said(known("one")) == [mine] and len(said(known("admin"))) == 2
+    assert said(known("admin"), "?mine=true") == [] and said(known("one"), "?mine=true") == [mine]
 
 
 def test_it_goes_with_its_picture(client: TestClient) -> None:

@@ -211,3 +211,38 @@ def test_painting_on_a_phone(page: Page, stub: Stub, photo: Path) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     drawn(page)
     assert picture(stub, asked(stub)["mask"]).max() == 255
+
+
+def test_the_mask_is_as_large_as_a_picture_that_is_larger_than_what_is_shown(
+    page: Page, stub: Stub, tmp_path: Path
+) -> None:
+    paint("a red car", 3).resize((1500, 900)).save(tmp_path / "large.png")
+    put_on_bench(page, tmp_path / "large.png")
+    page.check("[name=way][value=paint]")
+    stroke(page, (0.4, 0.5), (0.6, 0.5))
+    drawn(page)
+    mask = picture(stub, asked(stub)["mask"])
+    assert mask.shape == picture(stub, asked(stub)["image"]).shape == (900, 1500, 3)
+    assert mask[450, 750].min() > 250 and mask[100, 100].max() < 5
+
+
+def test_a_second_finger_does_not_paint(page: Page, stub: Stub, photo: Path) -> None:
+    put_on_bench(page, photo)
+    page.check("[name=way][value=paint]")
+    for kind, pointer, at in (
+        ("pointerdown", 1, 0.2), ("pointerdown", 2, 0.8), ("pointermove", 2, 0.9), ("pointermove", 1, 0.3),
+        ("pointerup", 2, 0.9), ("pointermove", 1, 0.4), ("pointerup", 1, 0.4),
+    ):  # fmt: skip
+        page.evaluate(
+            """([kind, pointer, at]) => {
+                const over = document.getElementById("over"), box = over.getBoundingClientRect();
+                over.setPointerCapture = () => {};
+                over.dispatchEvent(new PointerEvent(kind, { pointerId: pointer, bubbles: true, cancelable: true,
+                    clientX: box.left + at * box.width, clientY: box.top + box.height / 2 }));
+            }""",
+            [kind, pointer, at],
+        )
+    drawn(page)
+    mask = picture(stub, asked(stub)["mask"])
+    painted = np.flatnonzero(mask[50, :, 0] > 128) / 200
+    assert painted.min() < 0.2 and 0.38 < painted.max() < 0.6

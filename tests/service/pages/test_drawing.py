@@ -359,3 +359,68 @@ def test_a_phone_never_scrolls_sideways(page: Page, stub: Stub) -> None:
     page.locator(".wall button").first.click()
     fits()
     assert page.locator("#viewer").evaluate("v => v.scrollWidth <= v.clientWidth")
+
+
+def test_a_first_drawing_that_is_refused_leaves_the_page_as_it_was(
+    page: Page, stub: Stub, complaints: list[str]
+) -> None:
+    expect(page.locator("#starters button")).to_have_count(3)
+    stub.refuse = (429, {"detail": "The queue is full."})
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#prompt-error")).to_have_text("The queue is full.")
+    expect(page.locator("#frame")).to_have_attribute("data-state", "empty")
+    expect(page.locator("#actions")).to_be_hidden()
+    expect(page.locator("#starters button")).to_have_count(3)
+    expect(page.locator("#how-open")).to_be_hidden()
+    complaints.clear()
+
+
+def test_a_second_tab_leaves_the_drawing_of_the_first_alone(page: Page, stub: Stub) -> None:
+    stub.hold_after = 5
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 5 of 20")
+    second = page.context.new_page()
+    second.goto("/")
+    expect(second.locator("#facts")).to_have_text("Step 5 of 20")
+    write(second, "a blue house in the snow")
+    second.keyboard.press("Enter")
+    expect(second.locator("#title")).to_have_text("a blue house in the snow")
+    stub.hold_after = None
+    finished(second)
+    finished(page)
+    expect(page.locator("#title")).to_have_text(APPLE)
+    assert [job.state for job in stub.jobs.values()] == ["succeeded", "succeeded"]
+
+
+def test_a_drawing_is_taken_up_when_the_service_is_back(
+    page: Page, stub: Stub, complaints: list[str]
+) -> None:
+    stub.hold_after = 6
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 6 of 20")
+    for what in ("**/v1/jobs/*", "**/healthz"):
+        page.route(what, lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#offline")).to_be_visible()
+    for what in ("**/v1/jobs/*", "**/healthz"):
+        page.unroute(what)
+    expect(page.locator("#facts")).to_have_text("Step 6 of 20")
+    stub.hold_after = None
+    finished(page)
+    complaints.clear()
+
+
+def test_escape_in_the_search_does_not_cancel(page: Page, stub: Stub) -> None:
+    write(page, APPLE)
+    page.click("#draw")
+    finished(page)
+    stub.hold_after = 3
+    page.click("#again")
+    expect(page.locator("#facts")).to_have_text("Step 3 of 20")
+    page.locator("#find").press("Escape")
+    stub.hold_after = None
+    finished(page)
+    assert [job.state for job in stub.jobs.values()] == ["succeeded", "succeeded"]

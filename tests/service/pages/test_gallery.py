@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .stub_server import Stub
 from .test_composing import APPLE, draw, ready
@@ -85,3 +85,45 @@ def test_a_picture_shows_what_it_was_made_from_and_what_was_made_from_it(page: P
     expect(page.locator("#viewer-canvas img")).to_have_attribute("src", first["url"])
     page.locator("#viewer-kin").get_by_role("button", name=HOUSE).click()
     expect(page.locator("#viewer-title")).to_have_text(HOUSE)
+
+
+def test_what_is_said_over_a_large_picture_is_seen(page: Page, stub: Stub) -> None:
+    ready(page)
+    draw(page, APPLE)
+    page.locator(".tile").click()
+    page.click("#viewer-copy")
+    expect(page.locator("#viewer #toast")).to_have_class("toast shown")
+    box = page.locator("#toast").bounding_box()
+    assert box is not None
+    middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    above = page.evaluate(
+        "([x, y]) => { const t = document.getElementById('toast');"
+        "t.style.pointerEvents = 'auto'; return t.contains(document.elementFromPoint(x, y)); }",
+        middle,
+    )
+    assert above
+
+
+def test_a_wall_that_cannot_be_loaded_further_is_not_asked_again_and_again(
+    page: Page, stub: Stub, complaints: list[str]
+) -> None:
+    stub.step_seconds = 0
+    for seed in range(30):
+        stub.draw(stub.add({"prompt": APPLE, "seed": seed, "n": 1, "steps": 1}))
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, json={"detail": "away"})
+
+    page.route("**/v1/jobs?*before=*", refuse)
+    page.reload()
+    expect(page.locator(".wall img")).to_have_count(24)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("#more")).to_be_visible()
+    page.wait_for_timeout(1500)
+    assert 1 <= len(asked) <= 3
+    page.unroute("**/v1/jobs?*before=*")
+    page.click("#more")
+    expect(page.locator(".wall img")).to_have_count(30)
+    complaints.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .stub_server import Stub
 from .test_composing import APPLE, draw, ready
@@ -74,3 +74,22 @@ def test_of_four_the_better_one_stays_until_all_were_seen(page: Page, stub: Stub
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#pairs")).to_be_hidden()
     assert [(one["image"], one["over"]) for one in said(stub)] == [(ids[1], ids[0]), (ids[1], ids[3])]
+
+
+def test_a_thumb_waits_for_what_was_said_before(page: Page, stub: Stub) -> None:
+    """Else it would write over a note."""
+    ready(page)
+    waiting: list[Route] = []
+    page.route("**/v1/feedback?*", lambda route: waiting.append(route))
+    draw(page, APPLE)
+    good = page.locator("#votes").get_by_role("button", name="Good", exact=True)
+    expect(good).to_be_disabled()
+    (image,) = next(iter(stub.jobs.values())).images
+    stub.feedback[image["id"], None] = {
+        "id": "one", "image": image["id"], "over": None, "vote": None, "note": "no table", "caption": "",
+    }  # fmt: skip
+    for route in waiting:
+        route.continue_()
+    good.click()
+    expect(good).to_have_attribute("aria-pressed", "true")
+    assert [(one["vote"], one["note"]) for one in said(stub)] == [("up", "no table")]
