@@ -1,0 +1,88 @@
+"""What the page does where a stream, the service or the page itself goes away, and where two tabs are open."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from .stub_server import Stub
+from .test_drawing import APPLE, finished, write
+
+
+def test_a_lost_stream_is_taken_up_where_it_was(page: Page, stub: Stub) -> None:
+    stub.drop_after, stub.hold_after = 3, 10
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 10 of 20")
+    expect(page.locator("#offline")).to_be_hidden()
+    assert stub.resumed_from == ["2"]
+    stub.hold_after = None
+    finished(page)
+
+
+def test_a_page_that_was_left_takes_up_its_drawing(page: Page, stub: Stub) -> None:
+    stub.hold_after = 6
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 6 of 20")
+    page.reload()
+    expect(page.locator("#facts")).to_have_text("Step 6 of 20")
+    expect(page.locator("#cancel")).to_be_visible()
+    stub.hold_after = None
+    finished(page)
+    page.reload()
+    finished(page)
+    expect(page.locator("#title")).to_have_text(APPLE)
+
+
+def test_a_service_that_is_away_is_said_and_its_return_too(page: Page, complaints: list[str]) -> None:
+    write(page, APPLE)
+    page.route("**/v1/jobs", lambda route: route.abort())
+    page.route("**/healthz", lambda route: route.abort())
+    page.click("#draw")
+    expect(page.locator("#offline")).to_be_visible()
+    expect(page.locator("#prompt-error")).to_have_text("The service cannot be reached.")
+    page.unroute("**/v1/jobs")
+    page.unroute("**/healthz")
+    expect(page.locator("#offline")).to_be_hidden()
+    page.click("#draw")
+    finished(page)
+    assert all("ERR_FAILED" in text for text in complaints)
+    complaints.clear()
+
+
+@PHONE
+def test_a_second_tab_leaves_the_drawing_of_the_first_alone(page: Page, stub: Stub) -> None:
+    stub.hold_after = 5
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 5 of 20")
+    second = page.context.new_page()
+    second.goto("/")
+    expect(second.locator("#facts")).to_have_text("Step 5 of 20")
+    write(second, "a blue house in the snow")
+    second.keyboard.press("Enter")
+    expect(second.locator("#title")).to_have_text("a blue house in the snow")
+    stub.hold_after = None
+    finished(second)
+    finished(page)
+    expect(page.locator("#title")).to_have_text(APPLE)
+    assert [job.state for job in stub.jobs.values()] == ["succeeded", "succeeded"]
+
+
+def test_a_drawing_is_taken_up_when_the_service_is_back(
+    page: Page, stub: Stub, complaints: list[str]
+) -> None:
+    stub.hold_after = 6
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 6 of 20")
+    for what in ("**/v1/jobs/*", "**/healthz"):
+        page.route(what, lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#offline")).to_be_visible()
+    for what in ("**/v1/jobs/*", "**/healthz"):
+        page.unroute(what)
+    expect(page.locator("#facts")).to_have_text("Step 6 of 20")
+    stub.hold_after = None
+    finished(page)
+    complaints.clear()
