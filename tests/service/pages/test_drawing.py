@@ -296,6 +296,7 @@ def test_another_sentence_takes_the_place_of_the_one_being_drawn(page: Page, stu
     assert [job.state for job in stub.jobs.values()] == ["cancelled", "succeeded"]
 
 
+@PHONE
 def test_a_phone_never_scrolls_sideways(page: Page, stub: Stub) -> None:
     def fits() -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -50,7 +50,6 @@ def test_a_service_that_is_away_is_said_and_its_return_too(page: Page, complaint
     complaints.clear()
 
 
-@PHONE
 def test_a_second_tab_leaves_the_drawing_of_the_first_alone(page: Page, stub: Stub) -> None:
     stub.hold_after = 5
     write(page, APPLE)
