@@ -78,7 +78,7 @@ def test_it_resumes_exactly(run: Path, tmp_path: Path, monkeypatch: pytest.Monke
         patched.setattr(MatcherStage, "loss", stopping)
         train(run / "small.toml", out, resume=False, folder=folder)
     with monkeypatch.context() as patched:  # what is exported is what was learned
-        patched.setattr(training, "export", lambda *given, **more: None)
+        patched.setattr(training, "export", lambda out, *given, **more: out.mkdir())
         patched.setattr(training, "open_model", lambda path: SimpleNamespace(path=path))
         train(run / "small.toml", out, resume=True, folder=folder)
     state = Path("matcher") / "checkpoints" / "000000004" / "state.pt"
