@@ -252,6 +252,9 @@ class Service:
         that picture; gives their ids."""
         kept = [Stored(id=self.images.put(png), width=width, height=height) for png, width, height in pages]
         note_pages(self._engine, job, image.index, kept)
+        for each, (png, _, _) in zip(kept, pages, strict=True):
+            if not self.images.has(each.id):  # somebody let it go just before it was noted down
+                self.images.put(png)
         return [each.id for each in kept]
 
     def forget(self, job: str, caller: Caller) -> Job:

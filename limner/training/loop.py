@@ -189,7 +189,7 @@ class Loop:
                 self.seconds, began = self.seconds + now - began, now
                 if saving:
                     self._save()
-                if self._any(stop or (last and bool(asked))):
+                if stop or (last and self._any(bool(asked))):
                     raise Cancelled(
                         f"{self.stage.name}: saved at step {self.step} of {recipe.steps}; go on with --resume"
                     )

@@ -68,18 +68,22 @@ def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[s
     files = [stem.with_suffix(f".{part}.npy") for part in parts]
     if not files[-1].exists():
         partials = [f.with_suffix(f".{os.getpid()}.partial") for f in files]
-        arrays = [
-            np.lib.format.open_memmap(file, "w+", dtype, (count, *shape))
-            for file, (dtype, shape) in zip(partials, parts.values(), strict=True)
-        ]
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
-            found = pool.map(partial(_read, size=size, names=names), items, chunksize=64)
-            for k, read in enumerate(track(found, "reading pictures", count)):
-                for array, value in zip(arrays, read, strict=True):
-                    array[k] = value
-        for array, source, target in zip(arrays, partials, files, strict=True):
-            array.flush()
-            source.replace(target)
+        try:
+            arrays = [
+                np.lib.format.open_memmap(file, "w+", dtype, (count, *shape))
+                for file, (dtype, shape) in zip(partials, parts.values(), strict=True)
+            ]
+            with ProcessPoolExecutor(os.cpu_count()) as pool:
+                found = pool.map(partial(_read, size=size, names=names), items, chunksize=64)
+                for k, read in enumerate(track(found, "reading pictures", count)):
+                    for array, value in zip(arrays, read, strict=True):
+                        array[k] = value
+            for array, source, target in zip(arrays, partials, files, strict=True):
+                array.flush()
+                source.replace(target)
+        finally:
+            for source in partials:
+                source.unlink(missing_ok=True)
     pictures, subjects, placings = (np.load(file, mmap_mode="r") for file in files)
     return PictureArrays(pictures, subjects, placings, names, identity)
 

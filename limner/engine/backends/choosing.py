@@ -72,11 +72,10 @@ def chosen(name: str = "auto", device: str = "auto") -> Choice:
         wanted = (
             "no backend for the GPU is installed" if name == "auto" else f"this {name} was built without CUDA"
         )
+        way_out = f"{_INSTALL['torch']}, and a torch that was built for CUDA"
         if device == "cuda":
-            raise Unavailable(
-                f"{wanted}; get one with: {_INSTALL['torch']}, and a torch that was built for CUDA"
-            )
-        why = f"there is a GPU, and {wanted}"
+            raise Unavailable(f"{wanted}; get one with: {way_out}")
+        why = f"there is a GPU, and {wanted} ({way_out})"
         return Choice((_first(_ON_CPU) or "openvino") if name == "auto" else name, "cpu", why)
     return Choice(fit, "cuda", "as it was told" if device == "cuda" else f"found {found}")
 

@@ -30,7 +30,10 @@ def kept(file: Path, mark: str, make: Callable[[], Arrays]) -> Arrays:
         made = {name: np.ascontiguousarray(each) for name, each in make().items()}
         label.unlink(missing_ok=True)
         partial = arrays.with_name(f"{arrays.name}.{os.getpid()}.partial")
-        save_file(made, partial)
-        partial.replace(arrays)
+        try:
+            save_file(made, partial)
+            partial.replace(arrays)
+        finally:
+            partial.unlink(missing_ok=True)
         write_whole(label, mark)
     return load_file(arrays)

@@ -111,7 +111,7 @@ def _drawn(
     wanted = set(encoders.cache.missing(keys))
     missing = [k for k, key in enumerate(keys) if key in wanted]
     for part in _parts(missing, "drawing what it knows"):
-        made = draw(unet, model.scheduler, states, part, stepping, precision, side, seed)
+        made = _draw(unet, model.scheduler, states, part, stepping, precision, side, seed)
         for k, latent in zip(part, made.numpy().astype(np.float16), strict=True):
             encoders.cache.put(keys[k], latent)
     return torch.from_numpy(np.stack([encoders.cache[key] for key in keys])).float()
@@ -127,7 +127,7 @@ def drawn_again(
         states = known.states if model.text_encoder is None else _encoded(model.text_encoder, known.tokens)
         side, made = known.latents.shape[2], list[Tensor]()
         for part in _parts(range(len(known)), "drawing what it knew"):
-            made.append(draw(model.unet, model.scheduler, states, part, sampler, precision, side, seed))
+            made.append(_draw(model.unet, model.scheduler, states, part, sampler, precision, side, seed))
         return {
             "latents": torch.cat(made).numpy().astype(np.float16),
             "seconds": np.array([time.monotonic() - began]),
@@ -139,7 +139,7 @@ def drawn_again(
 
 
 @torch.no_grad()
-def draw(
+def _draw(
     unet: UNet2DConditionModel,
     scheduler: dict[str, Any],
     states: Tensor,
