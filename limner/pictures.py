@@ -18,7 +18,7 @@ MAX_PIXELS = 100_000_000
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 _WHITE = (255, 255, 255, 255)
-Reason = Literal["missing", "broken", "truncated", "too large"]
+Reason = Literal["missing", "unreadable", "broken", "truncated", "too large"]
 
 
 class PictureError(InvalidInput):
@@ -52,12 +52,20 @@ def read_picture(file: Path | bytes, at_least: int | None = None, most: int = MA
         raise _too_large(name, most) from None
     except FileNotFoundError:
         raise PictureError(f"{name} is not there", "missing") from None
+    except OSError as error:
+        if error.errno is None:  # a decoder's own
+            raise _broken(name, error) from None
+        raise PictureError(f"{name} cannot be read: {error.strerror}", "unreadable") from None
     # Decoders meet hostile bytes with errors of many kinds; none of them may end a long run.
     except Exception as error:  # noqa: BLE001
-        words = str(error).lower()
-        if "truncated" in words or "unexpected end" in words or isinstance(error, EOFError):
-            raise PictureError(f"{name} is truncated; copy it again", "truncated") from None
-        raise PictureError(f"{name} cannot be decoded; replace or remove it", "broken") from None
+        raise _broken(name, error) from None
+
+
+def _broken(name: str, error: Exception) -> PictureError:
+    words = str(error).lower()
+    if "truncated" in words or "unexpected end" in words or isinstance(error, EOFError):
+        return PictureError(f"{name} is truncated; copy it again", "truncated")
+    return PictureError(f"{name} cannot be decoded; replace or remove it", "broken")
 
 
 def check_size(image: Image.Image, most: int, name: str = "the picture") -> None:

@@ -9,16 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..pictures import PictureError, read_picture
+from ..pictures import PictureError
 from .duplicates import Signature, groups_of, signature_of
 from .layouts import entries_of, pictures_of
 from .metadata import Box, Entry, table_of
-from .pictures import read_boxed
+from .pictures import read_boxed, read_mask
+from .subjects import mask_fault, told_of
 
 MIN_SIDE = 64
 
 Kind = Literal[
-    "metadata", "no picture", "uncaptioned", "broken", "truncated", "too large", "mask", "tiny", "duplicate"
+    "metadata",
+    "no picture",
+    "uncaptioned",
+    "unreadable",
+    "broken",
+    "truncated",
+    "too large",
+    "mask",
+    "tiny",
+    "duplicate",
 ]
 
 
@@ -84,20 +94,22 @@ def _look_at_mask(folder: Path, entry: Entry, size: tuple[int, int] | None) -> F
     if not os.path.isfile(folder / entry.mask):
         return Finding("mask", entry.where, f"mask '{entry.mask}' is not there")
     try:
-        mask = read_picture(folder / entry.mask)
+        mask = read_mask(folder / entry.mask)
     except PictureError as error:
         return Finding("mask", entry.mask, str(error))
     if size is not None and mask.size != size:
         detail = f"{mask.width} x {mask.height} pixels, its picture is {size[0]} x {size[1]}"
         return Finding("mask", entry.mask, detail)
-    return None
+    wrong = mask_fault(mask, told_of(entry.attributes))
+    return None if wrong is None else Finding("mask", entry.mask, wrong)
 
 
 def check_set(folder: Path, progress: Callable[[int, int], None] | None = None) -> Report:
     """Look at every line and every picture of a captioned folder and say all that is wrong.
 
     Must be mended: lines that are not well formed, captions whose picture is not there, pictures without a
-    caption, broken, truncated or too large files, masks that are missing, broken or of another size. Worth
+    caption, unreadable, broken, truncated or too large files, masks that are missing, broken, of another size or with
+    values that stand for nothing. Worth
     a look: pictures under 64 pixels, and duplicates. `progress` is called with (done, of how many) pictures.
 
     NotFound without the folder; InvalidInput where it has two metadata files.

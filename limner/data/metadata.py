@@ -19,6 +19,7 @@ from ..errors import InvalidInput, NotFound
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _TABLES = ("metadata.jsonl", "metadata.csv")
+_STRUCTURED = frozenset({"subjects", "scene"})  # columns of a table that hold lists or objects
 _ABOUT = ("readme", "license", "licence")
 
 
@@ -63,8 +64,14 @@ def picture_names(folder: Path) -> list[str]:
 
 def _names(folder: Path, suffixes: frozenset[str]) -> list[str]:
     found = []
-    for base, folders, files in os.walk(folder):
+    seen = set()  # real folders: a link may lead back
+    for base, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        real = os.path.realpath(base)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         found += [
             (Path(base) / name).relative_to(folder).as_posix()
             for name in files
@@ -149,7 +156,11 @@ def _csv(table: Path) -> Iterator[Entry | Fault]:
         elif row:
             record: dict[str, Any] = dict(zip(header, row, strict=True))
             record["text"] = _cell(record["text"])
-            yield _entry(where, {key: value for key, value in record.items() if key != "mask" or value})
+            told = _told(record)
+            if isinstance(told, str):
+                yield Fault(where, "metadata", f"{told} is not valid JSON")
+                continue
+            yield _entry(where, {key: value for key, value in told.items() if key != "mask" or value})
 
 
 def _cell(text: str) -> Any:
@@ -162,6 +173,19 @@ def _cell(text: str) -> Any:
         if isinstance(found, list) and all(isinstance(caption, str) for caption in found):
             return found
     return text
+
+
+def _told(record: dict[str, Any]) -> dict[str, Any] | str:
+    """A row whose columns of lists and objects are read as JSON where they look like it, or the name of one that is
+    not."""
+    found = dict(record)
+    for name in _STRUCTURED & record.keys():
+        if record[name].lstrip()[:1] in ("[", "{"):
+            try:
+                found[name] = json.loads(record[name])
+            except (ValueError, RecursionError):
+                return name
+    return found
 
 
 def _entry(where: str, record: Any) -> Entry | Fault:
@@ -179,8 +203,9 @@ def _entry(where: str, record: Any) -> Entry | Fault:
         return Fault(where, "metadata", "text must be one caption or a list of captions")
     captions = [caption.strip() for caption in captions]
     if not captions or not all(captions):
-        amount = "an empty" if captions else "no"
-        return Fault(where, "uncaptioned", f"'{name}' has {amount} caption", name)
+        amount = "an empty caption" if captions else "no caption"
+        amount = amount if "text" in record else "no caption: text is missing"
+        return Fault(where, "uncaptioned", f"'{name}' has {amount}", name)
     if not all(_encodable(caption) for caption in captions):
         return Fault(where, "metadata", "text has half a surrogate pair")
     rest = {key: value for key, value in record.items() if key not in ("file_name", "text", "mask")}
@@ -207,6 +232,10 @@ def _beside(folder: Path) -> Iterator[Entry | Fault]:
     texts = set(_names(folder, frozenset({".txt"})))
     used = set()
     for name in names:
+        if not _encodable(name):
+            plain = name.encode("utf-8", "backslashreplace").decode()
+            yield Fault(str(folder / plain), "metadata", "its name is not UTF-8; rename it", name)
+            continue
         text = Path(name).with_suffix(".txt").as_posix()
         if text not in texts:
             yield Fault(str(folder / name), "uncaptioned", f"no caption: '{text}' is not there", name)
@@ -224,5 +253,5 @@ def _beside(folder: Path) -> Iterator[Entry | Fault]:
         else:
             yield Fault(where, "uncaptioned", f"'{name}' has an empty caption", name)
     for text in sorted(texts - used):
-        if not Path(text).name.lower().startswith(_ABOUT):
+        if _encodable(text) and not Path(text).name.lower().startswith(_ABOUT):
             yield Fault(str(folder / text), "no picture", "a caption without a picture of the same name")

@@ -12,12 +12,16 @@ from ..pictures import PictureError, read_picture, to_rgb
 from .metadata import Box
 
 
+def middle(size: tuple[int, int], width: int, height: int) -> Box:
+    """The largest middle part of the shape width : height of a picture of this size, in its pixels."""
+    scale = min(size[0] / width, size[1] / height)
+    across, down = min(round(width * scale), size[0]), min(round(height * scale), size[1])
+    left, top = (size[0] - across) // 2, (size[1] - down) // 2
+    return left, top, left + across, top + down
+
+
 def _middle(image: Image.Image, width: int, height: int, how: Image.Resampling) -> Image.Image:
-    """The largest middle part of the shape width : height, at that size."""
-    scale = min(image.width / width, image.height / height)
-    across, down = min(round(width * scale), image.width), min(round(height * scale), image.height)
-    left, top = (image.width - across) // 2, (image.height - down) // 2
-    return image.crop((left, top, left + across, top + down)).resize((width, height), how)
+    return image.crop(middle(image.size, width, height)).resize((width, height), how)
 
 
 def load_picture(
@@ -59,6 +63,16 @@ def load_mask(file: Path, size: int, height: int | None = None) -> NDArray[np.ui
     Palette pictures give their indices, one-bit pictures 0 and 1, more than 8 bits are cut off at 255.
     PictureError as for `load_picture`.
     """
+    return cut_mask(read_mask(file), size, height or size)
+
+
+def cut_mask(mask: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
+    """The middle of a mask, uint8 (height, width)."""
+    return np.array(_middle(mask, width, height, Image.Resampling.NEAREST), np.uint8)
+
+
+def read_mask(file: Path) -> Image.Image:
+    """A mask as it is, its values as `load_mask` gives them."""
     image = read_picture(file)
     if image.mode.startswith("I") or image.mode == "F":
         values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0)
@@ -67,4 +81,4 @@ def load_mask(file: Path, size: int, height: int | None = None) -> NDArray[np.ui
         image = Image.fromarray(np.asarray(image).astype(np.uint8))
     elif image.mode not in ("L", "P"):
         image = image.convert("L")
-    return np.array(_middle(image, size, height or size, Image.Resampling.NEAREST), np.uint8)
+    return image

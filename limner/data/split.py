@@ -26,7 +26,10 @@ def split(items: Sequence[Item], held_out: float, seed: int) -> tuple[tuple[Item
         return own["train"], own["test"]
     groups = groups_of(read_signatures([(item.file, item.box) for item in items]))
     if len(groups) < 2:
-        raise InvalidInput(f"{len(items)} pictures in {len(groups)} group of duplicates cannot be split")
+        raise InvalidInput(
+            f"{len(items)} pictures in {len(groups)} group of duplicates cannot be split: one must be held out; "
+            "add a picture that looks different"
+        )
 
     def rank(group: list[int]) -> bytes:
         words = (f"{seed}\0{items[k].file.name}\0{items[k].captions[0]}" for k in group)

@@ -8,10 +8,12 @@ from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..registry.placing import PLACING
 from .captioned import Item
-from .pictures import load_mask
+from .metadata import Box
+from .pictures import cut_mask, middle, read_mask
 
 _UNNAMED = "subject"
 MOST = 8
@@ -24,14 +26,16 @@ def subject_names(items: Sequence[Item]) -> tuple[str, ...]:
 
     More than 254 names are too many to tell apart: then there is the one kind.
     """
-    told = (each for item in items for subject in told_of(item) for each in (subject, *_parts(subject)))
+    told = (
+        each for item in items for subject in told_of(item.attributes) for each in (subject, *_parts(subject))
+    )
     found = sorted({_name(each) for each in told} - {_UNNAMED})
     return (_UNNAMED, *found) if len(found) < 255 else (_UNNAMED,)
 
 
 def drawn_subjects(item: Item) -> list[str]:
     """The names of the subjects of a picture, in the order of its mask's values; "subject" where one has none."""
-    return [_name(each) for each in told_of(item)]
+    return [_name(each) for each in told_of(item.attributes)]
 
 
 def _name(told: Mapping[str, Any]) -> str:
@@ -39,9 +43,9 @@ def _name(told: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) and name else _UNNAMED
 
 
-def told_of(item: Item) -> list[dict[str, Any]]:
-    """What a set tells of each subject of a picture, in the order of its mask's values."""
-    told = item.attributes.get("subjects")
+def told_of(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a set tells of each subject of a picture with these attributes, in the order of its mask's values."""
+    told = attributes.get("subjects")
     return [each if isinstance(each, dict) else {} for each in told] if isinstance(told, list) else []
 
 
@@ -91,10 +95,25 @@ def shown_subjects(
     Without any `names` what a set tells of its subjects does not count: each fills the box that is seen of it.
     """
     height, width, _ = picture.shape
-    mask = np.zeros((height, width), np.uint8) if item.mask is None else load_mask(item.mask, width, height)
+    if item.mask is None:
+        return subjects_in(np.zeros((height, width), np.uint8), picture, (), (), names)
+    whole = read_mask(item.mask)
     # a frame is told of the whole picture, and of a picture that is cut to a box nobody knows where it lies
-    told = told_of(item) if names and item.box is None else []
-    return subjects_in(mask, picture, drawn_subjects(item), told, names)
+    told = told_of(item.attributes) if names and item.box is None else []
+    part = middle(whole.size, width, height)
+    told = [_cut(each, part, whole.size) for each in told]
+    return subjects_in(cut_mask(whole, width, height), picture, drawn_subjects(item), told, names)
+
+
+def _cut(told: Mapping[str, Any], part: Box, whole: tuple[int, int]) -> dict[str, Any]:
+    """What is told of a subject of a whole picture of this size, as it is of a part of that."""
+    found, frame = dict(told), _frame(told)
+    if frame is not None:
+        ends = [share * whole[k % 2] - part[k % 2] for k, share in enumerate(frame)]
+        found["frame"] = [end / (part[2 + k % 2] - part[k % 2]) for k, end in enumerate(ends)]
+    if isinstance(told.get("parts"), list):
+        found["parts"] = [_cut(each, part, whole) for each in told["parts"] if isinstance(each, dict)]
+    return found
 
 
 def subjects_in(
@@ -111,7 +130,11 @@ def subjects_in(
     for k, name in enumerate(drawn[:255], 1):
         kinds[k] = _number(name, names)
     subjects, parts = [], []
-    for value in np.unique(mask[mask > 0])[:MOST]:
+    areas = np.bincount(mask.ravel(), minlength=256)
+    largest = (
+        np.argsort(-areas[1:], kind="stable")[:MOST] + 1
+    )  # edges that were smoothed have values of their own
+    for value in np.sort(largest[areas[largest] > 0]):
         inside = mask == value
         ys, xs = np.nonzero(inside)
         left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
@@ -129,6 +152,16 @@ def subjects_in(
     placings = np.full((MOST, len(PLACING)), np.nan, np.float32)
     placings[: len(found)] = np.reshape(found, (-1, len(PLACING)))
     return kinds[mask], placings
+
+
+def mask_fault(mask: Image.Image, told: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is wrong with the values of a mask of a picture of whose subjects this is told; None where they may be."""
+    values = np.unique(np.asarray(mask))
+    if told and values[-1] > len(told):
+        return f"has the value {values[-1]}, and {len(told)} subjects are told of: value k shows the k-th, 0 background"
+    if not told and len(values) > 1 + MOST:
+        return f"has {len(values)} values, as a smoothed or JPEG mask does; 0 is background, and each other a subject"
+    return None
 
 
 def _number(name: str, names: tuple[str, ...]) -> int:

@@ -1,7 +1,8 @@
 """Words that mean one thing here and another there: which senses they have, and in which countries.
 
 A model may bring a lexicon of its own as `lexicon.json`, in the form of the one beside this file: of each word its
-`senses`, in words that the model knows, the usual one first, and by country (ISO 3166) the sense that is meant there.
+`senses`, in words that the model knows, the usual one first, by country (ISO 3166) the sense that is meant there, and
+`settled`, words before it that leave no doubt.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ..errors import InvalidInput
 
+_LAST_WORD = re.compile(r"(?<![\w'-])([\w'-]{1,40})\s{1,4}\Z")
 _BUILT_IN = Path(__file__).with_suffix(".json")
 
 
 class Ambiguous(BaseModel):
-    """The senses of a word, the usual one first, and the one that is meant in a country."""
+    """The senses of a word, the usual one first, the one that is meant in a country, and the words right before it with
+    which it is a name of its own, as "electric torch" is."""
 
     model_config = ConfigDict(frozen=True)
 
     senses: tuple[str, ...]
     countries: dict[str, str] = {}
+    settled: tuple[str, ...] = ()
 
 
 Lexicon = dict[str, Ambiguous]
@@ -71,6 +75,9 @@ def read(text: str, lexicon: Lexicon, locale: str | None, chosen: Mapping[str, s
     def replaced(found: re.Match[str]) -> str:
         word = found.group()
         ambiguous = lexicon[word.lower()]
+        before = _LAST_WORD.search(text, max(0, found.start() - 45), found.start())
+        if before and before.group(1).lower() in ambiguous.settled:
+            return word
         usual = ambiguous.countries.get(country, ambiguous.senses[0])
         taken[word.lower()] = chosen.get(word.lower(), usual)
         return word if taken[word.lower()] == word.lower() else taken[word.lower()]

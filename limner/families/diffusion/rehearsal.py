@@ -3,13 +3,16 @@
 The model as it was draws sentences that it knows. Some rows of every batch are these drawings with noise on them, and
 the tuned model is to say of them what the model as it was says (Li and Hoiem 2016, "Learning without Forgetting"; that
 a model's own drawings stand for what it knows is from Ruiz et al. 2023, "DreamBooth").
+
+Drawings take time, sentences do not: the more noise there is on a drawing, the more often another sentence is said of
+it, of which none was drawn. What the model as it was makes of both is known all the same.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,28 +36,48 @@ from .sampling import sampled
 from .tunable import Tunable
 from .tuning_examples import Encoders
 
+HELD_OUT = 32  # drawings
 _AT_ONCE = 8
+_OTHERS = 2**40  # sentences that are as good as endless
 _FIELD = "tuning.rehearsal_prompts"
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Latents (N, C, h, w) that the model as it was drew, as a denoiser sees them; its encodings (N, T, D) and the
-    tokens (N, T) of their sentences; its denoiser. The last row of encodings and tokens is the empty text's."""
+    """Latents (N, C, h, w) that the model as it was drew, as a denoiser sees them, the last HELD_OUT not to be learned
+    from, and the tokens (N + 1, T) of their sentences and of the empty text; its denoiser and its text encoder. `other`
+    makes the tokens (B, T) of sentences of which none was drawn, one for each number."""
 
     latents: Tensor
-    states: Tensor
     tokens: Tensor
     unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    other: Callable[[Sequence[int]], Tensor]
 
-    def __len__(self) -> int:
-        return len(self.latents)
+    @property
+    def learned(self) -> int:
+        """How many drawings are learned from."""
+        return len(self.latents) - HELD_OUT
+
+    def said(self, drawings: Tensor, noise: Tensor, generator: torch.Generator) -> Tensor:
+        """Tokens (B, T) of what is said of drawings (B,): another sentence as often as there is noise (B,) in 0..1."""
+        numbers = torch.randint(_OTHERS, drawings.shape, generator=generator)
+        other = torch.rand(drawings.shape, generator=generator) < noise
+        tokens = self.tokens[drawings]
+        if other.any():
+            tokens[other] = self.other(numbers[other].tolist())
+        return tokens
 
     @torch.no_grad()
-    def expected(self, noisy: Tensor, timesteps: Tensor, rows: Tensor) -> Tensor:
-        """What the model as it was predicts of noisy latents (B, C, h, w) with the texts of `rows` (B,)."""
-        states = self.states[rows].to(noisy.device, self.unet.dtype)
-        made: Tensor = self.unet.to(noisy.device)(noisy.to(self.unet.dtype), timesteps, states).sample
+    def states(self, tokens: Tensor) -> Tensor:
+        """Encodings (B, T, D) of tokens (B, T) by the model as it was."""
+        made: Tensor = self.text_encoder(input_ids=tokens.to(self.text_encoder.device)).last_hidden_state
+        return made.to(self.unet.dtype)
+
+    @torch.no_grad()
+    def expected(self, noisy: Tensor, timesteps: Tensor, states: Tensor) -> Tensor:
+        """What the model as it was predicts of noisy latents (B, C, h, w) with encodings (B, T, D)."""
+        made: Tensor = self.unet(noisy.to(self.unet.dtype), timesteps, states).sample
         return made.float()
 
 
@@ -72,37 +95,42 @@ def rehearsal_of(
     """
     file = tuning.rehearsal_prompts
     sentences = storybook(parent, _FIELD, f"as {_FIELD}") if file is None else from_file(file, _FIELD)
-    texts = [sentences.text(number) for number in range(tuning.rehearsed)]
-    unet = _frozen(parent.path, tuning.precision)
-    choose_attention(unet, None, side // model.factor)
-    keys = encoders.texts([*texts, ""])
-    states = torch.from_numpy(np.stack([encoders.cache[key] for key in keys])).float()
-    latents = _drawn(
-        parent, model, unet, encoders, texts, states, side // model.factor, seed, tuning.precision
-    )
-    return Rehearsal(latents, states, torch.from_numpy(encoders.tokens([*texts, ""])), unet)
+    drawn = tuning.rehearsed + HELD_OUT
+    texts = [sentences.text(number) for number in range(drawn)]
+    unet, text_encoder = _frozen(parent.path, tuning.precision)
+    choose_attention(unet, text_encoder, side // model.factor)
+
+    def other(numbers: Sequence[int]) -> Tensor:
+        return torch.from_numpy(encoders.tokens([sentences.text(drawn + number) for number in numbers]))
+
+    tokens = torch.from_numpy(encoders.tokens([*texts, ""]))
+    known = Rehearsal(torch.empty(0), tokens, unet, text_encoder, other)
+    return replace(known, latents=_drawn(parent, model, known, encoders, texts, side, seed, tuning.precision))
 
 
-def _frozen(directory: Path, precision: str) -> UNet2DConditionModel:
+def _frozen(directory: Path, precision: str) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     unet = UNet2DConditionModel.from_pretrained(
         directory / "unet", torch_dtype=frozen_dtype(precision), use_safetensors=True
     )
-    return unet.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
+    text_encoder = CLIPTextModel.from_pretrained(
+        directory / "text_encoder", dtype=torch.float32, use_safetensors=True
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return tuple(each.eval().requires_grad_(False).to(device) for each in (unet, text_encoder))
 
 
 def _drawn(
     parent: Model,
     model: Tunable,
-    unet: UNet2DConditionModel,
+    known: Rehearsal,
     encoders: Encoders,
     texts: Sequence[str],
-    states: Tensor,
     side: int,
     seed: int,
     precision: str,
 ) -> Tensor:
-    stepping = parent.manifest.stepping
-    shape = (unet.config.in_channels, side, side)
+    stepping, side = parent.manifest.stepping, side // model.factor
+    shape = (known.unet.config.in_channels, side, side)
     settings = (stepping.steps, stepping.guidance_scale, stepping.guidance_interval, shape, precision, seed)
     marks = [
         encoders.mark(part) for part in ("unet", "text_encoder")
@@ -110,8 +138,9 @@ def _drawn(
     keys = [key_of("rehearsed", marks, settings, k, text) for k, text in enumerate(texts)]
     wanted = set(encoders.cache.missing(keys))
     missing = [k for k, key in enumerate(keys) if key in wanted]
+    networks = known.unet, known.text_encoder
     for part in _parts(missing, "drawing what it knows"):
-        made = _draw(unet, model.scheduler, states, part, stepping, precision, side, seed)
+        made = _draw(*networks, model.scheduler, known.tokens, part, stepping, precision, side, seed)
         for k, latent in zip(part, made.numpy().astype(np.float16), strict=True):
             encoders.cache.put(keys[k], latent)
     return torch.from_numpy(np.stack([encoders.cache[key] for key in keys])).float()
@@ -124,10 +153,12 @@ def drawn_again(
 
     def make() -> Arrays:
         began = time.monotonic()
-        states = known.states if model.text_encoder is None else _encoded(model.text_encoder, known.tokens)
-        side, made = known.latents.shape[2], list[Tensor]()
-        for part in _parts(range(len(known)), "drawing what it knew"):
-            made.append(_draw(model.unet, model.scheduler, states, part, sampler, precision, side, seed))
+        networks = model.unet, model.text_encoder or known.text_encoder
+        side = known.latents.shape[2]
+        made = [
+            _draw(*networks, model.scheduler, known.tokens, part, sampler, precision, side, seed)
+            for part in _parts(range(len(known.latents)), "drawing what it knew")
+        ]
         return {
             "latents": torch.cat(made).numpy().astype(np.float16),
             "seconds": np.array([time.monotonic() - began]),
@@ -141,8 +172,9 @@ def drawn_again(
 @torch.no_grad()
 def _draw(
     unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
     scheduler: dict[str, Any],
-    states: Tensor,
+    tokens: Tensor,
     rows: Sequence[int],
     sampler: SamplerDefaults,
     precision: str,
@@ -150,16 +182,17 @@ def _draw(
     seed: int,
 ) -> Tensor:
     """Latents (B, C, side, side) on the CPU of the sentences `rows`, each from its own noise, by a scheduler of this
-    configuration. `states` (N + 1, T, D) are of all sentences, and of the empty one last."""
+    configuration. `tokens` (N + 1, T) are those of all sentences, and of the empty one last."""
     shape = unet.config.in_channels, side, side
     noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed + k)) for k in rows])
-    both = torch.cat([states[-1:].expand(len(rows), -1, -1), states[list(rows)]])
+    both = torch.cat([tokens[-1:].expand(len(rows), -1), tokens[list(rows)]])
+    states = text_encoder(input_ids=both.to(text_encoder.device)).last_hidden_state
     with autocast(unet.device.type, precision):
         made = sampled(
             unet,
             DPMSolverMultistepScheduler.from_config(scheduler),
             noise.to(unet.device),
-            both.to(unet.device, unet.dtype),
+            states.to(unet.device, unet.dtype),
             sampler.steps,
             sampler.guidance_scale,
             guided=sampler.guidance_interval,
@@ -170,13 +203,3 @@ def _draw(
 def _parts(rows: Sequence[int], about: str) -> Iterator[Sequence[int]]:
     for at in track(range(0, len(rows), _AT_ONCE), about, disable=not rows):
         yield rows[at : at + _AT_ONCE]
-
-
-@torch.no_grad()
-def _encoded(text_encoder: CLIPTextModel, tokens: Tensor) -> Tensor:
-    """Encodings (N, T, D) on the CPU, in float32."""
-    made = [
-        text_encoder(input_ids=part.to(text_encoder.device)).last_hidden_state
-        for part in torch.split(tokens, _AT_ONCE)
-    ]
-    return torch.cat(made).float().cpu()

@@ -79,9 +79,11 @@ class TuningStage:
             parts["new"] = self._new(self.train, chosen, captions, dropped, timesteps, generator)
         if known:
             assert self.rehearsal is not None
-            drawings = torch.randint(len(self.rehearsal), (known,), generator=generator)
+            drawings = torch.randint(self.rehearsal.learned, (known,), generator=generator)
             dropped, timesteps = self._dropped(known, generator), self._timesteps(known, generator)
-            parts["rehearsal"] = self._known(self.rehearsal, drawings, dropped, timesteps, generator)
+            tokens = self.rehearsal.said(drawings, timesteps / len(self.alpha_bar), generator)
+            tokens = torch.where(dropped[:, None], self.empty_tokens, tokens)
+            parts["rehearsal"] = self._known(self.rehearsal, drawings, tokens, timesteps, generator)
         found = dict(zip(parts, self._errors(list(parts.values())), strict=True))
         loss = torch.zeros((), device=self._device)
         for name, rows in parts.items():
@@ -118,18 +120,17 @@ class TuningStage:
         return next(self.module.parameters()).device
 
     def _known(
-        self, known: Rehearsal, chosen: Tensor, dropped: Tensor, timesteps: Tensor, generator: torch.Generator
+        self, known: Rehearsal, chosen: Tensor, tokens: Tensor, timesteps: Tensor, generator: torch.Generator
     ) -> _Rows:
-        """What the model as it was says of drawings (B,) of `known`."""
+        """What the model as it was says of drawings (B,) of `known` with tokens (B, T)."""
         clean = known.latents[chosen]
         noise = torch.randn(clean.shape, generator=generator)
-        alpha_bar, rows = self.alpha_bar[timesteps], torch.where(dropped, len(known), chosen)
+        alpha_bar, states = self.alpha_bar[timesteps], known.states(tokens)
         noisy, timesteps = noised(clean, noise, alpha_bar).to(self._device), timesteps.to(self._device)
-        if self.model.text_encoder is None:
-            states = known.states[rows].to(self._device, self.model.unet.dtype)
-        else:
-            states = self._encoded(known.tokens[rows])
-        expected = known.expected(noisy, timesteps, rows)
+        expected = known.expected(noisy, timesteps, states)
+        states = (
+            states.to(self.model.unet.dtype) if self.model.text_encoder is None else self._encoded(tokens)
+        )
         return _Rows(
             noisy, timesteps, states, expected, self._weight(alpha_bar), torch.ones_like(noisy[:, :1])
         )
@@ -177,7 +178,7 @@ class TuningStage:
 
     def validate(self) -> dict[str, float]:
         """The loss at four noise levels on up to 32 held-out pictures, always with the same noise and captions; and how
-        far the model is from what it was, in up to 32 drawings that it rehearses."""
+        far the model is from what it was, in drawings that it does not rehearse."""
         found: dict[str, float] = {}
         parts = list(_parts(self.held_out.groups))
         for share in (0.2, 0.4, 0.6, 0.8):
@@ -196,11 +197,10 @@ class TuningStage:
             found[f"t{timestep}"] = total / count
         found["mean"] = sum(found.values()) / len(found)
         if self.rehearsal is not None:
-            count = min(_HELD_OUT, len(self.rehearsal))
-            timesteps = torch.arange(count) * len(self.alpha_bar) // count
-            drawings, kept = torch.arange(count), torch.zeros(count, dtype=torch.bool)
-            generator = torch.Generator().manual_seed(0)
-            rows = self._known(self.rehearsal, drawings, kept, timesteps, generator)
+            drawings = torch.arange(self.rehearsal.learned, len(self.rehearsal.latents))
+            timesteps = torch.arange(len(drawings)) * len(self.alpha_bar) // len(drawings)
+            tokens, generator = self.rehearsal.tokens[drawings], torch.Generator().manual_seed(0)
+            rows = self._known(self.rehearsal, drawings, tokens, timesteps, generator)
             found["rehearsal"] = float(*self._errors([rows]))
         return found
 

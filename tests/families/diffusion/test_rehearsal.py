@@ -15,7 +15,7 @@ from PIL import Image
 from limner.data.captioned import read_set
 from limner.errors import InvalidInput, NotFound
 from limner.families.diffusion.recipe import Tuning
-from limner.families.diffusion.rehearsal import Rehearsal, drawn_again, rehearsal_of, rows_of
+from limner.families.diffusion.rehearsal import HELD_OUT, Rehearsal, drawn_again, rehearsal_of, rows_of
 from limner.families.diffusion.tunable import Tunable, load_tunable
 from limner.families.diffusion.tuning_examples import Encoders
 from limner.families.diffusion.tuning_stage import TuningStage
@@ -137,6 +137,24 @@ def test_a_tuned_model_draws_the_sentences_again_and_once(
         drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
 
 
+def test_the_noisier_a_drawing_the_more_often_another_sentence_is_said_of_it(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    prompts, texts = tmp_path / "many.txt", [f"a thing with {number} legs" for number in range(1000)]
+    prompts.write_text("\n".join(texts), encoding="utf-8")
+    _, encoders, known = _rehearsing(tiny_model, prompts, tmp_path / "cache")
+    assert known.learned == 3 and len(known.latents) == len(known.tokens) - 1 == 3 + HELD_OUT
+    drawings, noise = torch.arange(600) % known.learned, torch.linspace(0, 1, 600)
+    said = known.said(drawings, noise, torch.Generator().manual_seed(3))
+    others = (said != known.tokens[drawings]).any(1)
+    assert not others[0] and others[:200].sum() < others[200:400].sum() < others[400:].sum() > 150
+    assert 250 < others.sum() < 350
+    drawn = {tuple(row) for row in known.tokens.tolist()}
+    never_drawn = {tuple(row) for row in encoders.tokens(texts).tolist()} - drawn
+    read = {tuple(row) for row in said[others].tolist()}
+    assert read <= never_drawn | drawn and len(read & never_drawn) > 200
+
+
 @pytest.mark.parametrize("text_encoder", [False, True])
 def test_a_model_that_has_learned_nothing_has_forgotten_nothing(
     text_encoder: bool, tiny_model: Path, pictures: Path, prompts: Path, tmp_path: Path
@@ -164,13 +182,14 @@ def test_a_model_that_rehearses_stays_nearer_to_what_it_was(
     }
     _, _, known = _rehearsing(tiny_model, prompts, tmp_path / "cache")
     far = {}
-    noisy = known.latents + torch.randn(known.latents.shape, generator=torch.Generator().manual_seed(5))
-    timesteps, rows = torch.tensor([200, 500, 800]), torch.arange(3)
+    latents, states = known.latents[:3], known.states(known.tokens[:3])
+    noisy = latents + torch.randn(latents.shape, generator=torch.Generator().manual_seed(5))
+    timesteps = torch.tensor([200, 500, 800])
     for name, model in made.items():
         unet = UNet2DConditionModel.from_pretrained(model.path / "unet", torch_dtype=torch.float32)
         with torch.no_grad():
-            said = unet(noisy, timesteps, known.states[rows]).sample
-        far[name] = float((said - known.expected(noisy, timesteps, rows)).square().mean())
+            said = unet(noisy, timesteps, states).sample
+        far[name] = float((said - known.expected(noisy, timesteps, states)).square().mean())
     assert far["with"] < 0.5 * far["without"]
     log = (tmp_path / "with" / "out" / "tuning" / "validation.log").read_text("utf-8")
     assert "rehearsal" in log
