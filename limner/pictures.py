@@ -9,13 +9,15 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from .errors import InvalidInput
 
 MAX_PIXELS = 100_000_000
 """Pictures of more are refused before they are decoded."""
 
+_PROFILED = ("RGB", "CMYK")  # modes whose values a profile is of
+_MOST_PROFILE = 4_000_000  # bytes; of a printer it may have a million
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 _WHITE = (255, 255, 255, 255)
 Reason = Literal["missing", "unreadable", "broken", "truncated", "too large"]
@@ -82,13 +84,33 @@ def _too_large(name: str, most: int) -> PictureError:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode as 8-bit RGB: transparency over white, 16 bit and floating point scaled down."""
+    """Any mode as 8-bit sRGB: by its colour profile, where it has one; transparency over white, 16 bit and floating
+    point scaled down."""
     if image.mode.startswith("I") or image.mode == "F":
         return _eight_bit(image).convert("RGB")
     if image.has_transparency_data:
         above = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), above).convert("RGB")
-    return image.convert("RGB")
+        return _in_srgb(
+            Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), above).convert("RGB"), image
+        )
+    return _in_srgb(image if image.mode in _PROFILED else image.convert("RGB"), image)
+
+
+def _in_srgb(made: Image.Image, given: Image.Image) -> Image.Image:
+    """A picture in the colours of the profile of `given`, in sRGB; one that cannot be used is passed over."""
+    profile = given.info.get("icc_profile")
+    if isinstance(profile, bytes) and len(profile) <= _MOST_PROFILE:
+        try:
+            found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "sRGB" not in ImageCms.getProfileDescription(found):
+                converted = ImageCms.profileToProfile(
+                    made, found, ImageCms.createProfile("sRGB"), outputMode="RGB"
+                )
+                assert converted is not None
+                return converted
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass
+    return made.convert("RGB")
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

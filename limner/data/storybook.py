@@ -43,7 +43,9 @@ _FOLDERS = {"captioned": ("images", "masks"), "cub": (f"{IMAGES}/images", "birds
 _PARTS = ".parts"
 
 
-class _Label(BaseModel):
+class Label(BaseModel):
+    """Which pictures of Storybook a folder holds, and by which code they were drawn."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     world: str = "scenes"
@@ -95,7 +97,7 @@ def write_storybook(
     if layout == "cub" and world != "birds":
         raise InvalidInput(f"layout cub is for the world birds, not {world}", field="layout")
     check_drawings(world_of(world), drawings)
-    label = _Label(
+    label = Label(
         world=world_of(world).name,
         seed=seed,
         size=size,
@@ -117,19 +119,31 @@ def write_storybook(
     return out
 
 
-def world_in(folder: Path) -> str | None:
-    """The world whose pictures a folder holds, where `write_storybook` has written it; else None."""
+def label_in(folder: Path) -> Label | None:
+    """Which pictures a folder holds, where `write_storybook` has written it; else None."""
     try:
-        return _Label.model_validate_json((folder / _LABEL).read_bytes()).world
+        return Label.model_validate_json((folder / _LABEL).read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def _prepare(out: Path, label: _Label, count: int) -> None:
+def world_in(folder: Path) -> str | None:
+    """The world whose pictures a folder holds, where `write_storybook` has written it; else None."""
+    label = label_in(folder)
+    return None if label is None else label.world
+
+
+def number_of(file: Path) -> int:
+    """Which picture of Storybook a file in such a folder is of, from 0; -1 where its name does not say."""
+    number = file.stem.rpartition("_")[2]
+    return int(number) if number.isdigit() else -1
+
+
+def _prepare(out: Path, label: Label, count: int) -> None:
     file = out / _LABEL
     if out.is_dir() and any(out.iterdir()):
         try:
-            found = _Label.model_validate_json(file.read_bytes())
+            found = Label.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
             raise InvalidInput(f"{out} is not empty and not a Storybook folder; name an empty one") from None
         same = label.model_copy(update={"drawn_by": found.drawn_by})
@@ -141,20 +155,23 @@ def _prepare(out: Path, label: _Label, count: int) -> None:
         if len(_table_lines(out, label)) == count:
             return
         if found != label:
-            raise InvalidInput(f"{out} is unfinished and was begun by another version; name an empty folder")
+            held = len(_table_lines(out, label))
+            way = f"ask for {held}, or name an empty folder" if held else "name an empty folder"
+            what = f"holds {held} pictures drawn" if held else "is unfinished and was begun"
+            raise InvalidInput(f"{out} {what} by another version; {way}")
     for folder in (out, *(out / name for name in _FOLDERS[label.layout])):
         folder.mkdir(parents=True, exist_ok=True)
         if folder == out:
             write_whole(file, label.model_dump_json(indent=1) + "\n")
 
 
-def _table_lines(out: Path, label: _Label) -> list[str]:
+def _table_lines(out: Path, label: Label) -> list[str]:
     table = out / _TABLES[label.layout]
     return table.read_text("utf-8").splitlines(keepends=True) if table.is_file() else []
 
 
 def _write(
-    out: Path, lines: list[str], count: int, label: _Label, progress: Callable[[int, int], None] | None
+    out: Path, lines: list[str], count: int, label: Label, progress: Callable[[int, int], None] | None
 ) -> None:
     parts = out / _PARTS
     parts.mkdir(exist_ok=True)
@@ -167,13 +184,21 @@ def _write(
             progress(done, count)
     for chunk in chunks:
         lines += _part_lines(parts, chunk) or []
+    _remove_from(count, *(out / folder for folder in _FOLDERS[label.layout]))
     if label.layout == "cub":
         write_tables(out, lines)
     write_whole(out / _TABLES[label.layout], "".join(lines))
     shutil.rmtree(parts)
 
 
-def _draw(out: Path, chunks: list[tuple[int, int]], label: _Label) -> Iterator[tuple[int, int]]:
+def _remove_from(count: int, *folders: Path) -> None:
+    """Remove what an interrupted writing of more pictures has left of those from number `count` on."""
+    for file in (file for folder in folders for file in folder.rglob("*.*")):
+        if file.is_file() and number_of(file) >= count:
+            file.unlink()
+
+
+def _draw(out: Path, chunks: list[tuple[int, int]], label: Label) -> Iterator[tuple[int, int]]:
     cores = os.cpu_count() or 1
     if len(chunks) <= 1 or cores == 1:
         for chunk in chunks:
@@ -198,7 +223,7 @@ def _part_lines(parts: Path, chunk: tuple[int, int]) -> list[str] | None:
     return lines if len(lines) == chunk[1] - chunk[0] else None
 
 
-def _draw_chunk(out: Path, chunk: tuple[int, int], label: _Label) -> tuple[int, int]:
+def _draw_chunk(out: Path, chunk: tuple[int, int], label: Label) -> tuple[int, int]:
     world, lines = world_of(label.world), []
     save = save_picture if label.layout == "cub" else _save
     for index in range(*chunk):

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from ..errors import InvalidInput
+from ..registry.making import check_writable, write_whole
 from ..registry.models import Registry
 from ..registry.places import data_dir as place_of
 from .bench import Evaluation, evaluated
@@ -60,14 +61,16 @@ def compare(
     ]
     materials = shared(same, count)
     judges = judges_for(registry, matcher, first, None)
+    folder = out or Path("runs") / f"compare-{'-'.join(model.name for model in models)}"
+    for model in models:
+        check_writable(folder / f"{model.name}-{model.version}")
     found: list[Evaluation] = []
     with checkers() as pool, bars() as tell:
         for model, material in zip(models, materials, strict=True):
             found.append(evaluated(registry, model, material, seeds, judges, pool, tell))
-    folder = out or Path("runs") / f"compare-{'-'.join(model.name for model in models)}"
     for model, one in zip(models, found, strict=True):
         write(one, folder / f"{model.name}-{model.version}")
-    (folder / COMPARISON_NAME).write_text(comparison(found, materials[0]), encoding="utf-8")
+    write_whole(folder / COMPARISON_NAME, comparison(found, materials[0]))
     return folder
 
 

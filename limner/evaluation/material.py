@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import load_picture, read_set, split
-from ..data.captioned import Item
-from ..data.storybook import world_in
+from ..data.captioned import CaptionedSet, Item
+from ..data.storybook import Label, label_in, number_of
 from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.grammar import random_for
@@ -24,7 +24,7 @@ from ..storybook.worlds import WORLDS, Prompt, World, world_learned
 from ..storybook.worlds import world as world_of
 from ..storybook.worlds.world import Graph
 from ..training.sentences import lines_of
-from .lineage import over
+from .lineage import Told, over
 
 NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
 """Files of sentences that go by their name: six."""
@@ -224,7 +224,7 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
 
 def _captioned(model: Model, folder: Path, count: int | None) -> Captioned:
     whole = read_set(folder)
-    content, name, known = whole.content_hash(), world_in(folder), None
+    content, label, known = whole.content_hash(), label_in(folder), None
     parts = [
         split(whole.items, each.held_out, each.seed)
         for each in model.manifest.lineage.learned()
@@ -239,10 +239,27 @@ def _captioned(model: Model, folder: Path, count: int | None) -> Captioned:
             )
         others = known
     else:
-        others, held_out = split(whole.items, 0.5, 0)
-    world = world_of(name) if name is not None else None
+        others, held_out = split(_unseen(whole, model, label), 0.5, 0)
+    world = world_of(label.world) if label is not None else None
     files = _asked(world, held_out, count)
     return Captioned(folder.resolve().name, content[:16], world, files, held_out, others, known)
+
+
+def _unseen(whole: CaptionedSet, model: Model, label: Label | None) -> tuple[Item, ...]:
+    """Of a set that the model has not learned as it is, what it has not learned otherwise: Storybook's pictures are the
+    same in every folder of a seed. InvalidInput where nothing is left."""
+    told = Told.by(model)
+    if label is None or told is None:
+        return whole.items
+    if (told.world, told.seed, told.drawings) != (label.world, label.seed, label.drawings):
+        return whole.items
+    found = tuple(item for item in whole.items if number_of(item.file) >= told.count)
+    if not found:
+        raise InvalidInput(
+            f"'{model.name}' has learned from the first {told.count} pictures of {label.world} of seed {label.seed}, "
+            f"and {whole.folder} holds no others; draw some with another --seed"
+        )
+    return found
 
 
 def shared(materials: Sequence[Material], count: int | None) -> list[Material]:

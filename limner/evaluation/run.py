@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..errors import InvalidInput, NotFound
 from ..families.matcher.matcher import Matcher
 from ..families.matcher.opening import named_matcher
+from ..registry.making import check_writable, write_whole
 from ..registry.models import Model, Registry
 from ..registry.places import data_dir as place_of
 from .asking import Drawn, Tell
@@ -43,13 +44,14 @@ def evaluate(
     world that it has learned into runs/evaluate-<name>-<version>-<data>. `count` keeps to the first prompts of each
     file. What needs an encoder is measured with `matcher`, by default the model matcher-<world> where there is one;
     with `inception`, a file of weights, FID is. Of a matcher itself it is measured how well it tells true pictures
-    apart. Gives the folder; raises NotFound for what is not there, Unavailable for what is not installed, and what the
-    drawing raises.
+    apart. Gives the folder; raises NotFound for what is not there, Unavailable for what is not installed and a folder
+    that cannot be written, both before anything is drawn, and what the drawing raises.
     """
     registry = Registry(place_of(data_dir))
     model = registry.find(reference)
     material = material_of(model, data, prompts, count)
     folder = folder_of(model, material, out)
+    check_writable(folder)
     with checkers() as pool, bars() as tell:
         if model.manifest.draws:
             judges = judges_for(registry, matcher, material, inception)
@@ -61,11 +63,10 @@ def evaluate(
 
 
 def write(found: Evaluation, folder: Path) -> None:
-    """Write card.json and card.html into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found.card.write(folder)
+    """Write card.json and card.html into a folder that is there."""
     shown = {name: shown_of(drawn, _SHOWN) for name, drawn in found.drawn.items()}
-    (folder / PAGE_NAME).write_text(page(found.card, shown, found.closest), encoding="utf-8")
+    write_whole(folder / PAGE_NAME, page(found.card, shown, found.closest))
+    found.card.write(folder)
 
 
 def shown_of(drawn: Drawn, most: int) -> list[Shown]:

@@ -11,8 +11,9 @@ from torch import nn
 
 
 def called(module: nn.Module) -> list[nn.Module]:
-    """The networks that a stage calls: what containers hold, and of an autoencoder its two halves."""
-    inside = isinstance(module, nn.ModuleDict | nn.ModuleList)
+    """The networks that a stage calls: what is in those that are never called as a whole, containers and networks
+    without a `forward`, and of an autoencoder its two halves."""
+    inside = type(module).forward is nn.Module.forward
     if inside or (hasattr(module, "encode") and hasattr(module, "decode")):
         return [network for child in module.children() for network in called(child)]
     return [module]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,40 @@ def test_csv_with_a_quoted_newline_a_list_and_a_byte_order_mark(tmp_path: Path) 
     assert [item.captions for item in items] == [("a car,\nred",), ("x", "y"), ("[draft]",)]
     assert [item.mask for item in items] == [None, tmp_path / "a.png", None]
     assert items[0].attributes == {"place": "street"}
+
+
+def test_what_csv_tells_of_subjects_is_read_as_json(tmp_path: Path) -> None:
+    picture(1).save(tmp_path / "a.png")
+    told, table = '"[{""subject"": ""cat"", ""pose"": 1}]"', tmp_path / "metadata.csv"
+    table.write_text(
+        f'file_name,text,subjects,scene\na.png,a cat,{told},"{{""place"": ""sea""}}"\n', encoding="utf-8"
+    )
+    (item,) = read_set(tmp_path).items
+    assert item.attributes == {"subjects": [{"subject": "cat", "pose": 1}], "scene": {"place": "sea"}}
+    table.write_text('file_name,text,subjects\na.png,a cat,"[{"\n', encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"metadata\.csv:2: subjects is not valid JSON"):
+        read_set(tmp_path)
+
+
+def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
+    behind, folder = tmp_path / "behind", tmp_path / "set"
+    behind.mkdir()
+    folder.mkdir()
+    picture(1).save(behind / "a.png")
+    (behind / "a.txt").write_text("a cat", encoding="utf-8")
+    (folder / "photos").symlink_to(behind)
+    (behind / "round").symlink_to(folder)  # leads back
+    (item,) = read_set(folder).items
+    assert item.file == folder / "photos" / "a.png"
+
+
+def test_a_name_that_is_no_text_is_named(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9"
+    picture(1).save(tmp_path / "a.png")
+    os.rename(tmp_path / "a.png", name + b".png")
+    Path(os.fsdecode(name + b".txt")).write_text("a cup", encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"caf\\udce9.png: its name is not UTF-8; rename it"):
+        read_set(tmp_path)
 
 
 def test_text_files_beside_pictures_in_nested_folders(tmp_path: Path) -> None:

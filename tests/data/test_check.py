@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from limner.data import Report, check_set
 from limner.errors import NotFound
@@ -57,9 +59,25 @@ def test_everything_is_found_at_once(tmp_path: Path) -> None:
     assert "good.png" in next(one.detail for one in report.findings if one.kind == "duplicate")
 
 
+def test_masks_whose_values_stand_for_nothing(tmp_path: Path) -> None:
+    steps = np.linspace(0, 255, 96).astype(np.uint8)
+    masks = {"full": (steps > 99) * np.uint8(255), "two": (steps > 99) * np.uint8(2), "smooth": steps}
+    records = []
+    for k, (name, mask) in enumerate(masks.items()):
+        picture(k).save(tmp_path / f"{name}.png")
+        Image.fromarray(np.tile(mask, (96, 1))).save(tmp_path / f"{name}-mask.png")
+        records.append({"file_name": f"{name}.png", "text": "x", "mask": f"{name}-mask.png"})
+    write_jsonl(tmp_path, *records)
+    assert _kinds(check_set(tmp_path)) == {("mask", "smooth-mask.png")}
+    write_jsonl(tmp_path, *(record | {"subjects": [{"subject": "cat"}, {}]} for record in records))
+    report = check_set(tmp_path)
+    assert _kinds(report) == {("mask", "smooth-mask.png"), ("mask", "full-mask.png")}
+    assert any("has the value 255, and 2 subjects are told of" in one.detail for one in report.must_mend)
+
+
 def test_a_name_may_begin_with_a_dot_and_a_slash(tmp_path: Path) -> None:
     picture(1).save(tmp_path / "a.png")
-    picture(1).save(tmp_path / "mask.png")
+    Image.new("L", (96, 96), 1).save(tmp_path / "mask.png")
     write_jsonl(tmp_path, {"file_name": "./a.png", "text": "x", "mask": ".//mask.png"})
     report = check_set(tmp_path)
     assert (report.pictures, report.findings) == (1, ())

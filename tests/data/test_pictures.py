@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
 
 from limner.data import load_mask, load_picture
 from limner.pictures import PictureError, read_picture
@@ -34,6 +35,70 @@ def test_exif_turns_the_picture_and_the_mask(tmp_path: Path) -> None:
     Image.fromarray(values).save(tmp_path / "a.png", exif=exif)
     assert (load_mask(tmp_path / "a.png", 64)[:32] == 200).all()
     assert (load_picture(tmp_path / "a.png", 64)[:30] == 200).all()
+
+
+def _profile(primaries: NDArray[np.float64], gamma: float) -> bytes:
+    """An ICC profile (version 2) of a screen: what its three lights are in XYZ under D50, and their curve."""
+    fixed = lambda values: b"".join(struct.pack(">i", round(65536 * value)) for value in values)  # noqa: E731
+    name = b"a wide screen\0"
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(78),
+        b"wtpt": b"XYZ " + bytes(4) + fixed((0.9642, 1.0, 0.8249)),
+        **{
+            light + b"XYZ": b"XYZ " + bytes(4) + fixed(row)
+            for light, row in zip((b"r", b"g", b"b"), primaries, strict=True)
+        },
+        **{
+            light + b"TRC": b"curv" + bytes(4) + struct.pack(">IH", 1, round(256 * gamma))
+            for light in (b"r", b"g", b"b")
+        },
+    }
+    table, body = b"", b""
+    for tag, content in tags.items():
+        table += tag + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    size = 132 + len(table) + len(body)
+    header = (
+        struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+        + bytes(12)
+        + b"acsp"
+    )
+    header = header.ljust(68, b"\0") + fixed((0.9642, 1.0, 0.8249))
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_colours_are_those_of_their_profile(mode: str, tmp_path: Path) -> None:
+    """Against the matrices of Display P3 and sRGB; a profile that cannot be read is passed over."""
+    wide = np.array([[0.51512, 0.2412, -0.00105], [0.29198, 0.69225, 0.04189], [0.1571, 0.06657, 0.78407]])
+    usual = np.array([[0.43607, 0.22249, 0.01392], [0.38515, 0.71687, 0.09708], [0.14307, 0.06061, 0.7141]])
+    colour = np.array([200, 100, 110])
+    light = (colour / 255) ** 2.2 @ wide @ np.linalg.inv(usual)
+    expected = 255 * np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light)
+    image = Image.new("RGB", (16, 16), tuple(colour.tolist())).convert(mode)
+    profiles = {
+        "wide": _profile(wide, 2.2),
+        "usual": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        "broken": b"no profile",
+    }
+    found = {}
+    for name, profile in profiles.items():
+        image.save(tmp_path / f"{name}.png", icc_profile=profile)
+        found[name] = load_picture(tmp_path / f"{name}.png", 8)[3, 3].astype(int)
+    assert np.abs(found["wide"] - expected).max() <= 2 < np.abs(colour - expected).max()
+    assert (found["usual"] == colour).all() and (found["broken"] == colour).all()
+
+
+def test_a_file_that_may_not_be_read_is_not_called_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(PictureError, match=r"a\.png' cannot be read: Permission denied") as raised:
+        read_picture(tmp_path / "a.png")
+    assert raised.value.reason == "unreadable"
 
 
 def test_transparency_lies_over_white(tmp_path: Path) -> None:

@@ -113,6 +113,20 @@ def test_an_interrupted_writing_goes_on(tmp_path: Path) -> None:
     assert _content(out) == whole
 
 
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("layout", ["captioned", "cub"])
+def test_fewer_pictures_after_an_interruption_leave_nothing_over(layout: str, tmp_path: Path) -> None:
+    def stop(done: int, count: int) -> None:
+        if done >= 8:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "broken off"
+    with pytest.raises(KeyboardInterrupt):
+        write_storybook(out, 14, 32, 3, stop, "birds", layout)
+    write_storybook(out, 5, 32, 3, None, "birds", layout)
+    assert _content(out) == _content(write_storybook(tmp_path / "whole", 5, 32, 3, None, "birds", layout))
+
+
 def _append(seen: list[int]) -> Callable[[int, int], None]:
     return lambda done, count: seen.append(done)
 

@@ -74,6 +74,24 @@ def test_of_a_set_that_storybook_wrote_it_is_known_what_prompts_say(tiny_model: 
     assert len(material.real(0, 99, 32)) == 5, "true pictures are those that are asked about"
 
 
+def test_of_pictures_of_the_seed_that_a_recipe_drew_only_further_ones_are_asked(
+    tiny_model: Path, scenes: Path
+) -> None:
+    def asked(**data: object) -> set[str]:
+        told = {"folder": None, "storybook_count": 7, "storybook_seed": 5, "held_out": 0.1} | data
+        material = material_of(with_lineage(tiny_model, {"seed": 0, "data": told}), str(scenes), None, None)
+        assert isinstance(material, Captioned)
+        return {item.file.stem for item in (*material.held_out, *material.others)}
+
+    every = {f"{number:06d}" for number in range(24)}
+    assert asked() == every - {f"{number:06d}" for number in range(7)}
+    assert asked(storybook_seed=6) == asked(storybook_drawings="one") == every
+    with pytest.raises(
+        InvalidInput, match=r"first 24 pictures of scenes of seed 5, and .* draw some with another --seed"
+    ):
+        asked(storybook_count=24)
+
+
 def test_of_a_set_that_the_model_learned_from_only_what_was_held_out_is_asked(
     tiny_model: Path, scenes: Path
 ) -> None:

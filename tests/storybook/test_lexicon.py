@@ -39,6 +39,18 @@ def test_only_whole_words_are_read() -> None:
     assert read("a torch", {}, "en-GB", {}).text == "a torch"
 
 
+@pytest.mark.parametrize(
+    "text", ["a burning torch at night", "two flaming torches", "an Electric  torch", "a flaming\ntorch"]
+)
+@pytest.mark.parametrize("locale", ["en-GB", "en-US", None])
+def test_a_word_before_it_may_leave_no_doubt(text: str, locale: str | None) -> None:
+    """Storybook itself calls the one a burning torch and the other an electric torch."""
+    reading = read(text, read_lexicon(), locale, {"torch": "flashlight"})
+    assert reading.text == text and reading.taken == {}
+    assert read(f"{text} and a torch", read_lexicon(), "en-GB", {}).text == f"{text} and a flashlight"
+    assert read("an unelectric torch", read_lexicon(), "en-GB", {}).text == "an unelectric flashlight"
+
+
 def test_the_built_in_senses_are_words_of_the_built_in_model() -> None:
     lexicon = read_lexicon()
     assert known_to(lexicon, frozenset(vocabulary())) == lexicon

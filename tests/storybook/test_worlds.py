@@ -112,6 +112,17 @@ def test_wrong_captions_are_wrong_by_one_atom_and_never_show_what_is_held_out(na
         assert wrong_captions(world, held_out, random_for(8, number), 2)
 
 
+def test_a_ring_that_is_not_there_is_falsified_by_one_that_is_seen() -> None:
+    world, bare = WORLDS["birds"], Bird(body="round", colour="red", eyering="none")
+    for number in range(40):
+        changed = {false.kind: graph for false, graph in world.falsified(bare, random_for(8, number))}[
+            "eyering"
+        ]
+        assert changed.eyering != "none" and changed.eyering_colour not in (None, "red")
+        for pair in wrong_captions(world, bare, random_for(9, number), 6):
+            assert pair.text != pair.right and not (pair.kind == "eyering" and "no eyering" in pair.text)
+
+
 @pytest.mark.parametrize("name", WORLDS)
 def test_a_picture_of_what_is_said_passes_the_checker(name: str) -> None:
     world, right, total = WORLDS[name], 0, 0

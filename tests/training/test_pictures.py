@@ -96,6 +96,28 @@ def test_without_names_nothing_is_told_of_subjects_but_where_they_are_seen(tmp_p
     assert said[0] == pytest.approx([0.1, 0.1, 0.9, 0.9, 2, 0, 0.5, -1, 1, 0.2, 0, 0])
 
 
+def test_a_frame_is_told_of_the_whole_picture_of_which_the_middle_is_seen(tmp_path: Path) -> None:
+    """A square of 64 out of 128 x 64 pixels: shares of the width count double, from the edge of the cut on."""
+    mask = np.zeros((64, 128), np.uint8)
+    mask[16:48, 48:80] = 1
+    for name, pixels in (("a.png", 3 * mask), ("mask.png", mask)):
+        Image.fromarray(pixels).save(tmp_path / name)
+    frame, part = [0.375, 0.25, 0.625, 0.75], {"subject": "ear", "frame": [0.375, 0.25, 0.4375, 0.5]}
+    told = {"subject": "cat", "frame": frame, "parts": [part, "nose"]}
+    item = Item(tmp_path / "a.png", ("a cat",), tmp_path / "mask.png", {"subjects": [told]})
+    picture = np.zeros((32, 32, 3), np.uint8)
+    _, placings = shown_subjects(item, ("subject", "cat", "ear"), picture)
+    assert placings[0, :5] == pytest.approx([0.25, 0.25, 0.75, 0.75, 2])
+    assert placings[1, :5] == pytest.approx([0.25, 0.25, 0.375, 0.5, 3]) and np.isnan(placings[2:]).all()
+
+
+def test_of_many_values_of_a_mask_the_largest_count() -> None:
+    mask = np.zeros((16, 32), np.uint8)
+    mask[0, :20], mask[4:, :] = np.arange(1, 21), 255  # an edge that was smoothed, and what it is the edge of
+    _, placings = subjects_in(mask, np.zeros((16, 32, 3), np.uint8), [], [], ())
+    assert placings[:8, 1].tolist() == [0] * 7 + [0.25]
+
+
 def test_the_colour_of_a_subject_is_the_median_of_what_is_seen_of_it() -> None:
     mask, picture = np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8)
     mask[:, :3], mask[:, 3:] = 1, 2

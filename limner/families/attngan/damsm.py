@@ -77,8 +77,16 @@ class Inception(nn.Module):
             network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         except FileNotFoundError:
             raise NotFound(f"damsm.inception: '{weights}' not found") from None
-        except (RuntimeError, pickle.UnpicklingError, TypeError) as error:
-            reason = str(error).splitlines()[0]
+        except (
+            RuntimeError,
+            pickle.UnpicklingError,
+            TypeError,
+            OSError,
+            EOFError,
+            KeyError,
+            ValueError,
+        ) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InvalidInput(f"damsm.inception: {weights} is no Inception-v3: {reason}") from None
         self.network = network.requires_grad_(False)
 

@@ -24,7 +24,7 @@ from .recipe import Damsm, Gan
 from .shape import Shape
 
 _SHEET = 8
-_SETTLING = 40  # batches
+_SETTLING, _LOOKING = 40, 10  # batches: before export, and to look at what has been learned so far
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ class GanStage:
         for k, judge in self._pairs():
             side = self.shape.sides[k]
             small = functional.avg_pool2d(real, real.shape[-1] // side)
-            losses[f"discriminator_{side}"] = discriminator_loss(judge, small, made.pictures[k], sentence)
+            losses[f"discriminator_{side}"] = discriminator_loss(
+                judge, small, made.pictures[k], sentence, batch.same
+            )
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
     def _please(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -132,18 +134,32 @@ class GanStage:
         made = self._draw(batch, words, sentence, torch.Generator().manual_seed(self.seed + first))
         return made.pictures[-1].float()
 
+    def _norms(self) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
+        return [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Within it batch norm is settled for the weights that are there."""
+        kept = [{name: value.clone() for name, value in norm.named_buffers()} for norm in self._norms()]
+        self.settle(_LOOKING)
+        try:
+            yield
+        finally:
+            for norm, values in zip(self._norms(), kept, strict=True):
+                norm.load_state_dict(values, strict=False)
+
     @torch.no_grad()
-    def settle(self) -> None:
+    def settle(self, batches: int = _SETTLING) -> None:
         """Count batch norm's means and variances afresh, for weights that are averages: those that were counted while
         it learned are of other weights."""
-        norms = [m for m in self.generator.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+        norms = self._norms()
         before = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # the mean of all batches
         self.generator.train()
         device, size = next(self.generator.parameters()).device, self.recipe.batch_size
-        for k in range(_SETTLING):
+        for k in range(batches):
             batch = self.train.at_random(
                 k * size, size, self.seed, 0, self.shape.sides[-1], self.damsm.words, 0.0, flip=False
             ).to(device)
@@ -154,13 +170,15 @@ class GanStage:
 
     def validate(self) -> dict[str, float]:
         """How well pictures drawn to held-out captions match their words, and the share that find their caption."""
-        return validated(self.match, self.held_out, self.damsm, self.shape.sides[-1], self._shown)
+        with self._settled():
+            return validated(self.match, self.held_out, self.damsm, self.shape.sides[-1], self._shown)
 
     def sheet(self) -> Image.Image:
         """Pictures drawn to held-out captions."""
         batch = self.held_out.in_order(0, _SHEET, self.shape.sides[-1], self.damsm.words)
         batch = batch.to(next(self.generator.parameters()).device)
-        pictures = list(to_pixels(self._shown(batch, 0)))
+        with self._settled():
+            pictures = list(to_pixels(self._shown(batch, 0)))
         return captioned(pictures, [spelled(self.words, ids) for ids in batch.ids])
 
 

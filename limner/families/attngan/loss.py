@@ -78,16 +78,18 @@ def damsm_losses(encoded: Encoded, sharpness: Sharpness) -> tuple[Tensor, Tensor
     return contrast(by_word, encoded.same, sharpness), contrast(by_sentence, encoded.same, sharpness)
 
 
-def discriminator_loss(network: Discriminator, real: Tensor, fake: Tensor, sentence: Tensor) -> Tensor:
+def discriminator_loss(
+    network: Discriminator, real: Tensor, fake: Tensor, sentence: Tensor, same: Tensor
+) -> Tensor:
     """What one discriminator is at fault, for pictures (B, 3, side, side), B at least 2, and their sentences (B, D).
 
     (real + real of its sentence) / 2 + (fake + fake of its sentence + real of another's sentence) / 3; the other's is
-    the next one of the batch.
+    the next one of the batch, where it is not as true of the picture: `same` (B, B) says which are.
     """
     seen, made = network(real), network(fake.detach())
     told = _cross_entropy(network.real_and_said(seen, sentence), 1)
     told_fake = _cross_entropy(network.real_and_said(made, sentence), 0)
-    told_wrong = _cross_entropy(network.real_and_said(seen[:-1], sentence[1:]), 0)
+    told_wrong = _cross_entropy(network.real_and_said(seen[:-1], sentence[1:]), 0, ~same.diagonal(1))
     alone, alone_fake = _cross_entropy(network.real(seen), 1), _cross_entropy(network.real(made), 0)
     return (alone + told) / 2 + (alone_fake + told_fake + told_wrong) / 3
 
@@ -99,10 +101,12 @@ def generator_loss(network: Discriminator, fake: Tensor, sentence: Tensor) -> Te
     return _cross_entropy(network.real(made), 1) + told
 
 
-def _cross_entropy(scores: Tensor, truth: int) -> Tensor:
-    return functional.binary_cross_entropy_with_logits(
-        scores.float(), torch.full_like(scores, truth, dtype=torch.float32)
+def _cross_entropy(scores: Tensor, truth: int, counted: Tensor | None = None) -> Tensor:
+    """The mean over scores (B,), or over those that are `counted` (B,), 0 where none is."""
+    losses = functional.binary_cross_entropy_with_logits(
+        scores.float(), torch.full_like(scores, truth, dtype=torch.float32), reduction="none"
     )
+    return losses.mean() if counted is None else (losses * counted).sum() / counted.sum().clamp(min=1)
 
 
 def kl_divergence(mean: Tensor, logvar: Tensor) -> Tensor:

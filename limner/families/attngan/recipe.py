@@ -112,6 +112,10 @@ class Training(Recipe):
             residuals=gan.residuals,
         )
 
+    def files(self) -> tuple[Path, ...]:
+        """The weights of Inception-v3."""
+        return () if self.damsm.inception is None else (self.damsm.inception,)
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         side, halvings = self.shape().sides[-1], len(self.damsm.channels)

@@ -110,7 +110,16 @@ class Birds:
         for said in statements(graph):
             others = [value for value in VALUES[said.kind] if value != said.value]
             wrong.append(replace(said, value=others[int(rng.integers(len(others)))]))
-        return [(false, with_statement(graph, false)) for false in wrong]
+        return [(false, self._with(graph, false, rng)) for false in wrong]
+
+    def _with(self, graph: Bird, false: Statement, rng: Rng) -> Bird:
+        changed = with_statement(graph, false)
+        if false.kind != "eyering" or graph.eyering != ABSENT:
+            return changed
+        colours = [
+            colour for colour in VALUES["eyering_colour"] if colour != graph.colour
+        ]  # it has to be seen
+        return replace(changed, eyering_colour=colours[int(rng.integers(len(colours)))])
 
     def judge(self, pixels: NDArray[np.uint8], graphs: Sequence[Bird]) -> list[tuple[Verdict, ...]]:
         """As `World.judge`."""

@@ -42,7 +42,7 @@ def wrong_captions(world: World, graph: Graph, rng: Rng, count: int) -> list[Wro
             continue
         kind, changed = options[int(rng.integers(len(options)))]
         text, said = world.describe(changed, _worded(wording))
-        if world.contradicts(graph, said):
+        if text != right and world.contradicts(graph, said):
             found.append(Wrong(right, text, kind))
     return found
 

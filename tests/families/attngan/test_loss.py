@@ -133,15 +133,29 @@ def test_adversarial_losses_against_the_slow_versions() -> None:
     expected = (_bce(network.real(seen), 1) + _bce(network.real_and_said(seen, told), 1)) / 2 + (
         _bce(network.real(made), 0) + _bce(network.real_and_said(made, told), 0) + _bce(wrong, 0)
     ) / 3
-    assert math.isclose(discriminator_loss(network, real, fake, told).item(), expected, rel_tol=1e-4)
+    apart = torch.eye(3, dtype=torch.bool)
+    assert math.isclose(discriminator_loss(network, real, fake, told, apart).item(), expected, rel_tol=1e-4)
     expected = _bce(network.real(made), 1) + _bce(network.real_and_said(made, told), 1)
     assert math.isclose(generator_loss(network, fake, told).item(), expected, rel_tol=1e-4)
+
+
+def test_a_sentence_that_is_as_true_of_a_picture_is_not_called_wrong() -> None:
+    torch.manual_seed(1)
+    network = Discriminator(channels=4, text_width=D, doublings=2, stage=1).eval()
+    real, fake, told = torch.randn(3, 3, 32, 32), torch.randn(3, 3, 32, 32), torch.randn(3, D)
+    apart, some, every = torch.eye(3).bool(), torch.eye(3).bool(), torch.ones(3, 3).bool()
+    some[0, 1] = some[1, 0] = True
+    seen, found = network(real), [discriminator_loss(network, real, fake, told, s) for s in (every, some, apart)]
+    wrong = [_bce(network.real_and_said(seen[k : k + 1], told[k + 1 : k + 2]), 0) for k in range(2)]
+    assert math.isclose(float(found[1] - found[0]), wrong[1] / 3, rel_tol=1e-3)
+    assert math.isclose(float(found[2] - found[0]), sum(wrong) / 2 / 3, rel_tol=1e-3)
 
 
 def test_the_discriminators_loss_teaches_the_generator_nothing() -> None:
     network = Discriminator(channels=4, text_width=D, doublings=2, stage=0)
     fake = torch.randn(2, 3, 16, 16, requires_grad=True)
-    loss = discriminator_loss(network, torch.randn(2, 3, 16, 16), fake, torch.randn(2, D))
+    apart = torch.eye(2, dtype=torch.bool)
+    loss = discriminator_loss(network, torch.randn(2, 3, 16, 16), fake, torch.randn(2, D), apart)
     (grad,) = torch.autograd.grad(loss, [fake], allow_unused=True)
     assert grad is None
 

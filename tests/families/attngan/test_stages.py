@@ -110,6 +110,22 @@ def test_statistics_are_counted_afresh_for_the_weights_that_are_there(
     assert first == gan.validate() and 0 <= first["found"] <= 1
 
 
+def test_to_look_at_it_statistics_are_those_of_the_weights_that_are_there_and_then_as_before(
+    stages: tuple[DamsmStage, GanStage],
+) -> None:
+    _, gan = stages
+    norms = [m for m in gan.generator.modules() if isinstance(m, nn.BatchNorm2d)]
+    gan.settle()
+    settled, page = gan.validate(), gan.sheet()
+    for norm in norms:
+        assert norm.running_mean is not None and norm.num_batches_tracked is not None
+        norm.running_mean.fill_(3)
+        norm.num_batches_tracked.fill_(17)
+    assert gan.validate() == settled and gan.sheet().tobytes() == page.tobytes()
+    assert all(norm.running_mean is not None and (norm.running_mean == 3).all() for norm in norms)
+    assert all(norm.num_batches_tracked == 17 for norm in norms)
+
+
 def test_a_learned_match_finds_captions(stages: tuple[DamsmStage, GanStage]) -> None:
     """Pictures of a plain colour, each colour with a word of its own, are told apart after a few steps."""
     words = Words(("<end>", "<unk>", "red", "green", "blue"), 1)
