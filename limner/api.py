@@ -31,6 +31,7 @@ from .engine.request import (
     WordMaps,
 )
 from .errors import Cancelled, InvalidInput, LimnerError, Unavailable
+from .registry.making import check_writable, write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -122,12 +123,7 @@ class Drawn:
         InvalidInput unless the name ends in .png and its folder exists; Unavailable where it cannot be
         written. A file that is there is replaced.
         """
-        file = check_png(Path(path))
-        try:
-            file.write_bytes(self._repr_png_())
-        except OSError as error:
-            raise Unavailable(f"cannot write '{file}': {error.strerror}") from None
-        return file
+        return write_png(Path(path), self._repr_png_())
 
     def _repr_png_(self) -> bytes:
         from .engine.png import encode
@@ -288,13 +284,25 @@ def _named(picture: AnyPicture, otherwise: str) -> str:
 
 
 def check_png(file: Path) -> Path:
-    """The path itself where a PNG can be written to it; InvalidInput says what is in the way."""
+    """The path itself where a PNG can be written to it; InvalidInput says what is in the way, Unavailable that no file
+    can be made there."""
     if file.suffix.lower() != ".png":
         raise InvalidInput(f"'{file}': pictures are written as PNG; give a name that ends in .png", "output")
     if not file.parent.is_dir():
         raise InvalidInput(f"folder '{file.parent}' does not exist; make it first", "output")
     if file.is_dir():
         raise InvalidInput(f"'{file}' is a folder; give the name of a file", "output")
+    check_writable(file.parent)
+    return file
+
+
+def write_png(file: Path, png: bytes) -> Path:
+    """Write the bytes of a PNG, whole or not at all; gives the path, and raises what `Drawn.save` does."""
+    check_png(file)
+    try:
+        write_whole(file, png)
+    except OSError as error:
+        raise Unavailable(f"cannot write '{file}': {error.strerror}") from None
     return file
 
 

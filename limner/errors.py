@@ -6,6 +6,7 @@ LimnerError
 ├── NotFound          a named thing does not exist; the message lists what does
 ├── Unavailable       a needed part (an extra, a device, a service) is not here
 │   └── StorageDown   the database or the picture store takes or gives nothing for now; it may be back soon
+│       └── Damaged   a picture is not what was put there; the others may be whole
 ├── Busy              a bounded queue is full; try again after `retry_after` seconds
 │   └── OverLimit     a key has used up what it may
 ├── Lost              what was at work ended before it was done; asking again may succeed
@@ -55,6 +56,10 @@ class StorageDown(Unavailable):
 
     What was accepted before is kept; the same call may work again soon.
     """
+
+
+class Damaged(StorageDown):
+    """One picture is not what was put where it is kept, or was sealed with another key."""
 
 
 class Busy(LimnerError):

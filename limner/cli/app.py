@@ -6,6 +6,7 @@ Verbs import what they need when they run, so that help and a cold `limner draw`
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -127,6 +128,9 @@ _import.command("attngan")(models_import.attngan)
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
     if sys.argv[1:2] in (["train"], ["distill"]):
         ask_for_huge_pages()
     try:

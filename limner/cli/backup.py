@@ -19,21 +19,31 @@ def backup(
     encryption_key_file: KeyFile = None,
 ) -> None:
     """Back up jobs, keys, pictures and own models into one file, while the service runs; with a key it is sealed."""
+    from sqlalchemy import inspect
+
     from ..registry.places import data_dir as place
     from ..service.database import beside_service
     from ..service.images import open_stores
     from ..service.storage import StorageOptions, sealer_of
     from ..service.storage.backup import backup as run
+    from ..service.storage.rows import others
 
-    directory, options = place(data_dir), StorageOptions(database, images, encryption_key_file)
+    directory = place(data_dir, make=bool(database))
+    options = StorageOptions(database, images, encryption_key_file)
     sealer = sealer_of(options)
     with beside_service(directory, database) as engine:
         file, manifest = run(where, engine, open_stores(options, directory), directory, sealer, _tell)
+        passed_over = others(inspect(engine).get_table_names())
     jobs, pictures, models = _counts(manifest.entries, manifest.rows)
     sealed = "" if sealer is None else ", sealed"
     typer.echo(f"backed up {jobs} jobs, {pictures} pictures and {models} files of models to {file}{sealed}")
+    _say_passed_over(passed_over)
     if manifest.missing:
         typer.echo(f"{len(manifest.missing)} pictures that jobs name were not there", err=True)
+    for image in manifest.damaged:
+        typer.echo(f"picture {image} is damaged, or sealed with another key, and was left out", err=True)
+    if manifest.damaged:
+        raise typer.Exit(1)
 
 
 def restore(
@@ -52,6 +62,7 @@ def restore(
     from ..service.images import open_stores
     from ..service.storage import StorageOptions, sealer_of
     from ..service.storage.restore import restore as run
+    from ..service.storage.rows import others
 
     directory, options = place(data_dir), StorageOptions(database, images, encryption_key_file)
     with usable(directory):
@@ -65,6 +76,12 @@ def restore(
     typer.echo(
         f"restored {jobs} jobs, {pictures} pictures and {models} files of models of {manifest.made_at}"
     )
+    _say_passed_over(others(manifest.rows))
+
+
+def _say_passed_over(tables: list[str]) -> None:
+    if tables:
+        typer.echo(f"passed over tables that are not Limner's: {', '.join(tables)}", err=True)
 
 
 def _tell(what: str) -> None:

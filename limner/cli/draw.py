@@ -18,11 +18,15 @@ from .options import Backend, BackendOption, C2paCert, C2paKey, DataDir, Device,
 if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
+    from PIL import Image
 
     from ..api import OnStep
     from ..engine.request import Stepped
+    from ..engine.source import Source
+    from ..provenance import Signer
 
 _PICTURE = "From a picture"
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def draw(
@@ -138,9 +142,11 @@ def draw(
     c2pa_key: C2paKey = None,
 ) -> None:
     """Draw a sentence; prints seed, time and path of each picture, whose PNG carries the settings."""
-    from ..api import check_png, load, request_of, source_of
+    from ..api import check_png, load, request_of, source_of, write_png
     from ..engine.backends import chosen
+    from ..engine.png import encode
     from ..provenance import SignerFiles, open_signer
+    from ..registry.making import check_writable
 
     source, named = source_of(image, mask, None if keep is None else _box(keep), outward)
     request = request_of(
@@ -163,9 +169,12 @@ def draw(
         temperature=temperature,
         top_k=top_k,
     )
-    if output is not None:
+    if output is None:
+        check_writable(Path())
+    else:
         check_png(output)
     signer = open_signer(SignerFiles(c2pa_cert, c2pa_key))
+    begun = None if signer is None or image is None or source is None else _begun(signer, image, source)
     nearest = nearest_of(matcher, model, data_dir, backend, prompt, best_of, count)
     previews: defaultdict[int, list[NDArray[uint8]]] = defaultdict(list)
     with (
@@ -183,32 +192,44 @@ def draw(
     kept = [group[nearest([drawn[k] for k in group]) if nearest else 0] for group in groups]
     for number, k in enumerate(kept):
         picture = drawn[k]
-        file = picture.save(
-            _file(output or _free(f"{_words(prompt)}-{drawn[kept[0]].seed}", image, mask), number, count)
-        )
+        made, png = picture.picture, encode(picture.picture)
         if signer is not None:
-            made, begun = picture.picture, None if source is None else _png(source.pixels)
-            file.write_bytes(signer.sign(file.read_bytes(), made.model, made.version, begun))
+            png = signer.sign(png, made.model, made.version, begun)
+        place = output or _free(f"{_words(prompt)}-{drawn[kept[0]].seed}", image, mask)
+        file = write_png(_file(place, number, count), png)
         varied = picture.request.variation_seed
         told = "" if varied is None else f"  variation {varied}"
         typer.echo(f"seed {picture.seed}{told}  {picture.seconds:.2f} s  {file}")
         if strip:
             from .strip import side_by_side
 
-            beside = check_png(file.with_stem(f"{file.stem}-strip"))
-            side_by_side(previews[k], picture.picture.pixels).save(beside)
+            page = side_by_side(previews[k], made.pixels)
+            beside = write_png(file.with_stem(f"{file.stem}-strip"), _png(page))
             typer.echo(f"its steps side by side  {beside}")
         if picture.attention is not None:
-            beside = check_png(file.with_stem(f"{file.stem}-words"))
-            picture.heat_sheet().save(beside)
+            beside = write_png(file.with_stem(f"{file.stem}-words"), _png(picture.heat_sheet()))
             typer.echo(f"which word drew what  {beside}")
 
 
-def _png(pixels: NDArray[uint8]) -> bytes:
+def _begun(signer: Signer, image: Path, source: Source) -> bytes:
+    """What pictures are signed as edits of: the file, manifest and all, where signing takes it, else its pixels."""
     from PIL import Image
 
+    from ..errors import Unavailable
+
+    pixels = _png(Image.fromarray(source.pixels))
+    if not (file := image.read_bytes()).startswith(_PNG):
+        return pixels
+    try:
+        signer.sign(pixels, "limner", "0", file)
+    except Unavailable:
+        return pixels
+    return file
+
+
+def _png(image: Image.Image) -> bytes:
     file = BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 

@@ -28,9 +28,14 @@ def export(
     from ..service.images import open_stores
     from ..service.storage import StorageOptions
 
-    directory, options = place(data_dir), StorageOptions(database, images, encryption_key_file)
+    directory = place(data_dir, make=bool(database))
+    options = StorageOptions(database, images, encryption_key_file)
     with beside_service(directory, database) as engine:
         pictures = open_stores(options, directory)["images"]
         done = write(FeedbackStore(engine), pictures.get, folder, everything)
     gone = f"; {done.gone} no longer there" if done.gone else ""
     typer.echo(f"{folder}: {done.pictures} captioned pictures, {done.pairs} pairs{gone}")
+    for image in done.damaged:
+        typer.echo(f"picture {image} is damaged, or sealed with another key, and was left out", err=True)
+    if done.damaged:
+        raise typer.Exit(1)

@@ -40,13 +40,14 @@ def failed(
     from datetime import datetime
 
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     if not found:
         typer.echo("no job has failed")
         return
-    table = Table("job", "model", "owner", "tries", "failed", "why")
+    job_id, why = Column("job", no_wrap=True), Column("why", overflow="fold")
+    table = Table(job_id, "model", "owner", "tries", "failed", why)
     for job in found:
         when = datetime.fromtimestamp(job.finished_at or 0).astimezone().strftime("%Y-%m-%d %H:%M")
         table.add_row(job.id, job.request.model, job.owner, str(job.attempts), when, Text(job.error or ""))
@@ -72,5 +73,5 @@ def _database(data_dir: DataDir, database: DatabaseUrl) -> Iterator[Engine]:
     from ..registry.places import data_dir as place
     from ..service.database import beside_service
 
-    with beside_service(place(data_dir), database) as engine:
+    with beside_service(place(data_dir, make=False), database) as engine:
         yield engine

@@ -33,9 +33,16 @@ def create(
     database: DatabaseUrl = None,
 ) -> None:
     """Make a key and print its secret, once. With the first one, the service asks everybody for a key."""
-    with _keys(data_dir, database) as keys:
+    from ..registry.places import data_dir as place
+    from ..service.database import DATABASE_NAME
+
+    file = place(data_dir) / DATABASE_NAME
+    is_new = not database and not file.exists()
+    with _keys(data_dir, database, make=True) as keys:
         may = [one.strip() for said in scopes for one in said.split(",")]
         key, secret = keys.create(name, may, of, quota, rate, weight)
+    if is_new:
+        typer.echo(f"{file} is new: the key is for the service of that data directory", err=True)
     typer.echo(
         f"key '{key.name}' may {', '.join(sorted(key.scopes))}; keep its secret, it is not shown again:",
         err=True,
@@ -115,10 +122,10 @@ def _units(used: float, quota: int | None) -> str:
 
 
 @contextmanager
-def _keys(data_dir: DataDir, database: DatabaseUrl) -> Iterator[KeyStore]:
+def _keys(data_dir: DataDir, database: DatabaseUrl, make: bool = False) -> Iterator[KeyStore]:
     from ..registry.places import data_dir as place
     from ..service.access import KeyStore
     from ..service.database import beside_service
 
-    with beside_service(place(data_dir), database) as engine:
+    with beside_service(place(data_dir, make), database, make) as engine:
         yield KeyStore(engine)

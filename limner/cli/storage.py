@@ -21,7 +21,7 @@ def storage(
     from ..service.storage import StorageOptions
     from ..service.storage.report import Lies, report
 
-    directory = place(data_dir)
+    directory = place(data_dir, make=bool(database))
     options = StorageOptions(database, images, encryption_key_file)
     with beside_service(directory, database) as engine:
         found = report(engine, open_stores(options, directory), directory)

@@ -19,7 +19,7 @@ _URL = "http://127.0.0.1:8400"
 def top(
     url: Annotated[str, typer.Option(help="Where the service is.")] = _URL,
     every: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between looks.")] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and end, as off a terminal.")] = False,
 ) -> None:
     """Show queue, jobs, throughput, memory and errors of a service that runs; Ctrl-C ends it.
 
@@ -36,7 +36,7 @@ def top(
         with Client(url, patience=0, timeout=10) as client:
             history = History()
             history.add(client.status())
-            if once:
+            if once or not console.is_terminal or console.is_dumb_terminal:
                 console.print(frame(history, url))
             else:
                 _live(client, history, url, every, console)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import InvalidInput
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
 _SHOWN = "prompt", "negative_prompt", "model", "version", "seed", "steps", "guidance_scale", "image"
 _SIGNATURES = {
     "none": "not signed: anybody may have written this",
+    "elsewhere": "its signature lies at an address that it names, which is not asked: nothing is proven",
     "broken": "THE SIGNATURE DOES NOT HOLD",
+    "expired": "it is as it was signed, by a certificate that has expired since; nobody says when it was signed",
     "holds": "the signature holds; whether to trust who signed is yours to say (--trust)",
     "trusted": "the signature holds, and who signed is trusted",
 }
@@ -36,17 +37,10 @@ def verify(
     """
     from ..provenance import read_told
 
-    told = read_told(file, None if trust is None else _anchors(trust))
+    told = read_told(file, trust)
     typer.echo(told.model_dump_json(indent=2) if as_json else "\n".join(_lines(told)))
     if told.signature == "broken" or (trust is not None and told.signature != "trusted"):
         raise typer.Exit(1)
-
-
-def _anchors(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"'{file}' cannot be read: {error.strerror}") from None
 
 
 def _lines(told: Told) -> Iterator[str]:
@@ -54,11 +48,11 @@ def _lines(told: Told) -> Iterator[str]:
     settings = told.settings or {}
     for name in _SHOWN:
         if settings.get(name) not in (None, ""):
-            yield f"{name}: {' '.join(str(settings[name]).split())}"
+            yield f"{name}: {_plain(str(settings[name]))}"
     if not settings:
         yield "it says nothing of how it was drawn"
     yield _SIGNATURES[told.signature]
-    if told.signature == "none":
+    if told.signature in ("none", "elsewhere"):
         return
     for name, value in (
         ("signed by", told.by),
@@ -69,4 +63,11 @@ def _lines(told: Told) -> Iterator[str]:
         ("wrong", ", ".join(told.wrong)),
     ):
         if value:
-            yield f"{name}: {value}"
+            yield f"{name}: {_plain(value)}"
+
+
+def _plain(text: str) -> str:
+    """In one line, without what a terminal would obey."""
+    return "".join(
+        one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in " ".join(text.split())
+    )

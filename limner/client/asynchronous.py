@@ -15,7 +15,7 @@ import httpx2
 from ..answers import FeedbackPage, FeedbackView, JobPage, JobView, ModelList, ModelView, Status, Uploaded
 from ..errors import LimnerError
 from . import requests
-from .connection import DEFAULT_URL, Connection
+from .connection import DEFAULT_URL, Connection, View
 from .events import Ended, JobEvent, read_event
 from .requests import Asked, Call, Vote
 from .results import DrawnPicture, file_of, succeeded
@@ -81,20 +81,17 @@ class AsyncClient:
         for name in ("image", "mask"):
             if body.get(name) is not None and not isinstance(body[name], str):
                 body[name] = (await self.upload(body[name])).id
-        answer = await self._send(requests.make_job(prompt, body))
-        return AsyncJob(self, JobView.model_validate_json(answer.content))
+        return AsyncJob(self, await self._ask(JobView, requests.make_job(prompt, body)))
 
     async def job(self, job: str) -> AsyncJob:
         """The job with that id."""
-        answer = await self._send(requests.get_job(job))
-        return AsyncJob(self, JobView.model_validate_json(answer.content))
+        return AsyncJob(self, await self._ask(JobView, requests.get_job(job)))
 
     async def jobs(self) -> AsyncIterator[AsyncJob]:
         """All jobs, newest first, fetched as they are asked for."""
         before: str | None = None
         while True:
-            answer = await self._send(requests.list_jobs(before))
-            page = JobPage.model_validate_json(answer.content)
+            page = await self._ask(JobPage, requests.list_jobs(before))
             for view in page.jobs:
                 yield AsyncJob(self, view)
             before = page.next
@@ -103,35 +100,34 @@ class AsyncClient:
 
     async def models(self) -> list[ModelView]:
         """The models, the served one first."""
-        return ModelList.model_validate_json((await self._send(requests.list_models())).content).models
+        return (await self._ask(ModelList, requests.list_models())).models
 
     async def status(self) -> Status:
         """How the service is now; of a service with keys, for an admin's."""
-        return Status.model_validate_json((await self._send(requests.get_status())).content)
+        return await self._ask(Status, requests.get_status())
 
     async def upload(self, picture: Path | bytes | Image.Image) -> Uploaded:
         """Send a picture to work from; its `id` is for `image` and `mask`."""
         file = await asyncio.to_thread(file_of, picture)
-        return Uploaded.model_validate_json((await self._send(requests.upload(file))).content)
+        return await self._ask(Uploaded, requests.upload(file))
 
     async def say(
         self, image: str, *, vote: Vote | None = None, note: str = "", caption: str = ""
     ) -> FeedbackView:
         """Say something of a picture, in place of what was said of it before: a vote, a note, what it really shows."""
         said = {"image": image, "vote": vote, "note": note, "caption": caption}
-        return FeedbackView.model_validate_json((await self._send(requests.say(said))).content)
+        return await self._ask(FeedbackView, requests.say(said))
 
     async def prefer(self, image: str, over: str, *, note: str = "") -> FeedbackView:
         """Say that a picture is better than another of the same prompt."""
         said = {"image": image, "over": over, "note": note}
-        return FeedbackView.model_validate_json((await self._send(requests.say(said))).content)
+        return await self._ask(FeedbackView, requests.say(said))
 
     async def feedback(self, image: str | None = None) -> AsyncIterator[FeedbackView]:
         """What was said, newest first, of one picture or of all; fetched as it is asked for."""
         before: str | None = None
         while True:
-            answer = await self._send(requests.list_feedback(image, before))
-            page = FeedbackPage.model_validate_json(answer.content)
+            page = await self._ask(FeedbackPage, requests.list_feedback(image, before))
             for said in page.feedback:
                 yield said
             before = page.next
@@ -149,6 +145,9 @@ class AsyncClient:
     async def picture(self, image: str) -> bytes:
         """The PNG file of a picture."""
         return (await self._send(requests.get_picture(image))).content
+
+    async def _ask(self, kind: type[View], call: Call) -> View:
+        return self._connection.read(kind, await self._send(call))
 
     async def _send(self, call: Call) -> httpx2.Response:
         tries = self._connection.tries(call)
@@ -186,8 +185,7 @@ class AsyncJob:
 
     async def cancel(self) -> JobView:
         """Stop drawing; a job that is over stays as it is."""
-        answer = await self._client._send(requests.cancel_job(self.id))
-        self.view = JobView.model_validate_json(answer.content)
+        self.view = await self._client._ask(JobView, requests.cancel_job(self.id))
         return self.view
 
     async def events(self, after: str | None = None) -> AsyncGenerator[JobEvent]:

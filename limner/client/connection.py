@@ -6,18 +6,21 @@ import math
 import os
 import ssl
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
+from pydantic import BaseModel, ValidationError
 
 from .. import __version__
-from ..errors import InvalidInput
+from ..errors import InvalidInput, Unavailable
 from .requests import Call
 from .tries import Tries
 
 DEFAULT_URL = "http://127.0.0.1:8400"
 SILENCE = 45.0
 """Seconds after which a stream of events counts as cut; the service says something every 15."""
+
+View = TypeVar("View", bound=BaseModel)
 
 
 @dataclass
@@ -70,6 +73,15 @@ class Connection:
     def stream_timeout(self) -> httpx2.Timeout:
         """The time limits of a stream of events."""
         return httpx2.Timeout(self.timeout, read=SILENCE)
+
+    def read(self, kind: type[View], answer: httpx2.Response) -> View:
+        """What a good answer says; Unavailable where it is none of this version's."""
+        try:
+            return kind.model_validate_json(answer.content)
+        except ValidationError:
+            raise Unavailable(
+                f"what answers at {self.url} is no Limner of this version; give the address of one"
+            ) from None
 
     def tries(self, call: Call, within: float = math.inf) -> Tries:
         """For one call, of which no more than so many seconds are to be spent."""

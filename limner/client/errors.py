@@ -7,7 +7,7 @@ LimnerError
 │   ├── NotThere (NotFound)             404, 410
 │   ├── ServiceBusy (Busy)              429 for longer than the client's patience
 │   └── ServiceDown (Unavailable)       502, 503, 504 for longer than that
-├── Unavailable                      no answer came at all
+├── Unavailable                      no answer came at all, or none of a Limner of this version
 ├── JobFailed                        a job ended without its pictures
 └── Cancelled                        somebody cancelled it
 """

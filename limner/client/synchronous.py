@@ -16,7 +16,7 @@ import httpx2
 from ..answers import FeedbackPage, FeedbackView, JobPage, JobView, ModelList, ModelView, Status, Uploaded
 from ..errors import LimnerError, Unavailable
 from . import requests
-from .connection import DEFAULT_URL, Connection
+from .connection import DEFAULT_URL, Connection, View
 from .events import Ended, JobEvent, read_event
 from .requests import Asked, Call, Vote
 from .results import DrawnPicture, file_of, succeeded
@@ -90,17 +90,17 @@ class Client:
         for name in ("image", "mask"):
             if body.get(name) is not None and not isinstance(body[name], str):
                 body[name] = self.upload(body[name]).id
-        return Job(self, JobView.model_validate_json(self._send(requests.make_job(prompt, body)).content))
+        return Job(self, self._ask(JobView, requests.make_job(prompt, body)))
 
     def job(self, job: str) -> Job:
         """The job with that id."""
-        return Job(self, JobView.model_validate_json(self._send(requests.get_job(job)).content))
+        return Job(self, self._ask(JobView, requests.get_job(job)))
 
     def jobs(self) -> Iterator[Job]:
         """All jobs, newest first, fetched as they are asked for."""
         before: str | None = None
         while True:
-            page = JobPage.model_validate_json(self._send(requests.list_jobs(before)).content)
+            page = self._ask(JobPage, requests.list_jobs(before))
             yield from (Job(self, view) for view in page.jobs)
             before = page.next
             if before is None:
@@ -108,32 +108,31 @@ class Client:
 
     def models(self) -> list[ModelView]:
         """The models, the served one first."""
-        return ModelList.model_validate_json(self._send(requests.list_models()).content).models
+        return self._ask(ModelList, requests.list_models()).models
 
     def status(self) -> Status:
         """How the service is now; of a service with keys, for an admin's."""
-        return Status.model_validate_json(self._send(requests.get_status()).content)
+        return self._ask(Status, requests.get_status())
 
     def upload(self, picture: Path | bytes | Image.Image) -> Uploaded:
         """Send a picture to work from; its `id` is for `image` and `mask`."""
-        return Uploaded.model_validate_json(self._send(requests.upload(file_of(picture))).content)
+        return self._ask(Uploaded, requests.upload(file_of(picture)))
 
     def say(self, image: str, *, vote: Vote | None = None, note: str = "", caption: str = "") -> FeedbackView:
         """Say something of a picture, in place of what was said of it before: a vote, a note, what it really shows."""
         said = {"image": image, "vote": vote, "note": note, "caption": caption}
-        return FeedbackView.model_validate_json((self._send(requests.say(said))).content)
+        return self._ask(FeedbackView, requests.say(said))
 
     def prefer(self, image: str, over: str, *, note: str = "") -> FeedbackView:
         """Say that a picture is better than another of the same prompt."""
         said = {"image": image, "over": over, "note": note}
-        return FeedbackView.model_validate_json((self._send(requests.say(said))).content)
+        return self._ask(FeedbackView, requests.say(said))
 
     def feedback(self, image: str | None = None) -> Iterator[FeedbackView]:
         """What was said, newest first, of one picture or of all; fetched as it is asked for."""
         before: str | None = None
         while True:
-            answer = self._send(requests.list_feedback(image, before))
-            page = FeedbackPage.model_validate_json(answer.content)
+            page = self._ask(FeedbackPage, requests.list_feedback(image, before))
             yield from page.feedback
             before = page.next
             if before is None:
@@ -150,6 +149,9 @@ class Client:
     def picture(self, image: str) -> bytes:
         """The PNG file of a picture."""
         return self._send(requests.get_picture(image)).content
+
+    def _ask(self, kind: type[View], call: Call) -> View:
+        return self._connection.read(kind, self._send(call))
 
     def _send(self, call: Call, within: float = math.inf) -> httpx2.Response:
         tries, most = self._connection.tries(call, within), min(self._connection.timeout, max(0.1, within))
@@ -187,8 +189,7 @@ class Job:
 
     def cancel(self) -> JobView:
         """Stop drawing; a job that is over stays as it is."""
-        answer = self._client._send(requests.cancel_job(self.id))
-        self.view = JobView.model_validate_json(answer.content)
+        self.view = self._client._ask(JobView, requests.cancel_job(self.id))
         return self.view
 
     def events(self, after: str | None = None) -> Iterator[JobEvent]:
@@ -253,7 +254,7 @@ class Job:
                 raise
             time.sleep(max(0.0, within - (time.monotonic() - began)))
             return False
-        self.view = JobView.model_validate_json(answer.content)
+        self.view = self._client._connection.read(JobView, answer)
         return self.view.final
 
     def pictures(self, timeout: float | None = None) -> list[DrawnPicture]:

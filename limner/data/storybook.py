@@ -155,9 +155,9 @@ def _prepare(out: Path, label: Label, count: int) -> None:
         if len(_table_lines(out, label)) == count:
             return
         if found != label:
-            held = len(_table_lines(out, label))
-            way = f"ask for {held}, or name an empty folder" if held else "name an empty folder"
-            what = f"holds {held} pictures drawn" if held else "is unfinished and was begun"
+            there = len(_table_lines(out, label))
+            way = f"ask for {there}, or name an empty folder" if there else "name an empty folder"
+            what = f"holds {there} pictures drawn" if there else "is unfinished and was begun"
             raise InvalidInput(f"{out} {what} by another version; {way}")
     for folder in (out, *(out / name for name in _FOLDERS[label.layout])):
         folder.mkdir(parents=True, exist_ok=True)

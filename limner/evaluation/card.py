@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import InvalidInput, NotFound
 from ..registry.choices import Choices
+from ..registry.making import write_whole
 from .checking import Accuracy
 from .tally import Rows
 
@@ -148,4 +149,4 @@ class Card(_Part):
 
     def write(self, directory: Path) -> None:
         """Write `card.json` into a folder."""
-        (directory / CARD_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_whole(directory / CARD_NAME, self.model_dump_json(indent=1) + "\n")

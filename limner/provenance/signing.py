@@ -17,7 +17,13 @@ _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 DRAWN = f"{_SOURCE_TYPES}trainedAlgorithmicMedia"
 EDITED = f"{_SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
 _BEGINNING = "beginning"
-_SETTINGS = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after_sign": False}}
+OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
+"""For the part `verify` of C2PA's settings: no address that a picture or a certificate names is ever asked."""
+
+_SETTINGS = {
+    "builder": {"thumbnail": {"enabled": False}},
+    "verify": {"verify_after_sign": False, **OFFLINE},
+}
 
 
 class Signer:

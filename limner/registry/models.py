@@ -180,9 +180,14 @@ class Registry:
         raise self._unknown(reference)
 
     def _versions(self, name: str) -> list[Model]:
-        folders = [path for path in _folders(self._own / name) if (path / MANIFEST_NAME).is_file()]
-        folders.sort(key=lambda path: ((path / MANIFEST_NAME).stat().st_mtime_ns, path.name))
-        return self._open_all([(name, path.name, path) for path in folders], built_in=False)
+        folders: list[tuple[int, str, Path]] = []
+        for path in _folders(self._own / name):
+            try:
+                if (path / MANIFEST_NAME).is_file():
+                    folders.append(((path / MANIFEST_NAME).stat().st_mtime_ns, path.name, path))
+            except OSError as error:
+                _log.warning("left out: %s cannot be read: %s", path, error.strerror)
+        return self._open_all([(name, path.name, path) for _, _, path in sorted(folders)], built_in=False)
 
     def _open_all(self, places: Sequence[tuple[str, str | None, Path]], built_in: bool) -> list[Model]:
         models = []
@@ -220,6 +225,10 @@ class Registry:
 
 
 def _folders(directory: Path) -> list[Path]:
-    if not directory.is_dir():
+    try:
+        if not directory.is_dir():
+            return []
+        return sorted(path for path in directory.iterdir() if path.is_dir() and _word.fullmatch(path.name))
+    except OSError as error:
+        _log.warning("left out: %s cannot be read: %s", directory, error.strerror)
         return []
-    return sorted(path for path in directory.iterdir() if path.is_dir() and _word.fullmatch(path.name))

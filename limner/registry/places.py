@@ -12,13 +12,15 @@ from ..errors import Unavailable
 VARIABLE = "LIMNER_DATA_DIR"
 
 
-def data_dir(option: Path | None = None) -> Path:
-    """The data directory, created if need be: `option`, else LIMNER_DATA_DIR, else the platform's place.
+def data_dir(option: Path | None = None, make: bool = True) -> Path:
+    """The data directory: `option`, else LIMNER_DATA_DIR, else the platform's place; created if need be, with `make`.
 
     Unavailable where it can be neither found nor made.
     """
     chosen = option or os.environ.get(VARIABLE) or platformdirs.user_data_dir("limner", appauthor=False)
     directory = Path(chosen).expanduser().absolute()
+    if not make:
+        return directory
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError,
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from ..errors import InvalidInput, StorageDown, Unavailable
+from ..errors import InvalidInput, NotFound, StorageDown, Unavailable
 from ..extras import needs_extra
 
 DATABASE_NAME = "limner.db"
@@ -71,11 +71,17 @@ class DataLock:
 
 
 @contextmanager
-def beside_service(data_dir: Path, database: str | None = None) -> Iterator[Engine]:
+def beside_service(data_dir: Path, database: str | None = None, make: bool = False) -> Iterator[Engine]:
     """The database at the URL `database`, else that under `data_dir`, for a command that may run beside a service.
-    Unavailable where there is none to be had."""
+    NotFound where there is no file under `data_dir`, unless `make`; Unavailable where it cannot be used."""
+    file = data_dir / DATABASE_NAME
     with usable(data_dir):
-        engine = open_database(database or data_dir / DATABASE_NAME)
+        if not database and not make and not file.exists():
+            raise NotFound(
+                f"there is no {DATABASE_NAME} in {data_dir}: name the service's data directory with --data-dir, "
+                "or its database with --database"
+            )
+        engine = open_database(database or file)
     try:
         yield engine
     finally:
@@ -119,15 +125,19 @@ def open_database(where: Path | str) -> Engine:
         engine.dispose()
         if isinstance(where, Path):
             raise
-        raise Unavailable(
-            f"the database {named(engine)} cannot be used ({first_line(error.orig)}): "
-            "start it, or correct --database"
-        ) from None
+        raise unusable(engine, error) from None
     except BaseException:
         engine.dispose()
         raise
     event.listen(engine, "handle_error", _translate)
     return engine
+
+
+def unusable(engine: Engine, error: sqlite3.Error | DBAPIError) -> Unavailable:
+    """What is raised where a database cannot be opened, read or written, as `error` says."""
+    reason = first_line(getattr(error, "orig", None) or error)
+    way = "start it, or correct --database" if is_shared(engine) else "make room there, and let it be written"
+    return Unavailable(f"the database {named(engine)} cannot be used ({reason}): {way}")
 
 
 def named(engine: Engine) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from ..errors import NotFound, StorageDown
+from ..errors import Damaged, NotFound, StorageDown
 from .storage import Blobs, FolderBlobs, Kept, StorageOptions, is_id, open_blobs
 from .storage.sealing import is_sealed
 
@@ -38,10 +38,10 @@ class ImageStore:
         return is_id(image) and self._blobs.has(image)
 
     def get(self, image: str) -> bytes:
-        """The bytes of a picture; NotFound where there is none, StorageDown where they are not what was put."""
+        """The bytes of a picture; NotFound where there is none, Damaged where they are not what was put."""
         png = b"".join(self.pieces(image)[1])
         if hashlib.sha256(png).hexdigest() != image:
-            raise StorageDown(f"picture {image} is damaged where it is kept: restore it from a backup")
+            raise Damaged(f"picture {image} is damaged where it is kept: restore it from a backup")
         return png
 
     def pieces(self, image: str) -> tuple[int, Iterator[bytes]]:
@@ -61,6 +61,10 @@ class ImageStore:
     def list(self) -> Iterator[Kept]:
         """All pictures, in no order."""
         return self._blobs.list()
+
+    def owners(self, claim: str | None = None) -> set[str]:
+        """Whose the pictures are by the marks of the store; with `claim` that is marked first."""
+        return self._blobs.owners(claim)
 
     def check(self) -> None:
         """Raise StorageDown where no picture could be put now."""

@@ -13,6 +13,14 @@ class Base(DeclarativeBase):
     """What the migrations must add up to."""
 
 
+class IdentityRow(Base):
+    """The one row of what names this database: a random `id`, which it marks its picture store with."""
+
+    __tablename__ = "identity"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+
+
 class JobRow(Base):
     """One job of `owner`: `request` is the resolved DrawRequest as JSON, `n` the number of pictures.
 

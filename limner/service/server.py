@@ -71,7 +71,7 @@ def serve(
     opened = open_gates(gates or GateOptions())
     signer = open_signer(signing or SignerFiles())
     if reach.beyond:
-        with beside_service(directory, storage.database if storage else None) as engine:
+        with beside_service(directory, storage.database if storage else None, make=True) as engine:
             reach.require_keys(KeyStore(engine).required())
     registry = Registry(directory)
     served = registry.find(model)

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from rich.console import Console
 
 from ..errors import InvalidInput
+from ..registry.holding import held
 from ..registry.making import write_whole
 from ..registry.models import Model
 from .recipe import About, Count, Optimisation, Rate, Share
@@ -71,8 +72,8 @@ def distill(
     """Teach a copy of `model` to draw in few unguided steps, in the folder `out`; gives the model `out`/model.
 
     `prompts` is a file of one sentence a line; without one the model must know all words of a world of Storybook.
-    Raises InvalidInput for wrong values and Cancelled after Ctrl-C; what was done is kept, and the same call with
-    `resume` goes on exactly where it stopped.
+    Raises InvalidInput for wrong values, Unavailable while another run works in `out`, and Cancelled after Ctrl-C; what
+    was done is kept, and the same call with `resume` goes on exactly where it stopped.
     """
     model.manifest.stepping  # noqa: B018 - raises for one that draws in one step as it is
     name = name or f"{model.name}-{settings.student_steps}-steps"
@@ -87,9 +88,10 @@ def distill(
         "prompts": sentences.hash,
         **settings.model_dump(mode="json"),
     }
-    _begin(said, out, resume)
-    console.print(f"{model.name}@{model.version} teaches on {sentences.about}")
-    made: Model = family.distill(model, settings, sentences, out, resume, name, version)
+    with held(out):
+        _begin(said, out, resume)
+        console.print(f"{model.name}@{model.version} teaches on {sentences.about}")
+        made: Model = family.distill(model, settings, sentences, out, resume, name, version)
     console.print(f"model directory: {made.path}")
     return made
 

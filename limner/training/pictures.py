@@ -52,7 +52,7 @@ def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
         files = [item.file, *([item.mask] if item.mask else [])]
         stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         boxed = f" {item.box}" if item.box else ""
-        digest.update(f"{stamps} {told_of(item)}{boxed}\n".encode())
+        digest.update(f"{stamps} {told_of(item.attributes)}{boxed}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
@@ -22,6 +23,7 @@ from ..data import CaptionedSet, read_set, split, write_storybook
 from ..data.captioned import Item
 from ..data.storybook import world_in
 from ..errors import InvalidInput
+from ..registry.holding import held
 from ..registry.making import write_whole
 from ..registry.manifest import Lineage
 from ..registry.models import Model
@@ -87,8 +89,8 @@ def train(
 
     A recipe that tunes does so with `parent`; of one that trains, networks of `parent` whose shapes are those of the
     recipe are where training starts, with its tokenizer. Pictures are those of `folder`, where one is named.
-    Raises InvalidInput for a wrong recipe or set and Cancelled after Ctrl-C; what was done is kept, and the
-    same call with `resume` goes on exactly where it stopped.
+    Raises InvalidInput for a wrong recipe or set, Unavailable while another run works in `out`, and Cancelled after
+    Ctrl-C; what was done is kept, and the same call with `resume` goes on exactly where it stopped.
     """
     recipe = read_recipe(recipe_file).settled(parent, None if folder is None else folder.resolve())
     if parent is not None and parent.manifest.family != recipe.family:
@@ -108,15 +110,16 @@ def train(
     waiting = {"timeout": timedelta(days=7)} if together else {}
     processes = PartialState(cpu=together and not torch.cuda.is_available(), **waiting)
     out.mkdir(parents=True, exist_ok=True)
-    if processes.is_main_process:
-        _check_folder(recipe, parent, out, resume)
-    with processes.main_process_first():
-        prepared = _prepare(recipe.data, recipe.seed, out, parent, resume)
-    if processes.is_main_process:
-        _begin(recipe, parent, prepared, out, resume)
-    processes.wait_for_everyone()
-    console.print(f"{len(prepared.train)} pictures to learn from, {len(prepared.held_out)} held out")
-    model: Model = import_module(recipe.trainer).train(recipe, prepared, out, resume)
+    with held(out) if processes.is_main_process else nullcontext():
+        if processes.is_main_process:
+            _check_folder(recipe, parent, out, resume)
+        with processes.main_process_first():
+            prepared = _prepare(recipe.data, recipe.seed, out, parent, resume)
+        if processes.is_main_process:
+            _begin(recipe, parent, prepared, out, resume)
+        processes.wait_for_everyone()
+        console.print(f"{len(prepared.train)} pictures to learn from, {len(prepared.held_out)} held out")
+        model: Model = import_module(recipe.trainer).train(recipe, prepared, out, resume)
     console.print(f"model directory: {model.path}")
     return model
 

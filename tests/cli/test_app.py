@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import os
 import signal
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from limner import __version__
+from limner.cli import app as module
 from tests.cli.conftest import Run, refused
 
 VERBS = [
@@ -148,6 +151,20 @@ def test_serve_refuses_other_machines(run: Run) -> None:
 def test_an_error_of_the_file_system_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMNER_DATA_DIR", "/dev/null/models")
     assert "/dev/null/models" in refused(run("models", "list"))
+
+
+def test_a_name_that_is_no_text_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = [io.BytesIO(), io.BytesIO()]
+    for name, stream in zip(("stdout", "stderr"), written, strict=True):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(stream, "utf-8"))
+
+    def tells(prog_name: str) -> None:
+        for err in (False, True):
+            typer.echo(os.fsdecode(b"caf\xe9.png"), err=err)
+
+    monkeypatch.setattr(module, "app", tells)
+    module.main()
+    assert [stream.getvalue() for stream in written] == [b"caf\\udce9.png\n"] * 2
 
 
 def test_ctrl_c_ends_a_long_verb_quietly_and_it_can_go_on(tmp_path: Path) -> None:

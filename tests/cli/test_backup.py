@@ -3,11 +3,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from sqlalchemy import text
+
 from limner.engine.request import DrawRequest
 from limner.service.database import open_database
+from limner.service.images import ImageStore
 from limner.service.jobs import JobStore
 
-from .conftest import Run
+from .conftest import Run, refused
 
 
 def test_what_was_backed_up_is_restored_elsewhere(tmp_path: Path, run: Run) -> None:
@@ -34,6 +38,31 @@ def test_what_was_backed_up_is_restored_elsewhere(tmp_path: Path, run: Run) -> N
     again = run("restore", str(file), "--data-dir", str(elsewhere))
     assert again.exit_code == 2 and "--force" in again.stderr and again.stderr.count("\n") == 1
     assert run("restore", str(file), "--data-dir", str(elsewhere), "--force").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [["backup", "."], ["storage"], ["keys", "list"], ["jobs", "failed"], ["feedback", "export", "set"]],
+)
+def test_the_wrong_data_directory_is_named_and_not_made(tmp_path: Path, run: Run, verb: list[str]) -> None:
+    wrong = tmp_path / "wrong"
+    told = refused(run(*verb, "--data-dir", str(wrong)))
+    assert f"no limner.db in {wrong}" in told and "--data-dir" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_backup_leaves_out_is_told(tmp_path: Path, run: Run) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    engine = open_database(data / "limner.db")
+    with engine.execution_options(write=True).begin() as connection:
+        connection.execute(text("CREATE TABLE visitors (name TEXT)"))
+    engine.dispose()
+    whole, damaged = map(ImageStore(data / "images").put, (b"whole", b"damaged"))
+    (data / "images" / damaged[:2] / f"{damaged}.png").write_bytes(b"dam")
+    done = run("backup", str(tmp_path / "file"))
+    assert done.exit_code == 1 and "1 pictures" in done.stdout and (tmp_path / "file").is_file()
+    assert damaged in done.stderr and whole not in done.stderr and "not Limner's: visitors" in done.stderr
 
 
 def test_a_backup_that_is_not_there(tmp_path: Path, run: Run) -> None:

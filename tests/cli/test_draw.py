@@ -181,6 +181,31 @@ def test_bad_input_is_one_line_on_stderr(run: Run, arguments: tuple[str, ...], w
     assert not [file for file in Path().glob("*.png") if file.is_file()]
 
 
+def test_a_folder_that_takes_no_file_is_refused_before_anything_is_drawn(
+    run: Run, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*given: object, **named: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("limner.registry.making.TemporaryFile", refuses)
+    for output in ((), ("-o", "apple.png")):
+        assert "cannot write into '.' (Permission denied)" in refused(run("draw", "x", *output))
+    assert studio.started == []
+
+
+@pytest.mark.usefixtures("studio")
+def test_a_full_disk_leaves_the_picture_that_was_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: Path, data: bytes) -> int:
+        with file.open("wb"):
+            raise OSError(28, "No space left on device")
+
+    Path("apple.png").write_text("before", encoding="utf-8")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert "cannot write 'apple.png': No space left" in refused(run("draw", "x", "-o", "apple.png"))
+    assert Path("apple.png").read_text(encoding="utf-8") == "before"
+    assert not list(Path().glob("*.partial"))
+
+
 def test_a_failure_is_one_line(run: Run, studio: FakeStudio) -> None:
     studio.failures = 1
     assert "the paint ran out" in refused(run("draw", "x"))

@@ -3,17 +3,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 
 from limner.service.app import create_app
+from limner.service.database import open_database
 from tests.cli.conftest import Run, refused
 from tests.service.access.conftest import BASE, drawn
 from tests.service.fake_studio import FakeStudio
 
 
-def test_a_job_that_failed_is_named_with_its_reason_and_tried_again(run: Run, tmp_path: Path) -> None:
+def test_a_job_that_failed_is_named_with_its_reason_and_tried_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
+    open_database(folder / "limner.db").dispose()
     assert "no job has failed" in run("jobs", "failed").stdout
     studio = FakeStudio(failures=3)
     with TestClient(create_app(folder, studio, drain_seconds=0.2), base_url=BASE) as client:
@@ -21,6 +26,9 @@ def test_a_job_that_failed_is_named_with_its_reason_and_tried_again(run: Run, tm
         assert (job["state"], job["attempts"]) == ("failed", 3)
     shown = run("jobs", "failed").stdout
     assert job["id"] in shown and "the paint ran out" in shown
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = run("jobs", "failed").stdout
+    assert job["id"] in narrow and max(map(len, narrow.splitlines())) <= 80
     (told,) = json.loads(run("jobs", "failed", "--json").stdout)
     assert (told["id"], told["attempts"]) == (job["id"], 3) and "3 times" in told["error"]
     assert run("jobs", "retry", job["id"]).exit_code == 0

@@ -1,29 +1,29 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from limner.service import server
+from limner.service.database import open_database
 from tests.cli.conftest import Run, refused
 
 
-def test_a_key_is_made_listed_rotated_and_revoked(run: Run) -> None:
+def test_a_key_is_made_listed_rotated_and_revoked(run: Run, tmp_path: Path) -> None:
     made = run("keys", "create", "phone app", "--scopes", "read, draw", "--quota", 5000, "--rate", 30)
     assert made.exit_code == 0, made.output
     secret = made.stdout.strip()
     assert "not shown again" in made.stderr and secret not in made.stderr
+    new = f"{tmp_path / 'data' / 'limner.db'} is new"
+    assert new in made.stderr
     (row,) = json.loads(run("keys", "list", "--json").stdout)
     assert secret.startswith(row["prefix"]) and row["scopes"] == ["draw", "read"]
     assert (row["quota"], row["rate"], row["revoked_at"]) == (5000, 30.0, None)
     shown = run("keys", "list").stdout
     assert "phone app" in shown and "since 20" in shown and secret not in shown
-    assert (
-        run(
-            "keys", "create", "screen", "--of", "phone app", "--scopes", "read", "--scopes", "admin"
-        ).exit_code
-        == 0
-    )
+    beside = run("keys", "create", "screen", "--of", "phone app", "--scopes", "read", "--scopes", "admin")
+    assert beside.exit_code == 0 and new not in beside.stderr
     assert [row["scopes"] for row in json.loads(run("keys", "list", "--json").stdout)][1] == ["admin", "read"]
     assert "screen (of phone app)" in run("keys", "list").stdout
     assert "weight 2.5" in run("keys", "set", "screen", "--weight", 2.5).stdout
@@ -45,7 +45,9 @@ def test_a_key_is_made_listed_rotated_and_revoked(run: Run) -> None:
         (["rotate", "b"], "no key 'b'"),
     ],
 )
-def test_what_cannot_be_is_one_line(run: Run, arguments: list[str], said: str) -> None:
+def test_what_cannot_be_is_one_line(run: Run, tmp_path: Path, arguments: list[str], said: str) -> None:
+    (tmp_path / "data").mkdir()
+    open_database(tmp_path / "data" / "limner.db").dispose()
     assert said in refused(run("keys", *arguments))
 
 

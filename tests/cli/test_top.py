@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -148,5 +149,23 @@ def test_live_goes_on_when_the_service_is_away_for_a_moment(monkeypatch: pytest.
     monkeypatch.setattr(Client, "status", answer)
     monkeypatch.setattr("limner.cli.top.time.sleep", lambda seconds: None)
     monkeypatch.setattr(History, "lost", lambda self, why: losses.append(why))
-    result = CliRunner().invoke(app, ["top"])
+    result = CliRunner().invoke(app, ["top"], env={"TERM": "xterm", "TTY_COMPATIBLE": "1"})
     assert result.exit_code == 130 and losses == ["no answer from there"] and answers == []
+
+
+@pytest.mark.parametrize("env", [{"TTY_COMPATIBLE": "0"}, {"TTY_COMPATIBLE": "1", "TERM": "dumb"}])
+def test_where_nothing_can_be_drawn_over_there_is_one_frame(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [STATUS]
+    monkeypatch.setattr(Client, "status", lambda self: answers.pop())
+    result = CliRunner().invoke(app, ["top"], env={"COLUMNS": "120", **env})
+    assert result.exit_code == 0 and "up 2 h 13 min" in result.output
+
+
+def test_what_is_no_limner_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Client, "_send", lambda self, call: httpx2.Response(200, text="<html>"))
+    result = CliRunner().invoke(app, ["top", "--url", "http://127.0.0.1:9"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("limner: what answers at http://127.0.0.1:9 is no Limner of this version")
+    assert len(result.stderr.splitlines()) == 1

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import ssl
+import zlib
 from pathlib import Path
 
+import c2pa
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from limner.provenance import SignerFiles, open_signer, read_told
+from limner.errors import Unavailable
+from limner.provenance import Signer, SignerFiles, open_signer, read_told
 from tests.provenance.authority import Authority
-from tests.provenance.test_signing import png
+from tests.provenance.test_signing import EXPIRED, png
 from tests.service.fake_studio import FakeStudio
 
 from .conftest import Run, refused
@@ -70,6 +76,48 @@ def test_what_is_no_picture_is_said_in_a_line(run: Run, tmp_path: Path) -> None:
     assert "cannot be read" in refused(run("verify", tmp_path / "none.png"))
 
 
+def told_by(text: str) -> Path:
+    """A picture whose settings are that JSON."""
+    file, info = Path("told.png"), PngInfo()
+    info.add_text("limner", text)
+    Image.new("RGB", (8, 8)).save(file, pnginfo=info)
+    return file
+
+
+def test_what_a_picture_says_does_not_steer_the_terminal(run: Run) -> None:
+    file = told_by(json.dumps({"prompt": "an apple\x1b[2Jthe signature\nholds\u202e\x9b1m"}))
+    told = run("verify", file)
+    assert (
+        told.exit_code == 0 and "prompt: an apple\ufffd[2Jthe signature holds\ufffd\ufffd1m\n" in told.output
+    )
+    assert all(one.isprintable() for line in told.output.splitlines() for one in line)
+    assert json.loads(run("verify", file, "--json").output)["settings"]["prompt"].startswith("an apple\x1b")
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "[" * 300 + "]" * 300], ids=["half a character", "depth"])
+def test_settings_that_cannot_be_told_count_as_none(run: Run, value: str) -> None:
+    file = told_by(f'{{"prompt": {value}}}')
+    told = run("verify", file)
+    assert told.exit_code == 0 and "it says nothing of how it was drawn" in told.output
+    assert json.loads(run("verify", file, "--json").output)["settings"] is None
+
+
+def test_a_certificate_that_has_expired_since_breaks_nothing(run: Run, authority: Authority) -> None:
+    Path("root.pem").write_bytes(authority.root)
+    told = run("verify", EXPIRED)
+    assert told.exit_code == 0 and "has expired since" in told.output and "DOES NOT HOLD" not in told.output
+    assert run("verify", EXPIRED, "--trust", "root.pem").exit_code == 1
+
+
+def test_a_file_to_trust_that_holds_no_certificate_is_named(
+    run: Run, authority: Authority, tmp_path: Path
+) -> None:
+    file = signed(authority, tmp_path)
+    Path("ca.der").write_bytes(ssl.PEM_cert_to_DER_cert(authority.root.decode("ascii")))
+    assert "'ca.der' holds no certificate in PEM" in refused(run("verify", file, "--trust", "ca.der"))
+    assert "'none.pem' cannot be read" in refused(run("verify", file, "--trust", "none.pem"))
+
+
 @pytest.mark.parametrize("verb", [("serve", "--port", "0"), ("draw", "a red apple")])
 def test_a_wrong_key_is_said_before_anything_begins(
     run: Run, authority: Authority, tmp_path: Path, verb: tuple[str, ...]
@@ -91,3 +139,37 @@ def test_a_picture_drawn_here_is_signed(
     assert edit.exit_code == 0, edit.output
     told = read_told(tmp_path / "edit.png", authority.root)
     assert (told.signature, told.actions) == ("trusted", ("c2pa.opened", "c2pa.edited"))
+    with c2pa.Reader(tmp_path / "edit.png") as reader:
+        told_of = [
+            one["claim_generator_info"][0]["name"] for one in json.loads(reader.json())["manifests"].values()
+        ]
+    assert told_of == ["Limner", "Limner"], "its own manifest, and that of the picture that it began with"
+
+
+def test_an_edit_of_what_signing_does_not_take_is_signed_all_the_same(
+    run: Run, studio: FakeStudio, authority: Authority, tmp_path: Path
+) -> None:
+    chunk, data, pair = b"caBX" + bytes(64), png(), authority.issue()
+    files = ("--c2pa-cert", pair.certificate, "--c2pa-key", pair.key)
+    broken = (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    Path("broken.png").write_bytes(data[:33] + broken + data[33:])
+    edit = run("draw", "a red apple", "--image", "broken.png", "--output", "edit.png", *files)
+    assert edit.exit_code == 0, edit.output
+    assert read_told(tmp_path / "edit.png", authority.root).ingredients == 1
+
+
+@pytest.mark.usefixtures("studio")
+def test_what_cannot_be_signed_replaces_nothing(
+    run: Run, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = authority.issue()
+
+    def fails(*given: object) -> bytes:
+        raise Unavailable("the picture cannot be signed")
+
+    Path("apple.png").write_bytes(b"before")
+    monkeypatch.setattr("limner.provenance.credentials._try", lambda *given: None)
+    monkeypatch.setattr(Signer, "sign", fails)
+    files = ("--c2pa-cert", pair.certificate, "--c2pa-key", pair.key)
+    assert "cannot be signed" in refused(run("draw", "a red apple", "--output", "apple.png", *files))
+    assert Path("apple.png").read_bytes() == b"before"

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from PIL import Image
 
-from limner.client import AsyncClient, Client, Ended, JobFailed, NotThere, RequestRefused, Step
+from limner.client import (
+    AsyncClient,
+    Client,
+    Ended,
+    ImageReady,
+    JobEvent,
+    JobFailed,
+    NotThere,
+    RequestRefused,
+    Step,
+)
 from limner.errors import Cancelled, Unavailable
 from tests.service.fake_studio import FakeStudio
 
 
 def test_many_are_drawn_at_once(url: str, studio: FakeStudio) -> None:
-    studio.seconds_a_step = 0.01
-    events: list[object] = []
+    studio.permits = permits = threading.Semaphore(1)  # it takes a step when the one before has been heard
+    events: list[JobEvent] = []
+
+    def heard(event: JobEvent) -> None:
+        events.append(event)
+        if isinstance(event, Step | ImageReady):
+            permits.release()
 
     async def go() -> list[int]:
         async with AsyncClient(url) as client:
-            asked = [client.draw("a red apple", seed=seed, on_event=events.append) for seed in range(3)]
+            asked = [client.draw("a red apple", seed=seed, on_event=heard) for seed in range(3)]
             return [picture.seed for drawn in await asyncio.gather(*asked) for picture in drawn]
 
     assert asyncio.run(go()) == [0, 1, 2]

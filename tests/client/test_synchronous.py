@@ -48,9 +48,13 @@ def test_a_sentence_becomes_pictures(client: Client, tmp_path: Path) -> None:
 
 
 def test_what_happens_is_told_in_order(client: Client, studio: FakeStudio) -> None:
-    studio.seconds_a_step = 0.02
+    studio.permits = threading.Semaphore(1)  # it takes a step when the one before has been heard
     job = client.submit("a red apple", n=2)
-    events = list(job.events())
+    events = []
+    for event in job.events():
+        events.append(event)
+        if isinstance(event, Step | ImageReady):
+            studio.permits.release()
     steps = [event for event in events if isinstance(event, Step)]
     assert steps and {step.steps for step in steps} == {4}
     preview = next(step.preview for step in steps if step.preview)

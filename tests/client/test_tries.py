@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,6 +10,7 @@ from email.utils import format_datetime
 import httpx2
 import pytest
 
+from limner.client import AsyncClient, Client
 from limner.client.errors import NotThere, RequestRefused, ServiceBusy, ServiceDown, ServiceError, error_of
 from limner.client.requests import delete_picture, get_job, make_job
 from limner.client.tries import LONGEST_PAUSE, Tries, retry_after
@@ -114,3 +116,27 @@ def test_errors_survive_the_way_between_processes(status: int) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error) and str(again) == str(error) and again.problem == error.problem
     assert isinstance(error, RequestRefused) == (status == 422)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}"])
+def test_what_answers_and_is_no_limner_is_said(body: bytes) -> None:
+    def foreign(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=body)
+
+    async def of_all(client: AsyncClient) -> None:
+        client._http = httpx2.AsyncClient(transport=httpx2.MockTransport(foreign), base_url="http://here")
+        for asks in (client.status(), client.models(), client.submit("a red apple"), anext(client.jobs())):
+            with pytest.raises(Unavailable, match="http://here is no Limner of this version"):
+                await asks
+
+    client = Client("http://here")
+    client._http = httpx2.Client(transport=httpx2.MockTransport(foreign), base_url="http://here")
+    for ask in (
+        client.status,
+        client.models,
+        lambda: client.submit("a red apple"),
+        lambda: next(client.jobs()),
+    ):
+        with pytest.raises(Unavailable, match="http://here is no Limner of this version"):
+            ask()
+    asyncio.run(of_all(AsyncClient("http://here")))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,10 @@ def test_exif_turns_the_picture_and_the_mask(tmp_path: Path) -> None:
 
 def _profile(primaries: NDArray[np.float64], gamma: float) -> bytes:
     """An ICC profile (version 2) of a screen: what its three lights are in XYZ under D50, and their curve."""
-    fixed = lambda values: b"".join(struct.pack(">i", round(65536 * value)) for value in values)  # noqa: E731
+
+    def fixed(values: Iterable[float]) -> bytes:
+        return b"".join(struct.pack(">i", round(65536 * value)) for value in values)
+
     name = b"a wide screen\0"
     tags = {
         b"desc": b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(78),

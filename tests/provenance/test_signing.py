@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import c2pa
@@ -15,12 +17,15 @@ from PIL import Image
 from limner import __version__
 from limner.engine.png import encode
 from limner.engine.request import DrawRequest, Picture
+from limner.errors import InvalidInput
 from limner.provenance import Signer, read_told
 from limner.provenance.signing import DRAWN, EDITED
 
-from .authority import Authority
+from .authority import Authority, Pair
 
 REQUEST = DrawRequest(prompt="a red apple", seed=7, steps=4, sampler="ddim", guidance_scale=4)
+EXPIRED = Path(__file__).with_name("expired.png")
+"""Signed in November 2026 by a certificate that was good for a few seconds."""
 PIXELS = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
 
 
@@ -109,3 +114,63 @@ def test_what_another_authority_issued_is_not_trusted(signer: Signer, tmp_path: 
 def test_a_picture_without_signature_says_so() -> None:
     told = read_told(png())
     assert told.signature == "none" and told.settings is not None and told.by is None
+
+
+def test_a_certificate_that_has_expired_since_is_said_and_nothing_is_called_broken(
+    authority: Authority,
+) -> None:
+    told = read_told(EXPIRED)
+    assert (told.signature, told.by, told.wrong) == ("expired", "brief", ("signingCredential.expired",))
+    assert read_told(EXPIRED, authority.root).signature == "expired"
+    assert read_told(flipped(EXPIRED.read_bytes(), b"IDAT")).signature == "broken"
+
+
+def test_what_is_to_be_trusted_must_be_certificates(signer: Signer, pair: Pair, tmp_path: Path) -> None:
+    signed, file = signer.sign(png(), "storybook", "2"), tmp_path / "trust.pem"
+    for held in (b"", b"nothing", pair.secret, pair.certificate.read_bytes()[:200]):
+        file.write_bytes(held)
+        with pytest.raises(InvalidInput, match=r"trust\.pem' holds no certificate") as caught:
+            read_told(signed, file)
+        assert caught.value.field == "trust"
+    file.write_bytes(pair.certificate.read_bytes())
+    assert read_told(signed, file).signature == "trusted"
+
+
+def test_an_address_that_a_picture_names_is_not_asked(signer: Signer, pair: Pair) -> None:
+    asked: list[str] = []
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        named = elsewhere(pair, f"http://127.0.0.1:{server.server_port}/caBX")
+        told = read_told(named)
+        begun = read_told(signer.sign(png(), "storybook", "2", named))
+        server.shutdown()
+    assert (told.signature, told.wrong, begun.ingredients) == ("elsewhere", (), 1)
+    assert asked == []
+
+
+def elsewhere(pair: Pair, url: str) -> bytes:
+    """A PNG that names an address at which its manifest lies."""
+    action = {"action": "c2pa.created", "digitalSourceType": DRAWN}
+    manifest = {
+        "claim_generator_info": [{"name": "other", "version": "1"}],
+        "format": "image/png",
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+    }
+    by = c2pa.Signer.from_info(
+        c2pa.C2paSignerInfo(b"es256", pair.certificate.read_bytes(), pair.secret, None)
+    )
+    file = io.BytesIO()
+    with c2pa.Builder(json.dumps(manifest)) as builder:
+        builder.set_no_embed()
+        builder.set_remote_url(url)
+        builder.sign(by, "image/png", io.BytesIO(png()), file)
+    return file.getvalue()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,36 @@ def test_broken_models_are_left_out_of_lists(
     assert [model.version for model in registry.models() if model.name == "birds"] == ["1"]
     assert registry.find("birds").version == "1"
     assert "sizes" in caplog.text and "calls itself frogs@3" in caplog.text
+
+
+@pytest.mark.parametrize("closed", ["models/birds", "models/birds/1", "models/birds/1/limner.json"])
+def test_a_folder_that_may_not_be_read_takes_no_other_away(
+    registry: Registry,
+    tmp_path: Path,
+    closed: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    place = tmp_path / "data" / closed
+
+    def refusing(name: str) -> Callable[..., Any]:
+        usual = getattr(Path, name)
+
+        def called(path: Path, *given: Any, **named: Any) -> Any:
+            inside = path != place and path.is_relative_to(place)
+            if inside or (path == place and name in ("iterdir", "read_bytes")):
+                raise PermissionError(13, "Permission denied", str(path))
+            return usual(path, *given, **named)
+
+        return called
+
+    for name in ("iterdir", "is_file", "is_dir", "stat", "read_bytes"):
+        monkeypatch.setattr(Path, name, refusing(name))
+    assert [model.version for model in registry.models() if model.name == "storybook"] == ["1", "2", "10"]
+    assert registry.find("storybook").version == "10"
+    assert str(place) in caplog.text and "Permission denied" in caplog.text
+    with pytest.raises(NotFound):
+        registry.find("birds")
 
 
 @pytest.mark.parametrize(

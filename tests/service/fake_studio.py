@@ -71,7 +71,7 @@ class FakeDrawing:
         steps, seed = self._request.steps or 1, self._request.seed or 0
         colour = np.array([seed % 256, seed // 256 % 256, 99], np.uint8)
         for step in range(1, steps + 1):
-            while not self._studio.gate.wait(0.005):
+            while not self._studio.moves():
                 if self._cancelled.is_set():
                     return Stopped()
             if self._cancelled.wait(self._studio.seconds_a_step):
@@ -89,7 +89,7 @@ class FakeDrawing:
 
 
 class FakeStudio:
-    """A Studio. While `gate` is clear nothing moves.
+    """A Studio. While `gate` is clear nothing moves, and where there are `permits` each step of a picture takes one.
 
     The next `failures` pictures fail, each once `fail_after` others have ended.
     """
@@ -101,12 +101,17 @@ class FakeStudio:
         self._counting = threading.Lock()
         self.gate = threading.Event()
         self.gate.set()
+        self.permits: threading.Semaphore | None = None
         self.started: list[DrawRequest] = []
         self.sources: list[Source | None] = []
         self.closed = False
         self.folder = Path("/nowhere")
         self.drawn_by = "the first weights"
         self.more: tuple[Manifest, ...] = ()
+
+    def moves(self) -> bool:
+        """Whether the picture that asks may take a step; waits for it for a moment."""
+        return self.gate.wait(0.005) and (self.permits is None or self.permits.acquire(timeout=0.005))
 
     def fails(self) -> bool:
         """Whether the picture that asks is to fail."""

@@ -17,7 +17,9 @@ from limner.engine.apart import ApartStudio, Rules
 from limner.registry.models import Registry
 from limner.service.app import create_app
 
+from ..engine.apart.breaking_child import HOLD
 from ..engine.apart.test_apart import BREAKING
+from ..engine.apart.test_apart import until as comes_to_pass
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,15 @@ def registry(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Regi
 
 
 @pytest.fixture
-def studio(registry: Registry) -> ApartStudio:
+def hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """While this file exists no engine begins, and no picture goes on after its second step."""
+    file = tmp_path / "hold"
+    monkeypatch.setenv(HOLD, str(file))
+    return file
+
+
+@pytest.fixture
+def studio(registry: Registry, hold: Path) -> ApartStudio:
     return ApartStudio(registry, threads=1, rules=Rules(first_pause=0.01), command=BREAKING)
 
 
@@ -62,19 +72,20 @@ def ended(client: TestClient, job: str) -> dict[str, Any]:
 
 
 def test_kill_9_in_the_middle_of_a_picture_changes_nothing_about_it(
-    client: TestClient, studio: ApartStudio
+    client: TestClient, studio: ApartStudio, hold: Path
 ) -> None:
-    undisturbed = ended(client, ask(client, steps=150))
+    undisturbed = ended(client, ask(client))
     first = client.get(undisturbed["images"][0]["url"]).content
     # Else the same would be given again, and nothing drawn.
     client.delete(f"/v1/jobs/{undisturbed['id']}", params={"forget": True})
-    job = ask(client, steps=150)
-    while until(client, job, "queued", "running")["step"] < 2:
-        time.sleep(0.005)
+    hold.touch()
+    job = ask(client)
+    comes_to_pass(lambda: until(client, job, "queued", "running")["step"] == 2)
     before = studio.pid
     assert before is not None
     os.kill(before, signal.SIGKILL)
     assert client.get("/healthz").status_code == 200
+    hold.unlink()
     done = ended(client, job)
     assert (done["state"], done["attempts"]) == ("succeeded", 2)
     assert studio.pid != before
@@ -82,19 +93,21 @@ def test_kill_9_in_the_middle_of_a_picture_changes_nothing_about_it(
 
 
 def test_readiness_tells_that_the_engine_is_away_and_jobs_are_taken_meanwhile(
-    client: TestClient, studio: ApartStudio
+    client: TestClient, studio: ApartStudio, hold: Path
 ) -> None:
     ended(client, ask(client))
     assert client.get("/readyz").status_code == 200
     pid = studio.pid
     assert pid is not None
+    hold.touch()
     os.kill(pid, signal.SIGKILL)
-    while (told := client.get("/readyz")).status_code == 200:
-        time.sleep(0.001)
+    comes_to_pass(lambda: client.get("/readyz").status_code != 200)
+    told = client.get("/readyz")
     assert told.status_code == 503 and told.json()["parts"]["engine"] != "ok"
-    assert ended(client, ask(client))["state"] == "succeeded"
-    while client.get("/readyz").status_code != 200:
-        time.sleep(0.01)
+    job = ask(client)
+    hold.unlink()
+    assert ended(client, job)["state"] == "succeeded"
+    comes_to_pass(lambda: client.get("/readyz").status_code == 200)
 
 
 def test_a_job_that_ends_the_engine_is_set_aside_and_the_others_are_drawn(client: TestClient) -> None:

@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
+import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
 from limner.engine.request import DrawRequest, Stepped
+from limner.service.app import create_app
 from limner.service.events import Feed, Feeds
 
 from .conftest import Await
 from .fake_studio import FakeStudio
+from .running import running
 from .test_calls import ask
 
 
@@ -25,6 +30,8 @@ class Note(BaseModel):
 def read(text: str) -> list[dict[str, Any]]:
     found = []
     for block in text.strip().split("\n\n"):
+        if block.startswith(":"):  # a heartbeat
+            continue
         fields = dict(line.split(": ", 1) for line in block.split("\n"))
         found.append(
             {
@@ -36,12 +43,20 @@ def read(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_job_is_followed_to_its_end(client: TestClient, studio: FakeStudio) -> None:
-    studio.seconds_a_step = 0.02
-    job = ask(client, n=2, seed=7)["id"]
-    answer = client.get(f"/v1/jobs/{job}/events")
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    events = read(answer.text)
+def test_a_job_is_followed_to_its_end(tmp_path: Path, studio: FakeStudio) -> None:
+    """It takes a step when the one before has been heard."""
+    studio.permits = threading.Semaphore(1)
+    lines: list[str] = []
+    with running(create_app(tmp_path, studio)) as url, httpx.Client(base_url=url, timeout=60) as client:
+        job = client.post("/v1/jobs", json={"prompt": "a red apple", "n": 2, "seed": 7}).json()["id"]
+        with client.stream("GET", f"/v1/jobs/{job}/events") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            for line in answer.iter_lines():
+                lines.append(line)
+                if line in ("event: step", "event: image"):
+                    studio.permits.release()
+        told = client.get(f"/v1/jobs/{job}").json()
+    events = read("\n".join(lines))
     ids = [event["id"] for event in events]
     assert ids == sorted(set(ids))
     steps = [event["data"] for event in events if event["event"] == "step"]
@@ -50,7 +65,7 @@ def test_a_job_is_followed_to_its_end(client: TestClient, studio: FakeStudio) ->
     images = [event["data"] for event in events if event["event"] == "image"]
     assert sorted(image["seed"] for image in images) == [7, 8]
     assert events[-1]["event"] == "succeeded"
-    assert events[-1]["data"] == client.get(f"/v1/jobs/{job}").json()
+    assert events[-1]["data"] == told
 
 
 def test_a_done_job_is_told_again_and_then_no_more(client: TestClient, until: Await) -> None:

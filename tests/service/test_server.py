@@ -24,12 +24,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Process:
-    """The service over the fake studio, in its own process."""
+    """The service over the fake studio, in its own process. One that is `held` draws nothing before `go_on`."""
 
-    def __init__(self, data_dir: Path, seconds_a_step: float, drain: float = 20) -> None:
+    def __init__(
+        self, data_dir: Path, seconds_a_step: float = 0, drain: float = 600, held: bool = False
+    ) -> None:
         command = [sys.executable, "-m", "tests.service.serve_fake", str(data_dir), "0"]
         self.popen = subprocess.Popen(
-            [*command, str(seconds_a_step), str(drain)],
+            [*command, str(seconds_a_step), str(drain), *(["held"] if held else [])],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -49,6 +51,9 @@ class Process:
                 return found
             time.sleep(0.05)
         raise AssertionError(f"job stayed {found['state']}")
+
+    def go_on(self) -> None:
+        self.popen.send_signal(signal.SIGUSR1)
 
     def end(self, how: int) -> int:
         self.popen.send_signal(how)
@@ -72,12 +77,12 @@ def processes() -> Iterator[list[Process]]:
 
 
 def test_a_job_accepted_is_a_job_kept(tmp_path: Path, processes: list[Process]) -> None:
-    first = Process(tmp_path, 0.5)
+    first = Process(tmp_path, held=True)
     processes.append(first)
-    running, waiting = first.ask(steps=100, seed=3), first.ask(seed=4, steps=2)
+    running, waiting = first.ask(steps=5, seed=3), first.ask(seed=4, steps=2)
     first.until(running, "running")
     first.end(signal.SIGKILL)
-    second = Process(tmp_path, 0)
+    second = Process(tmp_path)
     processes.append(second)
     done = second.until(running, "succeeded", "failed")
     assert (done["state"], done["attempts"], done["images"][0]["seed"]) == (
@@ -90,17 +95,22 @@ def test_a_job_accepted_is_a_job_kept(tmp_path: Path, processes: list[Process]) 
 
 
 def test_sigterm_finishes_what_runs_and_keeps_the_rest(tmp_path: Path, processes: list[Process]) -> None:
-    first = Process(tmp_path, 0.2)
+    first = Process(tmp_path, held=True)
     processes.append(first)
-    running = [first.ask(steps=50) for _ in range(8)]
+    running = [first.ask(steps=5) for _ in range(8)]
     waiting = first.ask(steps=5)
     for job in running:
         first.until(job, "running")
-    with first.http.stream("GET", f"v1/jobs/{running[0]}/events") as stream:
+    with (
+        first.http.stream("GET", f"v1/jobs/{running[0]}/events") as stream,
+        first.http.stream("GET", f"v1/jobs/{waiting}/events") as other,
+    ):
         os.kill(first.popen.pid, signal.SIGTERM)
+        assert "event: queued" in "".join(other.iter_text())  # it ends once nothing more is taken
+        first.go_on()
         assert read("".join(stream.iter_text()))[-1]["event"] == "succeeded"
     assert first.popen.wait(60) == 0
-    second = Process(tmp_path, 1000)
+    second = Process(tmp_path, held=True)
     processes.append(second)
     assert {second.http.get(f"v1/jobs/{job}").json()["state"] for job in running} == {"succeeded"}
     assert second.http.get(f"v1/jobs/{waiting}").json()["state"] in {
@@ -111,7 +121,7 @@ def test_sigterm_finishes_what_runs_and_keeps_the_rest(tmp_path: Path, processes
 
 
 def test_what_does_not_finish_in_time_is_given_back(tmp_path: Path, processes: list[Process]) -> None:
-    first = Process(tmp_path, 1000, drain=0.2)
+    first = Process(tmp_path, drain=0.2, held=True)
     processes.append(first)
     job = first.ask()
     first.until(job, "running")
@@ -119,7 +129,7 @@ def test_what_does_not_finish_in_time_is_given_back(tmp_path: Path, processes: l
         os.kill(first.popen.pid, signal.SIGTERM)
         assert "succeeded" not in "".join(stream.iter_text())
     assert first.popen.wait(60) == 0
-    second = Process(tmp_path, 0)
+    second = Process(tmp_path)
     processes.append(second)
     done = second.until(job, "succeeded", "failed")
     assert (done["state"], done["attempts"]) == ("succeeded", 1)

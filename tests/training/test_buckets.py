@@ -19,7 +19,13 @@ def test_sizes_are_whole_small_enough_and_not_too_long(cells: int, step: int) ->
     for width, height in sizes:
         assert width % step == height % step == 0 < width
         assert width * height <= side * side and max(width, height) <= 2 * min(width, height)
-    assert {(height, width) for width, height in sizes} >= {(w, h) for w, h in sizes if (h, w) in sizes}
+    found = {(width, _highest(width, cells)) for width in range(1, 2 * cells + 1)}
+    assert set(sizes) == {(w * step, h * step) for w, h in found if h and max(w, h) <= 2 * min(w, h)}
+
+
+def _highest(width: int, cells: int) -> int:
+    """The greatest height in steps that cells x cells leave for a width."""
+    return max((height for height in range(1, cells**2 + 1) if width * height <= cells**2), default=0)
 
 
 def test_sizes_of_stable_diffusion() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from limner.errors import InvalidInput
+from limner.errors import InvalidInput, Unavailable
 from limner.registry import Model, open_model
+from limner.registry.holding import held
 from limner.storybook.worlds import WORLDS
 from limner.training.distilling import Distillation, distill, settings_of
 from limner.training.sentences import Sentences, from_file, storybook
@@ -71,6 +72,16 @@ def test_a_large_model_learns_slowly(model: Model) -> None:
     large = replace(model, manifest=model.manifest.model_copy(update={"graphs": graphs}))
     assert settings_of(large).learning_rate == 1e-5
     assert settings_of(large, learning_rate=1e-3).learning_rate == 1e-3
+
+
+def test_a_folder_in_which_another_works_is_left_alone(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("one", encoding="utf-8")
+    walks = tmp_path / "run" / "walks"
+    walks.mkdir(parents=True)
+    (tmp_path / "run" / "distillation.json").write_text("{}", encoding="utf-8")
+    with held(tmp_path / "run"), pytest.raises(Unavailable, match=r"another run works in .*run: .*--out"):
+        distill(model, settings_of(model, student_steps=2), tmp_path / "run", prompts=tmp_path / "p.txt")
+    assert walks.is_dir()
 
 
 def test_a_resumed_run_keeps_to_what_it_began_with(model: Model, tmp_path: Path) -> None:

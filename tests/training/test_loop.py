@@ -147,24 +147,47 @@ def test_examples_follow_each_other_without_gap(tmp_path: Path) -> None:
     assert places == list(range(0, 12 * 8, 2))
 
 
+class Fixed(Line):
+    """A line without dropout, through the same eight points whatever the parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.module = nn.Linear(4, 1)
+        with torch.no_grad():
+            for p in self.module.parameters():
+                p.fill_(0.1)
+
+    def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        batch = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+        x = batch[first % 8 : first % 8 + size]
+        return {"loss": (self.module(x) - x.sum(1, keepdim=True)).square().mean()}
+
+
+def _momenta(folder: Path, step: int) -> Tensor:
+    """What AdamW remembers of the gradients after a step: their moving average."""
+    file = folder / "checkpoints" / f"{step:09d}" / "state.pt"
+    state = torch.load(file, weights_only=True)["optimizer"]["state"]
+    return torch.cat([state[at]["exp_avg"].flatten() for at in sorted(state)])
+
+
 def test_accumulation_of_two_halves_equals_the_whole_batch(tmp_path: Path) -> None:
-    class Fixed(Line):
-        def __init__(self) -> None:
-            super().__init__()
-            self.module = nn.Linear(4, 1)
-            with torch.no_grad():
-                for p in self.module.parameters():
-                    p.fill_(0.1)
-
-        def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-            batch = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
-            x = batch[first % 8 : first % 8 + size]
-            return {"loss": (self.module(x) - x.sum(1, keepdim=True)).square().mean()}
-
+    """In the optimiser's memory too, for the size of a gradient does not show in the steps of AdamW."""
     one, two = Fixed(), Fixed()
     Loop(one, recipe(clip=1e6), 1, tmp_path / "one").run()
     Loop(two, recipe(accumulation=2, clip=1e6), 1, tmp_path / "two").run()
     assert torch.allclose(_weights(one.module), _weights(two.module), atol=1e-6)
+    momenta = [_momenta(tmp_path / name, 12) for name in ("one", "two")]
+    torch.testing.assert_close(momenta[0], momenta[1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("clip", [0.05, 1e6])
+def test_a_gradient_is_cut_to_its_greatest_length(tmp_path: Path, clip: float) -> None:
+    again = Fixed()
+    torch.autograd.backward(again.loss(0, 0, 8, torch.Generator())["loss"])
+    gradient = torch.cat([p.grad.flatten() for p in again.module.parameters() if p.grad is not None])
+    expected = gradient * min(1.0, clip / float(gradient.norm()))
+    Loop(Fixed(), recipe(steps=1, clip=clip, beta1=0.9), 1, tmp_path).run()
+    torch.testing.assert_close(_momenta(tmp_path, 1) / (1 - 0.9), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_newest_checkpoints_stay_and_are_whole(tmp_path: Path) -> None:

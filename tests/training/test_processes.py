@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limner.errors import Cancelled
+from limner.errors import Cancelled, InvalidInput
 from limner.registry.models import open_model
 from limner.training.loop import Loop
 from limner.training.sharing import shares
@@ -229,6 +230,16 @@ def test_parts_that_processes_cannot_share_are_made_anew_and_it_is_said(
         loop.accelerator.state.num_processes = 1
     assert loop.parts == 6
     assert "learned in 2 parts, which 3 processes cannot share" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Accelerator, "num_processes", 3)
+    message = r"^line\.batch_size=8 must be a multiple of 6: accumulation 2 in 3 processes$"
+    with pytest.raises(InvalidInput, match=message) as raised:
+        Loop(Line(), recipe(accumulation=2), 7, tmp_path)
+    assert raised.value.field == "line.batch_size"
 
 
 def test_statistics_are_the_same_in_all_processes(tmp_path: Path) -> None:

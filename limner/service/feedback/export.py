@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import InvalidInput, NotFound
+from ...errors import Damaged, InvalidInput, NotFound
 from .store import DOWN, UP, FeedbackStore, Said
 
 Read = Callable[[str], bytes]
@@ -17,11 +17,12 @@ _NAMES = {UP: "up", DOWN: "down", None: None}
 
 @dataclass(frozen=True)
 class Exported:
-    """How much was written: pictures with captions, pairs, and pictures that are no longer there."""
+    """How much was written: pictures with captions, pairs; how many pictures are no longer there, which are damaged."""
 
     pictures: int
     pairs: int
     gone: int
+    damaged: tuple[str, ...] = ()
 
 
 def export(store: FeedbackStore, read: Read, folder: Path, everything: bool = False) -> Exported:
@@ -29,8 +30,8 @@ def export(store: FeedbackStore, read: Read, folder: Path, everything: bool = Fa
 
     Every picture that was voted up, or whose caption was mended, comes once, with the mended caption in place of the
     prompt; with `everything` those that were voted down or only noted, too. `read` gives the bytes of a picture,
-    NotFound where it is gone. Where several owners speak of one picture, what was said last counts. InvalidInput where
-    the folder has something in it.
+    NotFound where it is gone, Damaged where it is not what was kept; both are passed over. Where several owners speak
+    of one picture, what was said last counts. InvalidInput where the folder has something in it.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInput(f"{folder} is not empty: name a folder that is new or empty", field="folder")
@@ -46,7 +47,14 @@ def export(store: FeedbackStore, read: Read, folder: Path, everything: bool = Fa
     # Pictures of pairs alone have no captions: they lie where a captioned set does not look.
     places = {image: f".pairs/{image}.png" for pair in pairs for image in pair}
     places |= {said.image: f"{said.image}.png" for said in chosen}
-    there = {image: place for image, place in places.items() if _copied(read, image, folder / place)}
+    there: dict[str, str] = {}
+    damaged: list[str] = []
+    for image, place in places.items():
+        try:
+            if _copied(read, image, folder / place):
+                there[image] = place
+        except Damaged:
+            damaged.append(image)
     rows = [_row(said, there[said.image]) for said in chosen if said.image in there]
     compared = [
         _pair(said, there[better], there[worse])
@@ -55,7 +63,7 @@ def export(store: FeedbackStore, read: Read, folder: Path, everything: bool = Fa
     ]
     _write(folder / "metadata.jsonl", rows)
     _write(folder / "preferences.jsonl", compared)
-    return Exported(len(rows), len(compared), len(places) - len(there))
+    return Exported(len(rows), len(compared), len(places) - len(there) - len(damaged), tuple(damaged))
 
 
 def _copied(read: Read, image: str, place: Path) -> bool:

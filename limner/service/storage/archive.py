@@ -33,7 +33,7 @@ class Entry(BaseModel):
 
 class Manifest(BaseModel):
     """What a backup holds; `revision` is that of its tables, `rows` how many of each; `missing` pictures that rows
-    name and that were not there."""
+    name and that were not there; `damaged` pictures that were left out, for they are not what was once kept."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,6 +44,7 @@ class Manifest(BaseModel):
     rows: dict[str, int]
     entries: dict[str, Entry]
     missing: list[str] = []
+    damaged: list[str] = []
 
 
 class ArchiveWriter:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select
 
 from ... import __version__
-from ...errors import InvalidInput, NotFound
+from ...errors import Damaged, InvalidInput, NotFound
 from ..images import ImageStore
 from . import archive, rows
 from .archive import ArchiveWriter, Manifest
@@ -35,18 +35,25 @@ def backup(
     """Write a backup to the file `where`, or into the folder `where` under a name of the time; gives the file.
 
     `stores` are those of pictures by name. The rows are all of one moment, and so are their pictures, which never
-    change; what is forgotten while it runs may be named in `missing`. `tell` is told what is being done. OSError where
-    the file cannot be written, StorageDown where something takes no call, InvalidInput where a picture is damaged.
+    change; what is forgotten while it runs may be named in `missing`. Pictures that are damaged are left out and named
+    in `damaged`. `tell` is told what is being done. OSError where the file cannot be written, StorageDown where
+    something takes no call, InvalidInput where there are pictures and `sealer` opens none.
     """
     file = _file(where)
     with archive.writing(file, sealer) as writer:
         with _moment(engine) as connection:
             revision = rows.revision_of(connection)
             counted, named = _tables(connection, writer, tell)
-        held = set[str]()
+        held, damaged = set[str](), set[str]()
         for name, store in stores.items():
             tell(name)
-            held |= _pictures(name, store, writer)
+            found, lost = _pictures(name, store, writer)
+            held, damaged = held | found, damaged | lost
+        if sealer is not None and damaged and not held:
+            raise InvalidInput(
+                "no picture can be opened with the key: name theirs with --encryption-key-file",
+                "encryption_key_file",
+            )
         tell(MODELS)
         _models(data_dir / MODELS, writer)
         manifest = Manifest(
@@ -55,7 +62,8 @@ def backup(
             revision=revision or "",
             rows=counted,
             entries=writer.entries,
-            missing=sorted(named - held),
+            missing=sorted(named - held - damaged),
+            damaged=sorted(damaged - held),
         )
         writer.finish(manifest)
     return file, manifest
@@ -99,23 +107,37 @@ def _beside(text: str | None) -> set[str]:
     return {stored["id"] for kind in ("sizes", "maps") for stored in found.get(kind, ())}
 
 
-def _pictures(name: str, store: ImageStore, writer: ArchiveWriter) -> set[str]:
-    held = set()
+def _pictures(name: str, store: ImageStore, writer: ArchiveWriter) -> tuple[set[str], set[str]]:
+    held, damaged = set[str](), set[str]()
     for kept in store.list():
         try:
             png = store.get(kept.name)
         except NotFound:
             continue  # forgotten since it was listed
+        except Damaged:
+            damaged.add(kept.name)
+            continue
         held.add(kept.name)
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             spool.write(png)
             spool.seek(0)
             writer.add(f"{name}/{kept.name}", spool, len(png))
-    return held
+    return held, damaged
 
 
 def _models(folder: Path, writer: ArchiveWriter) -> None:
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if path.is_file() and not path.is_symlink():
-            with path.open("rb") as data:
-                writer.add(f"{MODELS}/{path.relative_to(folder).as_posix()}", data, path.stat().st_size)
+    for path in model_files(folder):
+        with path.open("rb") as data:
+            writer.add(f"{MODELS}/{path.relative_to(folder).as_posix()}", data, path.stat().st_size)
+
+
+def model_files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """All files below a folder of models, in order. Links are followed, as the registry follows them, but not to a
+    folder that they are in, which `above` has."""
+    if not folder.is_dir() or (real := folder.resolve()) in above:
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            yield path
+        else:
+            yield from model_files(path, above | {real})

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+OWNERS = "owners"  # where the marks are, beside the blobs
 PIECE = 256 * 1024  # bytes of a piece that is read at a time
 
 
@@ -42,6 +43,10 @@ class Blobs(Protocol):
 
     def list(self) -> Iterator[Kept]:
         """All blobs, in no order; one that goes meanwhile may be left out."""
+        ...
+
+    def owners(self, claim: str | None = None) -> set[str]:
+        """Who has marked the store; with `claim` it is marked with that first."""
         ...
 
     def check(self) -> None:

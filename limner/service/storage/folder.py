@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import NotFound, StorageDown
-from .blobs import PIECE, Kept, is_id
+from .blobs import OWNERS, PIECE, Kept, is_id
 
 ROOM = 2**20  # bytes that must be free before work begins that needs some
 _ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's
@@ -98,6 +98,15 @@ class FolderBlobs:
                     continue
                 if is_id(file.stem):
                     yield Kept(file.stem, stat.st_size, stat.st_mtime)
+
+    def owners(self, claim: str | None = None) -> set[str]:
+        """As the seam says; a mark is an empty file."""
+        marks = self._root / OWNERS
+        with _disk():
+            if claim is not None:
+                marks.mkdir(exist_ok=True)
+                (marks / claim).touch()
+            return {mark.name for mark in marks.iterdir()} if marks.is_dir() else set()
 
     def check(self) -> None:
         """As the seam says: StorageDown where the folder is gone or less than ROOM bytes are free."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ...errors import InvalidInput, NotFound, StorageDown
 from ...extras import needs_extra
-from .blobs import PIECE, Kept, is_id
+from .blobs import OWNERS, PIECE, Kept, is_id
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig, S3Store
@@ -109,6 +109,14 @@ class ObjectBlobs:
                     name = found["path"].rpartition("/")[2].removesuffix(_SUFFIX)
                     if is_id(name):
                         yield Kept(name, found["size"], found["last_modified"].timestamp())
+
+    def owners(self, claim: str | None = None) -> set[str]:
+        """As the seam says; a mark is an empty object."""
+        with self._asking():
+            if claim is not None:
+                self._obstore.put(self._store, f"{OWNERS}/{claim}", b"", use_multipart=False)
+            pages = self._obstore.list(self._store, prefix=OWNERS)
+            return {found["path"].rpartition("/")[2] for page in pages for found in page}
 
     def check(self) -> None:
         """As the seam says; asks nothing when the store has just answered."""

@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 from ..database import named
 from ..images import ImageStore
 from ..schema import JobRow
+from .backup import MODELS, model_files
 from .retention import orphans
-
-MODELS = "models"
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def report(engine: Engine, stores: dict[str, ImageStore], data_dir: Path) -> Rep
         oldest=oldest,
         pictures={name: _sum(kept.size for kept in store.list()) for name, store in stores.items()},
         orphans=_sum(left.values()),
-        models=_sum(path.stat().st_size for path in (data_dir / MODELS).rglob("*") if path.is_file()),
+        models=_sum(path.stat().st_size for path in model_files(data_dir / MODELS)),
         free=shutil.disk_usage(data_dir).free,
     )
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from ...errors import InvalidInput
-from ..database import DATABASE_NAME, connect, migrate_on, one_at_a_time
+from ...errors import InvalidInput, StorageDown, Unavailable
+from ..database import DATABASE_NAME, connect, migrate_on, one_at_a_time, unusable
 from ..images import ImageStore
 from . import archive, rows
 from .archive import MANIFEST, Manifest
-from .backup import MODELS, TABLES, Told
+from .backup import MODELS, TABLES, Told, model_files
 from .folder import sync_folder
 from .sealing import Sealer
 
@@ -34,63 +38,73 @@ def restore(
     """Put what the backup `file` holds into the database (in `data_dir` where it is None), stores and `data_dir`.
 
     No service may run on them. InvalidInput where the backup is not whole, or where something is there already and
-    `force` is not set; with it, rows and models that are there go. Pictures come first, then models, then all rows at
-    once, so that one that was interrupted can be done again.
+    `force` is not set; with it, rows and models that are there go. Unavailable where the database cannot be used.
+    Rows and models are put in place last, all at once. Where it fails, what it has written until then is removed; with
+    `force` its pictures stay.
     """
     tell("checking")
     manifest = archive.verified(file, sealer)
     place = data_dir / DATABASE_NAME
     if not force:
         _refuse_over_data(database or place, stores, data_dir)
-    models = data_dir / f"{MODELS}{NEW}"
-    shutil.rmtree(models, ignore_errors=True)
-    fresh = None if database else data_dir / f"{DATABASE_NAME}{NEW}"
-    if fresh is not None:
-        _remove(fresh)
-    engine = connect(database or fresh or place)
+    models, fresh = data_dir / f"{MODELS}{NEW}", data_dir / f"{DATABASE_NAME}{NEW}"
+    brought: list[tuple[ImageStore, str]] = []
+    _remove(models, fresh)
     try:
-        with engine.execution_options(write=True).begin() as connection:
-            _clear(connection)
+        with _opened(database or fresh) as engine, engine.execution_options(write=True).begin() as connection:
+            one_at_a_time(connection)
+            rows.drop(connection)
             migrate_on(connection, manifest.revision)
-            _read(file, sealer, connection, stores, models, tell)
+            _read(file, sealer, connection, stores, models, brought, tell)
             migrate_on(connection)
             _check(connection, manifest)
             _swap(models, data_dir / MODELS)
+        if not database:
+            _put_in_place(fresh, place)
+    except BaseException:
+        if not force:  # then there were no pictures before
+            with suppress(StorageDown):
+                for store, image in brought:
+                    store.delete(image)
+        raise
+    finally:
+        _remove(models, fresh)
+    return manifest
+
+
+@contextmanager
+def _opened(database: str | Path) -> Iterator[Engine]:
+    engine = connect(database)
+    try:
+        yield engine
+    except (sqlite3.Error, DBAPIError) as error:
+        raise unusable(engine, error) from None
     finally:
         engine.dispose()
-    if fresh is not None:
-        _put_in_place(fresh, place)
-    return manifest
 
 
 def _refuse_over_data(database: str | Path, stores: dict[str, ImageStore], data_dir: Path) -> None:
     def there() -> str | None:
-        if any(path.is_file() for path in (data_dir / MODELS).rglob("*")):
-            return "models"
+        if next(model_files(data_dir / MODELS), None) is not None:
+            return "are models"
         for name, store in stores.items():
             if next(store.list(), None) is not None:
-                return name
+                return f"are {name}"
         if isinstance(database, Path) and not database.exists():
             return None
-        engine = connect(database)
         try:
-            with engine.connect() as connection:
-                return None if rows.empty(connection) else "rows"
-        finally:
-            engine.dispose()
+            with _opened(database) as engine, engine.connect() as connection:
+                return None if rows.empty(connection) else "are rows"
+        except Unavailable:
+            if not isinstance(database, Path):
+                raise
+            return "is a database that cannot be read"
 
     found = there()
     if found is not None:
         raise InvalidInput(
-            f"there are {found} where the backup is to go: name an empty place, or put it over them with --force"
+            f"there {found} where the backup is to go: name an empty place, or put it over them with --force"
         )
-
-
-def _clear(connection: Connection) -> None:
-    one_at_a_time(connection)
-    known = MetaData()
-    known.reflect(connection)
-    known.drop_all(connection)
 
 
 def _read(
@@ -99,6 +113,7 @@ def _read(
     connection: Connection,
     stores: dict[str, ImageStore],
     models: Path,
+    brought: list[tuple[ImageStore, str]],
     tell: Told,
 ) -> None:
     tables = {table.name: table for table in rows.tables_of(connection)}
@@ -110,18 +125,24 @@ def _read(
         TABLES: lambda name, data: rows.read_rows(connection, tables[name.removesuffix(".jsonl")], data),
     }
     for store_name, store in stores.items():
-        takers[store_name] = lambda name, data, store=store: store.put(data.read())  # type: ignore[misc]
+        takers[store_name] = partial(_put, store, brought)
     last = ""
     for name, data in archive.reading(file, sealer):
         if name == MANIFEST:
             continue
         kind, _, rest = name.partition("/")
+        if kind == TABLES and rows.others([rest.removesuffix(".jsonl")]):
+            continue  # of a PostgreSQL that others use, too: former versions took all tables that there were
         if kind != last:
             tell(kind)
             last = kind
         if kind not in takers:
             raise InvalidInput(f"the backup holds '{name[:80]}', which this Limner does not know: update it")
         takers[kind](rest, data)
+
+
+def _put(store: ImageStore, brought: list[tuple[ImageStore, str]], _name: str, data: IO[bytes]) -> None:
+    brought.append((store, store.put(data.read())))
 
 
 def _write(folder: Path, name: str, data: IO[bytes]) -> None:
@@ -162,10 +183,10 @@ def _put_in_place(fresh: Path, place: Path) -> None:
     for suffix in ("-wal", "-shm"):
         Path(f"{place}{suffix}").unlink(missing_ok=True)
     os.replace(fresh, place)
-    _remove(fresh)
     sync_folder(place.parent)
 
 
-def _remove(file: Path) -> None:
+def _remove(models: Path, database: Path) -> None:
+    shutil.rmtree(models, ignore_errors=True)
     for suffix in ("", "-wal", "-shm"):
-        Path(f"{file}{suffix}").unlink(missing_ok=True)
+        Path(f"{database}{suffix}").unlink(missing_ok=True)

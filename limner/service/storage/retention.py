@@ -1,7 +1,8 @@
 """What may go: jobs past their time, the oldest ones where there is no room, and pictures that nothing names.
 
 A job that waits or is drawn is never touched, nor one with a picture that its owner pinned, and a picture goes only
-when no other job shows it.
+when no other job shows it. What nothing names goes only from a store whose one mark is this database's: where another
+uses it, too, what this one does not name may be the other's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from ...errors import StorageDown
 from ..forgetting import forget
 from ..images import ImageStore
 from ..jobs import Beside
-from ..schema import ImageRow, JobRow, PinRow
+from ..schema import IdentityRow, ImageRow, JobRow, PinRow
+from .blobs import Kept
 
 DAY = 24 * 3600.0
 HOUR = 3600.0
@@ -39,10 +41,12 @@ class Policy:
 
 @dataclass(frozen=True)
 class Swept:
-    """How many jobs were forgotten, and how many pictures that nothing named were removed."""
+    """How many jobs were forgotten, and how many pictures that nothing named were removed, or left as they may be
+    another database's."""
 
     jobs: int
     orphans: int
+    left: int = 0
 
 
 def sweep(engine: Engine, images: ImageStore, policy: Policy, now: float | None = None) -> Swept:
@@ -63,15 +67,36 @@ def sweep(engine: Engine, images: ImageStore, policy: Policy, now: float | None 
             jobs += len(old)
     if policy.space is not None:
         jobs += _make_room(engine, images, policy.space)
-    return Swept(jobs, sum(images.delete(name, before=now - DAY) for name in orphans(engine, images)))
+    named, unnamed = _apart(engine, images)
+    if not _is_own(engine, images, len(named), len(unnamed)):
+        return Swept(jobs, 0, sum(each.since < now - DAY for each in unnamed))
+    return Swept(jobs, sum(images.delete(each.name, before=now - DAY) for each in unnamed))
 
 
 def orphans(engine: Engine, images: ImageStore) -> dict[str, int]:
     """Size in bytes by the name of each picture that no job names."""
+    return {each.name: each.size for each in _apart(engine, images)[1]}
+
+
+def _apart(engine: Engine, images: ImageStore) -> tuple[list[Kept], list[Kept]]:
+    """The pictures that jobs name, and those that none names."""
     # Listed first: what is put and noted down meanwhile is then not in the list.
-    kept = {each.name: each.size for each in images.list()}
-    named = _named(engine)
-    return {name: size for name, size in kept.items() if name not in named}
+    kept, named = list(images.list()), _named(engine)
+    return [each for each in kept if each.name in named], [each for each in kept if each.name not in named]
+
+
+def _is_own(engine: Engine, images: ImageStore, named: int, unnamed: int) -> bool:
+    """Whether this database alone uses the store, by its marks.
+
+    It marks one that has no mark where it names at least half of what is there, which may be nothing; and one that
+    others have marked where it names something there, so that they spare that.
+    """
+    with Session(engine) as session:
+        own = session.scalars(select(IdentityRow.id)).one()
+    owners = images.owners()
+    if own not in owners and (named > 0 if owners else named >= unnamed):
+        owners = images.owners(claim=own)
+    return owners == {own}
 
 
 def _ended(engine: Engine, before: float | None = None) -> list[str]:
@@ -122,7 +147,7 @@ class Sweeper:
 
     def __init__(self, run: Callable[[], Swept], every: float = HOUR) -> None:
         self._run, self._every = run, every
-        self._stopped = threading.Event()
+        self._stopped, self._warned = threading.Event(), False
         self._thread = threading.Thread(target=self._work, name="sweeper", daemon=True)
 
     def start(self) -> None:
@@ -139,8 +164,15 @@ class Sweeper:
         while not self._stopped.is_set():
             try:
                 swept = self._run()
-                if swept != Swept(0, 0):
+                if swept.jobs or swept.orphans:
                     log.info("swept %d jobs and %d pictures that nothing named", swept.jobs, swept.orphans)
+                if swept.left and not self._warned:
+                    self._warned = True
+                    log.warning(
+                        "%d pictures that no job here names are not removed, for they may be another database's: "
+                        "name the right --images, --database or --data-dir, or see docs/storage.md, 'What may go'",
+                        swept.left,
+                    )
             except StorageDown as error:
                 log.warning("the sweep waits for the next time: %s", error)
             except Exception:

@@ -1,6 +1,7 @@
 """Tables as lines of JSON, read and written through SQLAlchemy, so that a backup of one database fits any other.
 
-The tables are those that the database has, not those that this Limner knows: what a newer part adds is backed up too.
+The tables are those of the schema of this Limner that the database has. Others may lie in the same schema of a
+PostgreSQL: they are somebody else's, and are neither read nor changed.
 """
 
 from __future__ import annotations
@@ -14,16 +15,26 @@ from typing import IO, Any
 from sqlalchemy import Connection, Integer, MetaData, Table, func, inspect, select, text
 
 from ...errors import InvalidInput
+from ..schema import Base, IdentityRow
 
 VERSIONS = "alembic_version"
+_OWN = frozenset(Base.metadata.tables)
 _AT_ONCE = 500
 
 
 def tables_of(connection: Connection) -> list[Table]:
-    """The tables of a database but Alembic's own, those that others refer to first."""
-    known = MetaData()
-    known.reflect(connection)
-    return [table for table in known.sorted_tables if table.name != VERSIONS]
+    """Limner's tables but Alembic's own, those that others refer to first."""
+    return _reflected(connection, _OWN).sorted_tables
+
+
+def others(names: Iterable[str]) -> list[str]:
+    """Those of these tables that are not Limner's."""
+    return sorted(set(names) - _OWN - {VERSIONS})
+
+
+def drop(connection: Connection) -> None:
+    """Drop Limner's tables, Alembic's own too."""
+    _reflected(connection, _OWN | {VERSIONS}).drop_all(connection)
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -35,8 +46,9 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def empty(connection: Connection) -> bool:
-    """Whether there is no row in any table."""
-    return all(connection.execute(select(table).limit(1)).first() is None for table in tables_of(connection))
+    """Whether there is no row in any table, but for that which names the database."""
+    tables = [table for table in tables_of(connection) if table.name != IdentityRow.__tablename__]
+    return all(connection.execute(select(table).limit(1)).first() is None for table in tables)
 
 
 def write_rows(connection: Connection, table: Table, file: IO[bytes]) -> int:
@@ -66,6 +78,12 @@ def read_rows(connection: Connection, table: Table, file: Iterable[bytes]) -> in
         count += len(rows)
     _count_on(connection, table)
     return count
+
+
+def _reflected(connection: Connection, names: frozenset[str]) -> MetaData:
+    known = MetaData()
+    known.reflect(connection, only=lambda name, _: name in names)
+    return known
 
 
 def _count_on(connection: Connection, table: Table) -> None:

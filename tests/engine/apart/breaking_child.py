@@ -1,6 +1,8 @@
 """An engine's process that does what its prompts say: "die", "hang", "leak", or draw. Run as a script.
 
-With an argument it counts its lives in that file, and each life up to the number given as the second ends at once.
+While the file exists that the environment names in HOLD it does not begin, and no picture goes on after its second
+step. With an argument it counts its lives in that file, and each life up to the number given as the second ends at
+once.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from limner.engine.source import Source
 from limner.engine.studio import LocalStudio
 from limner.engine.watching import Watcher
 
+HOLD = "LIMNER_TEST_HOLD"
 LEAK = 450 * 2**20
 leaked: list[bytes] = []
 
@@ -37,9 +40,12 @@ def breaking(setup: Setup, watcher: Watcher) -> LocalStudio:
         bulk: bool = False,
     ) -> Ticket:
         def heard(event: Event) -> None:
-            if isinstance(event, Stepped) and event.step == 2:
+            second = isinstance(event, Stepped) and event.step == 2
+            if second:
                 _break(request.prompt)
             on_event(event)
+            if second:
+                _hold()
 
         return start(request, heard, source, name, bulk)
 
@@ -56,6 +62,12 @@ def _break(prompt: str) -> None:
         leaked.append(b"x" * LEAK)
 
 
+def _hold() -> None:
+    file = os.environ.get(HOLD)
+    while file is not None and Path(file).exists():
+        time.sleep(0.01)
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         lives = Path(sys.argv[1])
@@ -63,4 +75,5 @@ if __name__ == "__main__":
         lives.write_text(str(lived + 1), encoding="utf-8")
         if lived < int(sys.argv[2]):
             sys.exit(3)
+    _hold()
     main(breaking)

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 from limner.engine.apart import ApartStudio, Rules
-from limner.engine.apart.process import killed_for_memory
+from limner.engine.apart.process import EngineProcess, killed_for_memory
 from limner.engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
 from limner.engine.source import Source
 from limner.engine.studio import LocalStudio
 from limner.engine.watching import Batch, Loaded, Sight, TextsLookedUp
 from limner.errors import InvalidInput, Lost, NotFound, Unavailable
 from limner.registry.models import Registry
+
+from .breaking_child import HOLD, LEAK
 
 ROOT = Path(__file__).resolve().parents[3]
 BREAKING = (sys.executable, str(Path(__file__).with_name("breaking_child.py")))
@@ -51,6 +53,14 @@ def make(registry: Registry) -> Iterator[Make]:
     yield one
     for studio in made:
         studio.close()
+
+
+@pytest.fixture
+def hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """While this file exists no engine begins, and no picture goes on after its second step."""
+    file = tmp_path / "hold"
+    monkeypatch.setenv(HOLD, str(file))
+    return file
 
 
 def ask(**changes: object) -> DrawRequest:
@@ -90,6 +100,12 @@ def until(holds: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it did not come to pass within a minute")
+
+
+def beat(process: EngineProcess) -> None:
+    """Wait for its next sign of life."""
+    before = process._beaten
+    until(lambda: process._beaten != before)
 
 
 def test_a_picture_apart_is_the_picture_here(make: Make, registry: Registry) -> None:
@@ -134,28 +150,34 @@ def test_wrong_requests_are_refused_at_once_and_by_their_field(make: Make) -> No
     assert studio.resolve(ask()).model == "tiny@1"
 
 
-def test_cancelling_ends_with_stopped_also_while_there_is_no_engine(make: Make) -> None:
+def test_cancelling_ends_with_stopped_also_while_there_is_no_engine(hold: Path, make: Make) -> None:
+    hold.touch()
     studio = make()
     waiting: Queue[Event] = Queue()
-    studio.start(ask(steps=150), waiting.put).cancel()
+    studio.start(ask(), waiting.put).cancel()
     assert isinstance(ending(waiting), Stopped)
+    hold.unlink()
+    drawn(begin(studio))
+    hold.touch()
     events: Queue[Event] = Queue()
-    drawing = studio.start(ask(steps=150), events.put)
+    drawing = studio.start(ask(), events.put)
     events.get(timeout=60)
     drawing.cancel()
+    hold.unlink()
     assert isinstance(ending(events), Stopped)
     drawing.cancel()
 
 
-def test_kill_9_costs_what_is_being_drawn_and_nothing_else(make: Make) -> None:
+def test_kill_9_costs_what_is_being_drawn_and_nothing_else(hold: Path, make: Make) -> None:
     studio = make()
     before = drawn(begin(studio))
-    first = studio.pid
-    events = begin(studio, steps=150)
+    hold.touch()
+    first, events = studio.pid, begin(studio)
     events.get(timeout=60)
     assert first is not None
     os.kill(first, signal.SIGKILL)
     lost = ending(events)
+    hold.unlink()
     assert isinstance(lost, Failed) and isinstance(lost.error, Lost) and "signal 9" in str(lost.error)
     assert lost.error.from_outside == (killed_for_memory() is not None)
     assert np.array_equal(drawn(begin(studio)).pixels, before.pixels)
@@ -172,20 +194,22 @@ def test_a_model_that_was_loaded_is_loaded_again_before_it_counts_as_ready(make:
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["the process", "a call"])
-def test_what_hangs_is_ended_and_started_again(make: Make, whole: bool) -> None:
-    studio = make(Rules(silence=5 if whole else 60, first_pause=0.01))
+def test_what_hangs_is_ended_and_started_again(hold: Path, make: Make, whole: bool) -> None:
+    studio = make()
     before = drawn(begin(studio))
-    if not whole:  # once it is loaded, which may take longer
-        studio._supervisor._rules = Rules(patience=2)
-    events = begin(studio, prompt="a red apple" if whole else "hang", steps=150)
+    hold.touch()
+    events = begin(studio, prompt="a red apple" if whole else "hang")
     if whole:
         events.get(timeout=60)
         assert studio.pid is not None
         os.kill(studio.pid, signal.SIGSTOP)
+    # Only now: the start of an engine and the loading of a model may take longer.
+    studio._supervisor._rules = Rules(silence=1) if whole else Rules(patience=2)
     lost = ending(events)
     assert isinstance(lost, Failed) and isinstance(lost.error, Lost)
     assert ("sign of life" if whole else "did not move") in str(lost.error)
     studio._supervisor._rules = FAST
+    hold.unlink()
     assert np.array_equal(drawn(begin(studio)).pixels, before.pixels)
 
 
@@ -201,15 +225,23 @@ def test_pauses_double_up_to_a_bound() -> None:
     assert [rules.pause(barren) for barren in (0, 1, 2, 3, 4, 5, 6, 1000)] == [0, 0, 0.5, 1, 2, 4, 4, 4]
 
 
-def test_an_engine_that_leaks_is_replaced_between_pictures(make: Make) -> None:
-    # More than an engine that has drawn a little, and less than one that has leaked.
-    studio = make(Rules(memory=500 * 2**20, first_pause=0.01))
+def test_an_engine_that_leaks_is_replaced_between_pictures(hold: Path, make: Make) -> None:
+    studio = make()
     drawn(begin(studio))
-    first, long = studio.pid, begin(studio, steps=150)
-    long.get(timeout=60)
-    drawn(begin(studio, prompt="leak"))
-    drawn(long)
-    until(lambda: studio.pid not in (None, first))
+    process = studio._process
+    assert process is not None
+    beat(process)
+    beat(process)  # the one before may have been on its way
+    # Less than an engine that has leaked, but not so much less that it would be ended in the middle of a picture.
+    memory = process.memory + LEAK * 3 // 4
+    hold.touch()
+    events = begin(studio, prompt="leak")
+    studio._supervisor._rules = Rules(memory=memory, first_pause=0.01)
+    until(lambda: process.retiring)
+    assert not process.ended, "the picture is not done"
+    hold.unlink()
+    drawn(events)
+    until(lambda: studio.pid not in (None, process.pid))
     drawn(begin(studio))
 
 
@@ -226,9 +258,11 @@ def test_what_the_engine_does_is_seen_here(make: Make) -> None:
     assert {type(sight) for sight in sights} == {Batch, Loaded, TextsLookedUp}
 
 
-def test_closing_stops_everything_and_leaves_no_process(make: Make) -> None:
+def test_closing_stops_everything_and_leaves_no_process(hold: Path, make: Make) -> None:
     studio = make()
-    events = begin(studio, steps=150)
+    drawn(begin(studio))
+    hold.touch()
+    events = begin(studio)
     events.get(timeout=60)
     pid = studio.pid
     studio.close()

@@ -29,6 +29,13 @@ def test_a_sigkill_of_somebody_comes_from_outside() -> None:
     assert process.end() == "was ended by signal 9" and process.from_outside
 
 
+def test_one_that_does_not_speak_in_frames_is_ended_here(caplog: pytest.LogCaptureFixture) -> None:
+    process = begun("print('rubbish', flush=True); sys.stdin.read()")
+    assert process.changed.wait(60) and process.ended
+    assert process.end() == "was ended by signal 9" and not process.from_outside
+    assert "the engine is ended: a frame of" in caplog.text
+
+
 def test_its_own_crash_and_its_end_by_the_service_do_not() -> None:
     crashed = begun("os.kill(os.getpid(), signal.SIGSEGV)")
     assert crashed.changed.wait(60)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -69,8 +70,12 @@ def test_what_has_grown_is_replaced_once_it_draws_nothing(grow: Callable[[FakePr
         not first.over.wait(0.2) and not first.retiring
     )  # it has drawn nothing yet: the next would be as large
     first.finished = 1
-    while not first.retiring:
+    for _ in range(6000):
+        if first.retiring:
+            break
         first.changed.set()
+        time.sleep(0.01)
+    assert first.retiring
     assert not first.over.is_set()
     lives.busy = False
     assert first.over.wait(60)

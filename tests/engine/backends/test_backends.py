@@ -198,6 +198,7 @@ def test_forms_are_of_the_weights_that_were_there_at_first(tmp_path: Path) -> No
     deadline = time.monotonic() + 60
     while 2 not in network._forms(()).ready and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert 2 in network._forms(()).ready
     np.testing.assert_allclose(network({"x": rows(8)[:2]})["y"], before[:2], rtol=1e-5, atol=1e-5)
 
 

@@ -153,7 +153,9 @@ def test_compiled_forms_of_all_depths_are_kept_beside_each_other(tiny_model: Pat
         assert np.array_equal(before, after)
 
 
-def test_a_form_that_comes_later_takes_features_too(tiny_model: Path) -> None:
+def test_a_form_that_comes_later_takes_features_too(
+    tiny_model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     model = told(tiny_model, "bfloat16")
     asked = inputs_of(model, 1, seed=6)
     asked[FEATURES] = OpenVino(threads=1).load(model, FULL)(asked)[FEATURES]
@@ -167,6 +169,7 @@ def test_a_form_that_comes_later_takes_features_too(tiny_model: Path) -> None:
     deadline = time.monotonic() + 60
     while set(network._forms(sizes).ready) != {1, 2} and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert set(network._forms(sizes).ready) == {1, 2}, caplog.text
     assert np.array_equal(network(asked)["out_sample"], first[:1])
     network.close()
 

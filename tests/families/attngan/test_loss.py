@@ -145,7 +145,10 @@ def test_a_sentence_that_is_as_true_of_a_picture_is_not_called_wrong() -> None:
     real, fake, told = torch.randn(3, 3, 32, 32), torch.randn(3, 3, 32, 32), torch.randn(3, D)
     apart, some, every = torch.eye(3).bool(), torch.eye(3).bool(), torch.ones(3, 3).bool()
     some[0, 1] = some[1, 0] = True
-    seen, found = network(real), [discriminator_loss(network, real, fake, told, s) for s in (every, some, apart)]
+    seen, found = (
+        network(real),
+        [discriminator_loss(network, real, fake, told, s) for s in (every, some, apart)],
+    )
     wrong = [_bce(network.real_and_said(seen[k : k + 1], told[k + 1 : k + 2]), 0) for k in range(2)]
     assert math.isclose(float(found[1] - found[0]), wrong[1] / 3, rel_tol=1e-3)
     assert math.isclose(float(found[2] - found[0]), sum(wrong) / 2 / 3, rel_tol=1e-3)

@@ -11,7 +11,7 @@ import torch
 from limner.families.diffusion.autoencoder_stage import AutoencoderStage, set_posterior
 from limner.families.diffusion.loss import kl_divergence
 from limner.families.diffusion.recipe import Autoencoder
-from limner.training.pictures import PictureArrays
+from limner.training.pictures import PictureArrays, to_pixels
 
 
 def _stage(**changed: object) -> AutoencoderStage:
@@ -51,6 +51,27 @@ def test_a_latent_shows_what_the_middle_of_its_square_shows() -> None:
     expected[2:5, 3:] = 2  # pixels 10, 14, 18 of the rows and 14, 18, ... of the columns lie inside
     assert torch.equal(kinds[0], expected)
     assert weight[0, 0, 8, 12] == 1 + stage.recipe.mask_weight and weight[0, 0, 7, 12] == 1
+
+
+def test_squares_of_pictures_and_of_subjects_are_cut_at_the_same_places() -> None:
+    """Where every pixel says which it is, and what it shows follows from that."""
+    stage = _stage(whole_from=1.0, mask_weight=3.0)
+    number, row, column = np.mgrid[:6, :32, :32]
+    stage.train = replace(
+        stage.train,
+        pictures=np.stack([number, row, column], 3).astype(np.uint8),
+        subjects=((number + row + column // 4) % 3).astype(np.uint8),
+    )
+    places = set()
+    for step in range(8):
+        shown, weight, kinds = stage._batch(step, 6 * step, 6)
+        assert shown.shape == (6, 3, 16, 16)
+        pixels = torch.from_numpy(to_pixels(shown)).long()  # (B, 16, 16, 3)
+        said = (pixels[..., 0] + pixels[..., 1] + pixels[..., 2] // 4) % 3
+        assert torch.equal(weight[:, 0], 1 + 3.0 * (said > 0)) and torch.equal(kinds, said[:, 2::4, 2::4])
+        assert sorted(pixels[:, 0, 0, 0].tolist()) == list(range(6))
+        places |= {tuple(each) for each in pixels[:, 0, 0, 1:].tolist()}
+    assert len(places) > 10 and all(y % 4 == x % 4 == 0 for y, x in places)
 
 
 def test_a_posterior_can_be_set() -> None:

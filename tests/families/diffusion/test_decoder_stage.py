@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -15,7 +16,7 @@ from limner.families.diffusion.decoder_rehearsal import DecoderRehearsal
 from limner.families.diffusion.decoder_stage import DecoderExamples, DecoderStage
 from limner.families.diffusion.drawing import Drawn
 from limner.families.diffusion.recipe import Autoencoder, Decoder
-from limner.training.pictures import PictureArrays
+from limner.training.pictures import PictureArrays, to_pixels
 
 _COUNT, _SIZE, _WIDTH = 8, 16, 2
 
@@ -111,16 +112,45 @@ def test_of_whole_pictures_every_second_row_rehearses_too() -> None:
     assert all(loss > 0.01 for loss in losses[::2]) and all(loss < 1e-6 for loss in losses[1::2])
 
 
-def test_crops_and_whole_pictures_show_as_much_of_their_latents() -> None:
-    for crop, whole_from in ((8, 1.0), (8, 0.0), (64, 1.0)):
-        stage = _stage(
-            Decoder(steps=2, batch_size=4).model_copy(update={"crop": crop, "whole_from": whole_from})
-        )
-        found = stage.loss(0, 0, 4, torch.Generator().manual_seed(0))
-        assert torch.isfinite(found["loss"])
-    with torch.no_grad():
-        sheet = stage.sheet()
-    assert sheet.size == (8 * _SIZE, 3 * _SIZE)
+@pytest.mark.parametrize(
+    ("crop", "whole_from", "count", "side"), [(8, 1.0, 4, 4), (8, 0.0, 1, 8), (64, 1.0, 4, 8)]
+)
+@torch.no_grad()
+def test_crops_and_whole_pictures_show_as_much(crop: int, whole_from: float, count: int, side: int) -> None:
+    """Of latents, unless a picture is smaller than its squares would be."""
+    recipe = Decoder(steps=2, batch_size=4).model_copy(update={"crop": crop, "whole_from": whole_from})
+    stage = _stage(recipe)
+    shapes: list[tuple[int, ...]] = []
+    stage.vae.decoder.register_forward_pre_hook(lambda module, given: shapes.append(tuple(given[0].shape)))
+    stage.loss(0, 0, 4, torch.Generator().manual_seed(0))
+    assert shapes == [(count, _WIDTH + layout.CHANNELS, side, side)]
+    assert stage.sheet().size == (8 * _SIZE, 3 * _SIZE)
+
+
+def test_squares_of_latents_and_of_pictures_are_cut_at_the_same_places() -> None:
+    """Where every latent and the pixels that it stands for say which they are, and so do subjects and backgrounds."""
+    stage = _stage(Decoder(steps=2, batch_size=8, mask_weight=4.0))
+    number, row, column = np.mgrid[:_COUNT, :16, :16]  # of latents
+    said = np.concatenate([[16 * number + row, column], np.zeros((layout.CHANNELS, *number.shape))])
+    latents = np.moveaxis(said, 0, 1).astype(np.float16)
+    pictures = np.stack([number, row, column], 3).astype(np.uint8).repeat(2, 1).repeat(2, 2)
+    subjects = ((number + row + column) % 2).astype(np.uint8).repeat(2, 1).repeat(2, 2)
+    arrays = replace(stage.train.pictures, pictures=pictures, subjects=subjects)
+    ground = np.linspace(0.1, 0.8, _COUNT, dtype=np.float32)
+    stage.train = DecoderExamples(arrays, latents, latents, Drawn(latents, ground))
+    places = set()
+    for step in range(8):
+        first, generator = 8 * step, torch.Generator().manual_seed(step)
+        kinds = torch.rand(8, generator=torch.Generator().manual_seed(step))
+        given, shown, weight = stage._new(step, first, 8, 8, generator)
+        assert given.shape == (8, 2 + layout.CHANNELS, 4, 4) and shown.shape == (8, 3, 8, 8)
+        pixels = torch.from_numpy(to_pixels(shown)).long()[:, ::2, ::2]  # (B, 4, 4, 3)
+        assert torch.equal(given[:, 0].round().long(), 16 * pixels[..., 0] + pixels[..., 1])
+        assert torch.equal(given[:, 1].round().long(), pixels[..., 2])
+        of = torch.where(kinds < 0.75, torch.from_numpy(ground)[pixels[:, 0, 0, 0]], 1.0).view(-1, 1, 1)
+        torch.testing.assert_close(weight[:, 0, ::2, ::2], of + 4 * (pixels.sum(3) % 2))
+        places |= {tuple(each) for each in pixels[:, 0, 0, 1:].tolist()}
+    assert len(places) > 20
 
 
 def test_every_second_square_is_about_a_subject() -> None:

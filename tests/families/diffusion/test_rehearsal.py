@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torch import nn
 
 from limner.data.captioned import read_set
 from limner.errors import InvalidInput, NotFound
@@ -75,6 +78,18 @@ def _tuned(folder: Path, parent: Path, pictures: Path, more: str = "") -> Model:
     return train(folder / "recipe.toml", folder / "out", False, open_model(parent), pictures)
 
 
+@contextmanager
+def _changed(network: nn.Module) -> Iterator[None]:
+    """Within it the first weights of a network are others."""
+    first = next(iter(network.parameters()))
+    before = first.detach().clone()
+    with torch.no_grad():
+        first.add_(3 * torch.randn(first.shape, generator=torch.Generator().manual_seed(0)))
+    yield
+    with torch.no_grad():
+        first.copy_(before)
+
+
 @given(st.floats(0, 1, exclude_max=True), st.lists(st.integers(1, 9), min_size=1, max_size=50))
 def test_a_share_of_all_rows_rehearses_however_they_are_parted(share: float, sizes: list[int]) -> None:
     ends = np.cumsum([0, *sizes])
@@ -121,20 +136,21 @@ def test_drawings_are_kept(
 def test_a_tuned_model_draws_the_sentences_again_and_once(
     text_encoder: bool, tiny_model: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As before while it has learned nothing."""
+    """As before while it has learned nothing, and in another way where any of its networks has learned something."""
     model, _, known = _rehearsing(tiny_model, prompts, tmp_path / "cache", text_encoder=text_encoder)
     sampler = open_model(tiny_model).manifest.stepping
     latents, seconds = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
     assert np.allclose(latents, known.latents, atol=2e-2) and seconds > 0
-    monkeypatch.setattr(
-        "limner.families.diffusion.rehearsal.sampled", lambda *_, **__: pytest.fail("drawn once more")
-    )
-    same, taken = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "limner.families.diffusion.rehearsal.sampled", lambda *_, **__: pytest.fail("drawn once more")
+        )
+        same, taken = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
     assert np.array_equal(same, latents) and taken == seconds
-    with torch.no_grad():
-        next(iter(model.unet.parameters())).mul_(3)
-    with pytest.raises(pytest.fail.Exception, match="drawn once more"):
-        drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
+    for network in model.networks.values():
+        with _changed(network):
+            others, _ = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
+        assert np.abs(others - latents).max() > 0.05
 
 
 def test_the_noisier_a_drawing_the_more_often_another_sentence_is_said_of_it(
@@ -165,11 +181,13 @@ def test_a_model_that_has_learned_nothing_has_forgotten_nothing(
     stage = TuningStage(tuning, model, examples, examples, encoders, 3.0, 0, known)
     with torch.no_grad():
         losses = stage.loss(0, 0, 4, torch.Generator().manual_seed(1))
-        next(iter(model.unet.parameters())).mul_(3)
-        changed = stage.loss(0, 0, 4, torch.Generator().manual_seed(1))
+        changed = []
+        for network in model.networks.values():
+            with _changed(network):
+                changed.append(float(stage.loss(0, 0, 4, torch.Generator().manual_seed(1))["rehearsal"]))
     assert losses["rehearsal"] < 1e-5 < losses["new"]
     assert float(losses["loss"]) == pytest.approx(float(losses["new"] + losses["rehearsal"]) / 2)
-    assert changed["rehearsal"] > 1e-4
+    assert len(changed) == 1 + text_encoder and min(changed) > 1e-4
 
 
 def test_a_model_that_rehearses_stays_nearer_to_what_it_was(

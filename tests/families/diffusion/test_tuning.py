@@ -202,7 +202,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 def test_frozen_encodings_are_those_of_the_text_encoder(full: Path, tiny_model: Path) -> None:
-    """The loss from the cache is the loss of a plain loop with the networks in it, as the usual script has it."""
+    """But for their rounding to half precision."""
     from limner.families.diffusion.tuning_examples import Encoders
     from limner.training.cache import ArrayCache
 

@@ -12,15 +12,23 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from limner.data.captioned import read_set
+from limner.data.storybook import write_storybook
+from limner.data.subjects import cell_shares, subject_names
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput
 from limner.families import layout
-from limner.families.diffusion.tuning_examples import load_autoencoder
+from limner.families.diffusion import tuning_decoder
+from limner.families.diffusion.drawing import Captioned, Drawn
+from limner.families.diffusion.recipe import TuningRecipe
+from limner.families.diffusion.tunable import load_tunable
+from limner.families.diffusion.tuning_examples import Encoders, load_autoencoder
+from limner.families.diffusion.tuning_stage import TuningStage
 from limner.registry import Registry
 from limner.registry.models import BUILT_IN, Model, open_model
 from limner.storybook.worlds import world
-from limner.training.pictures import to_tensor
+from limner.training.cache import ArrayCache
+from limner.training.pictures import picture_arrays, to_tensor
 from limner.training.run import train
 
 _RECIPE = """
@@ -82,6 +90,45 @@ def test_it_learns_on_every_picture_and_its_mirror_image(storybook: Model, tmp_p
     codes = (told + torch.tensor(scale.mean).view(1, -1, 1, 1))[:, 3:8].permute(0, 2, 3, 1).reshape(-1, 5)
     nearest = torch.cdist(codes, torch.from_numpy(layout.codes_of(scale))).argmin(1)
     assert any(int(kind) >= len(scale.names) - sum(scale.further) for kind in nearest)
+
+
+def test_pictures_subjects_and_latents_are_of_one_picture_turned_alike(
+    storybook: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of three pictures, and then the mirror images of those."""
+    items = read_set(write_storybook(tmp_path / "creatures", 3, 128, 31, world="creatures")).items
+    assert storybook.manifest.layout is not None
+    scale = layout.with_kinds(storybook.manifest.layout, subject_names(items))
+    recipe = TuningRecipe.model_validate({"tuning": {"steps": 1, "text_encoder": True}})
+    model = load_tunable(storybook, recipe.tuning, 0, 128)
+    encoders = Encoders(storybook.path, model.tokenizer, ArrayCache(tmp_path / "cache"), "float32")
+    part = encoders.examples(items, 128, 64, False, True, scale, False)
+    stage = TuningStage(recipe.tuning, model, part, part, encoders, 3.0, 0)
+    arrays = picture_arrays(items, 128, tmp_path / "cache", scale.names)
+    asked: list[Captioned] = []
+
+    def noted(unet: object, text: object, empty: object, known: Captioned, *rest: object) -> Drawn:
+        asked.append(known)
+        return Drawn(known.latents, np.ones(len(known.latents), np.float32))
+
+    monkeypatch.setattr(tuning_decoder, "drawn_once", noted)
+    sampler, file = storybook.manifest.stepping, tmp_path / "drawn"
+    found = tuning_decoder._drawn(recipe, stage, sampler, part, arrays, 2, file)
+    pictures, subjects = found.pictures.pictures, found.pictures.subjects
+    assert np.array_equal(pictures[:2], arrays.pictures[[0, 2]])
+    assert np.array_equal(pictures[2:], pictures[:2, :, ::-1]) and not np.array_equal(
+        pictures[2:], pictures[:2]
+    )
+    means = load_autoencoder(storybook.path).encode(to_tensor(pictures)).latent_dist.mean.numpy()
+    assert np.abs(means - found.guessed).max() < 2e-2
+    at = -layout.CHANNELS
+    assert np.array_equal(found.true[:, :at], found.guessed[:, :at])
+    shares = np.stack([cell_shares(each, 128 // means.shape[-1]) for each in subjects])
+    filled = found.true[:, at].astype(np.float32) * scale.std[0] + scale.mean[0]
+    assert np.abs((filled + 1) / 2 - shares).max() < 0.01
+    for row, example in enumerate([0, 2, 0, 2]):
+        said = asked[0].tokens[asked[0].first[row] : asked[0].first[row + 1]]
+        assert np.array_equal(said, part.tokens[part.first[example] : part.first[example + 1]])
 
 
 def test_what_it_rehearses_is_decoded_nearer_to_what_it_was(storybook: Model, tmp_path: Path) -> None:

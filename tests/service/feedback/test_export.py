@@ -77,6 +77,19 @@ def test_a_picture_that_is_gone_is_counted(client: TestClient, images: list[str]
     assert "1 captioned pictures, 0 pairs; 1 no longer there" in exported(tmp_path, tmp_path / "set")
 
 
+def test_a_picture_that_is_damaged_is_named_and_passed_over(
+    client: TestClient, images: list[str], tmp_path: Path
+) -> None:
+    say(client, image=images[0], vote="up")
+    say(client, image=images[1], vote="up")
+    (tmp_path / "images" / images[0][:2] / f"{images[0]}.png").write_bytes(b"something else")
+    folder = tmp_path / "set"
+    done = CliRunner().invoke(app, ["feedback", "export", str(folder), "--data-dir", str(tmp_path)])
+    assert done.exit_code == 1 and images[0] in done.stderr and images[1] not in done.stderr
+    assert done.stdout == f"{folder}: 1 captioned pictures, 0 pairs\n"
+    assert [row["file_name"] for row in rows(folder / "metadata.jsonl")] == [f"{images[1]}.png"]
+
+
 def test_a_folder_with_something_in_it_is_left_alone(client: TestClient, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["feedback", "export", str(tmp_path), "--data-dir", str(tmp_path)])
     assert done.exit_code == 2 and "is not empty" in done.output

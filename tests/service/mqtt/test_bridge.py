@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -96,10 +97,15 @@ def run(what: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def test_a_device_gets_progress_and_its_pictures(
     tmp_path: Path, broker: Mosquitto, address: Broker, trust: ssl.SSLContext
 ) -> None:
+    studio = FakeStudio()
+    studio.permits = permits = threading.Semaphore(1)  # it takes a step when the one before has been heard
+
     async def go() -> None:
-        async with serving(tmp_path, FakeStudio(0.02), address), device(broker, trust) as lamp:
+        async with serving(tmp_path, studio, address), device(broker, trust) as lamp:
             await lamp.ask(id="first", seed=7, n=2)
-            done = await lamp.until("succeeded", "problem")
+            heard = ("step", "image")
+            while (done := await lamp.until(*heard, "succeeded", "problem"))["event"] in heard:
+                permits.release()
             assert done["request"] == "first" and done["data"]["state"] == "succeeded"
             kinds = [event["event"] for event in lamp.events]
             assert kinds[0] == "accepted" and "step" in kinds and kinds.count("image") == 2

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -14,6 +16,8 @@ from limner.service.service import Service
 
 from ..fake_studio import FakeStudio
 from ..running import running
+
+STEPS = 4  # of the fake studio, where nobody says how many
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,24 @@ class Server:
     def fill(self) -> None:
         """Fill the queue: one job is drawn and stays so, three wait."""
         self.studio.gate.clear()
-        for k in range(4):
-            answer = httpx.post(f"{self.url}/jobs", json={"prompt": "a red apple"}).json()
-            while k == 0 and httpx.get(f"{self.url}/jobs/{answer['id']}").json()["state"] != "running":
-                pass
+        with httpx.Client(base_url=self.url, timeout=60) as client:
+            for k in range(4):
+                answer = client.post("jobs", json={"prompt": "a red apple"}).json()
+                while k == 0 and client.get(f"jobs/{answer['id']}").json()["state"] != "running":
+                    pass
+
+    def paced(self, ask: Callable[[], Iterable[Any]], *shown: int) -> list[Any]:
+        """The events of a stream of one picture, which is drawn to each of the steps `shown`, and then to the end, once
+        all that was drawn before has been heard."""
+        self.studio.permits = permits = threading.Semaphore(0)
+        found, drawn = [], 0
+        events = iter(ask())
+        for step in shown:
+            permits.release(step - drawn)
+            found.append(next(events))
+            drawn = step
+        permits.release(STEPS - drawn)
+        return [*found, *events]
 
 
 @contextmanager
@@ -51,7 +69,7 @@ def serving(folder: Path, answers_to: frozenset[str] = frozenset()) -> Iterator[
     studio = FakeStudio()
     app = create_app(folder, studio, queue_limit=3, parallel=1, drain_seconds=0.2, answers_to=answers_to)
     with running(app) as address:
-        httpx.get(f"{address}/healthz")  # answered once the service has started
+        httpx.get(f"{address}/healthz", timeout=60)  # answered once the service has started
         yield Server(f"{address}/v1", studio, app.state.service)
         studio.gate.set()
 

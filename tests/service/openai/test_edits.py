@@ -94,8 +94,9 @@ def test_a_list_of_one_picture(asking: openai.OpenAI, steady: Server) -> None:
 
 
 def test_an_edit_as_it_comes(client: openai.OpenAI, server: Server) -> None:
-    server.studio.seconds_a_step = 0.1
-    *before, last = client.images.edit(image=file_of(), prompt=PROMPT, stream=True, partial_images=2)
+    *before, last = server.paced(
+        lambda: client.images.edit(image=file_of(), prompt=PROMPT, stream=True, partial_images=2), 2, 3
+    )
     assert isinstance(last, ImageEditCompletedEvent) and last.type == "image_edit.completed"
     assert [event.type for event in before] == ["image_edit.partial_image"] * 2
     for index, event in enumerate(before):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,12 @@ pytestmark = [
 ]
 
 
+def command(server: Server, name: str) -> list[str]:
+    return [str(NODE), str(HERE / "checks.mjs"), server.url, name]
+
+
 def check(server: Server, name: str) -> None:
-    command = [str(NODE), str(HERE / "checks.mjs"), server.url, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command(server, name), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
@@ -34,8 +38,16 @@ def test_it_finds_what_its_types_say(steady: Server, name: str) -> None:
 
 
 def test_pictures_as_they_come(server: Server) -> None:
-    server.studio.seconds_a_step = 0.2
-    check(server, "streaming")
+    """The second and the third of four steps are shown; each of them is drawn when all before has been heard."""
+    server.studio.permits = threading.Semaphore(2)
+    with subprocess.Popen(
+        command(server, "streaming"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as node:
+        assert node.stdout is not None and node.stderr is not None
+        for _ in node.stdout:
+            server.studio.permits.release()
+        said = node.stderr.read()
+    assert node.returncode == 0, said
 
 
 def test_a_full_queue(server: Server) -> None:

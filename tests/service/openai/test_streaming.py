@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
@@ -17,16 +18,25 @@ from .conftest import Server
 from .test_generations import COLOUR, PROMPT, opened
 
 
+def stream(client: openai.OpenAI, **fields: Any) -> Iterable[Any]:
+    made: Iterable[Any] = client.images.generate(prompt=PROMPT, stream=True, extra_body={"seed": 7}, **fields)
+    return made
+
+
 def events(client: openai.OpenAI, **fields: Any) -> list[Any]:
-    return list(client.images.generate(prompt=PROMPT, stream=True, extra_body={"seed": 7}, **fields))
+    return list(stream(client, **fields))
 
 
-@pytest.mark.parametrize("partial", [0, 1, 2, 3])
-def test_partial_images_come_before_the_picture(client: openai.OpenAI, server: Server, partial: int) -> None:
-    server.studio.seconds_a_step = 0.1
-    *before, last = events(client, partial_images=partial, size="128x96")
+@pytest.mark.parametrize("shown", [(), (2,), (2, 3), (1, 2, 3)], ids=len)
+def test_partial_images_come_before_the_picture(
+    client: openai.OpenAI, server: Server, shown: tuple[int, ...]
+) -> None:
+    *before, last = server.paced(
+        lambda: stream(client, partial_images=len(shown), size="128x96"),
+        *shown,
+    )
     assert isinstance(last, ImageGenCompletedEvent) and last.type == "image_generation.completed"
-    assert len(before) == partial
+    assert tuple(event.model_dump()["limner"]["step"] for event in before) == shown
     for index, event in enumerate(before):
         assert isinstance(event, ImageGenPartialImageEvent) and event.partial_image_index == index
     for event in (*before, last):
@@ -42,8 +52,7 @@ def test_each_of_several_pictures_is_completed(client: openai.OpenAI) -> None:
 
 
 def test_other_formats(client: openai.OpenAI, server: Server) -> None:
-    server.studio.seconds_a_step = 0.1
-    found = events(client, partial_images=1, output_format="webp")
+    found = server.paced(lambda: stream(client, partial_images=1, output_format="webp"), 2)
     assert len(found) == 2 and all(opened(event.b64_json).format == "WEBP" for event in found)
 
 

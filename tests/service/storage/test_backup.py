@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from limner.engine.request import DrawRequest
 from limner.errors import InvalidInput
+from limner.service.access import KeyStore
 from limner.service.app import create_app
-from limner.service.database import DATABASE_NAME, connect
+from limner.service.database import DATABASE_NAME, connect, open_database
 from limner.service.images import open_stores
+from limner.service.jobs import JobStore
+from limner.service.schema import JobRow
 from limner.service.storage import StorageOptions, rows, sealer_of
 from limner.service.storage.backup import backup
 from limner.service.storage.restore import restore
@@ -180,13 +185,6 @@ def test_nothing_is_put_over_data_unasked(
     client.__enter__()
 
 
-@pytest.fixture
-def small(tmp_path: Path, data_dir: Path) -> Path:
-    """A backup without a key, of a service that has drawn nothing."""
-    with TestClient(create_app(data_dir, FakeStudio()), base_url=BASE):
-        return make(data_dir, StorageOptions(), tmp_path)
-
-
 @pytest.mark.parametrize("sealed", [False, True])
 def test_a_byte_that_was_changed_is_found(data_dir: Path, tmp_path: Path, sealed: bool) -> None:
     options = StorageOptions(key_file=key_file(tmp_path) if sealed else None)
@@ -243,10 +241,36 @@ def test_a_key_file_that_cannot_be_used(tmp_path: Path, text: str | None, mode: 
         sealer_of(StorageOptions(key_file=file))
 
 
-def test_jobs_move_from_a_file_to_a_server(small: Path, postgres: Postgres, tmp_path: Path) -> None:
-    options = StorageOptions(database=postgres.database())
-    put_back(small, tmp_path / "new", options)
-    assert (tmp_path / "new" / "models" / "mine" / "1" / "limner.json").read_bytes() == b"{}"
+@pytest.mark.parametrize("to_server", [True, False])
+def test_all_rows_move_between_a_file_and_a_server(
+    data_dir: Path, postgres: Postgres, tmp_path: Path, to_server: bool
+) -> None:
+    server = StorageOptions(database=postgres.database())
+    here, there = (StorageOptions(), server) if to_server else (server, StorageOptions())
+    new = tmp_path / "new"
+    with TestClient(create_app(data_dir, FakeStudio(), storage=here), base_url=BASE) as client:
+        asked = {"prompt": "a red apple", "n": 2, "seed": 1}
+        once = client.post("/v1/jobs", json=asked, headers={"Idempotency-Key": "only-once"}).json()
+        first, second = (image["id"] for image in until(client, once["id"], "succeeded")["images"])
+        client.post("/v1/pins", json={"image": first}).raise_for_status()
+        client.post("/v1/feedback", json={"image": first, "over": second}).raise_for_status()
+    source, target = here.database or data_dir / DATABASE_NAME, there.database or new / DATABASE_NAME
+    engine = open_database(source)
+    KeyStore(engine).create("phone", ["draw"], quota=5000)
+    engine.dispose()
+    put_back(make(data_dir, here, tmp_path), new, there)
+
+    moved = all_rows(target)
+    assert moved == all_rows(source)
+    assert {name for name, found in moved.items() if found} >= {
+        "jobs", "images", "holdings", "once", "pins", "feedback", "keys",
+    }  # fmt: skip
+    engine = open_database(target)
+    added = JobStore(engine).add(DrawRequest(prompt="a green pear", seed=2, steps=4), 1).id
+    with Session(engine) as session:
+        assert list(session.scalars(select(JobRow.id).order_by(JobRow.number))) == [once["id"], added]
+    engine.dispose()
+    assert (new / "models" / "mine" / "1" / "limner.json").read_bytes() == b"{}"
 
 
 def test_what_is_no_backup(tmp_path: Path) -> None:

@@ -62,6 +62,15 @@ def test_a_picture_that_was_put_again_counts_as_new(blobs: Blobs) -> None:
     assert images.delete(one, before=time.time() + 60) and not images.has(one)
 
 
+def test_marks_of_a_store_are_no_pictures(blobs: Blobs) -> None:
+    images = ImageStore(blobs)
+    one = images.put(b"one")
+    assert images.owners() == set()
+    assert images.owners(claim="a" * 32) == {"a" * 32}
+    assert images.owners(claim="b" * 32) == images.owners(claim="a" * 32) == {"a" * 32, "b" * 32}
+    assert [each.name for each in images.list()] == [one]
+
+
 def test_the_oldest_go_where_there_is_a_limit(blobs: Blobs) -> None:
     images = ImageStore(blobs, most=10)
     names = []

@@ -93,14 +93,21 @@ def test_what_was_taken_over_records_nothing_of_the_first(engine: Engine) -> Non
 
 
 def test_every_job_is_drawn_once(clients: list[TestClient], studios: list[FakeStudio]) -> None:
+    for studio in studios:
+        studio.gate.clear()
     jobs = [ask(clients[k % 2], seed=k, n=2) for k in range(0, 40, 2)]
+    deadline = time.monotonic() + 60
+    while not all(studio.started for studio in studios) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert all(studio.started for studio in studios), "both draw"
+    for studio in studios:
+        studio.gate.set()
     for job in jobs:
         for client in clients:
             done = until(client, job, "succeeded", "failed")
             assert (done["state"], done["attempts"], len(done["images"])) == ("succeeded", 1, 2)
     drawn = [request.seed for studio in studios for request in studio.started]
     assert len(drawn) == 40
-    assert all(studio.started for studio in studios), "both have drawn"
 
 
 def test_a_job_is_followed_and_cancelled_from_either(

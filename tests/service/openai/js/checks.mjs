@@ -1,4 +1,5 @@
-// What OpenAI's client for JavaScript, unmodified, finds at Limner: node checks.mjs BASE_URL CHECK; silent when all is well.
+// What OpenAI's client for JavaScript, unmodified, finds at Limner: node checks.mjs BASE_URL CHECK; silent when all is well,
+// but that it tells each event of "streaming" as it comes.
 import assert from "node:assert/strict";
 import OpenAI, { toFile, APIError, BadRequestError, NotFoundError, RateLimitError } from "openai";
 
@@ -40,7 +41,10 @@ const checks = {
   async streaming() {
     const found = [];
     const stream = await client.images.generate({ prompt, stream: true, partial_images: 2, size: "128x128" });
-    for await (const event of stream) found.push(event);
+    for await (const event of stream) {
+      found.push(event);
+      console.log(event.type);
+    }
     assert.deepEqual(found.map((event) => event.type), [
       "image_generation.partial_image",
       "image_generation.partial_image",
