@@ -69,8 +69,10 @@ def read_told(picture: bytes | Path, anchors: bytes | Path | None = None) -> Tol
 
 
 def _bytes(file: bytes | Path) -> bytes:
+    if isinstance(file, bytes):
+        return file
     try:
-        return file.read_bytes() if isinstance(file, Path) else file
+        return file.read_bytes()
     except OSError as error:
         raise InvalidInput(f"'{file}' cannot be read: {error.strerror}") from None
 
