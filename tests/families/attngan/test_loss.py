@@ -150,8 +150,9 @@ def test_a_sentence_that_is_as_true_of_a_picture_is_not_called_wrong() -> None:
         [discriminator_loss(network, real, fake, told, s) for s in (every, some, apart)],
     )
     wrong = [_bce(network.real_and_said(seen[k : k + 1], told[k + 1 : k + 2]), 0) for k in range(2)]
-    assert math.isclose(float(found[1] - found[0]), wrong[1] / 3, rel_tol=1e-3)
-    assert math.isclose(float(found[2] - found[0]), sum(wrong) / 2 / 3, rel_tol=1e-3)
+    every_one, one, none = (loss.item() for loss in found)
+    assert math.isclose(one - every_one, wrong[1] / 3, rel_tol=1e-3)
+    assert math.isclose(none - every_one, sum(wrong) / 2 / 3, rel_tol=1e-3)
 
 
 def test_the_discriminators_loss_teaches_the_generator_nothing() -> None:
