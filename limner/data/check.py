@@ -109,8 +109,8 @@ def check_set(folder: Path, progress: Callable[[int, int], None] | None = None) 
 
     Must be mended: lines that are not well formed, captions whose picture is not there, pictures without a
     caption, unreadable, broken, truncated or too large files, masks that are missing, broken, of another size or with
-    values that stand for nothing. Worth
-    a look: pictures under 64 pixels, and duplicates. `progress` is called with (done, of how many) pictures.
+    values that stand for nothing. Worth a look: pictures under 64 pixels, and duplicates. `progress` is called with
+    (done, of how many) pictures.
 
     NotFound without the folder; InvalidInput where it has two metadata files.
     """

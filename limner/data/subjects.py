@@ -131,9 +131,8 @@ def subjects_in(
         kinds[k] = _number(name, names)
     subjects, parts = [], []
     areas = np.bincount(mask.ravel(), minlength=256)
-    largest = (
-        np.argsort(-areas[1:], kind="stable")[:MOST] + 1
-    )  # edges that were smoothed have values of their own
+    # Edges that were smoothed have values of their own.
+    largest = np.argsort(-areas[1:], kind="stable")[:MOST] + 1
     for value in np.sort(largest[areas[largest] > 0]):
         inside = mask == value
         ys, xs = np.nonzero(inside)
