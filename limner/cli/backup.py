@@ -58,7 +58,7 @@ def restore(
 ) -> None:
     """Restore a backup, checked to its last byte first, to where no service runs."""
     from ..registry.places import data_dir as place
-    from ..service.database import DataLock, usable
+    from ..service.database import data_lock, usable
     from ..service.images import open_stores
     from ..service.storage import StorageOptions, sealer_of
     from ..service.storage.restore import restore as run
@@ -66,12 +66,12 @@ def restore(
 
     directory, options = place(data_dir), StorageOptions(database, images, encryption_key_file)
     with usable(directory):
-        lock = DataLock(directory)
+        lock = data_lock(directory)
     try:
         stores, sealer = open_stores(options, directory), sealer_of(options)
         manifest = run(file, database, stores, directory, sealer, force, _tell)
     finally:
-        lock.release()
+        lock.close()
     jobs, pictures, models = _counts(manifest.entries, manifest.rows)
     typer.echo(
         f"restored {jobs} jobs, {pictures} pictures and {models} files of models of {manifest.made_at}"

@@ -1,4 +1,4 @@
-"""One process at a time works in a folder."""
+"""One process at a time works in a folder: who holds the lock file that lies in it."""
 
 from __future__ import annotations
 
@@ -12,29 +12,38 @@ from ..errors import Unavailable
 LOCK_NAME = "run.lock"
 
 
+class FileLock:
+    """A file that is held until `close`; the system lets go of it when the process dies.
+
+    Unavailable, which says `busy`, where another holds it; sqlite3.Error where it cannot be made or written.
+    """
+
+    def __init__(self, file: Path, busy: str) -> None:
+        self._held = sqlite3.connect(file, timeout=0, check_same_thread=False)
+        try:
+            self._held.execute("PRAGMA journal_mode=MEMORY")
+            self._held.execute("BEGIN EXCLUSIVE")
+            # Of a file that cannot be written BEGIN takes a shared lock and says nothing; a change is refused.
+            self._held.execute("PRAGMA user_version=1")
+        except sqlite3.Error as error:
+            self._held.close()
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                raise Unavailable(busy) from None
+            raise
+
+    def close(self) -> None:
+        """Let the next one in."""
+        self._held.close()
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; the system lets go of it when the process dies.
-
-    Unavailable where another run holds it, or where the file of the lock cannot be made.
-    """
+    """Keep other runs out of a folder; Unavailable where another holds it, or where the lock cannot be written."""
+    file = folder / LOCK_NAME
+    busy = f"another run works in {folder}: wait for its end, or name another folder with --out"
     try:
-        lock = sqlite3.connect(folder / LOCK_NAME, timeout=0)
+        lock = FileLock(file, busy)
     except sqlite3.Error as error:
-        raise _away(folder, error) from None
+        raise Unavailable(f"{file} cannot be written ({error}): name another folder with --out") from None
     with closing(lock):
-        try:
-            lock.execute("PRAGMA journal_mode=MEMORY")
-            lock.execute("BEGIN EXCLUSIVE")
-            lock.execute("PRAGMA user_version=1")  # refused where the file can only be read
-        except sqlite3.Error as error:
-            raise _away(folder, error) from None
         yield
-
-
-def _away(folder: Path, error: sqlite3.Error) -> Unavailable:
-    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-        return Unavailable(
-            f"another run works in {folder}: wait for its end, or name another folder with --out"
-        )
-    return Unavailable(f"{folder / LOCK_NAME} cannot be written ({error}): name another folder with --out")

@@ -1,6 +1,6 @@
 """Opening the database: a SQLite file in WAL mode, or PostgreSQL by URL; migrated at start.
 
-A data directory is held by one service at a time (`DataLock`); a PostgreSQL database may serve several, whose
+A data directory is held by one service at a time (`data_lock`); a PostgreSQL database may serve several, whose
 runners keep out of each other's way by the leases in the job table.
 """
 
@@ -23,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from ..errors import InvalidInput, NotFound, StorageDown, Unavailable
 from ..extras import needs_extra
+from ..registry.holding import FileLock
 
 DATABASE_NAME = "limner.db"
 HEAD = "head"
@@ -44,30 +45,10 @@ def usable(data_dir: Path) -> Iterator[None]:
         ) from None
 
 
-class DataLock:
-    """Keeps a second service off the same data directory; the system lets go of it when the process dies.
-
-    Unavailable when another process holds it; sqlite3.Error where the file cannot be made or written.
-    """
-
-    def __init__(self, data_dir: Path) -> None:
-        self._held = sqlite3.connect(data_dir / "service.lock", timeout=0, check_same_thread=False)
-        try:
-            self._held.execute("PRAGMA journal_mode=MEMORY")
-            self._held.execute("BEGIN EXCLUSIVE")
-            # Of a file that cannot be written BEGIN takes a shared lock and says nothing; a change is refused.
-            self._held.execute("PRAGMA user_version=1")
-        except sqlite3.Error as error:
-            self._held.close()
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            raise Unavailable(
-                f"another Limner service is using {data_dir}: stop it, or choose another folder with --data-dir"
-            ) from None
-
-    def release(self) -> None:
-        """Let the next service in."""
-        self._held.close()
+def data_lock(data_dir: Path) -> FileLock:
+    """Keep a second service off a data directory; errors as `FileLock`."""
+    busy = f"another Limner service is using {data_dir}: stop it, or choose another folder with --data-dir"
+    return FileLock(data_dir / "service.lock", busy)
 
 
 @contextmanager

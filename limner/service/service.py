@@ -21,11 +21,12 @@ from ..engine.source import Source, opened, read_source
 from ..engine.studio import Studio
 from ..errors import InvalidInput, LimnerError, NotFound, StorageDown, Unavailable
 from ..provenance import Signer
+from ..registry.holding import FileLock
 from .access import Caller, Holdings, KeyStore
 from .access.gate import Keyring
 from .access.once import OnceStore
 from .access.sessions import Sessions
-from .database import DATABASE_NAME, DataLock, open_database, usable
+from .database import DATABASE_NAME, data_lock, open_database, usable
 from .events import Feeds
 from .feedback import FeedbackStore
 from .forgetting import forget, forget_picture
@@ -71,7 +72,7 @@ class Service:
     feeds: Feeds
     runner: Runner
     _engine: Engine
-    _lock: DataLock
+    _lock: FileLock
     _sweeper: Sweeper
 
     def __init__(
@@ -118,7 +119,7 @@ class Service:
 
     def _open(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = DataLock(self.data_dir)
+        self._lock = data_lock(self.data_dir)
         try:
             stores = open_stores(self.storage, self.data_dir)
             self.images, self.uploads = stores["images"], stores["uploads"]
@@ -150,7 +151,7 @@ class Service:
             self._sweeper = Sweeper(lambda: sweep(self._engine, self.images, policy))
             self._sweeper.start()
         except BaseException:
-            self._lock.release()
+            self._lock.close()
             raise
 
     def upload(self, data: bytes, caller: Caller) -> tuple[str, int, int]:
@@ -321,7 +322,7 @@ class Service:
         self._sweeper.stop()
         self.studio.close()
         self._engine.dispose()
-        self._lock.release()
+        self._lock.close()
 
     def queue(self) -> QueueState:
         """How full the queue is."""

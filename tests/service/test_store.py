@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 from limner.engine.request import DrawRequest
 from limner.errors import Busy, InvalidInput, NotFound, StorageDown, Unavailable
 from limner.service.access import Caller
-from limner.service.database import DataLock, open_database
+from limner.service.database import data_lock, open_database
 from limner.service.jobs import Image, JobStore
 from limner.service.schema import Base
 from limner.service.service import Service
@@ -93,11 +93,11 @@ def test_a_database_of_a_newer_limner_is_left_alone(where: Path | str, engine: E
 
 
 def test_a_data_directory_has_one_service(tmp_path: Path) -> None:
-    first = DataLock(tmp_path)
+    first = data_lock(tmp_path)
     with pytest.raises(Unavailable, match="--data-dir"):
-        DataLock(tmp_path)
-    first.release()
-    DataLock(tmp_path).release()
+        data_lock(tmp_path)
+    first.close()
+    data_lock(tmp_path).close()
 
 
 def unusable(folder: Path) -> str:
@@ -114,21 +114,21 @@ def test_a_folder_that_takes_no_files_is_not_called_in_use(tmp_path: Path) -> No
 
 
 def test_a_read_only_lock_is_not_called_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    DataLock(tmp_path).release()
+    data_lock(tmp_path).close()
     connect = sqlite3.connect
 
     def read_only(file: Path, **options: Any) -> sqlite3.Connection:
         made: sqlite3.Connection = connect(f"{file.as_uri()}?mode=ro", uri=True, **options)
         return made
 
-    monkeypatch.setattr("limner.service.database.sqlite3.connect", read_only)
+    monkeypatch.setattr("limner.registry.holding.sqlite3.connect", read_only)
     assert "readonly" in unusable(tmp_path)
 
 
 def test_a_damaged_database_is_named_and_the_folder_let_go(tmp_path: Path) -> None:
     (tmp_path / "limner.db").write_bytes(b"not a database " * 100)
     assert "not a database" in unusable(tmp_path)
-    DataLock(tmp_path).release()
+    data_lock(tmp_path).close()
 
 
 def test_a_folder_that_takes_no_pictures(tmp_path: Path) -> None:
