@@ -67,7 +67,7 @@ class DamsmStage:
         self.recipe, self.train, self.held_out, self.words, self.seed = recipe, train, held_out, words, seed
         self.side = shape.sides[-1]
         torch.manual_seed(seed)
-        self.text, self.image = TextEncoder(shape), build_image_encoder(recipe)
+        self.text, self.image = TextEncoder(shape, recipe.dropout), build_image_encoder(recipe)
         self.match = Match(self.text, self.image, recipe.sharpness)
         self.module: nn.Module = nn.ModuleDict({"text": self.text, "image": self.image})
 

@@ -21,9 +21,9 @@ class Damsm(Optimisation):
 
     A caption is cut to `words` words for training, any that keep their order, and a text to `words_drawn` when a
     picture is drawn. Words that occur fewer than `at_least` times are unknown ones, and so is a share `unknown_share`
-    of all others, so that the unknown word is learned too. The image encoder halves a picture once for each of
-    `channels`; with `inception`, a file of torchvision's weights, it is Inception-v3 as in the paper. The three factors
-    are gamma 1, 2 and 3 of the paper.
+    of all others, so that the unknown word is learned too; of what the LSTM sees of any word a share `dropout` is left
+    out. The image encoder halves a picture once for each of `channels`; with `inception`, a file of torchvision's
+    weights, it is Inception-v3 as in the paper. The three factors are gamma 1, 2 and 3 of the paper.
     """
 
     embedding: Width = 300
@@ -32,6 +32,7 @@ class Damsm(Optimisation):
     words_drawn: _Tokens = 25
     at_least: Annotated[int, Field(ge=1)] = 1
     unknown_share: Share = 0.01
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     channels: Annotated[tuple[Width, ...], Field(min_length=2, max_length=8)] = (48, 96, 192, 384)
     inception: Path | None = None
     sharpness_regions: _Factor = 4.0

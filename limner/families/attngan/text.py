@@ -9,18 +9,18 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .shape import Shape
 
-_DROPOUT = 0.5
 _BEGIN = 0.1
 
 
 class TextEncoder(nn.Module):
-    """Word ids to one vector a word and one a sentence."""
+    """Word ids to one vector a word and one a sentence; a share `dropout` of what the LSTM sees is left out while it
+    learns."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, dropout: float = 0.0) -> None:
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.embedding)
-        self.dropout = nn.Dropout(_DROPOUT)
+        self.dropout = nn.Dropout(dropout)
         self.lstm = nn.LSTM(shape.embedding, shape.text_width // 2, batch_first=True, bidirectional=True)
         nn.init.uniform_(self.embedding.weight, -_BEGIN, _BEGIN)
 
