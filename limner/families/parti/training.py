@@ -58,19 +58,15 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     before.run(resume)
     tokenizer = first.tokenizer.eval().requires_grad_(False)
     with processes.main_process_first():
-        text = _text(recipe, data, out / "transformer")
-        train_part, held_out = (
-            _examples(tokenizer, array, part, text, data.cache, recipe, planning)
-            for array, part in zip(arrays, parts, strict=True)
-        )
+        tokens = [_tokens(tokenizer, array, data.cache, recipe) for array in arrays]
     if subjects is not None:
         torch.manual_seed(recipe.seed)
         tokenizer.listen()
     seconds = before.seconds
     if recipe.decoder.steps:
-        pairs = (arrays[0], train_part.tokens), (arrays[1], held_out.tokens)
+        pairs = tuple(zip(arrays, tokens, strict=True))
         again = Loop(
-            DecoderStage(recipe.decoder, tokenizer, *pairs, recipe.seed, planning),
+            DecoderStage(recipe.decoder, tokenizer, pairs[0], pairs[1], recipe.seed, planning),
             recipe.decoder,
             recipe.seed,
             out / "decoder",
@@ -78,9 +74,15 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
         again.run(resume)
         seconds += again.seconds
     tokenizer.eval().requires_grad_(False)
+    with processes.main_process_first():
+        text = _text(recipe, data, out / "transformer")
+    train_part, held_out_part = (
+        _examples(found, array, part, text, recipe, planning)
+        for found, array, part in zip(tokens, arrays, parts, strict=True)
+    )
     shape = recipe.shape(len(text)).transformer
     stage = TransformerStage(
-        recipe.transformer, shape, train_part, held_out, text, tokenizer, recipe.seed, subjects
+        recipe.transformer, shape, train_part, held_out_part, text, tokenizer, recipe.seed, subjects
     )
     loop = Loop(stage, recipe.transformer, recipe.seed, out / "transformer")
     loop.run(resume)
@@ -140,26 +142,32 @@ def _text(recipe: Training, data: Prepared, folder: Path) -> TextTokenizer:
     return text
 
 
-def _examples(
-    tokenizer: ImageTokenizer,
-    arrays: PictureArrays,
-    items: Sequence[Item],
-    text: TextTokenizer,
-    cache: Path,
-    recipe: Training,
-    planning: Planning | None,
-) -> TokenExamples:
-    """Tokens and captions of a part; the tokens are kept on disk under what they were made of."""
+def _tokens(
+    tokenizer: ImageTokenizer, arrays: PictureArrays, cache: Path, recipe: Training
+) -> NDArray[np.uint16]:
+    """The tokens (N, h * w) of pictures; they are kept on disk under what they were made of."""
     weights = float(sum(p.double().abs().sum() for p in tokenizer.parameters()))
     half = recipe.tokenizer.precision == "bfloat16"
     kept, key = ArrayCache(cache / "tokens"), key_of(arrays.identity, repr(weights), half)
     if key not in kept:
         kept.put(key, _encoded(tokenizer, arrays.pictures, half))
+    return kept[key]
+
+
+def _examples(
+    tokens: NDArray[np.uint16],
+    arrays: PictureArrays,
+    items: Sequence[Item],
+    text: TextTokenizer,
+    recipe: Training,
+    planning: Planning | None,
+) -> TokenExamples:
+    """Tokens and captions of a part."""
     length = recipe.transformer.text_tokens
     cells = np.stack([cell_shares(shown, recipe.tokenizer.patch).reshape(-1) for shown in arrays.subjects])
     plans = np.zeros((len(items), 0)) if planning is None else planning.tokens(arrays.placings)
     return TokenExamples(
-        tokens=kept[key],
+        tokens=tokens,
         plans=plans.astype(np.int32),
         cells=cells,
         texts=np.stack([text.row(caption, length) for item in items for caption in item.captions]).astype(
