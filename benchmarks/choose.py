@@ -15,9 +15,9 @@ from pathlib import Path
 
 from limner.evaluation.checking import checkers
 from limner.evaluation.tally import Rows
-from limner.optimizing.measuring import Way, draw_with, fresh_prompts, statements
+from limner.optimizing.measuring import Way, draw_with, statements
 from limner.registry.models import Registry
-from limner.storybook.worlds import world
+from limner.storybook.worlds import fresh_prompts, world
 
 from .machine import busy
 from .machine import describe as machine

@@ -25,7 +25,9 @@ DataSet = Annotated[
 ]
 Prompts = Annotated[
     str | None,
-    typer.Option("--prompts", metavar="FILE", help="Sentences to draw instead, one a line; or six."),
+    typer.Option(
+        "--prompts", metavar="FILE", help="Sentences to draw instead, one a line; or six; or fresh."
+    ),
 ]
 MatcherOption = Annotated[
     str | None,

@@ -13,7 +13,7 @@ from ..registry.places import data_dir as place_of
 from .bench import Evaluation, evaluated
 from .card import Card
 from .checking import checkers
-from .material import Material, material_of, shared
+from .material import Frozen, Material, material_of, shared
 from .page import drawing, figure, file_title
 from .plots import number
 from .run import bars, judges_for, shown_of, write
@@ -52,13 +52,9 @@ def compare(
         if not model.manifest.draws:
             raise InvalidInput(f"{name} is a {model.manifest.family}, which draws nothing to compare")
     first = material_of(models[0], data, prompts, count)
-    same = [
-        first,
-        *(
-            material_of(model, data or (None if prompts else first.name), prompts, count)
-            for model in models[1:]
-        ),
-    ]
+    if isinstance(first, Frozen):
+        data = first.world.name
+    same = [first, *(material_of(model, data, prompts, count) for model in models[1:])]
     materials = shared(same, count)
     judges = judges_for(registry, matcher, first, None)
     folder = out or Path("runs") / f"compare-{'-'.join(model.name for model in models)}"

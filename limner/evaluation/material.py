@@ -20,7 +20,7 @@ from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.grammar import random_for
 from ..storybook.prompts import FROZEN
-from ..storybook.worlds import WORLDS, Prompt, World, world_learned
+from ..storybook.worlds import FRESH, WORLDS, Prompt, World, fresh_prompts, world_learned
 from ..storybook.worlds import world as world_of
 from ..storybook.worlds.world import Graph
 from ..training.sentences import lines_of
@@ -30,7 +30,7 @@ NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
 """Files of sentences that go by their name: six."""
 SET, SENTENCES = "set", "sentences"
 _REAL_SEED = 0x7EA1
-_ASKED = 250  # of a captioned set, where nobody says how many
+_ASKED, _FRESH = 250, 96  # of a captioned set and of fresh prompts, where nobody says how many
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ class Material(Protocol):
 
 @dataclass(frozen=True)
 class Frozen:
-    """The frozen prompts of a world, and true pictures of them drawn on the spot."""
+    """The prompts of a world, frozen or fresh, and true pictures of them drawn on the spot."""
 
     world: World
     files: Mapping[str, Sequence[Prompt]]
 
     @property
     def name(self) -> str:
-        return self.world.name
+        return f"{self.world.name}-{FRESH}" if FRESH in self.files else self.world.name
 
     @property
     def hash(self) -> str:
@@ -198,11 +198,15 @@ def world_asked(model: Model) -> World:
 
 
 def material_of(model: Model, data: str | None, prompts: str | None, count: int | None) -> Material:
-    """What `--data` and `--prompts` say: the name of a world, or else a folder; the name of a file of prompts, or one.
+    """What `--data` and `--prompts` say: the name of a world, or else a folder; the name of a file of prompts, or one,
+    or "fresh", which are a world's.
 
     Without either, the world that the model has learned, else scenes. `count` is the most prompts of each file.
     NotFound or InvalidInput where there is no such thing, or nothing in it.
     """
+    if prompts == FRESH:
+        world = world_of(data or world_asked(model).name)
+        return Frozen(world, {FRESH: fresh_prompts(world, count or _FRESH)})
     if prompts is not None:
         if data is not None:
             raise InvalidInput(

@@ -88,7 +88,7 @@ def folder_of(model: Model, material: Material, out: Path | None) -> Path:
     """Where a card goes; a model has one card of its own, that of the world that it has learned, else of scenes."""
     if out is not None:
         return out
-    own = isinstance(material, Frozen) and material.world is world_asked(model) and not model.built_in
+    own = isinstance(material, Frozen) and material.name == world_asked(model).name and not model.built_in
     return model.path if own else Path("runs") / f"evaluate-{model.name}-{model.version}-{material.name}"
 
 

@@ -21,11 +21,11 @@ from ..registry.choices import CHOICES_NAME, Choice, Choices
 from ..registry.manifest import MANIFEST_NAME, Precision
 from ..registry.models import Model, open_model
 from ..storybook.captions import vocabulary
-from ..storybook.worlds import Prompt, World, world
+from ..storybook.worlds import Prompt, World, fresh_prompts, world
 from .calibration import sentences, trajectories
 from .decoder import GRAPH as DECODER
 from .decoder import round_decoder
-from .measuring import Interval, Measured, Way, draw_with, fresh_prompts, psnr, statements
+from .measuring import Interval, Measured, Way, draw_with, psnr, statements
 from .memory import check_told, peak_of
 from .rounding import need_nncf, table_for, without_the_finest
 from .unharmed import unharmed
@@ -90,7 +90,7 @@ def _choose(
     _make_table(model, small, data_dir, tell)
     round_decoder(model, small, tell)
     of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
-    wanted = [] if of is None else fresh_prompts(of, count)
+    wanted = [] if of is None else list(fresh_prompts(of, count))
     texts = [prompt.text for prompt in wanted] or sentences(model, count)
     own = model.manifest.stepping.guidance_interval
     if guidance and of is None:

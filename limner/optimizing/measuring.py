@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,10 +18,8 @@ from ..evaluation.judging import Task, judge
 from ..evaluation.tally import Rows, tally
 from ..registry.manifest import Precision
 from ..registry.models import Model, Registry
-from ..storybook.grammar import random_for
 from ..storybook.worlds import Prompt, World
 
-SEED = 770_001
 Interval = tuple[float, float]
 
 
@@ -40,12 +39,6 @@ class Measured:
 
     pictures: list[NDArray[np.uint8]]
     seconds: float
-
-
-def fresh_prompts(of: World, count: int) -> list[Prompt]:
-    """Prompts that are neither frozen nor trained on, every second with a pair that is held out."""
-    drawn = (of.prompt(random_for(SEED, index), held_out=index % 2 == 1) for index in range(count))
-    return [Prompt(f"fresh-{index}", text, said) for index, (text, said) in enumerate(drawn)]
 
 
 def draw_with(model: Model, way: Way, texts: list[str], data_dir: Path) -> Measured:
@@ -79,7 +72,9 @@ def draw_with(model: Model, way: Way, texts: list[str], data_dir: Path) -> Measu
     return Measured(pictures, median(seconds))
 
 
-def statements(pictures: list[NDArray[np.uint8]], prompts: list[Prompt], of: World, pool: Executor) -> Rows:
+def statements(
+    pictures: list[NDArray[np.uint8]], prompts: Sequence[Prompt], of: World, pool: Executor
+) -> Rows:
     """Which statements of the prompts hold in their pictures, by the world's checker."""
     tasks = [Task(of.name, prompt, seed, prompt.scene, prompt.scene) for seed, prompt in enumerate(prompts)]
     return tally(tuple(of.values), (judged.own for judged in pool.map(judge, pictures, tasks)))

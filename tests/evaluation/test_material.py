@@ -15,6 +15,7 @@ from limner.data import read_set, split, write_storybook
 from limner.errors import InvalidInput, NotFound
 from limner.evaluation.lineage import Told, nearest_by_words, past_of
 from limner.evaluation.material import Captioned, Frozen, Sentences, material_of, shared
+from limner.evaluation.run import folder_of
 from limner.registry.manifest import Parted
 from limner.registry.models import Model, open_model
 from limner.storybook.render import render
@@ -48,6 +49,20 @@ def test_a_world_is_asked_its_frozen_prompts_and_true_pictures_are_drawn_to_them
     assert np.array_equal(again[1].pixels, first[1].pixels)
     other = material_of(open_model(tiny_model), "birds", None, 2)
     assert len(material.hash) == 16 and material.hash != other.hash
+
+
+def test_fresh_prompts_of_a_world_are_none_of_its_frozen_ones(tiny_model: Path) -> None:
+    model = open_model(tiny_model)
+    fresh = material_of(model, "creatures", "fresh", 5)
+    assert isinstance(fresh, Frozen) and fresh.name == "creatures-fresh" and fresh.world is world("creatures")
+    (prompts,) = fresh.files.values()
+    frozen = {prompt.text for name in ("seen", "held_out") for prompt in fresh.world.frozen(name)}
+    assert len({prompt.text for prompt in prompts} - frozen) == 5
+    assert material_of(model, "creatures", "fresh", 5).hash == fresh.hash
+    assert material_of(model, None, "fresh", None).name == "scenes-fresh"
+    assert folder_of(model, fresh, None) != model.path, "a card of its own is of frozen prompts"
+    with pytest.raises(NotFound, match="world 'nowhere' not found"):
+        material_of(model, "nowhere", "fresh", None)
 
 
 def test_without_a_name_it_is_the_world_that_the_model_learned(tiny_model: Path) -> None:

@@ -131,7 +131,8 @@ class DecoderStage:
         return made.float()
 
     def validate(self) -> dict[str, float]:
-        """L1 inside held-out subjects, in grey levels of 255: of true latents, drawn ones, and as encoded."""
+        """L1 inside held-out subjects, in grey levels of 255: of true latents, drawn ones, and as encoded; and of what
+        is rehearsed from what was made of it before."""
         device = next(self.module.parameters()).device
         error, area = dict.fromkeys(("true", "drawn", "encoded"), 0.0), 0.0
         for first in range(0, min(HELD_OUT, len(self.held_out.true)), 8):
@@ -147,7 +148,10 @@ class DecoderStage:
                 made = self._decode(torch.from_numpy(latents[part]).float().to(device))
                 off = (made - pictures).abs().mean(1, keepdim=True) * 127.5
                 error[name] += float((off * inside).sum())
-        return {f"l1_{name}": value / max(area, 1.0) for name, value in error.items()}
+        found = {f"l1_{name}": value / max(area, 1.0) for name, value in error.items()}
+        return (
+            found if self.rehearsal is None else found | {"l1_rehearsed": self.rehearsal.drift(self._decode)}
+        )
 
     def sheet(self) -> Image.Image:
         """Held-out pictures; above them what the denoiser drew of them, and as encoded."""

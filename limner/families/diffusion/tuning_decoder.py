@@ -101,7 +101,8 @@ def tune_decoder(
                 recipe.seed,
                 folder / "rehearsed",
             )
-            rehearsal = DecoderRehearsal(torch.from_numpy(latents).float(), vae, scale)
+            known, count = torch.from_numpy(latents).float(), stage.rehearsal.learned
+            rehearsal = DecoderRehearsal(known[:count], known[count:], vae, scale)
     seconds += learn(recipe.decoder, vae, train, held_out, scale, recipe.seed, folder, resume, rehearsal)
     return vae, seconds
 

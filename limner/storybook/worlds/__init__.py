@@ -11,11 +11,13 @@ from typing import Any
 from ...errors import NotFound
 from .birds import Birds
 from .creatures import Creatures
+from .fresh import FRESH, fresh_prompts
 from .scenes import Scenes
 from .world import Example, Prompt, Verdict, World, check_drawings
 from .wrong import Wrong, wrong_captions
 
 __all__ = [
+    "FRESH",
     "WORLDS",
     "Example",
     "Prompt",
@@ -23,6 +25,7 @@ __all__ = [
     "World",
     "Wrong",
     "check_drawings",
+    "fresh_prompts",
     "world",
     "world_learned",
     "wrong_captions",

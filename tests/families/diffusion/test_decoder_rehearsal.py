@@ -37,7 +37,7 @@ def latents() -> torch.Tensor:
 def _rehearsal(vae: AutoencoderKL, latents: torch.Tensor, half: float) -> DecoderRehearsal:
     rest = layout.CHANNELS - 1
     scale = Layout(names=("subject",), mean=(-half, *[0.0] * rest), std=(1.0,) * layout.CHANNELS)
-    return DecoderRehearsal(latents, vae, scale)
+    return DecoderRehearsal(latents, latents[:2] + 1, vae, scale)
 
 
 def test_squares_are_of_any_drawing_and_place_and_little_noise_is_put_on_them(
@@ -72,3 +72,24 @@ def test_subjects_are_where_they_fill_half_a_cell(vae: AutoencoderKL, latents: t
     _, made, inside = _rehearsal(vae, latents, _HALF).rows(1, _SIDE, torch.Generator().manual_seed(2))
     assert inside.shape == (1, 1, 2 * _SIDE, 2 * _SIDE) == (1, 1, *made.shape[2:])
     assert torch.equal(inside[0, 0], (torch.arange(2 * _SIDE) >= 6).float().expand(2 * _SIDE, -1))
+
+
+def test_drift_is_how_far_another_decoder_is_inside_held_out_subjects(
+    vae: AutoencoderKL, latents: torch.Tensor
+) -> None:
+    was, other = copy.deepcopy(vae), copy.deepcopy(vae)
+    with torch.no_grad():
+        other.decoder.conv_out.weight.mul_(1.5)
+    rehearsal = _rehearsal(vae, latents, 65.5)
+    held_out = latents[:2] + 1  # numbered from 1: a half of the first, all of the second
+    assert rehearsal.drift(lambda given: was.decode(given).sample) == 0
+    off, count = 0.0, 0
+    for k in range(2):
+        with torch.no_grad():
+            one, two = (each.decode(held_out[k : k + 1]).sample[0] for each in (was, other))
+        for y in range(2 * _SIDE):
+            for x in range(2 * _SIDE):
+                if held_out[k, 0, y // 2, x // 2] > 65.5:
+                    off, count = off + float((one[:, y, x] - two[:, y, x]).abs().mean()) * 127.5, count + 1
+    assert 0 < count < 2 * 4 * _SIDE**2
+    assert rehearsal.drift(lambda given: other.decode(given).sample) == pytest.approx(off / count, rel=1e-4)
