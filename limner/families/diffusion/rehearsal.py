@@ -147,17 +147,26 @@ def _drawn(
 
 
 def drawn_again(
-    known: Rehearsal, model: Tunable, sampler: SamplerDefaults, precision: str, seed: int, file: Path
+    known: Rehearsal,
+    others: int,
+    model: Tunable,
+    sampler: SamplerDefaults,
+    precision: str,
+    seed: int,
+    file: Path,
 ) -> tuple[NDArray[np.float16], float]:
-    """The sentences that are rehearsed, as the tuned model draws them, and how many seconds that took; kept on disk."""
+    """The sentences that are rehearsed and so many others, as the tuned model draws them, and how many seconds that
+    took; kept on disk."""
 
     def make() -> Arrays:
         began = time.monotonic()
         networks = model.unet, model.text_encoder or known.text_encoder
-        side = known.latents.shape[2]
+        side, tokens = known.latents.shape[2], known.tokens
+        if others:
+            tokens = torch.cat([tokens[:-1], known.other(range(others)), tokens[-1:]])
         made = [
-            _draw(*networks, model.scheduler, known.tokens, part, sampler, precision, side, seed)
-            for part in _parts(range(len(known.latents)), "drawing what it knew")
+            _draw(*networks, model.scheduler, tokens, part, sampler, precision, side, seed)
+            for part in _parts(range(len(tokens) - 1), "drawing what it knew")
         ]
         return {
             "latents": torch.cat(made).numpy().astype(np.float16),
@@ -165,7 +174,8 @@ def drawn_again(
         }
 
     marks = " ".join(fingerprint(each) for each in model.networks.values())
-    found = kept(file, f"{marks} {sampler} {precision} {seed} {float(known.latents.abs().sum()):.3f}", make)
+    sums = f"{others} {float(known.latents.abs().sum()):.3f}"
+    found = kept(file, f"{marks} {sampler} {precision} {seed} {sums}", make)
     return found["latents"], float(found["seconds"][0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,18 +140,23 @@ def test_a_tuned_model_draws_the_sentences_again_and_once(
     """As before while it has learned nothing, and in another way where any of its networks has learned something."""
     model, _, known = _rehearsing(tiny_model, prompts, tmp_path / "cache", text_encoder=text_encoder)
     sampler = open_model(tiny_model).manifest.stepping
-    latents, seconds = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
-    assert np.allclose(latents, known.latents, atol=2e-2) and seconds > 0
+    latents, seconds = drawn_again(known, 2, model, sampler, "float32", 7, tmp_path / "again")
+    count = len(known.latents)
+    assert len(latents) == count + 2 and seconds > 0
+    assert np.allclose(latents[:count], known.latents, atol=2e-2)
     with monkeypatch.context() as patched:
         patched.setattr(
             "limner.families.diffusion.rehearsal.sampled", lambda *_, **__: pytest.fail("drawn once more")
         )
-        same, taken = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
+        same, taken = drawn_again(known, 2, model, sampler, "float32", 7, tmp_path / "again")
     assert np.array_equal(same, latents) and taken == seconds
+    texts = torch.cat([known.tokens[:-1], known.other([0, 1]), known.tokens[-1:]])
+    told, _ = drawn_again(replace(known, tokens=texts), 0, model, sampler, "float32", 7, tmp_path / "told")
+    assert np.allclose(told, latents, atol=2e-2), "the others are of sentences of which none was drawn"
     for network in model.networks.values():
         with _changed(network):
-            others, _ = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
-        assert np.abs(others - latents).max() > 0.05
+            changed, _ = drawn_again(known, 2, model, sampler, "float32", 7, tmp_path / "again")
+        assert np.abs(changed - latents).max() > 0.05
 
 
 def test_the_noisier_a_drawing_the_more_often_another_sentence_is_said_of_it(
