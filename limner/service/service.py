@@ -9,6 +9,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ from .readings import Reader, understood
 from .results import drawn_before, settled
 from .runner import Runner
 from .storage import StorageOptions
-from .storage.retention import Policy, Sweeper, sweep
+from .storage.retention import Policy, Sweeper, Swept, let_go_of_gone, sweep
 from .watching.requests import request_id
 from .watching.sights import JobAccepted, JobEnded, ResultsLookedUp, Watching
 
@@ -148,7 +149,7 @@ class Service:
             )
             self.runner.start()
             policy = Policy(self.storage.keep_days, self.storage.keep_space)
-            self._sweeper = Sweeper(lambda: sweep(self._engine, self.images, policy))
+            self._sweeper = Sweeper(partial(self._sweep, policy))
             self._sweeper.start()
         except BaseException:
             self._lock.close()
@@ -274,6 +275,11 @@ class Service:
         NotFound where there is none, InvalidInput where a job that is not done needs it.
         """
         forget_picture(self._engine, image, caller.sees, self._remove)
+
+    def _sweep(self, policy: Policy) -> Swept:
+        swept = sweep(self._engine, self.images, policy)
+        let_go_of_gone(self._engine, (self.images, self.uploads))
+        return swept
 
     def _remove(self, image: str) -> None:
         self.images.delete(image)

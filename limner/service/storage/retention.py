@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from ...answers import FINAL
@@ -22,7 +22,7 @@ from ...errors import StorageDown
 from ..forgetting import forget
 from ..images import ImageStore
 from ..jobs import Beside
-from ..schema import IdentityRow, ImageRow, JobRow, PinRow
+from ..schema import HoldingRow, IdentityRow, ImageRow, JobRow, PinRow
 from .blobs import Kept
 
 DAY = 24 * 3600.0
@@ -71,6 +71,28 @@ def sweep(engine: Engine, images: ImageStore, policy: Policy, now: float | None 
     if not _is_own(engine, images, len(named), len(unnamed)):
         return Swept(jobs, 0, sum(each.since < now - DAY for each in unnamed))
     return Swept(jobs, sum(images.delete(each.name, before=now - DAY) for each in unnamed))
+
+
+def let_go_of_gone(engine: Engine, stores: Collection[ImageStore]) -> int:
+    """Nobody holds any more what is in none of the stores and named by no job; how many pictures that were.
+
+    StorageDown as `sweep`.
+    """
+    with Session(engine) as session:
+        held = set(session.scalars(select(HoldingRow.image).distinct()))
+    # Listed afterwards: what is put meanwhile is then there.
+    gone = held - {each.name for store in stores for each in store.list()} - _named(engine)
+    return sum(_let_go(engine, stores, image) for image in sorted(gone))
+
+
+def _let_go(engine: Engine, stores: Collection[ImageStore], image: str) -> bool:
+    """Delete first and look then: who puts it before that look is spared, and who does after it notes it down anew."""
+    with engine.execution_options(write=True).connect() as connection, connection.begin() as change:
+        connection.execute(delete(HoldingRow).where(HoldingRow.image == image))
+        if any(store.has(image) for store in stores):
+            change.rollback()
+            return False
+    return True
 
 
 def orphans(engine: Engine, images: ImageStore) -> dict[str, int]:

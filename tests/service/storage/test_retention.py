@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image as Pillow
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 
 from limner.service.access import Holdings
 from limner.service.app import create_app
 from limner.service.database import open_database
 from limner.service.images import ImageStore, open_stores
-from limner.service.schema import JobRow
+from limner.service.schema import HoldingRow, JobRow
 from limner.service.service import Service
 from limner.service.storage import StorageOptions
 from limner.service.storage.report import report
-from limner.service.storage.retention import DAY, Policy, Sweeper, Swept, orphans, sweep
+from limner.service.storage.retention import DAY, Policy, Sweeper, Swept, let_go_of_gone, orphans, sweep
 from tests.service.fake_studio import FakeStudio
 
 from .test_outages import ask, until
@@ -62,6 +62,12 @@ def age(engine: Engine, job: str, days: float) -> None:
     with engine.execution_options(write=True).begin() as connection:
         changed = update(JobRow).where(JobRow.id == job).values(finished_at=time.time() - days * DAY)
         connection.execute(changed)
+
+
+def png(seed: int) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(np.random.default_rng(seed).integers(0, 256, (99, 99, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
 
 
 def there(client: TestClient, job: dict[str, Any]) -> list[int]:
@@ -140,9 +146,7 @@ def test_pictures_that_nothing_names_go_after_a_day(
     client: TestClient, engine: Engine, images: ImageStore
 ) -> None:
     job = drawn(client, attention=True)
-    file = io.BytesIO()
-    Pillow.fromarray(np.zeros((8, 8, 3), np.uint8)).save(file, "PNG")
-    left = images.put(file.getvalue())
+    left = images.put(png(0))
     assert orphans(engine, images).keys() == {left}
     assert sweep(engine, images, Policy()).orphans == 0 and images.has(left)
     assert sweep(engine, images, Policy(), now=time.time() + DAY + 60).orphans == 1 and not images.has(left)
@@ -155,13 +159,40 @@ def test_a_picture_that_is_held_but_of_no_job_goes_and_makes_no_job_go(
     """Such as what a job was to be made from that was refused by its quota."""
     job = drawn(client)
     size = sum(each.size for each in images.list())
-    file = io.BytesIO()
-    Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)).save(file, "PNG")
-    left = images.put(file.getvalue())
+    left = images.put(png(0))
     Holdings(engine).hold("anybody", [left])
     assert sweep(engine, images, Policy(space=size)) == Swept(0, 0)
     assert sweep(engine, images, Policy(space=size), now=time.time() + DAY + 60) == Swept(0, 1)
     assert there(client, job) == [200, 200] and not images.has(left)
+
+
+def test_nobody_holds_what_is_gone_and_of_no_job(
+    client: TestClient, engine: Engine, images: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, holdings = drawn(client), Holdings(engine)
+    stores = (images, ImageStore(tmp_path / "uploads"))
+    shown, gone, kept, late = job["images"][0]["id"], *(png(k) for k in range(3))
+    names = [stores[1].put(each) for each in (gone, kept, late)]
+    for owner in ("anybody", "another"):
+        holdings.hold(owner, names)
+    for name in (shown, names[0], names[2]):
+        stores[0].delete(name)
+        stores[1].delete(name)
+    has = stores[1].has
+
+    def put_just_before(name: str) -> bool:
+        if name == names[2]:
+            stores[1].put(late)
+        return has(name)
+
+    monkeypatch.setattr(stores[1], "has", put_just_before)
+    assert let_go_of_gone(engine, stores) == 1
+    with engine.connect() as connection:
+        left = connection.execute(select(HoldingRow.owner, HoldingRow.image)).all()
+    assert {(row.owner, row.image) for row in left if row.image != shown} == {
+        (owner, name) for owner in ("anybody", "another") for name in names[1:]
+    }
+    assert shown in {row.image for row in left}, "a job names it, whatever has become of its file"
 
 
 def test_the_sweeper_goes_on_after_an_error_and_ends_when_it_is_told() -> None:
