@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .left_out import say_left_out
 from .options import DatabaseUrl, DataDir, ImagesPlace, KeyFile
 
 
@@ -40,10 +41,7 @@ def backup(
     _say_passed_over(passed_over)
     if manifest.missing:
         typer.echo(f"{len(manifest.missing)} pictures that jobs name were not there", err=True)
-    for image in manifest.damaged:
-        typer.echo(f"picture {image} is damaged, or sealed with another key, and was left out", err=True)
-    if manifest.damaged:
-        raise typer.Exit(1)
+    say_left_out(manifest.damaged)
 
 
 def restore(

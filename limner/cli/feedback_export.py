@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .left_out import say_left_out
 from .options import DatabaseUrl, DataDir, ImagesPlace, KeyFile
 
 
@@ -35,7 +36,4 @@ def export(
         done = write(FeedbackStore(engine), pictures.get, folder, everything)
     gone = f"; {done.gone} no longer there" if done.gone else ""
     typer.echo(f"{folder}: {done.pictures} captioned pictures, {done.pairs} pairs{gone}")
-    for image in done.damaged:
-        typer.echo(f"picture {image} is damaged, or sealed with another key, and was left out", err=True)
-    if done.damaged:
-        raise typer.Exit(1)
+    say_left_out(done.damaged)
