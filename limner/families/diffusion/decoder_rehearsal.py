@@ -17,7 +17,7 @@ from torch.nn import functional
 from ...registry.manifest import Layout
 from .. import layout
 
-SHARE = 0.5  # of the rows of every batch
+SHARE = 0.6  # of the rows of every batch
 SHAKEN = 0.05  # deviation of the noise that is added to the layout of what was drawn
 
 
