@@ -13,7 +13,9 @@ from .options import DataDir
 Seeds = Annotated[int, typer.Option(min=1, max=100, help="How many seeds a prompt.")]
 Count = Annotated[
     int | None,
-    typer.Option("--n", min=1, help="Only so many prompts of each file. [default: all; 250 of a set]"),
+    typer.Option(
+        "--n", min=1, help="Only so many prompts of each file. [default: all; 250 of a set; 96 fresh]"
+    ),
 ]
 DataSet = Annotated[
     str | None,

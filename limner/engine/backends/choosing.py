@@ -17,7 +17,7 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 _INSTALL = {
     "openvino": "pip install openvino",
     "onnxruntime": "pip install onnxruntime",
-    "torch": "pip install 'limner[train]'",
+    "torch": "pip install -e '.[train]' -c constraints.txt",
 }
 _ON_CPU, _ON_GPU = ("openvino", "onnxruntime", "torch"), ("torch", "onnxruntime")
 _TITLES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "torch"}
