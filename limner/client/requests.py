@@ -42,6 +42,7 @@ class Asked(TypedDict, total=False):
     temperature: float
     top_k: int
     priority: Literal["interactive", "bulk"]
+    anew: bool
     locale: str
     readings: dict[str, str]
 

@@ -65,7 +65,8 @@ def make_job(
     service = _service(request)
     request.state.model = asked.model or service.model
     reader = Reader(asked.locale or preferred(accept_language), asked.readings)
-    job = service.accept(asked.draw_request(service.model), asked.n, caller, asked.priority, reader)
+    begun = asked.draw_request(service.model)
+    job = service.accept(begun, asked.n, caller, asked.priority, reader, asked.anew)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 

@@ -199,10 +199,12 @@ class Service:
         caller: Caller,
         priority: Priority = "interactive",
         reader: Reader | None = None,
+        anew: bool = False,
     ) -> Job:
         """Queue a job of `n` pictures for `caller`; it is on the disk when this returns. Where one was made of the
         caller's `once`, that one. Words of several senses are read as `reader` means them. What names its seeds and was
-        drawn for the same owner before is not drawn again, and a job of nothing else has succeeded at once.
+        drawn for the same owner before is not drawn again, unless `anew`, and a job of nothing else has succeeded at
+        once.
 
         InvalidInput names a wrong field, an unknown model too, Refused the gate that does not let it through; Busy
         where too many wait, OverLimit beyond the caller's quota, Unavailable while it stops or a gate does not answer,
@@ -225,7 +227,8 @@ class Service:
         for asked in (typed, resolved) if said is not None else (resolved,):
             self.gates.check_prompt(asked)
         reused: list[Image] = []
-        if settled(request):
+        looked_up = settled(request) and not anew
+        if looked_up:
             what = self.studio.identity(resolved.model) + self.mark
             reused = drawn_before(self._engine, self.images, caller.owner, resolved, n, what)
         if len(reused) < n and resolved.image is not None:  # `add` looks, too; this spares keeping the image
@@ -234,7 +237,7 @@ class Service:
         self._keep(resolved)
         job = self.store.add(resolved, n, self.runner.retry_after, caller, priority, said, reused)
         self.watching(JobAccepted(job, request_id.get()))
-        if settled(request):
+        if looked_up:
             self.watching(ResultsLookedUp(job, sum(image.reused for image in job.images)))
         if job.final:
             self.watching(JobEnded(job))

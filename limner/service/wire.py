@@ -132,6 +132,7 @@ class JobRequest(BaseModel):
     temperature: Temperature | None = Field(None, description="Of a model of tokens: how freely to choose.")
     top_k: TopK | None = Field(None, description="Of a model of tokens: choose among so many of the best.")
     priority: Priority = Field("interactive", description="bulk gives way to what people wait for.")
+    anew: bool = Field(False, description="Draw it, though the same picture was drawn before.")
     locale: Locale | None = Field(
         None,
         description="Of who asks: a word of several senses is read as in that country; Accept-Language's first.",
@@ -152,7 +153,7 @@ class JobRequest(BaseModel):
         """The first picture of the job, not yet resolved; `model` where the request names none."""
         return DrawRequest(
             **{
-                **self.model_dump(exclude={"n", "priority", "locale", "readings"}),
+                **self.model_dump(exclude={"n", "priority", "anew", "locale", "readings"}),
                 "model": self.model or model,
             }
         )

@@ -102,6 +102,13 @@ def test_what_is_asked_for_as_the_default_is_the_same(client: TestClient, studio
     assert len(studio.started) == 1
 
 
+def test_what_is_to_be_drawn_anew_is(client: TestClient, studio: FakeStudio) -> None:
+    first = drawn(client, seed=7)
+    again = drawn(client, seed=7, anew=True)
+    assert len(studio.started) == 2 and again["id"] != first["id"]
+    assert [image["id"] for image in again["images"]] == [image["id"] for image in first["images"]]
+
+
 def test_without_a_seed_it_is_drawn_anew(client: TestClient, studio: FakeStudio) -> None:
     first = drawn(client)  # the studio of the tests always draws the seed 5
     assert drawn(client)["request"]["seed"] == first["request"]["seed"] == 5

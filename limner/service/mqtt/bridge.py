@@ -158,6 +158,7 @@ class Bridge:
             caller,
             asked.priority,
             Reader(asked.locale, asked.readings),
+            asked.anew,
         )
         self._service.inbox.accepted(kept, job.id)
         return job.id

@@ -180,7 +180,9 @@ let taking = Promise.resolve();
 
 /** Put a picture that the service has on the bench. @param {string} id @param {string | null} [mask] */
 export function take(id, mask = null) {
-  return (taking = put(id, mask));
+  const putting = put(id, mask);
+  taking = putting.catch(() => {}); // where it fails, the next drawing goes on without it
+  return putting;
 }
 
 /** @param {string} id @param {string | null} mask */

@@ -13,12 +13,15 @@ import { Problem, cancelJob, createJob, getJob, hasEnded, watch } from "./wire.j
 /** @typedef {import("./wire.js").Request} Request */
 /** @typedef {import("./wire.js").Picture} Picture */
 /** @typedef {{requests: Request[], jobs: (Job | null)[], images: Picture[][], left: number, cancelled: boolean,
- *   stops: (() => void)[], own: boolean}} Drawing */
+ *   stops: (() => void)[], own: boolean, ids: string[]}} Drawing `ids` of the jobs that are followed */
 /** @typedef {{busy: (on: boolean) => void, settled: (jobs: Job[]) => void, drawn: (jobs: Job[]) => void,
  *   connected: (ok: boolean) => void, refused: (error: unknown) => void}} Heard */
 
 /** @type {Drawing | null} what is being drawn now */
 let drawing = null;
+/** @type {{requests: Request[], given: Job | null, keys: string[], lost: boolean} | null} what could not be asked for;
+ * where the answer was lost it is asked for again when the service is back */
+let unanswered = null;
 /** @type {Job[]} what the stage shows */
 let shown = [];
 /** @type {Heard} */
@@ -67,22 +70,27 @@ const differ = (requests) => new Set(requests.map((request) => request.prompt)).
 /** What stands over the facts. @param {Request[]} requests */
 const titleFor = (requests) => (differ(requests) ? text("wording.title") : (requests[0]?.prompt ?? ""));
 
-/** The tile of a picture: pictures of one job, or jobs of one picture each. @param {number} job @param {number} picture */
-const tileOf = (job, picture) => job + picture;
+/** The tile of a picture: pictures of one job, or jobs of one picture each.
+ * @param {unknown[]} jobs @param {number} job its place among them @param {number} index the picture's number */
+const tileOf = (jobs, job, index) => (jobs.length > 1 ? job : index);
 
-/** Why pictures of jobs are withheld, by their tiles. @param {Job[]} jobs @returns {Map<number, string>} */
-const withheldOf = (jobs) =>
-  new Map(jobs.flatMap((job, k) => (job.withheld ?? []).map((each) => [tileOf(k, each.index), each.reason])));
+/** The numbers of a job's pictures that are left, withheld ones too. @param {Job} job */
+const numbersOf = ({ images, withheld = [] }) =>
+  [...images.map(({ index }, k) => index ?? k), ...withheld.map(({ index }) => index)].sort((a, b) => a - b);
 
-/** Show finished jobs on the stage. @param {Job[]} jobs */
-function settle(jobs) {
+/** Show finished jobs on the stage.
+ * @param {Job[]} jobs @param {(index: number) => number} [place] of a picture among those of its job, by its number */
+function settle(jobs, place = (index) => index) {
   shown = jobs;
   jobs.forEach((job, k) =>
-    job.images.forEach((picture, index) => stage.finished(picture, tileOf(k, picture.index ?? index), job.request.prompt)));
+    job.images.forEach((picture, n) =>
+      stage.finished(picture, tileOf(jobs, k, place(picture.index ?? n)), job.request.prompt)));
   stage.explained(titleFor(jobs.map((job) => job.request)), jobs.flatMap((job) => job.images));
   heard.settled(jobs);
   const failed = jobs.find((job) => job.state === "failed");
-  const lacking = stage.withheld(withheldOf(jobs));
+  const withheld = jobs.flatMap((job, k) =>
+    (job.withheld ?? []).map(({ index, reason }) => /** @type {const} */ ([tileOf(jobs, k, place(index)), reason])));
+  const lacking = stage.withheld(new Map(withheld));
   // Where all is withheld, that is why the job has failed.
   const nothing = failed && failed.withheld?.length === (failed.request.n ?? 1);
   const why = nothing ? "" : (failed?.error ?? text("stage.failed"));
@@ -95,16 +103,18 @@ function settle(jobs) {
 export function show(jobs) {
   const [first] = jobs;
   if (!first) return;
-  const count = jobs.length > 1 ? jobs.length : first.images.length + (first.withheld?.length ?? 0) || 1;
+  const numbers = numbersOf(first);
+  const count = jobs.length > 1 ? jobs.length : numbers.length || 1;
   const requests = jobs.map((job) => job.request);
-  stage.begin(titleFor(requests), count, (tile) => open(jobs, tile), labels(requests));
-  settle(jobs);
+  stage.begin(titleFor(requests), count, (tile) => open(jobs, tile, numbers[tile]), labels(requests));
+  settle(jobs, (index) => numbers.indexOf(index)); // of four, some may have been deleted
 }
 
-/** Show the picture of a tile large. @param {(Job | null)[]} jobs @param {number} tile */
-function open(jobs, tile) {
+/** Show the picture of a tile large.
+ * @param {(Job | null)[]} jobs @param {number} tile @param {number} [index] the picture's number in its job */
+function open(jobs, tile, index = tile) {
   const job = jobs.length > 1 ? jobs[tile] : jobs[0];
-  if (job) history.viewJob(job, jobs.length > 1 ? 0 : tile);
+  if (job) history.viewJob(job, jobs.length > 1 ? (job.images[0]?.index ?? 0) : index);
 }
 
 /** What tiles are called, where several models draw, or one draws other words. @param {Request[]} requests */
@@ -117,16 +127,17 @@ function labels(requests) {
 /** Follow a job that the service has accepted. @param {Drawing} mine @param {Job} job @param {number} k its place among the requests */
 function follow(mine, job, k) {
   mine.jobs[k] = job;
-  if (mine.requests.length === 1 && mine.own) noteOwn(job.id);
+  mine.ids.push(job.id);
+  if (mine.own) noteOwn(mine.ids);
   const stop = watch(job.id, {
     queued: stage.waiting,
     step: (step) => {
       record(job.id, step);
-      stage.stepped({ ...step, image: tileOf(k, step.image) });
+      stage.stepped({ ...step, image: tileOf(mine.requests, k, step.image) });
     },
     image: (picture) => {
-      mine.images[k]?.push(picture);
-      stage.finished(picture, tileOf(k, picture.index ?? 0), job.request.prompt);
+      if (!mine.images[k]?.some(({ id }) => id === picture.id)) mine.images[k]?.push(picture);
+      stage.finished(picture, tileOf(mine.requests, k, picture.index ?? 0), job.request.prompt);
     },
     connected: heard.connected,
     refused: heard.refused,
@@ -135,7 +146,7 @@ function follow(mine, job, k) {
       history.add(/** @type {Job} */ (mine.jobs[k]));
       mine.left -= 1;
       if (mine.left > 0) return;
-      forgetOwn(last.id);
+      forgetOwn(mine.ids);
       drawing = null;
       heard.busy(false);
       settle(/** @type {Job[]} */ (mine.jobs));
@@ -150,16 +161,16 @@ function begin(requests, given = null) {
   const [first] = requests;
   drawing = {
     requests, jobs: requests.map((_, k) => (k ? null : given)), images: requests.map((_, k) => (k || !given ? [] : [...given.images])),
-    left: requests.length - (given ? 1 : 0), cancelled: false, stops: [], own: true,
+    left: requests.length - (given ? 1 : 0), cancelled: false, stops: [], own: true, ids: [],
   };
   const mine = drawing;
   const count = requests.length > 1 ? requests.length : (first?.n ?? 1);
+  heard.busy(true); // before the stage takes away what may have the focus
   stage.begin(titleFor(requests), count, (tile) => {
     const jobs = mine.jobs.map((job, k) => job && { ...job, images: job.images.length ? job.images : (mine.images[k] ?? []) });
     open(mine === drawing ? jobs : shown, tile);
   }, labels(requests));
   given?.images.forEach((picture) => stage.finished(picture, 0, given.request.prompt));
-  heard.busy(true);
   stage.reveal();
   return mine;
 }
@@ -172,16 +183,30 @@ function giveUp(old) {
   for (const job of old.jobs) if (job && !hasEnded(job)) cancelJob(job.id).then(history.add).catch(() => {});
 }
 
-/** Note which job this tab draws, to take it up after a reload; other tabs see it, too. @param {string} id */
-function noteOwn(id) {
-  remember("drawing", id);
-  remember("drawing", id, sessionStorage);
+/** Note which jobs this tab draws, to take them up after a reload; other tabs see them, too. @param {string[]} ids */
+function noteOwn(ids) {
+  for (const storage of [undefined, sessionStorage]) remember("drawing", JSON.stringify(ids), storage);
 }
 
-/** @param {string} id */
-function forgetOwn(id) {
-  if (recall("drawing") === id) remember("drawing", null);
+/** @param {string[]} ids */
+function forgetOwn(ids) {
+  for (const storage of [undefined, sessionStorage])
+    if (recall("drawing", storage) === JSON.stringify(ids)) remember("drawing", null, storage);
 }
+
+/** @param {Storage} [storage] this browser's, or the tab's @returns {string[]} ids of the jobs that it draws */
+function noted(storage) {
+  try {
+    const ids = JSON.parse(recall("drawing", storage) ?? "[]");
+    return Array.isArray(ids) ? ids : [];
+  } catch {
+    return []; // noted by an earlier version of the page
+  }
+}
+
+/** A name under which a job is asked for. */
+const newKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /**
  * Draw. The same requests as those being drawn are left alone; others take their place.
@@ -192,17 +217,23 @@ export async function draw(requests, given = null) {
   if (drawing && JSON.stringify(drawing.requests) === JSON.stringify(requests)) return;
   if (drawing) giveUp(drawing);
   const before = shown;
+  const again = JSON.stringify(unanswered?.requests) === JSON.stringify(requests) ? unanswered : null;
+  const keys = again?.keys ?? requests.map(newKey);
+  unanswered = null;
   const mine = begin(requests, given);
   try {
     for (const [k, request] of requests.entries()) {
       if (mine.jobs[k]) continue;
-      const job = await createJob(request);
+      const job = await createJob(request, keys[k] ?? newKey());
       if (mine.cancelled) await cancelJob(job.id);
       if (mine !== drawing) return;
       follow(mine, job, k);
     }
   } catch (error) {
     if (mine !== drawing) return;
+    // A job that was made is cancelled now, and is not to be found again; one whose answer was lost is.
+    const lost = error instanceof Problem && error.status === 0 && !mine.cancelled;
+    unanswered = { requests, given, keys: keys.map((key, k) => (mine.jobs[k] ? newKey() : key)), lost };
     giveUp(mine);
     drawing = null;
     heard.busy(false);
@@ -214,6 +245,9 @@ export async function draw(requests, given = null) {
     heard.refused(error);
   }
 }
+
+/** @param {string} id @returns {Promise<Job | Problem>} */
+const asked = (id) => getJob(id).catch((error) => (error instanceof Problem ? error : Promise.reject(error)));
 
 /** Cancel what is being drawn. @returns {Promise<boolean>} whether there was something, and it could be told */
 export async function cancel() {
@@ -233,18 +267,24 @@ export async function cancel() {
   return true;
 }
 
-/** Take up the drawing that was under way when the page was left, or show the last one. @param {Job[]} recent @returns {Promise<boolean>} whether there is one */
+/** Take up the drawing that was under way when the page was left or the service went, or show the last one.
+ * @param {Job[]} recent @returns {Promise<boolean>} whether there is one */
 export async function resume(recent) {
-  const id = recall("drawing");
-  if (id !== null && !drawing) {
-    const found = await getJob(id).catch((error) => (error instanceof Problem ? error : Promise.reject(error)));
-    if (found instanceof Problem) {
-      if (found.status === 404) forgetOwn(id); // else it may be taken up when the service answers again
-    } else if (hasEnded(found)) forgetOwn(id);
-    else if (!drawing) {
-      const mine = begin([{ ...found.request, n: found.request.n ?? 1 }]);
-      mine.own = recall("drawing", sessionStorage) === id;
-      follow(mine, found, 0);
+  if (unanswered?.lost && !drawing) {
+    draw(unanswered.requests, unanswered.given);
+    return true;
+  }
+  const own = noted(sessionStorage);
+  const ids = own.length ? own : noted();
+  const found = drawing ? [] : await Promise.all(ids.map(asked));
+  const jobs = found.flatMap((one) => (one instanceof Problem ? [] : [one]));
+  // What cannot be asked for now may be taken up when the service answers again.
+  if (!drawing && found.every((one) => !(one instanceof Problem) || one.status === 404)) {
+    if (jobs.every(hasEnded)) forgetOwn(ids);
+    else {
+      const mine = begin(jobs.map(({ request }) => ({ ...request, n: request.n ?? 1 })));
+      mine.own = own.length > 0;
+      jobs.forEach((job, k) => follow(mine, job, k));
       return true;
     }
   }

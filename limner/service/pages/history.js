@@ -122,9 +122,16 @@ export async function load() {
     more.hidden = next === null;
     return found.jobs;
   } catch (error) {
+    if (mine !== looking) return [];
+    const status = error instanceof Problem ? error.status : 0;
+    if (status === 404 && next !== null) {
+      await sift(); // The job from which on it was asked is gone.
+      return [];
+    }
     failing = true;
-    more.hidden = false;
-    if (error instanceof Problem && error.status === 401) refused(error);
+    more.hidden = section.hidden = false;
+    if (status === 401) refused(error);
+    else toast(/** @type {Error} */ (error).message);
     return [];
   } finally {
     if (mine === looking) loading = false;
@@ -142,8 +149,9 @@ function turn() {
   showPin(made);
   askDelete(false);
   const open = (/** @type {string} */ id) => {
-    const index = hung.findIndex((one) => one.picture.id === id);
-    return index < 0 ? null : () => show(hung, index);
+    // Where it hangs is asked when it is opened: by then others may have been hung before it.
+    const place = () => hung.findIndex((one) => one.picture.id === id);
+    return place() < 0 ? null : () => place() >= 0 && show(hung, place());
   };
   void lineage(element("viewer-kin", HTMLElement), made, open, show);
   light(element("viewer-title", HTMLElement), canvas, made.job.request.prompt, made.picture);
@@ -161,8 +169,9 @@ function turn() {
   const save = element("viewer-save", HTMLAnchorElement);
   save.href = made.picture.url;
   save.download = fileName(made);
-  newer.disabled = at === 0;
-  older.disabled = at === leaves.length - 1;
+  // A disabled button would lose the focus, and the viewer the arrow keys.
+  newer.setAttribute("aria-disabled", String(at === 0));
+  older.setAttribute("aria-disabled", String(at === leaves.length - 1));
 }
 
 /** @param {number} by */
@@ -224,6 +233,15 @@ async function togglePin() {
   showPin(made);
 }
 
+/** Let go of a picture that the browser keeps for when the service is away. @param {Picture} picture */
+async function letGo({ url, attention }) {
+  const urls = [url, ...(attention?.maps ?? []).map((map) => map.url)];
+  for (const name of await (globalThis.caches?.keys() ?? [])) {
+    const kept = await caches.open(name);
+    await Promise.all(urls.map((one) => kept.delete(one, { ignoreVary: true })));
+  }
+}
+
 /** @param {(job: Job) => void} forgotten */
 async function deleteShown(forgotten) {
   const made = leaves[at];
@@ -233,11 +251,17 @@ async function deleteShown(forgotten) {
   if (!(await tried(() => forgetPicture(id)))) return;
   for (const { job } of [made, ...hung]) job.images = job.images.filter((picture) => picture.id !== id);
   hung = hung.filter(({ picture }) => picture.id !== id);
-  for (const item of wall.querySelectorAll("li")) if (item.dataset.image === id) item.remove();
+  const items = [...wall.querySelectorAll("li")].filter((item) => item.dataset.image === id);
+  const beside = items.at(-1)?.nextElementSibling ?? items[0]?.previousElementSibling;
+  for (const item of items) item.remove();
   section.hidden = hung.length === 0 && next === null && !sifted();
   viewer.close();
   toast(text("gallery.deleted"));
   forgotten(made.job);
+  // What had the focus before may be gone with the picture.
+  const { activeElement: focused } = document;
+  if (focused === document.body || viewer.contains(focused)) (beside?.querySelector("button") ?? find).focus();
+  await letGo(made.picture);
 }
 
 /** Show a picture of a job large, where it is there. @param {Job} job @param {number} index its number within the job */

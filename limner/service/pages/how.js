@@ -93,7 +93,7 @@ function show(job, picture, family) {
   const lit = light(element("how-words", HTMLElement), place, job.request.prompt, picture ?? undefined);
   place.hidden = element("how-point", HTMLElement).hidden = !lit;
   const count = job.steps || job.request.steps || 1;
-  element("how-draw", HTMLElement).textContent = text(family in NAMED ? `how.draw.${family}` : "how.draw.diffusion", { steps: count });
+  element("how-draw", HTMLElement).textContent = text(family in NAMED ? `how.draw.${family}` : "how.draw.diffusion", { count });
   decoded(null);
   slider.value = slider.max = "0";
   refresh();

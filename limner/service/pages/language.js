@@ -12,7 +12,7 @@ async function load() {
     const answer = await fetch(`/pages/language.json${query}`);
     if (answer.ok) return await answer.json();
   } catch {
-    // The service is away: keys stand in for words until it is back.
+    // The service is away: index.html keeps its English, and keys stand in for all other words.
   }
   return { language: "en", languages: {}, words: {} };
 }
@@ -36,9 +36,16 @@ export function text(key, values = {}) {
 
 /** The words of what stands in index.html: texts, and what names a control. @param {ParentNode} [place] */
 export function translate(place = document) {
-  for (const said of place.querySelectorAll("[data-say]")) said.textContent = text(/** @type {string} */ (said.getAttribute("data-say")));
+  /** @param {string} mark @param {(said: Element, words: string) => void} say */
+  const each = (mark, say) => {
+    for (const said of place.querySelectorAll(`[${mark}]`)) {
+      const key = said.getAttribute(mark) ?? "";
+      if (key in words) say(said, text(key));
+    }
+  };
+  each("data-say", (said, sentence) => (said.textContent = sentence));
   for (const [mark, attribute] of /** @type {const} */ ([["data-say-label", "aria-label"], ["data-say-hint", "placeholder"], ["data-say-title", "title"]]))
-    for (const named of place.querySelectorAll(`[${mark}]`)) named.setAttribute(attribute, text(/** @type {string} */ (named.getAttribute(mark))));
+    each(mark, (named, sentence) => named.setAttribute(attribute, sentence));
 }
 
 translate();

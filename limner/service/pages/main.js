@@ -28,9 +28,13 @@ const save = element("save", HTMLAnchorElement);
 const vote = votes(element("votes", HTMLElement), element("votes-below", HTMLElement));
 const offline = element("offline", HTMLElement);
 
+/** Whether what was said last is that the service is away. */
+let away = false;
+
 const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", negative_prompt: "negative" };
 
 function clearErrors() {
+  away = false;
   for (const id of Object.values(FIELDS)) {
     element(`${id}-error`, HTMLElement).hidden = true;
     element(id, HTMLElement).removeAttribute("aria-invalid");
@@ -53,10 +57,15 @@ const sentence = ({ message, allowed }) => (allowed ? text("say.allowed", { allo
  * @param {import("./wire.js").FieldError | undefined} wrong */
 const told = (wrong) => wrong && (["image", "mask"].includes(wrong.field) ? wrong.message : `${wrong.field}: ${sentence(wrong)}`);
 
+/** Whether nothing is wrong with what was asked: the service is away, or has too much to do. @param {Problem} error */
+const failing = ({ status }) => status === 0 || status >= 500 || status === 429;
+
 /** Say beside the field what is wrong, or under the prompt where no field is named. @param {unknown} error */
 function report(error) {
   if (!(error instanceof Problem)) throw error;
+  away = failing(error);
   if (error.status === 0) lost();
+  if (error.status >= 500) check();
   if (error.status === 401) return signin.ask();
   if (error.refused) return showError("prompt", text("say.refused", { why: error.refused }));
   const named = error.errors.filter(({ field }) => field in FIELDS);
@@ -76,11 +85,15 @@ function lost() {
   }, 2500);
 }
 
+/** Say that the service is away, if it is. */
+const check = () => reachable().then((ok) => ok || lost());
+
 function found() {
   clearInterval(probing);
   probing = 0;
   if (offline.hidden) return;
   offline.hidden = true;
+  if (away) clearErrors();
   announce(text("top.back"));
   if (settings.chosen()) drawing.resume([]);
   else meet();
@@ -95,7 +108,7 @@ function signedIn() {
 
 /** @param {boolean} busy */
 function setBusy(busy) {
-  const focused = document.activeElement === drawButton || document.activeElement === cancelButton;
+  const focused = document.activeElement?.closest("#draw, #cancel, #actions, #starters");
   if (busy) {
     vote(null);
     readings.show(null, () => {});
@@ -104,7 +117,7 @@ function setBusy(busy) {
   drawButton.hidden = busy;
   cancelButton.hidden = !busy;
   cancelButton.removeAttribute("aria-disabled");
-  if (focused) (busy ? cancelButton : drawButton).focus();
+  if (focused) (busy ? cancelButton : drawButton).focus({ preventScroll: true });
   if (busy && matchMedia("(pointer: coarse)").matches) prompt.blur();
 }
 
@@ -129,13 +142,12 @@ function settled(jobs) {
   if (!first) return;
   save.href = first.picture.url;
   save.download = history.fileName(first);
+  if (!first.job.request.variation_strength) settings.noteSeed(first.picture.seed);
 }
 
 /** @param {Job[]} jobs that have just ended */
 function drawn([job]) {
   if (job) how.arrived(job, familyOf(job));
-  const picture = job?.images[0];
-  if (picture && !job.request.variation_strength) settings.noteSeed(picture.seed);
 }
 
 /** Draw, where there is something to draw. @param {Request[]} requests @param {Job | null} [given] the first one's, where it is there */
@@ -169,7 +181,8 @@ function reworded({ job, picture }, words) {
   clearErrors();
   if (words === job.request.prompt) return showError("prompt", text("wording.same"));
   const same = settings.possible(wording.of({ job, picture }));
-  draw([same, { ...same, prompt: words }], { ...job, request: { ...job.request, n: 1 }, images: [{ ...picture, index: 0 }] });
+  const given = { ...job, request: { ...job.request, n: 1 }, images: [picture], withheld: [] };
+  draw([same, { ...same, prompt: words }], given);
 }
 
 /** @param {Job} job */
@@ -209,10 +222,11 @@ async function meet() {
     const one = settings.chosen();
     if (one) introduce(one);
   } catch (error) {
+    if (error instanceof Problem && failing(error)) lost();
     report(error);
     return;
   }
-  reachable().then((ok) => ok || lost());
+  check();
   signin.greet().then(admin.offer);
   if (await drawing.resume(await history.load())) return;
   await offerStarters();
@@ -292,7 +306,7 @@ pairs.start();
 wording.start();
 admin.start();
 how.start(({ job, picture }) => {
-  if (picture) draw([settings.possible(wording.of({ job, picture }))]);
+  if (picture) draw([{ ...settings.possible(wording.of({ job, picture })), anew: true }]);
 });
 settings.start((model) => {
   introduce(model);

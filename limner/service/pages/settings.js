@@ -219,9 +219,12 @@ export function possible(request) {
   return one ? { ...rest, model: gone } : rest;
 }
 
-/** Show the seed that was drawn with, where none was kept. @param {number} used */
+/** Show the seed that a picture was drawn with, where none is kept. @param {number} used */
 export function noteSeed(used) {
-  if (!locked) seed.value = String(used);
+  if (locked && seed.value.trim()) return;
+  variation = {};
+  seed.value = String(used);
+  show();
 }
 
 /** Take over all that a picture was drawn with. @param {Job} job @param {Picture} picture */

@@ -7,9 +7,22 @@ import { Problem, getFeedback, sayFeedback, takeBack } from "./wire.js";
 /** @typedef {import("./wire.js").Feedback} Feedback */
 /** @typedef {{id: string, prompt: string}} Subject */
 
+/** @type {Map<string, Feedback | null>} what was said of pictures, by their ids, as far as it is known in any place */
+const known = new Map();
+/** @type {(() => void)[]} shows what is known, one for each place */
+const places = [];
 let serial = 0;
 
-/** @param {string} name @param {string} label @param {HTMLInputElement | HTMLTextAreaElement} field */
+/** @param {string} image @param {Feedback | null} said */
+function learn(image, said) {
+  known.set(image, said);
+  for (const reflect of places) reflect();
+}
+
+/** A text whatever its blanks and lines are. @param {string} words */
+const plain = (words) => words.trim().replace(/\s+/g, " ");
+
+/** @param {string} name @param {string} label @param {HTMLTextAreaElement} field */
 function labelled(name, label, field) {
   const place = document.createElement("div");
   const said = document.createElement("label");
@@ -28,10 +41,9 @@ function labelled(name, label, field) {
 export function votes(thumbs, below) {
   /** @type {Subject | null} */
   let subject = null;
-  /** @type {Feedback | null} */
-  let said = null;
+  const said = () => (subject && known.get(subject.id)) ?? null;
 
-  const caption = document.createElement("input");
+  const caption = document.createElement("textarea");
   const note = document.createElement("textarea");
   const form = document.createElement("form");
   const hint = document.createElement("p");
@@ -39,9 +51,8 @@ export function votes(thumbs, below) {
   const more = button(text("vote.more"), "quiet", () => open(Boolean(form.hidden)));
   hint.className = "hint";
   hint.textContent = text("vote.caption.hint");
-  caption.maxLength = 1000;
-  note.maxLength = 1000;
-  note.rows = 2;
+  caption.maxLength = note.maxLength = 1000;
+  caption.rows = note.rows = 2;
   form.className = "more-said panel";
   form.noValidate = form.hidden = true;
   form.append(labelled("caption", text("vote.caption"), caption), hint, labelled("note", text("vote.note"), note), keep);
@@ -63,22 +74,31 @@ export function votes(thumbs, below) {
     form.hidden = !on;
     more.setAttribute("aria-expanded", String(on));
     if (!on) return;
-    caption.value = said?.caption || subject?.prompt || "";
-    note.value = said?.note ?? "";
+    form.reset();
     form.scrollIntoView({ block: "nearest" });
     caption.focus({ preventScroll: true });
   };
   const reflect = () => {
-    for (const [vote, made] of pressed) made.setAttribute("aria-pressed", String(said?.vote === vote));
-    more.hidden = said === null;
+    const own = said();
+    for (const [vote, made] of pressed) made.setAttribute("aria-pressed", String(own?.vote === vote));
+    // A field in which nobody wrote shows what is known now.
+    caption.defaultValue = own?.caption || subject?.prompt || "";
+    note.defaultValue = own?.note ?? "";
+    more.hidden = own === null;
+    if (!own) open(false);
   };
-  /** @param {Subject} of @param {Promise<Feedback | null>} saying @returns {Promise<boolean>} whether it was kept */
-  const settle = async (of, saying) => {
+  places.push(reflect);
+  /**
+   * Change what was said, of which another page may have said more since.
+   * @param {Subject} of @param {Partial<Feedback>} change @returns {Promise<boolean>} whether it was kept
+   */
+  const say = async ({ id }, change) => {
     try {
-      const now = await saying;
-      if (of !== subject) return true;
-      said = now;
-      reflect();
+      const last = await getFeedback(id);
+      const { vote = null, note = "", caption = "" } = { ...last, ...change };
+      const some = Boolean(vote || note || caption);
+      if (!some && last) await takeBack(last.id);
+      learn(id, some ? await sayFeedback({ image: id, vote, note, caption }) : null);
       return true;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -88,43 +108,33 @@ export function votes(thumbs, below) {
   };
   /** @param {"up" | "down"} vote */
   const press = (vote) => {
-    const of = subject;
-    if (!of) return;
-    const kept = { image: of.id, note: said?.note ?? "", caption: said?.caption ?? "" };
-    if (said?.vote !== vote) return void settle(of, sayFeedback({ ...kept, vote }));
-    if (kept.note || kept.caption) return void settle(of, sayFeedback({ ...kept, vote: null }));
-    open(false);
-    void settle(of, takeBack(said.id).then(() => null));
+    if (subject) void say(subject, { vote: said()?.vote === vote ? null : vote });
   };
+  caption.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const of = subject;
     if (!of) return;
-    const mended = caption.value.trim() === of.prompt ? "" : caption.value.trim();
-    const saying = { image: of.id, vote: said?.vote ?? null, note: note.value.trim(), caption: mended };
-    const nothing = !saying.vote && !saying.note && !mended;
-    const sent = nothing ? (said ? takeBack(said.id).then(() => null) : Promise.resolve(null)) : sayFeedback(saying);
-    if (!(await settle(of, sent))) return;
+    const mended = plain(caption.value) === plain(of.prompt) ? "" : caption.value.trim();
+    if (!(await say(of, { note: note.value.trim(), caption: mended }))) return;
     toast(text("vote.kept"));
-    if (of === subject) open(false);
+    if (of.id === subject?.id) open(false);
     more.focus();
   });
 
   return (shown) => {
     thumbs.hidden = shown === null;
-    if (shown?.id === subject?.id && shown !== null) return;
+    if (shown?.id !== subject?.id) open(false);
     subject = shown;
-    said = null;
-    open(false);
-    // What was said before is not known yet, and must not be written over.
-    for (const [, made] of pressed) made.disabled = shown !== null;
     reflect();
     if (!shown) return;
+    const before = known.get(shown.id);
     void getFeedback(shown.id).then((found) => {
-      if (shown !== subject) return;
-      said = found;
-      for (const [, made] of pressed) made.disabled = false;
-      reflect();
-    }, () => {});
+      if (known.get(shown.id) === before) learn(shown.id, found);
+    }, () => {}); // A thumb asks again, and says what is wrong.
   };
 }

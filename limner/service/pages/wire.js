@@ -5,7 +5,7 @@
  *   guidance_scale?: number | null, negative_prompt?: string | null, n?: number | null,
  *   width?: number | null, height?: number | null, image?: string | null, mask?: string | null,
  *   strength?: number | null, variation_seed?: number | null, variation_strength?: number | null,
- *   attention?: boolean, locale?: string | null, readings?: Record<string, string>}} Request
+ *   attention?: boolean, anew?: boolean, locale?: string | null, readings?: Record<string, string>}} Request
  * @typedef {{words: string[], maps: {url: string, width: number, height: number}[]}} Attention
  * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number,
  *   attention?: Attention | null}} Picture
@@ -56,6 +56,13 @@ async function problemOf(response) {
   return new Problem(response.status, said + later, body.errors ?? [], body.reason ?? "");
 }
 
+/** What was being waited for; where it breaks off the service could not be reached.
+ * @template T @param {Promise<T>} coming @returns {Promise<T>} @throws {Problem} */
+const reached = (coming) =>
+  coming.catch(() => {
+    throw new Problem(0, text("wire.unreachable"));
+  });
+
 /**
  * @template T
  * @param {string} path @param {RequestInit} [options]
@@ -63,14 +70,9 @@ async function problemOf(response) {
  * @throws {Problem}
  */
 async function call(path, options) {
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch {
-    throw new Problem(0, text("wire.unreachable"));
-  }
+  const response = await reached(fetch(path, options));
   if (!response.ok) throw await problemOf(response);
-  return /** @type {Promise<T>} */ (response.status === 204 ? undefined : response.json());
+  return /** @type {Promise<T>} */ (response.status === 204 ? undefined : reached(response.json()));
 }
 
 /** @typedef {{name: string, scopes: string[], open: boolean}} Session */
@@ -144,9 +146,9 @@ export function setPin(image, on) {
 /** @param {string} id @returns {Promise<Job>} */
 export const getJob = (id) => call(`/v1/jobs/${encodeURIComponent(id)}`);
 
-/** @param {Request} request @returns {Promise<Job>} */
-export function createJob(request) {
-  const headers = { "Content-Type": "application/json" };
+/** @param {Request} request @param {string} key the same one again makes no second job @returns {Promise<Job>} */
+export function createJob(request, key) {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
   return call("/v1/jobs", { method: "POST", headers, body: JSON.stringify(request) });
 }
 
@@ -161,14 +163,9 @@ export function upload(picture) {
 
 /** A picture that the service has. @param {string} id @returns {Promise<ImageBitmap>} */
 export async function pictureOf(id) {
-  let response;
-  try {
-    response = await fetch(`/v1/images/${encodeURIComponent(id)}`);
-  } catch {
-    throw new Problem(0, text("wire.unreachable"));
-  }
+  const response = await reached(fetch(`/v1/images/${encodeURIComponent(id)}`));
   if (!response.ok) throw await problemOf(response);
-  return createImageBitmap(await response.blob());
+  return reached(response.blob().then((blob) => createImageBitmap(blob)));
 }
 
 /** What was said of a picture. @param {string} image @returns {Promise<Feedback | null>} */
@@ -203,16 +200,19 @@ export const hasEnded = (job) => ENDED.includes(job.state);
 
 /**
  * Watch a job until it has ended. A dropped stream is resumed by the browser with Last-Event-ID; after a
- * resumption, and where the browser has given up, the job itself is asked, so that no ending is missed.
+ * resumption, and where the browser has given up, the job itself is asked, so that no ending is missed. Where the
+ * browser has given up, the stream is then opened anew, and tells from the beginning.
  *
  * @param {string} id @param {Watcher} watcher
  * @returns {() => void} stops watching; the job goes on
  */
 export function watch(id, watcher) {
-  const source = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
+  /** @type {EventSource} */
+  let source;
   let over = false;
   let dropped = false;
   let again = 0;
+  let wait = 0; // ms, where the stream has been refused just before
 
   const stop = () => {
     over = true;
@@ -233,6 +233,7 @@ export function watch(id, watcher) {
       if (over) return;
       watcher.connected(true);
       if (hasEnded(job)) return end(job);
+      if (source.readyState === EventSource.CLOSED) listen();
     } catch (error) {
       if (over) return;
       if (error instanceof Problem && error.status === 404) {
@@ -251,20 +252,26 @@ export function watch(id, watcher) {
     source.addEventListener(name, (event) => {
       if (!over) handle(JSON.parse(/** @type {MessageEvent<string>} */ (event).data));
     });
-  on("queued", (data) => watcher.queued(data.position));
-  on("step", watcher.step);
-  on("image", watcher.image);
-  for (const name of ENDED) on(name, end);
-  source.addEventListener("open", () => {
-    watcher.connected(true);
-    if (dropped) ask();
-    dropped = false;
-  });
-  source.addEventListener("error", () => {
-    if (over) return;
-    dropped = true;
-    watcher.connected(false);
-    if (source.readyState === EventSource.CLOSED) ask();
-  });
+  const listen = () => {
+    source = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
+    on("queued", (data) => watcher.queued(data.position));
+    on("step", watcher.step);
+    on("image", watcher.image);
+    for (const name of ENDED) on(name, end);
+    source.addEventListener("open", () => {
+      watcher.connected(true);
+      if (dropped) ask();
+      dropped = false;
+      wait = 0;
+    });
+    source.addEventListener("error", () => {
+      if (over) return;
+      dropped = true;
+      if (source.readyState !== EventSource.CLOSED) return watcher.connected(false);
+      again = setTimeout(ask, wait);
+      wait = 2000;
+    });
+  };
+  listen();
   return stop;
 }

@@ -12,13 +12,15 @@ worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUnti
 /** What is there, from the service where it answers; what it gave last where it does not. @param {Request} request */
 async function fresh(request) {
   const kept = await caches.open(SHELL);
+  const found = () => kept.match(request, { ignoreVary: true });
   try {
     const answer = await fetch(request);
     if (answer.ok) await kept.put(request, answer.clone()).catch(() => {}); // where there is no room
-    return answer;
+    // While the service is started anew, what stands before it answers in its place.
+    return answer.status >= 500 || answer.status === 429 ? ((await found()) ?? answer) : answer;
   } catch (error) {
-    const found = await kept.match(request, { ignoreVary: true });
-    if (found) return found;
+    const last = await found();
+    if (last) return last;
     throw error;
   }
 }

@@ -246,3 +246,16 @@ def test_a_second_finger_does_not_paint(page: Page, stub: Stub, photo: Path) -> 
     mask = picture(stub, asked(stub)["mask"])
     painted = np.flatnonzero(mask[50, :, 0] > 128) / 200
     assert painted.min() < 0.2 and 0.38 < painted.max() < 0.6
+
+
+def test_a_picture_that_comes_broken_is_said_and_drawing_goes_on(
+    page: Page, stub: Stub, photo: Path, complaints: list[str]
+) -> None:
+    write(page, APPLE)
+    page.click("#bench-open")
+    page.route("**/v1/images/*", lambda route: route.fulfill(content_type="image/png", body="cut"), times=1)
+    page.set_input_files("#file", photo)
+    expect(page.locator("#bench-error")).to_have_text("The service cannot be reached.")
+    drawn(page)
+    assert "image" not in asked(stub)
+    complaints.clear()

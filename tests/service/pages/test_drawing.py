@@ -345,3 +345,29 @@ def test_escape_in_the_search_does_not_cancel(page: Page, stub: Stub) -> None:
     stub.hold_after = None
     finished(page)
     assert [job.state for job in stub.jobs.values()] == ["succeeded", "succeeded"]
+
+
+def test_what_is_left_of_four_is_shown_without_a_gap(page: Page, stub: Stub) -> None:
+    write(page, APPLE)
+    page.get_by_role("radio", name="Four").check(force=True)
+    page.click("#draw")
+    finished(page, 4)
+    (job,) = stub.jobs.values()
+    del job.images[1]
+    page.reload()
+    finished(page, 3)
+    expect(page.locator(".tile")).to_have_count(3)
+    page.locator(".tile").nth(2).click()
+    expect(page.locator("#viewer-facts")).to_contain_text(str(job.images[2]["seed"]))
+
+
+def test_what_begins_a_drawing_hands_its_focus_on(page: Page, stub: Stub) -> None:
+    expect(page.locator("#starters button")).to_have_count(3)
+    for button in ("#starters button >> nth=0", "#again"):
+        stub.hold_after = 2
+        page.focus(button)
+        page.keyboard.press("Enter")
+        expect(page.locator("#cancel")).to_be_focused()
+        stub.hold_after = None
+        finished(page)
+        expect(page.locator("#draw")).to_be_focused()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from .stub_server import Stub
 from .test_composing import APPLE, draw, ready
@@ -127,3 +127,121 @@ def test_a_wall_that_cannot_be_loaded_further_is_not_asked_again_and_again(
     page.click("#more")
     expect(page.locator(".wall img")).to_have_count(30)
     complaints.clear()
+
+
+def test_a_search_is_no_longer_than_the_service_takes(page: Page) -> None:
+    page.evaluate("document.getElementById('history').hidden = false")
+    page.focus("#find")
+    page.keyboard.insert_text("x" * 300)
+    expect(page.locator("#find")).to_have_value("x" * 200)
+
+
+def test_a_wall_that_cannot_be_loaded_says_why_and_tries_again(
+    page: Page, stub: Stub, complaints: list[str]
+) -> None:
+    stub.draw(stub.add({"prompt": APPLE, "seed": 1, "steps": 1}))
+    page.route("**/v1/pins", lambda route: route.fulfill(status=503, json={"detail": "away"}))
+    page.reload()
+    expect(page.locator("#toast")).to_have_text("away")
+    page.unroute("**/v1/pins")
+    page.click("#more")
+    expect(page.locator(".wall img")).to_have_count(1)
+    complaints.clear()
+
+
+def test_a_wall_whose_last_picture_is_gone_begins_anew(page: Page, stub: Stub, complaints: list[str]) -> None:
+    stub.step_seconds = 0
+    for seed in range(30):
+        stub.draw(stub.add({"prompt": APPLE, "seed": seed, "steps": 1}))
+    page.set_viewport_size({"width": 390, "height": 500})
+    last = list(stub.jobs)[6]
+    gone = f"**/v1/jobs?*before={last}*"
+    page.route(gone, lambda route: route.fulfill(status=404, json={"detail": "no such job"}))
+    page.reload()
+    expect(page.locator(".wall img")).to_have_count(24)
+    del stub.jobs[last]
+    page.locator("#more").scroll_into_view_if_needed()
+    expect(page.locator(f".wall li[data-job='{last}']")).to_have_count(0)
+    page.locator("#more").scroll_into_view_if_needed()
+    expect(page.locator(".wall img")).to_have_count(29)
+    complaints.clear()
+
+
+def test_what_it_was_made_from_opens_also_after_another_was_hung(page: Page, stub: Stub) -> None:
+    ready(page)
+    draw(page, APPLE)
+    page.click("#work")
+    expect(page.locator("#easel")).to_be_visible()
+    draw(page, HOUSE)
+    stub.hold_after = 1
+    page.fill("#prompt", "a green tree")
+    page.click("#draw")
+    page.locator(".wall").get_by_role("button", name=HOUSE).click()
+    source = page.get_by_role("button", name="The picture it was made from")
+    expect(source).to_be_visible()
+    stub.hold_after = None
+    expect(page.locator(".wall img")).to_have_count(3)
+    source.click()
+    expect(page.locator("#viewer-title")).to_have_text(APPLE)
+
+
+def test_the_focus_goes_on_to_the_next_picture_when_one_is_deleted(page: Page) -> None:
+    ready(page)
+    for prompt in (APPLE, HOUSE, "a green tree"):
+        draw(page, prompt)
+    wall = page.locator(".wall button")
+    for place, following in ((1, APPLE), (1, "a green tree")):
+        wall.nth(place).focus()
+        page.keyboard.press("Enter")
+        for _ in range(2):
+            page.locator("#viewer-delete").press("Enter")
+        expect(page.locator("#viewer")).to_be_hidden()
+        expect(page.locator(".wall").get_by_role("button", name=following)).to_be_focused()
+    page.fill("#find", "tree")
+    page.locator(".wall button").press("Enter")
+    for _ in range(2):
+        page.locator("#viewer-delete").press("Enter")
+    expect(page.locator("#find")).to_be_focused()
+
+
+def test_the_arrow_keys_go_on_at_the_last_picture(page: Page) -> None:
+    ready(page)
+    draw(page, APPLE)
+    draw(page, HOUSE)
+    page.locator(".wall button").first.click()
+    page.locator("#older").press("Enter")
+    expect(page.locator("#viewer-title")).to_have_text(APPLE)
+    expect(page.locator("#older")).to_be_disabled()
+    expect(page.locator("#older")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#viewer-title")).to_have_text(HOUSE)
+    expect(page.locator("#newer")).to_be_disabled()
+
+
+KEPT = """async ([url, wanted]) => {
+  for (let tries = 0; ; tries += 1) {
+    const kept = Boolean(await caches.match(url, { ignoreVary: true }));
+    if (kept === wanted || tries > 100) return kept;
+    await new Promise((go) => setTimeout(go, 50));
+  }
+}"""
+"""Whether the browser keeps a picture, once it is as wanted or after five seconds."""
+
+
+def test_the_browser_does_not_keep_a_picture_that_was_deleted(browser: Browser, address: str) -> None:
+    context = browser.new_context(base_url=address, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/")
+    ready(page)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.reload()
+    ready(page)
+    draw(page, APPLE)
+    url = page.locator(".wall img").get_attribute("src")
+    assert page.evaluate(KEPT, [url, True])
+    page.locator(".wall button").click()
+    for _ in range(2):
+        page.click("#viewer-delete")
+    expect(page.locator("#viewer")).to_be_hidden()
+    assert not page.evaluate(KEPT, [url, False])
+    context.close()

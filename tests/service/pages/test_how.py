@@ -55,5 +55,17 @@ def test_a_picture_that_was_not_watched_is_drawn_again(page: Page, stub: Stub) -
     expect(page.locator(".wall button")).to_have_count(2)
     first, second = stub.jobs.values()
     assert second.request["seed"] == first.images[0]["seed"]
+    assert stub.sent[-1]["anew"] is True, (
+        "else the service gives the picture that it has, and there are no steps"
+    )
     page.click("#how-open")
     expect(page.locator("#how-steps")).to_be_visible()
+
+
+def test_a_model_of_one_step_takes_all_the_noise_away_at_once(page: Page, stub: Stub) -> None:
+    stub.defaults |= {"steps": 1}
+    page.reload()
+    ready(page)
+    draw(page, APPLE)
+    page.click("#how-open")
+    expect(page.locator("#how-draw")).to_contain_text("taken away at once")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
@@ -46,7 +51,29 @@ def test_the_page_is_there_without_the_service_after_one_visit(browser: Browser)
     context.close()
 
 
-def test_page_and_pictures_are_there_without_the_service(browser: Browser) -> None:
+class Busy(BaseHTTPRequestHandler):
+    """What a proxy answers while the service behind it is started anew."""
+
+    def do_GET(self) -> None:
+        self.send_error(503)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def busy(address: str) -> Iterator[None]:
+    server = HTTPServer(("127.0.0.1", int(address.rpartition(":")[2])), Busy)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with server:
+        yield
+        server.shutdown()
+
+
+@pytest.mark.parametrize("instead", [nullcontext, busy])
+def test_page_and_pictures_are_there_without_the_service(
+    browser: Browser, instead: Callable[[str], AbstractContextManager[None]]
+) -> None:
     stub = Stub()
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
@@ -59,9 +86,10 @@ def test_page_and_pictures_are_there_without_the_service(browser: Browser) -> No
         page.reload()
         expect(page.locator(".wall img")).to_have_count(1)
         page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
-    page.reload()
-    expect(page.locator("#offline")).to_be_visible()
-    expect(page.locator("#draw")).to_have_text("Draw")
-    expect(page.locator(".wall img")).to_have_count(1)
-    page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
-    context.close()
+    with instead(address):
+        page.reload()
+        expect(page.locator("#offline")).to_be_visible()
+        expect(page.locator("#draw")).to_have_text("Draw")
+        expect(page.locator(".wall img")).to_have_count(1)
+        page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
+        context.close()

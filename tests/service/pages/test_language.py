@@ -47,3 +47,24 @@ def test_how_a_word_was_read_is_told_and_changed_with_one_tap(page: Page, stub: 
     draw(page, "a red apple")
     assert "readings" not in stub.sent[-1]
     expect(page.locator("#reading")).to_be_hidden()
+
+
+def test_english_stays_where_the_words_do_not_come(page: Page, complaints: list[str]) -> None:
+    ready(page)
+    page.route("**/pages/language.json*", lambda route: route.fulfill(status=503))
+    page.reload()
+    ready(page)
+    expect(page.locator("#draw")).to_have_text("Draw")
+    expect(page.locator("#find")).to_have_attribute("placeholder", "Search in prompts")
+    complaints.clear()
+
+
+def test_english_is_shown_where_a_module_does_not_come(browser: Browser, address: str) -> None:
+    context = browser.new_context(base_url=address, locale="es-ES", reduced_motion="reduce")
+    page = context.new_page()
+    page.route("**/pages/main.js", lambda route: route.abort())
+    page.goto("/")
+    expect(page.locator("#draw")).to_be_hidden()
+    page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+    expect(page.locator("#draw")).to_be_visible()
+    context.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from .stub_server import Stub
 from .test_drawing import APPLE, finished, write
@@ -44,7 +45,7 @@ def test_a_service_that_is_away_is_said_and_its_return_too(page: Page, complaint
     page.unroute("**/v1/jobs")
     page.unroute("**/healthz")
     expect(page.locator("#offline")).to_be_hidden()
-    page.click("#draw")
+    expect(page.locator("#prompt-error")).to_be_hidden()
     finished(page)
     assert all("ERR_FAILED" in text for text in complaints)
     complaints.clear()
@@ -61,6 +62,9 @@ def test_a_second_tab_leaves_the_drawing_of_the_first_alone(page: Page, stub: St
     write(second, "a blue house in the snow")
     second.keyboard.press("Enter")
     expect(second.locator("#title")).to_have_text("a blue house in the snow")
+    expect(second.locator("#facts")).to_have_text("Step 5 of 20")
+    page.reload()
+    expect(page.locator("#title")).to_have_text(APPLE)
     stub.hold_after = None
     finished(second)
     finished(page)
@@ -85,3 +89,81 @@ def test_a_drawing_is_taken_up_when_the_service_is_back(
     stub.hold_after = None
     finished(page)
     complaints.clear()
+
+
+def test_a_stream_that_is_refused_is_opened_anew(page: Page, stub: Stub, complaints: list[str]) -> None:
+    stub.drop_after, stub.hold_after = 3, 10
+    opened: list[str] = []
+
+    def refuse_the_second(route: Route) -> None:
+        opened.append(route.request.url)
+        if len(opened) == 2:
+            route.fulfill(status=503)
+        else:
+            route.continue_()
+
+    page.route("**/v1/jobs/*/events", refuse_the_second)
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 10 of 20")
+    stub.hold_after = None
+    finished(page)
+    assert len(opened) == 3
+    complaints.clear()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_cannot_tell_its_models_yet_is_asked_again(
+    page: Page, complaints: list[str], status: int
+) -> None:
+    page.route("**/v1/models", lambda route: route.fulfill(status=status), times=1)
+    page.reload()
+    expect(page.locator("#offline")).to_be_visible()
+    expect(page.locator("#prompt-error")).to_have_text(f"The service answered {status}.")
+    expect(page.locator("#starters button")).to_have_count(3)
+    expect(page.locator("#offline")).to_be_hidden()
+    expect(page.locator("#prompt-error")).to_be_hidden()
+    complaints.clear()
+
+
+def test_a_job_whose_answer_was_lost_is_found_again(page: Page, stub: Stub, complaints: list[str]) -> None:
+    answers: dict[str, APIResponse] = {}
+
+    def lose_the_first(route: Route) -> None:
+        key = route.request.headers["idempotency-key"]
+        if key in answers:
+            route.fulfill(response=answers[key])
+        else:
+            answers[key] = route.fetch()
+            route.abort()
+
+    page.route("**/v1/jobs", lose_the_first)
+    stub.hold_after = 4
+    write(page, APPLE)
+    page.click("#draw")
+    expect(page.locator("#offline")).to_be_visible()
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 4 of 20")
+    stub.hold_after = None
+    finished(page)
+    page.click("#again")
+    expect(page.locator(".wall button")).to_have_count(2)  # by itself
+    assert len(stub.jobs) == len(answers) == 2
+    complaints.clear()
+
+
+def test_a_page_that_was_left_takes_up_the_drawings_of_all_models(page: Page, stub: Stub) -> None:
+    stub.others, stub.hold_after = {"birds": {}}, 6
+    page.reload()
+    write(page, APPLE)
+    page.click("#settings")
+    page.locator("#besides").get_by_label("Birds 1").check()
+    page.click("#draw")
+    expect(page.locator("#facts")).to_have_text("Step 6 of 20")
+    page.wait_for_function("JSON.parse(sessionStorage.getItem('limner.drawing')).length === 2")
+    page.reload()
+    expect(page.locator("#facts")).to_have_text("Step 6 of 20")
+    assert page.locator(".tile .by").all_text_contents() == ["Storybook", "Birds"]
+    stub.hold_after = None
+    finished(page, 2)
+    assert page.evaluate("sessionStorage.getItem('limner.drawing')") is None

@@ -76,20 +76,92 @@ def test_of_four_the_better_one_stays_until_all_were_seen(page: Page, stub: Stub
     assert [(one["image"], one["over"]) for one in said(stub)] == [(ids[1], ids[0]), (ids[1], ids[3])]
 
 
-def test_a_thumb_waits_for_what_was_said_before(page: Page, stub: Stub) -> None:
-    """Else it would write over a note."""
-    ready(page)
-    waiting: list[Route] = []
-    page.route("**/v1/feedback?*", lambda route: waiting.append(route))
-    draw(page, APPLE)
-    good = page.locator("#votes").get_by_role("button", name="Good", exact=True)
-    expect(good).to_be_disabled()
+def elsewhere(stub: Stub, note: str) -> None:
+    """Say something of the one picture in another tab."""
     (image,) = next(iter(stub.jobs.values())).images
     stub.feedback[image["id"], None] = {
-        "id": "one", "image": image["id"], "over": None, "vote": None, "note": "no table", "caption": "",
+        "id": "one", "image": image["id"], "over": None, "vote": None, "note": note, "caption": "",
     }  # fmt: skip
-    for route in waiting:
-        route.continue_()
+
+
+def test_a_thumb_before_it_is_known_what_was_said_keeps_it(page: Page, stub: Stub) -> None:
+    ready(page)
+    held: list[Route] = []
+    page.route("**/v1/feedback?*", lambda route: route.continue_() if held else held.append(route))
+    draw(page, APPLE)
+    elsewhere(stub, "no table")
+    good = page.locator("#votes").get_by_role("button", name="Good", exact=True)
     good.click()
     expect(good).to_have_attribute("aria-pressed", "true")
     assert [(one["vote"], one["note"]) for one in said(stub)] == [("up", "no table")]
+    held[0].fulfill(json={"feedback": []})
+    page.locator("#votes").get_by_role("button", name="Say more").click()
+    expect(page.locator("#votes-below").get_by_label("A note")).to_have_value("no table")
+    expect(good).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_was_said_in_another_tab_stays_when_a_thumb_is_pressed(page: Page, stub: Stub) -> None:
+    ready(page)
+    with page.expect_response("**/v1/feedback?*"):
+        draw(page, APPLE)
+    elsewhere(stub, "no table")
+    page.locator("#votes").get_by_role("button", name="Good", exact=True).click()
+    page.locator("#votes").get_by_role("button", name="Say more").click()
+    expect(page.locator("#votes-below").get_by_label("A note")).to_have_value("no table")
+    assert [(one["vote"], one["note"]) for one in said(stub)] == [("up", "no table")]
+
+
+def test_the_stage_and_the_viewer_know_what_was_said_in_the_other(page: Page, stub: Stub) -> None:
+    ready(page)
+    draw(page, APPLE)
+    page.locator(".tile").click()
+    viewer, stage = page.locator("#viewer-votes"), page.locator("#votes")
+    viewer.get_by_role("button", name="Not good").click()
+    viewer.get_by_role("button", name="Say more").click()
+    below = page.locator("#viewer-votes-below")
+    below.get_by_label("A note").fill("no table")
+    below.get_by_label("What it really shows").fill("a red apple")
+    below.get_by_role("button", name="Keep it").click()
+    expect(below.get_by_label("A note")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(stage.get_by_role("button", name="Not good")).to_have_attribute("aria-pressed", "true")
+    stage.get_by_role("button", name="Good", exact=True).click()
+    expect(stage.get_by_role("button", name="Good", exact=True)).to_have_attribute("aria-pressed", "true")
+    assert [(one["vote"], one["note"], one["caption"]) for one in said(stub)] == [
+        ("up", "no table", "a red apple")
+    ]
+    stage.get_by_role("button", name="Say more").click()
+    page.locator("#votes-below").get_by_label("A note").fill("no table there")
+    page.locator("#votes-below").get_by_role("button", name="Keep it").click()
+    expect(page.locator("#votes-below").get_by_label("A note")).to_be_hidden()
+    page.locator(".tile").click()
+    viewer.get_by_role("button", name="Say more").click()
+    expect(below.get_by_label("A note")).to_have_value("no table there")
+
+
+def test_thumbs_go_on_where_it_could_not_be_asked_what_was_said(
+    page: Page, stub: Stub, complaints: list[str]
+) -> None:
+    ready(page)
+    page.route("**/v1/feedback?*", lambda route: route.fulfill(status=503, json={"detail": "away"}))
+    draw(page, APPLE)
+    good = page.locator("#votes").get_by_role("button", name="Good", exact=True)
+    good.click()
+    expect(page.locator("#toast")).to_have_text("away")
+    page.unroute("**/v1/feedback?*")
+    good.click()
+    expect(good).to_have_attribute("aria-pressed", "true")
+    complaints.clear()
+
+
+def test_a_note_alone_leaves_a_prompt_of_several_lines_as_it_is(page: Page, stub: Stub) -> None:
+    ready(page)
+    page.fill("#prompt", "a red apple\non a wooden table")
+    page.click("#draw")
+    expect(page.locator("#frame")).to_have_attribute("data-state", "done")
+    page.locator("#votes").get_by_role("button", name="Good", exact=True).click()
+    page.locator("#votes").get_by_role("button", name="Say more").click()
+    page.locator("#votes-below").get_by_label("A note").fill("fine")
+    page.locator("#votes-below").get_by_role("button", name="Keep it").click()
+    expect(page.locator("#toast")).to_have_text("Kept, thank you")
+    assert [(one["note"], one["caption"]) for one in said(stub)] == [("fine", "")]

@@ -40,3 +40,20 @@ def test_other_words_hang_beside_the_picture_with_its_seed(page: Page, stub: Stu
     expect(page.locator("#wording")).to_be_hidden()
     draw(page, GREEN)
     finished(page, 1)
+
+
+def test_a_picture_of_four_keeps_its_own_steps_beside_other_words(page: Page, stub: Stub) -> None:
+    ready(page)
+    page.get_by_role("radio", name="Four").check(force=True)
+    draw(page, APPLE)
+    (job,) = stub.jobs.values()
+    page.locator(".tile").nth(2).click()
+    page.click("#viewer-reword")
+    page.fill("#prompt", GREEN)
+    page.keyboard.press("Enter")
+    finished(page, 2)
+    page.locator(".tile").first.click()
+    page.click("#viewer-how")
+    expect(page.locator("#how-count")).to_have_text("Step 20 of 20")
+    last = [data["preview"] for name, data in job.events if name == "step" and data["image"] == 2][-1]
+    expect(page.locator("#how-sketch")).to_have_attribute("src", last)
