@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import RLock
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from . import memory
@@ -30,8 +30,8 @@ class LoadedModels:
         two models may stay."""
         self._load, self._most = load, most
         self._loaded: OrderedDict[tuple[str, str, str], LoadedModel] = OrderedDict()
-        self._let_go = 0
-        self._lock = RLock()
+        self._let_go = self._leaving = 0
+        self._lock = Lock()
 
     def open(self, model: Model) -> LoadedModel:
         """The model, loaded if it is not there; others are let go for it.
@@ -40,27 +40,25 @@ class LoadedModels:
         """
         key = key_of(model)
         with self._lock:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+                return self._loaded[key]
+        self._make_room(_bytes_of(model))
+        with self._lock:
             if key not in self._loaded:
-                self._make_room(_bytes_of(model), key)
                 self._loaded[key] = self._load(model)
-            self._loaded.move_to_end(key)
-            if self._most is None:
-                idle = self._idle(key)
-                for other in idle[: max(0, len(self._loaded) - _MODELS_KEPT)]:
-                    self._release(other)
             return self._loaded[key]
 
     def keep_within_bounds(self) -> None:
-        """Let go of what there is no room for; called when a picture has ended."""
-        with self._lock:
-            if self._loaded:
-                self._make_room(0, next(reversed(self._loaded)))
+        """Let go of what there is no room for; called when a picture has ended, but never on a model's own thread: two
+        could wait for each other's end."""
+        self._make_room(None)
 
     @property
     def overgrown(self) -> bool:
         """Whether more is held than may be, though models were let go and none is left to go."""
         with self._lock:
-            alone = self._let_go > 0 and len(self._loaded) <= 1
+            alone = self._let_go > 0 and not self._leaving and len(self._loaded) <= 1
         return self._most is not None and alone and memory.held() > self._most
 
     def all(self) -> list[LoadedModel]:
@@ -76,22 +74,35 @@ class LoadedModels:
         for loaded in leaving:
             loaded.close()
 
-    def _make_room(self, wanted: int, but: tuple[str, str, str]) -> None:
-        if self._most is None:
-            return
-        for key in self._idle(but):
-            if memory.held() + wanted <= self._most:
-                return
-            self._release(key)
-            memory.give_back()
+    def _make_room(self, coming: int | None) -> None:
+        """Let models go for one of so many bytes that is to come; None: for none, and the last used stays.
 
-    def _idle(self, but: tuple[str, str, str]) -> list[tuple[str, str, str]]:
-        return [key for key, loaded in self._loaded.items() if key != but and not loaded.scheduler.in_flight]
+        What a model has under way may take long to end, and nobody else waits for it.
+        """
+        while (leaving := self._next_to_go(coming)) is not None:
+            key, loaded = leaving
+            try:
+                loaded.close()
+                memory.give_back()
+            finally:
+                with self._lock:
+                    self._leaving -= 1
+            _log.info("let go of the model in %s", key[0])
 
-    def _release(self, key: tuple[str, str, str]) -> None:
-        self._loaded.pop(key).close()
-        self._let_go += 1
-        _log.info("let go of the model in %s", key[0])
+    def _next_to_go(self, coming: int | None) -> tuple[tuple[str, str, str], LoadedModel] | None:
+        """Take out the model that was used longest ago and rests, where there is no room for all."""
+        with self._lock:
+            if self._most is None:
+                full = len(self._loaded) + (coming is not None) > _MODELS_KEPT
+            else:
+                full = memory.held() + (coming or 0) > self._most
+            may_go = list(self._loaded.items())[: None if coming is not None else -1]
+            found = next((each for each in may_go if not each[1].scheduler.in_flight), None) if full else None
+            if found is not None:
+                del self._loaded[found[0]]
+                self._let_go += 1
+                self._leaving += 1
+            return found
 
 
 def _bytes_of(model: Model) -> int:

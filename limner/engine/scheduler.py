@@ -134,7 +134,7 @@ class StepScheduler:
 
     @property
     def in_flight(self) -> int:
-        """How many programs have not ended."""
+        """How many programs have not ended; one that gets its last event has."""
         return self._in_flight
 
     @property
@@ -197,7 +197,10 @@ class StepScheduler:
                 idle = not (rested or self._active)
                 if not self._changed.wait(self._rest_after if idle else None) and idle:
                     rested = True
-                    self._rest()
+                    try:
+                        self._rest()
+                    except Exception:  # noqa: BLE001 - it is logged, and what comes next is drawn
+                        _log.exception("the networks could not rest")
             if self._closed:
                 return False
             self._moved = time.monotonic()
@@ -370,9 +373,9 @@ class StepScheduler:
             ticket.program.close()
         except Exception:  # noqa: BLE001 - it is logged, and the others go on
             _log.exception("a program failed while it was closed")
+        with self._changed:
+            self._in_flight -= 1
         try:
             ticket.on_event(ending)
         except Exception:  # noqa: BLE001 - it is logged, and the others go on
             _log.exception("who listened to a request failed at its end")
-        with self._changed:
-            self._in_flight -= 1

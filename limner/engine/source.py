@@ -57,7 +57,7 @@ class Source:
             left, top, right, bottom = self.keep
             if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1 and self.keep != (0, 0, 1, 1)):
                 raise InvalidInput(
-                    f"keep={','.join(f'{share:g}' for share in self.keep)}: left, top, right, bottom must be shares "
+                    f"keep={_listed(self.keep)}: left, top, right, bottom must be shares "
                     "from 0 to 1, left below right and top below bottom, and something must be left to redraw",
                     field="keep",
                 )
@@ -76,7 +76,13 @@ class Source:
             Image.fromarray(self.pixels).resize((width, height), Image.Resampling.LANCZOS, box)
         )
         if self.keep is not None:
-            return Source(pixels, _around(self.keep, width, height))
+            around = _around(self.keep, width, height)
+            if not around.any():
+                raise InvalidInput(
+                    f"keep={_listed(self.keep)}: nothing is left to redraw of {width}x{height} px; keep less",
+                    field="keep",
+                )
+            return Source(pixels, around)
         if self.outward is not None:
             return _surrounded(pixels, self.outward)
         if self.mask is None:
@@ -141,6 +147,10 @@ def opened(picture: AnyPicture, field: str) -> Image.Image:
         raise InvalidInput(str(error), field=field) from None
     picture.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
     return picture
+
+
+def _listed(box: Box) -> str:
+    return ",".join(f"{share:g}" for share in box)
 
 
 def _around(keep: Box, width: int, height: int) -> Pixels:

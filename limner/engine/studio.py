@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +23,8 @@ from .watching import Watcher, unwatched
 
 if TYPE_CHECKING:
     from ..registry.models import Model, Registry
+
+_log = logging.getLogger(__name__)
 
 _CLOSED = "the studio is closed; it takes no more requests"
 
@@ -112,6 +116,7 @@ class LocalStudio:
         self._resolver = Resolver(registry)
         self._backend = backend_of(backend, threads=threads, cache=registry.data_dir / "cache")
         self._loaded = LoadedModels(self._load, memory)
+        self._keeping = ThreadPoolExecutor(1, "engine keeping")
         self._max_rows = self._backend.rows if max_rows is None else max_rows
         self._lock = Lock()
         self._closed = False
@@ -179,8 +184,7 @@ class LocalStudio:
             def pass_on(happening: Happening) -> None:
                 nonlocal last
                 if not isinstance(happening, Stepped):
-                    loaded.tell_texts()
-                    self._loaded.keep_within_bounds()
+                    self._ended(loaded)
                 if isinstance(happening, Drawn):
                     seconds = time.perf_counter() - began
                     drawn = Picture(
@@ -222,6 +226,21 @@ class LocalStudio:
         with self._lock:
             self._closed = True
         self._loaded.close()
+        self._keeping.shutdown()
+
+    def _ended(self, loaded: LoadedModel) -> None:
+        """What follows a picture; whatever comes of it, who waits for the picture is told."""
+        try:
+            loaded.tell_texts()
+            self._keeping.submit(self._keep_within_bounds)
+        except Exception:  # noqa: BLE001 - it is logged, and the picture's end is handed on
+            _log.exception("what follows a picture failed")
+
+    def _keep_within_bounds(self) -> None:
+        try:
+            self._loaded.keep_within_bounds()
+        except Exception:  # noqa: BLE001 - it is logged, and the next end tries again
+            _log.exception("models could not be let go")
 
     def _open(self, model: Model) -> LoadedModel:
         if self._closed:

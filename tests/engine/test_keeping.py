@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
 
 import pytest
@@ -122,6 +124,32 @@ def test_overgrown_is_what_letting_go_does_not_cure(
     assert loaded.overgrown
     world.held -= 100 * MB
     assert not loaded.overgrown
+
+
+def test_nobody_waits_for_the_end_of_a_model_that_is_let_go(
+    models: list[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(100 * MB)
+    loaded = kept(world, monkeypatch, 250 * MB)
+    first = cast(Any, loaded.open(models[0]))
+    ending, over, close = Event(), Event(), first.close
+
+    def lasting() -> None:
+        ending.set()
+        assert over.wait(20)
+        close()
+
+    first.close = lasting
+    with ThreadPoolExecutor(2) as pool:
+        opening = pool.submit(loaded.open, models[1])
+        try:
+            assert ending.wait(10)
+            world.held += 100 * MB
+            assert pool.submit(loaded.all).result(10) == []
+            assert not loaded.overgrown  # what it held is about to go
+        finally:
+            over.set()
+        assert [opening.result(10)] == loaded.all() and world.closed == ["one"]
 
 
 def test_closing_lets_go_of_all(models: list[Model], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -267,6 +267,21 @@ def test_it_rests_once_when_there_is_nothing_to_do() -> None:
         assert rested.empty()
 
 
+def test_networks_that_cannot_rest_are_drawn_with_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    begun: Queue[None] = Queue()
+
+    def rest() -> None:
+        begun.put(None)
+        raise BrokenError("no rest")
+
+    with running(FakeNetworks(), rest=rest, rest_after=0.05) as scheduler:
+        begun.get(timeout=10)
+        listener = Listener()
+        scheduler.submit(Plan(1).program(), listener)
+        assert isinstance(listener.ending(), Drawn)
+    assert "no rest" in caplog.text
+
+
 def rounds_beside(short: Plan, bulk: bool = False) -> list[int]:
     """Rows of each call while `short` is drawn beside seven programs of two rows that have long been at work."""
     networks, long = FakeNetworks(), [Plan(seed, steps=80, rows=2) for seed in range(7)]

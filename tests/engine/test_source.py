@@ -64,6 +64,15 @@ def test_a_part_to_keep_is_of_what_is_drawn() -> None:
     assert int((source.mask == 0).sum()) == 40 * 40
 
 
+def test_a_part_to_keep_that_is_all_of_what_is_drawn() -> None:
+    source = Source(ramp(64, 64), keep=(0, 0, 1, 0.995))
+    with pytest.raises(InvalidInput, match=r"keep=0,0,1,0\.995: nothing is left to redraw of 64x64") as error:
+        source.fitted(64, 64)
+    assert error.value.field == "keep"
+    larger = source.fitted(64, 512).mask
+    assert larger is not None and larger.any()
+
+
 def test_drawing_outward_leaves_room_on_all_sides() -> None:
     source = Source(ramp(300, 60), outward=0.5).fitted(100, 60)
     assert source.pixels.shape == (60, 100, 3) and source.mask is not None

@@ -8,8 +8,11 @@ from queue import Queue
 import numpy as np
 import pytest
 
+from limner.engine import memory
+from limner.engine.loaded import LoadedModel
 from limner.engine.request import DrawRequest, Event, Finished, Picture, Stepped, Stopped
 from limner.engine.studio import LocalStudio
+from limner.engine.watching import LetGo, Sight
 from limner.errors import InvalidInput, NotFound, Unavailable
 from limner.registry.manifest import Manifest
 from limner.registry.models import Registry
@@ -108,6 +111,45 @@ def test_models_that_rest_make_room(studio: LocalStudio) -> None:
         studio.preload(name)
     assert len(studio._loaded.all()) == 2
     assert {model.name for model in studio.models()} >= {"tiny", "other", "third"}
+
+
+@pytest.mark.parametrize(("most", "stay"), [(None, 2), (1, 1)])
+def test_models_that_were_drawn_at_once_make_room_at_their_end(
+    most: int | None, stay: int, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last used, whose picture ends first, stays."""
+    monkeypatch.setattr(memory, "held", lambda: 2**30)
+    left: Queue[str] = Queue()
+
+    def watcher(sight: Sight) -> None:
+        if isinstance(sight, LetGo):
+            left.put(sight.model)
+
+    studio = LocalStudio(registry, threads=1, watcher=watcher, memory=most)
+    heard = {name: Queue[Event]() for name in ("tiny", "other", "third")}
+    drawings = {name: studio.start(ask(model=name, steps=150), events.put) for name, events in heard.items()}
+    assert len(studio._loaded.all()) == 3
+    for name in reversed(drawings):
+        drawings[name].cancel()
+        while isinstance(heard[name].get(timeout=60), Stepped):
+            pass
+    gone = {left.get(timeout=20) for _ in range(3 - stay)}
+    assert gone <= {"tiny@1", "other@1"} and len(studio._loaded.all()) == stay
+    studio.close()
+
+
+def test_a_picture_ends_for_its_caller_whatever_follows_it(
+    studio: LocalStudio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(loaded: LoadedModel) -> None:
+        raise RuntimeError("cannot be counted")
+
+    monkeypatch.setattr(LoadedModel, "tell_texts", fails)
+    events: Queue[Event] = Queue()
+    studio.start(ask(), events.put)
+    while isinstance(event := events.get(timeout=20), Stepped):
+        pass
+    assert isinstance(event, Finished) and "cannot be counted" in caplog.text
 
 
 def test_a_closed_studio_says_so(studio: LocalStudio) -> None:

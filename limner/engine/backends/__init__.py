@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, NDArray[Any]]
 
 
+class DeviceLost(RuntimeError):
+    """A device computes nothing more for this process, whatever it is asked: only another process can draw on it."""
+
+
 class Network(Protocol):
     """One loaded graph, safe to call from several threads."""
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Run the graph on named arrays with any number of rows; the outputs are the caller's to keep.
 
-        LimnerError where the inputs do not fit the graph.
+        LimnerError where the inputs do not fit the graph; DeviceLost where its device fails for good.
         """
         ...
 
@@ -83,4 +87,4 @@ def backend(name: str = "auto", *, threads: int | None = None, cache: Path | Non
     return OpenVino(threads, cache)
 
 
-__all__ = ["Arrays", "Backend", "Choice", "Network", "backend", "chosen"]
+__all__ = ["Arrays", "Backend", "Choice", "DeviceLost", "Network", "backend", "chosen"]

@@ -1,14 +1,15 @@
 """Compiled forms of a graph, kept on the disk and read back without a look at the graph's weights.
 
 OpenVINO writes them, by its own cache, and would read them, too; but it knows them by their weights, and reads and
-rounds all of them to find out. Here a form is known by the files it comes from (their sizes and times) and by how it
-was asked for. What was compiled is read from the file where it lies: its weights take no memory of their own.
+rounds all of them to find out. Here a form is known by the files it comes from (their sizes, times and inodes) and by
+how it was asked for. What was compiled is read from the file where it lies: its weights take no memory of their own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -156,14 +157,20 @@ def _mark_whole(folder: Path) -> int:
         return 0
 
 
+def _marks(told: os.stat_result) -> tuple[int, ...]:
+    """Others for a file that is replaced or written to, as in `registry.stamps`; but a device's number, which may be
+    another one whenever it is mounted, is none of them."""
+    return told.st_size, told.st_mtime_ns, told.st_ctime_ns, told.st_ino
+
+
 def compiled_forms(cache: Path, file: Path) -> CompiledForms | None:
     """What is kept of a graph's file, under `cache`; None where nothing can be kept there.
 
     Forms of earlier weights or by another OpenVINO, and of graphs that are gone, are removed.
     """
     of_file = cache / "openvino" / hashlib.sha256(str(file).encode()).hexdigest()[:16]
-    parts = sorted((part.name, part.stat()) for part in file.parent.iterdir() if part.is_file())
-    stamp = repr((openvino.get_version(), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in parts]))
+    parts = sorted((part.name, _marks(part.stat())) for part in file.parent.iterdir() if part.is_file())
+    stamp = repr((openvino.get_version(), parts))
     folder = of_file / hashlib.sha256(stamp.encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)

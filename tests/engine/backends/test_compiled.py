@@ -14,6 +14,7 @@ from limner.engine.backends import compiled
 from limner.engine.backends.openvino import OpenVino
 from limner.registry.models import open_model
 
+from ..test_identity import replace
 from .test_backends import Floats, make_model, rows
 
 
@@ -29,12 +30,30 @@ def first(tmp_path: Path) -> Floats:
     return drawn(tmp_path / "m", tmp_path / "cache")
 
 
-def test_what_was_compiled_is_read_without_the_weights(first: Floats, tmp_path: Path) -> None:
+def test_what_was_compiled_is_read_and_no_network_is_made_of_the_weights(
+    first: Floats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*asked: object) -> None:
+        raise AssertionError("it is compiled again")
+
+    monkeypatch.setattr(compiled.CompiledForms, "_compile", never)
+    assert np.array_equal(drawn(tmp_path / "m", tmp_path / "cache"), first)
+
+
+@pytest.mark.parametrize("how", ["replaced", "written to"])
+def test_other_weights_of_the_same_size_and_time_are_compiled(
+    how: str, first: Floats, tmp_path: Path
+) -> None:
     weights = tmp_path / "m" / "weights"
     stat = weights.stat()
-    weights.write_bytes(bytes(stat.st_size))
-    os.utime(weights, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert np.array_equal(drawn(tmp_path / "m", tmp_path / "cache"), first)
+    other = bytes(stat.st_size)
+    if how == "replaced":
+        replace(weights, other)
+    else:
+        weights.write_bytes(other)
+        os.utime(weights, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert weights.stat().st_mtime_ns == stat.st_mtime_ns
+    assert first.any() and not drawn(tmp_path / "m", tmp_path / "cache").any()
 
 
 @pytest.mark.parametrize("harm", ["shorter", "no end", "other bytes", "no note"])

@@ -15,8 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 from onnx.reference import ReferenceEvaluator
 
+from limner.engine.backends import DeviceLost
 from limner.engine.backends.onnxruntime import OnnxRuntime
-from limner.engine.backends.torch import Torch, forms
+from limner.engine.backends.torch import Torch, forms, network
 from limner.engine.backends.torch.graph import ATTENTION, TorchGraph
 from limner.engine.backends.torch.network import _weights
 from limner.engine.variants import FEATURES, attentive, full, shallow
@@ -265,6 +266,25 @@ def test_one_picture_that_does_not_fit_is_said(model: Model, monkeypatch: pytest
 
     monkeypatch.setattr(forms.Form, "__call__", never)
     with pytest.raises(Unavailable, match="more memory than the GPU has free"):
+        Torch().load(model, "unet")(_inputs(model, "unet", 1))
+
+
+@pytest.mark.parametrize("when", ["a form runs", "there was no memory", "a graph is read"])
+def test_a_gpu_that_fails_is_told_from_inputs_that_do_not_fit(
+    when: str, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*asked: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    def full(*asked: object) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    if when == "a graph is read":
+        monkeypatch.setattr(network, "TorchGraph", fails)
+    else:
+        monkeypatch.setattr(forms.Form, "__call__", fails if when == "a form runs" else full)
+        monkeypatch.setattr(torch.cuda, "empty_cache", fails)
+    with pytest.raises(DeviceLost, match=r"graph 'unet' of model 'tiny'.*illegal memory access"):
         Torch().load(model, "unet")(_inputs(model, "unet", 1))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from ....errors import LimnerError, Unavailable
 from ...variants import variant_of
-from .. import Arrays
+from .. import Arrays, DeviceLost
 from ..choosing import Device
 from ..rewriting import variant_graph
 from .forms import Form
@@ -63,12 +65,21 @@ class Torch:
         half = half and torch.cuda.is_bf16_supported(including_emulation=False)
         dtype = torch.bfloat16 if half else torch.float32
         try:
-            module = TorchGraph(read, _weights(file, read), self.device, dtype)
+            with _losing(title):
+                return TorchNetwork(title, TorchGraph(read, _weights(file, read), self.device, dtype), beside)
         except LimnerError as error:
             raise LimnerError(f"{title}: {error}") from None
         except torch.OutOfMemoryError:
             raise Unavailable(f"{title} does not fit into the memory of the GPU") from None
-        return TorchNetwork(title, module, beside)
+
+
+@contextmanager
+def _losing(title: str) -> Iterator[None]:
+    """CUDA's errors within are DeviceLost: after most of them each later call fails in this process."""
+    try:
+        yield
+    except torch.AcceleratorError as error:
+        raise DeviceLost(f"{title}: the GPU has failed: {' '.join(str(error).split())}") from None
 
 
 def _read(file: Path, title: str) -> ModelProto:
@@ -129,12 +140,15 @@ class TorchNetwork:
         self._lock = Lock()
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """Run the graph; LimnerError where the inputs do not fit, Unavailable where one row needs too much memory."""
+        """Run the graph; LimnerError where the inputs do not fit, Unavailable where one row needs too much memory.
+
+        DeviceLost where the GPU fails.
+        """
         if set(inputs) != set(self._graph.inputs) or not all(value.ndim for value in inputs.values()):
             raise self._unfit(inputs, f"it reads {', '.join(self._graph.inputs)}")
         rows = len(next(iter(inputs.values())))
         made: list[dict[str, NDArray[Any]]] = []
-        with self._lock:
+        with self._lock, _losing(self._title):
             first = 0
             while first < rows:
                 form = min(self._most, 1 << (rows - first - 1).bit_length())
@@ -145,6 +159,8 @@ class TorchNetwork:
                 except torch.OutOfMemoryError:
                     self._fewer(form)
                     continue
+                except torch.AcceleratorError:
+                    raise
                 except (RuntimeError, ValueError, TypeError, LookupError, LimnerError) as error:
                     raise self._unfit(inputs, str(error)) from None
                 made.append({name: value[:filled] for name, value in found.items()})
