@@ -20,6 +20,7 @@ from typing import Any
 
 from ...registry.manifest import Manifest
 from ...registry.models import Model, Registry
+from ..backends import DeviceLost
 from ..memory import held
 from ..request import Event, Failed, Stepped
 from ..studio import Drawing, LocalStudio
@@ -37,8 +38,10 @@ from .messages import (
     Setup,
     Start,
     Step,
+    Unmade,
     event_frame,
     fault_of,
+    sendable,
     source_of,
 )
 
@@ -50,6 +53,7 @@ WAIT = 0.2
 
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+_log = logging.getLogger("limner.engine.apart.child")  # whose __name__ is __main__
 
 MakeStudio = Callable[[Setup, Watcher], LocalStudio]
 
@@ -105,7 +109,11 @@ class _Child:
         message = frame.message
         if isinstance(message, Setup):
             _log_to(self.say, message.log_level)
-            self._studio = self._make(message, self._seen if message.watched else unwatched)
+            try:
+                self._studio = self._make(message, self._seen if message.watched else unwatched)
+            except Exception as error:  # noqa: BLE001 - it is told, and the service says it
+                self.say(Frame(Unmade(fault=fault_of(error))))
+                os._exit(1)
             self.say(Frame(Ready()))
         elif isinstance(message, Load):
             threading.Thread(target=self._load, args=(message.model,), name="load", daemon=True).start()
@@ -133,6 +141,7 @@ class _Child:
             assert self._studio is not None
             self._studio.preload(model)
         except Exception as error:  # noqa: BLE001 - it is told, and others may still be drawn
+            _end_where_lost(error)
             fault = fault_of(error)
         self.say(Frame(Loaded(model=model, fault=fault)))
 
@@ -141,7 +150,7 @@ class _Child:
             if not isinstance(event, Stepped):
                 self._drawings.pop(picture, None)
                 ended.set()
-            self.say(event_frame(picture, event))
+            self._tell(picture, event)
 
         ended = threading.Event()
         try:
@@ -149,11 +158,24 @@ class _Child:
             asked = frame.message
             drawing = self._studio.start(asked.request, tell, source_of(frame), asked.name, asked.bulk)
         except Exception as error:  # noqa: BLE001 - it is that picture's alone
-            self.say(event_frame(picture, Failed(error)))
+            self._tell(picture, Failed(error))
             return
         self._drawings[picture] = drawing
         if ended.is_set():
             self._drawings.pop(picture, None)
+
+    def _tell(self, picture: int, event: Event) -> None:
+        """Tell an event; where an end cannot be told as it is, that it failed."""
+        if isinstance(event, Failed):
+            _end_where_lost(event.error)
+        try:
+            self.say(event_frame(picture, event))
+        except Exception as error:
+            if isinstance(event, Stepped):
+                raise  # its end follows
+            _log.exception("the end of a picture cannot be told as it is")
+            kind = type(error).__name__
+            self.say(event_frame(picture, Failed(RuntimeError(f"how it ended cannot be told: {kind}"))))
 
     def _beat(self) -> None:
         while True:
@@ -166,13 +188,20 @@ class _Child:
             time.sleep(BEAT)
 
 
+def _end_where_lost(error: Exception) -> None:
+    """End this process where its device draws nothing more; the service loses its pictures, and the next draws them."""
+    if isinstance(error, DeviceLost):
+        _log.error("the engine ends itself: %s", error)
+        os._exit(70)
+
+
 class _LogTo(logging.Handler):
     def __init__(self, say: Callable[[Frame[Any]], None]) -> None:
         super().__init__()
         self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._say(Frame(Log(logger=record.name, level=record.levelno, text=self.format(record))))
+        self._say(Frame(Log(logger=record.name, level=record.levelno, text=sendable(self.format(record)))))
 
 
 def _log_to(say: Callable[[Frame[Any]], None], level: int) -> None:

@@ -82,6 +82,13 @@ class Ready(_Said):
     kind: Literal["ready"] = "ready"
 
 
+class Unmade(_Said):
+    """The engine cannot be made as the Setup says; it ends."""
+
+    kind: Literal["unmade"] = "unmade"
+    fault: Fault
+
+
 class Loaded(_Said):
     """A model is loaded, or cannot be."""
 
@@ -159,7 +166,7 @@ class Stop(_Said):
 
 ToEngine = Setup | Load | Start | Cancel
 OfPicture = Step | Done | Fail | Stop
-FromEngine = Ready | Loaded | Beat | Log | Seen | OfPicture
+FromEngine = Ready | Unmade | Loaded | Beat | Log | Seen | OfPicture
 
 TO_ENGINE: TypeAdapter[ToEngine] = TypeAdapter(Annotated[ToEngine, Field(discriminator="kind")])
 FROM_ENGINE: TypeAdapter[FromEngine] = TypeAdapter(Annotated[FromEngine, Field(discriminator="kind")])
@@ -257,10 +264,15 @@ def fault_of(error: Exception) -> Fault:
     known = next((name for name, each in _TREE.items() if isinstance(error, each)), "other")
     return Fault(
         error=known,
-        text=str(error) or type(error).__name__,
+        text=sendable(str(error) or type(error).__name__),
         field=getattr(error, "field", None),
         retry_after=getattr(error, "retry_after", 1.0),
     )
+
+
+def sendable(text: str) -> str:
+    """A text as it can be sent: `?` for what UTF-8 has no bytes for, as the half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def error_of(fault: Fault) -> Exception:

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, cast
 
 from .framing import BrokenFrame, Frame, read, write
-from .messages import FROM_ENGINE, Beat, Done, Ready
+from .messages import FROM_ENGINE, Beat, Done, Ready, Unmade
 
 COMMAND = (sys.executable, "-P", "-m", "limner.engine.apart.child")
 _FIRST_SIGN = 60.0  # seconds that a process gets to its first sign of life, at least
@@ -30,14 +30,16 @@ class EngineProcess:
 
     Frames are written on a thread of their own, so that `send` never waits; `on_frame` is called for each frame that
     comes, on another. `changed` is set when it has ended, and by whoever wants it looked at. `from_outside`: it was
-    ended by somebody's SIGKILL, which neither `end` sent nor the kernel for want of memory.
+    ended by somebody's SIGKILL, which neither `end` sent nor the kernel for want of memory. `unmade`: why it could not
+    be made over there.
     """
 
     def __init__(self, command: Sequence[str], on_frame: Callable[[EngineProcess, Frame[Any]], None]) -> None:
-        """Start it; OSError where the system cannot."""
+        """Start it; OSError where the system cannot, RuntimeError where it has no more threads."""
         self.changed = threading.Event()
         self.ready, self.retiring, self.ended = False, False, False
         self.from_outside = False
+        self.unmade: str | None = None
         self._killed_for_memory = killed_for_memory()
         self.finished = 0
         self.memory, self.overgrown = 0, False
@@ -53,12 +55,15 @@ class EngineProcess:
         assert self._popen.stdin is not None and self._popen.stdout is not None
         self._stdin = self._popen.stdin
         self._stdout = io.BufferedReader(cast("io.FileIO", self._popen.stdout))  # in larger pieces
-        self._threads = [
-            threading.Thread(target=work, name=f"engine {name}", daemon=True)
-            for name, work in (("writer", self._write), ("reader", self._read))
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        try:
+            for name, work in (("writer", self._write), ("reader", self._read)):
+                thread = threading.Thread(target=work, name=f"engine {name}", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        except Exception:
+            self.end()
+            raise
 
     @property
     def pid(self) -> int:
@@ -69,13 +74,17 @@ class EngineProcess:
         """Send a frame; of one that has ended, nothing happens."""
         self._to_send.put(frame)
 
-    def hanging(self, silence: float, patience: float) -> str | None:
-        """Why it counts as hanging: no sign of life for `silence` seconds, or no progress for `patience`; else None."""
+    def hanging(self, silence: float, patience: float, since: float) -> str | None:
+        """Why it counts as hanging: no sign of life for `silence` seconds, or no progress for `patience`; else None.
+
+        Nothing counts from before `since`, of the monotonic clock.
+        """
         now = time.monotonic()
-        quiet = now - (self._beaten or self.began)
+        quiet = now - max(self._beaten or self.began, since)
         if quiet > (silence if self._beaten else max(silence, _FIRST_SIGN)):
             return f"gave no sign of life for {quiet:.0f} s"
-        return f"did not move for {self._still:.0f} s" if self._still > patience else None
+        still = min(self._still, now - since)
+        return f"did not move for {still:.0f} s" if still > patience else None
 
     def end(self) -> str:
         """End it now, if it has not ended by itself; how it ended. Returns when all of its frames were handed out."""
@@ -118,6 +127,8 @@ class EngineProcess:
             self.memory, self.overgrown = message.memory, message.overgrown
         elif isinstance(message, Ready):
             self.ready = True
+        elif isinstance(message, Unmade):
+            self.unmade = message.fault.text
         elif isinstance(message, Done):
             self.finished += 1
 

@@ -27,6 +27,7 @@ from .messages import (
     Ready,
     Seen,
     Setup,
+    Unmade,
     error_of,
     event_of,
     start_frame,
@@ -144,8 +145,9 @@ class ApartStudio:
         process = self._process
         if process is None or not process.ready:
             return self._supervisor.told
-        if any(not loading.loaded and loading.error is None for loading in self._loading.values()):
-            return "loading the model"
+        with self._lock:
+            if any(not loading.loaded and loading.error is None for loading in self._loading.values()):
+                return "loading the model"
         return "ok"
 
     @property
@@ -216,7 +218,7 @@ class ApartStudio:
 
     def _hand_over(self, asked: _Asked) -> None:
         process = self._process
-        if process is not None and process.ready and not process.retiring:
+        if process is not None and process.ready and not (process.retiring or process.ended):
             asked.handed = True
             process.send(asked.frame)
 
@@ -256,6 +258,8 @@ class ApartStudio:
                 for asked in self._pictures.values():
                     if not asked.handed:
                         self._hand_over(asked)
+        elif isinstance(message, Unmade):
+            self._unmade(message)
         elif isinstance(message, Loaded):
             self._loaded(message)
         elif isinstance(message, Seen):
@@ -265,6 +269,14 @@ class ApartStudio:
             logging.getLogger(message.logger).log(message.level, "%s", message.text)
         else:
             self._happened(process, message.picture, event_of(message, frame.arrays))
+
+    def _unmade(self, message: Unmade) -> None:
+        """Who waits for a model is told; who waits for a picture goes on waiting: the next engine may be made."""
+        with self._lock:
+            for loading in self._loading.values():
+                if not loading.ended.is_set():
+                    loading.error = error_of(message.fault)
+                    loading.ended.set()
 
     def _loaded(self, message: Loaded) -> None:
         with self._lock:

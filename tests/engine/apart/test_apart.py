@@ -19,7 +19,7 @@ from limner.engine.apart.process import EngineProcess, killed_for_memory
 from limner.engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
 from limner.engine.source import Source
 from limner.engine.studio import LocalStudio
-from limner.engine.watching import Batch, Loaded, Sight, TextsLookedUp
+from limner.engine.watching import Batch, EngineEnded, Loaded, Sight, TextsLookedUp
 from limner.errors import InvalidInput, Lost, NotFound, Unavailable
 from limner.registry.models import Registry
 
@@ -28,6 +28,19 @@ from .breaking_child import HOLD, LEAK
 ROOT = Path(__file__).resolve().parents[3]
 BREAKING = (sys.executable, str(Path(__file__).with_name("breaking_child.py")))
 FAST = Rules(first_pause=0.01, most_pause=0.05)
+WITHOUT_DRIVER = """
+import sys
+from pathlib import Path
+from limner.engine.apart.child import local_studio, main
+from limner.errors import Unavailable
+
+def make(setup, watcher):
+    if Path(sys.argv[1]).exists():
+        raise Unavailable("no such device")
+    return local_studio(setup, watcher)
+
+main(make)
+"""
 
 Make = Callable[..., ApartStudio]
 
@@ -218,6 +231,60 @@ def test_an_engine_that_does_not_come_up_is_waited_for(make: Make, tmp_path: Pat
     events = begin(studio)
     drawn(events)
     assert (tmp_path / "lives").read_text("utf-8") == "4"
+
+
+def test_an_engine_that_cannot_be_made_says_why_and_is_made_when_it_can(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    missing, sights = tmp_path / "missing", list[Sight]()
+    missing.touch()
+    studio = make(command=(sys.executable, "-c", WITHOUT_DRIVER, str(missing)), watcher=sights.append)
+    events = begin(studio)
+    with pytest.raises(Unavailable, match="no such device"):
+        studio.preload("tiny")
+    until(lambda: sum(isinstance(sight, EngineEnded) for sight in sights) >= 3)
+    assert studio.state() == "starting again: the engine cannot be made: no such device"
+    assert sum("no such device" in text for text in caplog.messages) == 1
+    missing.unlink()
+    drawn(events)
+    until(lambda: studio.state() == "ok")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["died", "hangs"])
+def test_what_is_asked_for_while_an_engine_ends_waits_for_the_next(
+    make: Make, monkeypatch: pytest.MonkeyPatch, by_itself: bool
+) -> None:
+    studio = make()
+    drawn(begin(studio))
+    first, asked, end = studio._process, Queue[Queue[Event]](), EngineProcess.end
+    assert first is not None
+
+    def ask_and_end(process: EngineProcess) -> str:
+        if process is first:
+            asked.put(begin(studio))
+        return end(process)
+
+    monkeypatch.setattr(EngineProcess, "end", ask_and_end)
+    if by_itself:
+        os.kill(first.pid, signal.SIGKILL)
+    else:
+        monkeypatch.setattr(first, "hanging", lambda *rules: "hangs")
+    drawn(asked.get(timeout=60))
+
+
+def test_what_it_is_at_can_be_asked_while_models_come(make: Make) -> None:
+    class Guarded(dict[str, Any]):
+        def values(self) -> Any:
+            assert studio._lock.locked(), "another thread may put a model in"
+            return super().values()
+
+    studio = make(command=(sys.executable, "-c", "import sys; sys.stdin.read()"))
+    until(lambda: studio._process is not None)
+    with studio._lock:
+        assert studio._process is not None
+        studio._process.ready, studio._loading = True, Guarded()
+    assert studio.state() == "ok"
 
 
 def test_pauses_double_up_to_a_bound() -> None:

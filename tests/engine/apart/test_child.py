@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
-from typing import BinaryIO
+import sys
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, BinaryIO, cast
 
+import numpy as np
 import pytest
 
 from limner.engine.apart import child
 from limner.engine.apart.framing import Frame, read
-from limner.engine.apart.messages import FROM_ENGINE, Beat, Seen, Step, Stop, event_frame
-from limner.engine.request import Stepped, Stopped
+from limner.engine.apart.messages import FROM_ENGINE, Beat, Fail, Log, Seen, Start, Step, Stop, event_frame
+from limner.engine.backends import DeviceLost
+from limner.engine.request import DrawRequest, Event, Failed, Finished, Picture, Stepped, Stopped
+from limner.engine.studio import LocalStudio
 from limner.engine.watching import Batch
 
 
@@ -60,3 +66,61 @@ def test_what_has_waited_comes_before_a_step_too(
     engine.say(event_frame(7, Stepped(1, 2, None)))
     seen, step = kinds(stream, 2)
     assert isinstance(seen, Seen) and seen.sights == (batch(1),) and isinstance(step, Step)
+
+
+class Ending:
+    """A studio whose pictures end at once, as they are to."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+
+    def preload(self, model: str) -> None:
+        assert isinstance(self.event, Failed)
+        raise self.event.error
+
+    def start(self, request: DrawRequest, tell: Callable[[Event], None], *rest: Any) -> SimpleNamespace:
+        tell(self.event)
+        return SimpleNamespace()
+
+
+UNSENDABLE = Finished(Picture(cast(Any, np.zeros((2, 2, 3))), DrawRequest(prompt="p"), "m", "1", 0.1))
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [(Failed(OSError("no file a\udc80.onnx")), "no file a?.onnx"), (UNSENDABLE, "BrokenFrame")],
+    ids=["its text", "its arrays"],
+)
+def test_an_end_that_cannot_be_sent_as_it_is_is_told_as_a_failure(
+    said: tuple[child._Child, BinaryIO], event: Event, words: str
+) -> None:
+    engine, stream = said
+    engine._studio = cast(LocalStudio, Ending(event))
+    engine._handle(Frame(Start(picture=7, request=DrawRequest(prompt="p"))))
+    (end,) = kinds(stream, 1)
+    assert isinstance(end, Fail) and end.picture == 7 and words in end.fault.text
+
+
+@pytest.mark.parametrize("loads", [True, False], ids=["loading", "drawing"])
+def test_it_ends_where_its_device_draws_nothing_more(
+    said: tuple[child._Child, BinaryIO],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    loads: bool,
+) -> None:
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    engine, _ = said
+    engine._studio = cast(LocalStudio, Ending(Failed(DeviceLost("the GPU has failed"))))
+    with pytest.raises(SystemExit, match="70"):
+        if loads:
+            engine._load("tiny")
+        else:
+            engine._handle(Frame(Start(picture=7, request=DrawRequest(prompt="p"))))
+    assert "the GPU has failed" in caplog.text
+
+
+def test_a_line_that_cannot_be_sent_as_it_is_is_logged(said: tuple[child._Child, BinaryIO]) -> None:
+    engine, stream = said
+    child._LogTo(engine.say).emit(logging.makeLogRecord({"name": "limner", "levelno": 30, "msg": "a\udc80"}))
+    (line,) = kinds(stream, 1)
+    assert isinstance(line, Log) and line.text == "a?"

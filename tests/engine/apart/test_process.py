@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import threading
+from typing import Any
 
 import pytest
 
@@ -42,3 +45,25 @@ def test_its_own_crash_and_its_end_by_the_service_do_not() -> None:
     assert crashed.end() == "was ended by signal 11" and not crashed.from_outside
     ended = begun("sys.stdin.read()")
     assert ended.end() == "was ended by signal 9" and not ended.from_outside
+
+
+@pytest.mark.parametrize("which", ["writer", "reader"])
+def test_a_system_without_threads_leaves_no_process(monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    children: list[subprocess.Popen[bytes]] = []
+    popen, start = subprocess.Popen, threading.Thread.start
+
+    def counted_popen(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        children.append(popen(*arguments, **options))
+        return children[-1]
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == f"engine {which}":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(subprocess, "Popen", counted_popen)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError, match="new thread"):
+        begun("sys.stdin.read()")
+    (one,) = children
+    assert one.returncode == -signal.SIGKILL

@@ -3,10 +3,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from queue import Queue
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from limner.engine.apart import process as process_module
+from limner.engine.apart import supervising
 from limner.engine.apart.process import EngineProcess
 from limner.engine.apart.supervising import Rules, Supervisor
 
@@ -20,9 +24,10 @@ class FakeProcess:
         self.changed = threading.Event()
         self.ended, self.retiring, self.overgrown = False, False, False
         self.finished, self.memory = 0, 0
+        self.unmade: str | None = None
         self.over = threading.Event()
 
-    def hanging(self, silence: float, patience: float) -> str | None:
+    def hanging(self, silence: float, patience: float, since: float) -> str | None:
         return None
 
     def end(self) -> str:
@@ -95,13 +100,70 @@ def test_what_has_grown_far_too_large_is_ended_at_once() -> None:
     assert "held 151 MB" in lives.ends[0]
 
 
-def test_a_system_that_starts_nothing_is_asked_again() -> None:
+def test_what_crashes_while_it_is_to_be_replaced_has_crashed(caplog: pytest.LogCaptureFixture) -> None:
+    lives = Lives()
+    supervisor = lives.supervisor(Rules())
+    first = lives.next()
+    first.retiring = first.ended = True
+    first.changed.set()
+    lives.next()
+    supervisor.close()
+    assert lives.ends[0] == "was ended by signal 9"
+    assert "the engine was ended by signal 9 after 0 pictures" in caplog.text
+
+
+class Quiet(FakeProcess):
+    """A life without a sign since the clock's zero; what `hanging` says of it comes out of `answers`."""
+
+    def __init__(self, still: float) -> None:
+        super().__init__()
+        self.began = self._beaten = 1.0
+        self._still = still
+        self.answers: Queue[str | None] = Queue()
+
+    def hanging(self, silence: float, patience: float, since: float) -> str | None:
+        answer = EngineProcess.hanging(cast(EngineProcess, self), silence, patience, since)
+        self.answers.put(answer)
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("rules", "why"), [(Rules(100, 1e9), "gave no sign of life"), (Rules(1e9, 100), "did not move")]
+)
+def test_while_the_service_is_stopped_nothing_counts_as_hanging(
+    monkeypatch: pytest.MonkeyPatch, rules: Rules, why: str
+) -> None:
+    now = 1.0
+    for module in (process_module, supervising):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    quiet, ends = Quiet(1e6), Queue[str]()
+    supervisor = Supervisor(lambda: cast(EngineProcess, quiet), ends.put, lambda: False, rules)
+
+    def looked() -> str | None:
+        quiet.changed.set()
+        return quiet.answers.get(timeout=60)
+
+    assert looked() is None
+    now += 1e10
+    assert looked() is None
+    for _ in range(3):
+        now += 40
+        answer = looked()
+    while answer is None:
+        answer = looked()
+    assert answer == f"{why} for 120 s"
+    quiet.ended = True
+    supervisor.close()
+
+
+@pytest.mark.parametrize("error", [OSError("no more processes"), RuntimeError("can't start new thread")])
+def test_a_system_that_starts_nothing_is_asked_again(error: Exception) -> None:
     lives, asked = Lives(), threading.Semaphore(0)
 
     def begin() -> EngineProcess:
         asked.release()
         if len(lives.ends) < 3:
-            raise OSError("no more processes")
+            raise error
         return lives.begin()
 
     supervisor = Supervisor(
@@ -109,4 +171,4 @@ def test_a_system_that_starts_nothing_is_asked_again() -> None:
     )
     lives.next()
     supervisor.close()
-    assert lives.ends[:3] == ["cannot be started (no more processes)"] * 3
+    assert lives.ends[:3] == [f"cannot be started ({error})"] * 3
