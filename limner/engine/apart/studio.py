@@ -251,15 +251,13 @@ class ApartStudio:
 
     def _heard(self, process: EngineProcess, frame: Frame[Any]) -> None:
         message = frame.message
-        if isinstance(message, Beat):
+        if isinstance(message, Beat | Unmade):  # the process knows what they say
             return
         if isinstance(message, Ready):
             with self._lock:
                 for asked in self._pictures.values():
                     if not asked.handed:
                         self._hand_over(asked)
-        elif isinstance(message, Unmade):
-            self._unmade(message)
         elif isinstance(message, Loaded):
             self._loaded(message)
         elif isinstance(message, Seen):
@@ -269,14 +267,6 @@ class ApartStudio:
             logging.getLogger(message.logger).log(message.level, "%s", message.text)
         else:
             self._happened(process, message.picture, event_of(message, frame.arrays))
-
-    def _unmade(self, message: Unmade) -> None:
-        """Who waits for a model is told; who waits for a picture goes on waiting: the next engine may be made."""
-        with self._lock:
-            for loading in self._loading.values():
-                if not loading.ended.is_set():
-                    loading.error = error_of(message.fault)
-                    loading.ended.set()
 
     def _loaded(self, message: Loaded) -> None:
         with self._lock:
