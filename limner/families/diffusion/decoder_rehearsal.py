@@ -58,7 +58,7 @@ class DecoderRehearsal:
         """How far `decode` is from the decoder as it was, inside the subjects of what is held out: L1 in grey levels of
         255. It makes pictures (B, 3, H, W) in -1..1 of latents."""
         device, error, area = next(self._was.parameters()).device, 0.0, 0.0
-        for part in self.held_out.split(8):
+        for part in torch.split(self.held_out, 8):
             given = part.to(device)
             off = (decode(given) - self._was.decode(given).sample.float()).abs().mean(1, keepdim=True).cpu()
             inside = self._inside(part, off)

@@ -105,8 +105,9 @@ def tune_decoder(
                 recipe.seed,
                 folder / "rehearsed",
             )
-            known = torch.from_numpy(latents).float().split([len(latents) - KNOWN_HELD_OUT, KNOWN_HELD_OUT])
-            rehearsal = DecoderRehearsal(*known, vae, scale)
+            known = torch.from_numpy(latents).float()
+            learned, left = known[:-KNOWN_HELD_OUT], known[-KNOWN_HELD_OUT:]
+            rehearsal = DecoderRehearsal(learned, left, vae, scale)
     seconds += learn(recipe.decoder, vae, train, held_out, scale, recipe.seed, folder, resume, rehearsal)
     return vae, seconds
 

@@ -48,7 +48,8 @@ def _stage(recipe: Decoder, ground: float = 1.0, rehearses: bool = False) -> Dec
     examples = DecoderExamples(arrays, true, guessed, drawn)
     rehearsal = None
     if rehearses:
-        rehearsal = DecoderRehearsal(*torch.from_numpy(true).float().split([len(true) - 2, 2]), wide, scale)
+        known = torch.from_numpy(true).float()
+        rehearsal = DecoderRehearsal(known[:-2], known[-2:], wide, scale)
     return DecoderStage(recipe, wide, examples, examples, np.zeros(layout.CHANNELS, np.float16), 0, rehearsal)
 
 
