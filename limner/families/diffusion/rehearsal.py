@@ -24,11 +24,12 @@ from rich.progress import track
 from torch import Tensor
 from transformers import CLIPTextModel
 
-from ...registry.manifest import SamplerDefaults
+from ...registry.manifest import Layout, SamplerDefaults
 from ...registry.models import Model
 from ...training.cache import key_of
 from ...training.precision import autocast, frozen_dtype
 from ...training.sentences import from_file, storybook
+from .. import layout
 from .attention import choose_attention
 from .kept import Arrays, fingerprint, kept
 from .recipe import Tuning
@@ -45,10 +46,12 @@ _FIELD = "tuning.rehearsal_prompts"
 @dataclass(frozen=True)
 class Rehearsal:
     """Latents (N, C, h, w) that the model as it was drew, as a denoiser sees them, the last HELD_OUT not to be learned
-    from, and the tokens (N + 1, T) of their sentences and of the empty text; its denoiser and its text encoder. `other`
-    makes the tokens (B, T) of sentences of which none was drawn, one for each number."""
+    from, the share of each cell (N, 1, h, w) that they fill with a subject, as far as their layout channels say, and the
+    tokens (N + 1, T) of their sentences and of the empty text; its denoiser and its text encoder. `other` makes the tokens
+    (B, T) of sentences of which none was drawn, one for each number."""
 
     latents: Tensor
+    shown: Tensor
     tokens: Tensor
     unet: UNet2DConditionModel
     text_encoder: CLIPTextModel
@@ -104,8 +107,16 @@ def rehearsal_of(
         return torch.from_numpy(encoders.tokens([sentences.text(drawn + number) for number in numbers]))
 
     tokens = torch.from_numpy(encoders.tokens([*texts, ""]))
-    known = Rehearsal(torch.empty(0), tokens, unet, text_encoder, other)
-    return replace(known, latents=_drawn(parent, model, known, encoders, texts, side, seed, tuning.precision))
+    known = Rehearsal(torch.empty(0), torch.empty(0), tokens, unet, text_encoder, other)
+    latents = _drawn(parent, model, known, encoders, texts, side, seed, tuning.precision)
+    return replace(known, latents=latents, shown=_shown(latents, parent.manifest.layout))
+
+
+def _shown(latents: Tensor, known: Layout | None) -> Tensor:
+    if known is None or len(known.mean) < layout.CHANNELS:
+        return torch.zeros_like(latents[:, :1])
+    filled = latents[:, -layout.CHANNELS, None] * known.std[0] + known.mean[0]  # -1..1, and a little beyond
+    return ((filled + 1) / 2).clamp(0, 1)
 
 
 def _frozen(directory: Path, precision: str) -> tuple[UNet2DConditionModel, CLIPTextModel]:
@@ -147,26 +158,17 @@ def _drawn(
 
 
 def drawn_again(
-    known: Rehearsal,
-    others: int,
-    model: Tunable,
-    sampler: SamplerDefaults,
-    precision: str,
-    seed: int,
-    file: Path,
+    known: Rehearsal, model: Tunable, sampler: SamplerDefaults, precision: str, seed: int, file: Path
 ) -> tuple[NDArray[np.float16], float]:
-    """The sentences that are rehearsed and so many others, as the tuned model draws them, and how many seconds that
-    took; kept on disk."""
+    """The sentences that are rehearsed, as the tuned model draws them, and how many seconds that took; kept on disk."""
 
     def make() -> Arrays:
         began = time.monotonic()
         networks = model.unet, model.text_encoder or known.text_encoder
-        side, tokens = known.latents.shape[2], known.tokens
-        if others:
-            tokens = torch.cat([tokens[:-1], known.other(range(others)), tokens[-1:]])
+        side = known.latents.shape[2]
         made = [
-            _draw(*networks, model.scheduler, tokens, part, sampler, precision, side, seed)
-            for part in _parts(range(len(tokens) - 1), "drawing what it knew")
+            _draw(*networks, model.scheduler, known.tokens, part, sampler, precision, side, seed)
+            for part in _parts(range(len(known.latents)), "drawing what it knew")
         ]
         return {
             "latents": torch.cat(made).numpy().astype(np.float16),
@@ -174,8 +176,7 @@ def drawn_again(
         }
 
     marks = " ".join(fingerprint(each) for each in model.networks.values())
-    sums = f"{others} {float(known.latents.abs().sum()):.3f}"
-    found = kept(file, f"{marks} {sampler} {precision} {seed} {sums}", make)
+    found = kept(file, f"{marks} {sampler} {precision} {seed} {float(known.latents.abs().sum()):.3f}", make)
     return found["latents"], float(found["seconds"][0])
 
 

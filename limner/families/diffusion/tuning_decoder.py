@@ -1,8 +1,8 @@
 """Teaching the decoder what a tuned denoiser has learned to draw, where it reads layout channels.
 
 It goes on as it learned at first (`decoder_stage.py`), on what the tuned denoiser draws of the pictures that are tuned
-on; and where the model rehearses what it could draw before, on what the tuned denoiser draws of the same sentences
-and of others, which it is to decode as it did (`decoder_rehearsal.py`).
+on; and where the model rehearses what it could draw before, on what the tuned denoiser draws of the same sentences,
+which it is to decode as it did (`decoder_rehearsal.py`).
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ from .rehearsal import HELD_OUT as KNOWN_HELD_OUT
 from .rehearsal import drawn_again
 from .tuning_examples import TuningExamples, load_autoencoder
 from .tuning_stage import TuningStage
-
-_OTHERS = 3  # sentences beside each that the model as it was has drawn: subjects of few drawings are learned by heart
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,6 @@ def tune_decoder(
         if stage.rehearsal is not None:
             latents, seconds = drawn_again(
                 stage.rehearsal,
-                _OTHERS * stage.rehearsal.learned,
                 stage.model,
                 sampler,
                 recipe.tuning.precision,

@@ -131,9 +131,8 @@ class TuningStage:
         states = (
             states.to(self.model.unet.dtype) if self.model.text_encoder is None else self._encoded(tokens)
         )
-        return _Rows(
-            noisy, timesteps, states, expected, self._weight(alpha_bar), torch.ones_like(noisy[:, :1])
-        )
+        cells = self._cells(known.shown[chosen]).to(self._device)
+        return _Rows(noisy, timesteps, states, expected, self._weight(alpha_bar), cells)
 
     def _new(
         self,
@@ -148,16 +147,19 @@ class TuningStage:
         clean = clean * self.model.scaling
         noise = torch.randn(clean.shape, generator=generator)
         alpha_bar, device = self.alpha_bar[timesteps], self._device
-        # Outlines are drawn on both of their sides.
-        cells = 1 + self.recipe.mask_weight * functional.max_pool2d(shown, 3, 1, 1)
         return _Rows(
             noised(clean, noise, alpha_bar).to(device),
             timesteps.to(device),
             self._states(examples, captions, dropped),
             target(self.model.prediction, clean, noise, alpha_bar).to(device),
             self._weight(alpha_bar),
-            cells.to(device),
+            self._cells(shown).to(device),
         )
+
+    def _cells(self, shown: Tensor) -> Tensor:
+        """How much cells (B, 1, h, w) count of which a subject fills such a share; outlines are drawn on both of their
+        sides."""
+        return 1 + self.recipe.mask_weight * functional.max_pool2d(shown, 3, 1, 1)
 
     def _weight(self, alpha_bar: Tensor) -> Tensor:
         weight = min_snr_weight(alpha_bar / (1 - alpha_bar), self.recipe.snr_gamma, self.model.prediction)
