@@ -221,7 +221,8 @@ class Tuning(Optimisation):
 
     `rehearsal` is the share of all rows in which the model rehearses what it could draw before, so that it goes on
     drawing it (`rehearsal.py`): `rehearsed` sentences, the lines of the file `rehearsal_prompts`, or those of
-    Storybook where the model knows its words. Where layout channels say that they show a subject, cells weigh more, too.
+    Storybook where the model knows its words. `mask_weight` counts for them where their layout channels say that
+    a subject is.
     """
 
     learning_rate: Rate = 1e-5

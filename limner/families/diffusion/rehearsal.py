@@ -46,9 +46,9 @@ _FIELD = "tuning.rehearsal_prompts"
 @dataclass(frozen=True)
 class Rehearsal:
     """Latents (N, C, h, w) that the model as it was drew, as a denoiser sees them, the last HELD_OUT not to be learned
-    from, the share of each cell (N, 1, h, w) that they fill with a subject, as far as their layout channels say, and the
-    tokens (N + 1, T) of their sentences and of the empty text; its denoiser and its text encoder. `other` makes the tokens
-    (B, T) of sentences of which none was drawn, one for each number."""
+    from, `shown` (N, 1, h, w), the share of each cell that a subject fills as far as their layout channels say, and the
+    tokens (N + 1, T) of their sentences and of the empty text; its denoiser and its text encoder. `other` makes the
+    tokens (B, T) of sentences of which none was drawn, one for each number."""
 
     latents: Tensor
     shown: Tensor

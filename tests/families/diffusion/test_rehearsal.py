@@ -18,12 +18,13 @@ from torch import nn
 
 from limner.data.captioned import read_set
 from limner.errors import InvalidInput, NotFound
+from limner.families import layout
 from limner.families.diffusion.recipe import Tuning
 from limner.families.diffusion.rehearsal import HELD_OUT, Rehearsal, drawn_again, rehearsal_of, rows_of
 from limner.families.diffusion.tunable import Tunable, load_tunable
 from limner.families.diffusion.tuning_examples import Encoders
 from limner.families.diffusion.tuning_stage import TuningStage
-from limner.registry.models import Model, open_model
+from limner.registry.models import BUILT_IN, Model, open_model
 from limner.training.cache import ArrayCache
 from limner.training.run import train
 
@@ -140,22 +141,17 @@ def test_a_tuned_model_draws_the_sentences_again_and_once(
     """As before while it has learned nothing, and in another way where any of its networks has learned something."""
     model, _, known = _rehearsing(tiny_model, prompts, tmp_path / "cache", text_encoder=text_encoder)
     sampler = open_model(tiny_model).manifest.stepping
-    latents, seconds = drawn_again(known, 2, model, sampler, "float32", 7, tmp_path / "again")
-    count = len(known.latents)
-    assert len(latents) == count + 2 and seconds > 0
-    assert np.allclose(latents[:count], known.latents, atol=2e-2)
+    latents, seconds = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
+    assert seconds > 0 and np.allclose(latents, known.latents, atol=2e-2)
     with monkeypatch.context() as patched:
         patched.setattr(
             "limner.families.diffusion.rehearsal.sampled", lambda *_, **__: pytest.fail("drawn once more")
         )
-        same, taken = drawn_again(known, 2, model, sampler, "float32", 7, tmp_path / "again")
+        same, taken = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
     assert np.array_equal(same, latents) and taken == seconds
-    texts = torch.cat([known.tokens[:-1], known.other([0, 1]), known.tokens[-1:]])
-    told, _ = drawn_again(replace(known, tokens=texts), 0, model, sampler, "float32", 7, tmp_path / "told")
-    assert np.allclose(told, latents, atol=2e-2), "the others are of sentences of which none was drawn"
     for network in model.networks.values():
         with _changed(network):
-            changed, _ = drawn_again(known, 2, model, sampler, "float32", 7, tmp_path / "again")
+            changed, _ = drawn_again(known, model, sampler, "float32", 7, tmp_path / "again")
         assert np.abs(changed - latents).max() > 0.05
 
 
@@ -194,6 +190,51 @@ def test_a_model_that_has_learned_nothing_has_forgotten_nothing(
     assert losses["rehearsal"] < 1e-5 < losses["new"]
     assert float(losses["loss"]) == pytest.approx(float(losses["new"] + losses["rehearsal"]) / 2)
     assert len(changed) == 1 + text_encoder and min(changed) > 1e-4
+
+
+def test_cells_that_show_a_subject_weigh_more(
+    tiny_model: Path, pictures: Path, prompts: Path, tmp_path: Path
+) -> None:
+    """And so do those around it, where its outline is."""
+    model, encoders, known = _rehearsing(tiny_model, prompts, tmp_path / "cache")
+    assert known.shown.shape == known.latents[:, :1].shape and not known.shown.any(), (
+        "no layout tells of subjects"
+    )
+    examples = encoders.examples(read_set(pictures).items, 64, 16, False, False, None, True)
+    shown = torch.zeros_like(known.shown)
+    shown[1, 0, 2, 3] = 0.5
+    tuning = Tuning(steps=1, precision="float32", rehearsal=0.5, mask_weight=4.0)
+    stage = TuningStage(
+        tuning, model, examples, examples, encoders, 3.0, 0, rehearsing := replace(known, shown=shown)
+    )
+    drawings, timesteps = torch.tensor([0, 1]), torch.tensor([100, 900])
+    rows = stage._known(rehearsing, drawings, known.tokens[drawings], timesteps, torch.Generator())
+    expected = torch.ones_like(rows.cells)
+    expected[1, 0, 1:4, 2:5] = 3
+    assert torch.equal(rows.cells, expected)
+
+
+def test_the_layout_of_a_drawing_says_where_its_subjects_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storybook = open_model(BUILT_IN / "storybook")
+    known = storybook.manifest.layout
+    assert known is not None
+    shares = torch.linspace(0, 1, 64).view(8, 8)
+
+    def drawn(
+        unet: UNet2DConditionModel, scheduler: object, noise: torch.Tensor, *_: object, **__: object
+    ) -> torch.Tensor:
+        made = noise.clone()
+        made[:, -layout.CHANNELS] = (2 * shares - 1 - known.mean[0]) / known.std[0]
+        return made
+
+    monkeypatch.setattr("limner.families.diffusion.rehearsal.sampled", drawn)
+    tuning = Tuning(steps=1, precision="float32", rehearsal=0.5, rehearsed=1)
+    model = load_tunable(storybook, tuning, 0, 64)
+    encoders = Encoders(storybook.path, model.tokenizer, ArrayCache(tmp_path), "float32")
+    made = rehearsal_of(storybook, model, tuning, encoders, 8 * model.factor, 7)
+    assert torch.allclose(made.shown, shares.expand_as(made.shown), atol=2e-3)
 
 
 def test_a_model_that_rehearses_stays_nearer_to_what_it_was(
