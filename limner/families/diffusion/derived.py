@@ -27,7 +27,7 @@ from ...registry.models import Model, open_model
 from ...registry.weight_files import Stored, Written, copied, read_index, rewrite
 from .checkpoint.lora import rounded, with_lora
 from .checkpoint.reading import WEIGHTS, owner
-from .lora_layers import ADAPTER
+from .lora_layers import ADAPTER, part_differences
 from .new_words import embedding_of
 
 LORA_NAME = "pytorch_lora_weights.safetensors"
@@ -40,6 +40,7 @@ def write_lora(networks: dict[str, nn.Module], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = {}
     for part, network in networks.items():
+        part_differences(network)
         layers = get_peft_model_state_dict(network, adapter_name=ADAPTER)
         told[f"{part}_lora_layers"] = {name: value.float().cpu() for name, value in layers.items()}
         configs: Any = network.peft_config

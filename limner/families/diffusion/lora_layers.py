@@ -4,6 +4,10 @@ A layer of weight W gets W + s B A, where B begins at zero and s is alpha / rank
 beside each other: 3 products more of rank x (inputs + outputs), counting those of the way back. The sum first, and then
 one product, costs one more of inputs x outputs, the gradient of the sum; that is less where the rank is large for the
 layer.
+
+A LoRA whose rank is at least the lesser of inputs and outputs can be any difference from W. There the difference itself
+is learned, as in tuning whole weights, in fewer numbers than two matrices would have; when it has been learned, it is
+parted into them.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from ...errors import InvalidInput
 from .recipe import Tuning
 
 ADAPTER = "default"
+_DIFFERENCE = "difference"
 _ATTENTION = {"to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj"}
 
 
@@ -44,8 +49,22 @@ def add_lora(network: Any, recipe: Tuning) -> None:
     cast_training_params(network, torch.float32)
     layers: list[Any] = [module for module in network.modules() if isinstance(module, LoraLayer)]
     for layer in layers:
+        if _is_any_difference(layer):
+            _learn_difference(layer)
         if _sum_is_cheaper(layer):
             layer.forward = types.MethodType(_summed, layer)
+
+
+@torch.no_grad()
+def part_differences(network: nn.Module) -> None:
+    """Put the differences that were learned whole into the two matrices of their LoRA, by singular values."""
+    for layer in network.modules():
+        if isinstance(layer, LoraLayer) and hasattr(layer, _DIFFERENCE):
+            down, up = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+            outs, values, ins = torch.linalg.svd(getattr(layer, _DIFFERENCE).flatten(1), full_matrices=False)
+            root, left = values.sqrt(), layer.r[ADAPTER] - len(values)
+            down.copy_(functional.pad(root[:, None] * ins, (0, 0, 0, left)).view(down.shape))
+            up.copy_(functional.pad(outs * root / layer.scaling[ADAPTER], (0, left)).view(up.shape))
 
 
 class _Widened(nn.Module):
@@ -85,6 +104,18 @@ def _targets(network: nn.Module, layers: Literal["attention", "all"]) -> list[st
     return found
 
 
+def _is_any_difference(layer: Any) -> bool:
+    return bool(layer.r[ADAPTER] >= min(layer.get_base_layer().weight.flatten(1).shape))
+
+
+def _learn_difference(layer: Any) -> None:
+    """Learn, instead of its two matrices, what the LoRA of a layer comes to."""
+    weight = layer.get_base_layer().weight
+    layer.register_parameter(_DIFFERENCE, nn.Parameter(torch.zeros_like(weight, dtype=torch.float32)))
+    for half in (layer.lora_A, layer.lora_B):
+        half[ADAPTER].requires_grad_(False)
+
+
 def _sum_is_cheaper(layer: Any) -> bool:
     outs, ins = layer.get_base_layer().weight.flatten(1).shape
     return bool(3 * layer.r[ADAPTER] * (ins + outs) > ins * outs)
@@ -92,12 +123,21 @@ def _sum_is_cheaper(layer: Any) -> bool:
 
 def _summed(layer: Any, x: Tensor) -> Tensor:
     """What a layer and its LoRA make of x together, by the sum of their weights."""
-    base, down, up = layer.get_base_layer(), layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+    base = layer.get_base_layer()
     with torch.autocast(x.device.type, enabled=False):
-        product = (up.flatten(1) @ down.flatten(1)).view_as(base.weight)
-        weight = base.weight + layer.scaling[ADAPTER] * product
+        weight = base.weight + _difference(layer)
     if isinstance(base, nn.Conv2d):
         # As nn.Conv2d does it, whatever its padding mode.
         made: Tensor = base._conv_forward(x, weight, base.bias)
         return made
     return functional.linear(x, weight, base.bias)
+
+
+def _difference(layer: Any) -> Tensor:
+    if hasattr(layer, _DIFFERENCE):
+        found: Tensor = getattr(layer, _DIFFERENCE)
+        return found
+    down, up = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+    product = (up.flatten(1) @ down.flatten(1)).view_as(layer.get_base_layer().weight)
+    made: Tensor = layer.scaling[ADAPTER] * product
+    return made
