@@ -58,10 +58,12 @@ def add_lora(network: Any, recipe: Tuning) -> None:
 @torch.no_grad()
 def part_differences(network: nn.Module) -> None:
     """Put the differences that were learned whole into the two matrices of their LoRA, by singular values."""
-    for layer in network.modules():
-        if isinstance(layer, LoraLayer) and hasattr(layer, _DIFFERENCE):
+    layers: list[Any] = [module for module in network.modules() if isinstance(module, LoraLayer)]
+    for layer in layers:
+        difference = getattr(layer.get_base_layer(), _DIFFERENCE, None)
+        if difference is not None:
             down, up = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
-            outs, values, ins = torch.linalg.svd(getattr(layer, _DIFFERENCE).flatten(1), full_matrices=False)
+            outs, values, ins = torch.linalg.svd(difference.flatten(1), full_matrices=False)
             root, left = values.sqrt(), layer.r[ADAPTER] - len(values)
             down.copy_(functional.pad(root[:, None] * ins, (0, 0, 0, left)).view(down.shape))
             up.copy_(functional.pad(outs * root / layer.scaling[ADAPTER], (0, left)).view(up.shape))
@@ -110,8 +112,10 @@ def _is_any_difference(layer: Any) -> bool:
 
 def _learn_difference(layer: Any) -> None:
     """Learn, instead of its two matrices, what the LoRA of a layer comes to."""
-    weight = layer.get_base_layer().weight
-    layer.register_parameter(_DIFFERENCE, nn.Parameter(torch.zeros_like(weight, dtype=torch.float32)))
+    base = (
+        layer.get_base_layer()
+    )  # where its own weight comes first: diffusers asks that for a network's format
+    base.register_parameter(_DIFFERENCE, nn.Parameter(torch.zeros_like(base.weight, dtype=torch.float32)))
     for half in (layer.lora_A, layer.lora_B):
         half[ADAPTER].requires_grad_(False)
 
@@ -134,10 +138,10 @@ def _summed(layer: Any, x: Tensor) -> Tensor:
 
 
 def _difference(layer: Any) -> Tensor:
-    if hasattr(layer, _DIFFERENCE):
-        found: Tensor = getattr(layer, _DIFFERENCE)
+    base = layer.get_base_layer()
+    found: Tensor | None = getattr(base, _DIFFERENCE, None)
+    if found is not None:
         return found
     down, up = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
-    product = (up.flatten(1) @ down.flatten(1)).view_as(layer.get_base_layer().weight)
-    made: Tensor = layer.scaling[ADAPTER] * product
+    made: Tensor = layer.scaling[ADAPTER] * (up.flatten(1) @ down.flatten(1)).view_as(base.weight)
     return made
