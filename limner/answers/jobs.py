@@ -76,6 +76,7 @@ class Settings(BaseModel):
     strength: float | None
     variation_seed: int | None
     variation_strength: float | None
+    derived_from: str | None = None
     feature_reuse: int | None
     decoder: str | None
     attention: bool

@@ -15,11 +15,13 @@ class SizeView(BaseModel):
 
 
 class DefaultsView(BaseModel):
-    """What a job gets when it does not say; null is what a model that does not denoise does not have."""
+    """What a job gets when it does not say; null is what a model does not have."""
 
     steps: int
     guidance_scale: float | None
     sampler: str | None
+    temperature: float | None = None
+    top_k: int | None = None
 
 
 class ModelView(BaseModel):

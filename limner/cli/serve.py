@@ -126,6 +126,13 @@ def serve(
         Path | None,
         typer.Option(help="Certificates to trust of the broker, instead of the system's."),
     ] = None,
+    mqtt_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The key with which devices draw: its quota, its weight, until it is revoked.",
+        ),
+    ] = None,
     refuse_words: Annotated[
         Path | None,
         typer.Option(
@@ -175,13 +182,13 @@ def serve(
         model_memory=model_memory,
         preload=preload or (),
         answers_to=answers_to or (),
-        broker=_broker(mqtt, mqtt_ca),
+        broker=_broker(mqtt, mqtt_ca, mqtt_key),
         gates=GateOptions(refuse_words, tuple(gate or ()), gate_seconds),
         signing=SignerFiles(c2pa_cert, c2pa_key),
     )
 
 
-def _broker(url: str | None, ca: Path | None) -> Broker | None:
+def _broker(url: str | None, ca: Path | None, key: str | None) -> Broker | None:
     if url is None:
         return None
     from ..extras import needs_extra
@@ -189,4 +196,4 @@ def _broker(url: str | None, ca: Path | None) -> Broker | None:
 
     with needs_extra("scale", "--mqtt"):
         import aiomqtt  # noqa: F401
-    return broker_of(url, os.environ.get("LIMNER_MQTT_PASSWORD"), ca)
+    return broker_of(url, os.environ.get("LIMNER_MQTT_PASSWORD"), ca, key)

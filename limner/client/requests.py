@@ -36,6 +36,7 @@ class Asked(TypedDict, total=False):
     strength: float
     variation_seed: int
     variation_strength: float
+    derived_from: str
     feature_reuse: int
     decoder: Literal["full", "tiny"]
     attention: bool

@@ -96,7 +96,7 @@ def _model(service: Service) -> str:
         raise NotFound(
             "no AttnGAN is here to draw birds; train one, or bring one in with limner models import attngan"
         )
-    return f"{found[0].name}@{found[0].version}"
+    return found[0].name
 
 
 async def _drawn(service: Service, wanted: DrawRequest, caller: Caller) -> tuple[str, Image]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 BULK = 1 / 8
@@ -23,6 +23,18 @@ BULK = 1 / 8
 _KEPT = 10_000  # jobs and flows that are remembered
 
 Flow = tuple[str, bool]
+
+
+def full(waiting: Mapping[str, int], owner: str, bulk: bool, limit: int) -> bool:
+    """Whether a queue of `limit`, in which so many jobs of each owner are `waiting`, takes no further one of `owner`.
+
+    Bulk is taken until three quarters of `limit` wait, and all until `limit` do. From there on it is closed to whoever
+    has an equal share of `limit` waiting, so that nobody fills it against the others; at twice as many, to everybody.
+    """
+    total, share = sum(waiting.values()), max(1, limit // len({*waiting, owner}))
+    if bulk:
+        return total >= max(1, limit * 3 // 4)
+    return total >= 2 * limit or (total >= limit and waiting.get(owner, 0) >= share)
 
 
 @dataclass(frozen=True)

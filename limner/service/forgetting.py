@@ -5,9 +5,9 @@ As far as nothing else of their owner needs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from sqlalchemy import ColumnElement, Engine, delete, or_, select
+from sqlalchemy import ColumnElement, Engine, delete, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..answers import FINAL
@@ -38,20 +38,22 @@ def forget(engine: Engine, job: str, remove: Callable[[str], None]) -> None:
                 remove(image)
 
 
-def forget_picture(engine: Engine, image: str, owner: str | None, remove: Callable[[str], None]) -> None:
-    """Forget a picture of `owner`, None: of everybody, in all jobs that show it, with what came with it. `remove` as of
-    `forget`.
+def forget_picture(
+    engine: Engine, image: str, owners: Collection[str] | None, remove: Callable[[str], None]
+) -> None:
+    """Forget a picture of `owners`, None: of everybody, in all jobs that show it, with what came with it. `remove` as
+    of `forget`.
 
     A job that shows no other picture goes with it; one that was made from it stays. NotFound where they have no such
     picture; InvalidInput where a job that is not done needs it, or it came with another picture.
     """
     with sessionmaker(engine.execution_options(write=True)).begin() as session:
         one_at_a_time(session.connection())
-        owners = _owners(session, image, owner)
-        if not owners:
+        having = _owners(session, image, owners)
+        if not having:
             raise NotFound(f"no picture {image[:80]!r}")
         let_go: set[str] = set()
-        for each in owners:
+        for each in having:
             freed = _take_down(session, image, each)
             freed = {image} | {one for one in freed if not _needed(session, each, one)}
             _say_nothing_of(session, each, freed)
@@ -61,12 +63,12 @@ def forget_picture(engine: Engine, image: str, owner: str | None, remove: Callab
                 remove(one)
 
 
-def _owners(session: Session, image: str, owner: str | None) -> set[str]:
-    """Whose it is: of those who hold it, or have a job that shows it, `owner`, None: all."""
+def _owners(session: Session, image: str, owners: Collection[str] | None) -> set[str]:
+    """Whose it is: of those who hold it, or have a job that shows it, `owners`, None: all."""
     shown = select(JobRow.owner).join(ImageRow, ImageRow.job == JobRow.number).where(ImageRow.image == image)
     held = select(HoldingRow.owner).where(HoldingRow.image == image)
     found = set(session.scalars(shown)) | set(session.scalars(held))
-    return found if owner is None else found & {owner}
+    return found if owners is None else found.intersection(owners)
 
 
 def _take_down(session: Session, image: str, owner: str) -> set[str]:
@@ -103,11 +105,13 @@ def _delete(session: Session, row: JobRow) -> None:
 
 
 def _say_nothing_of(session: Session, owner: str, images: set[str]) -> None:
-    """Delete that `owner` holds them, and what they said of them."""
+    """Delete that `owner` holds them, what they said of them, and that their jobs were derived from them."""
     session.execute(delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(images)))
     of_them = or_(FeedbackRow.image.in_(images), FeedbackRow.over.in_(images))
     session.execute(delete(FeedbackRow).where(FeedbackRow.owner == owner, of_them))
     session.execute(delete(PinRow).where(PinRow.owner == owner, PinRow.image.in_(images)))
+    derived = JobRow.owner == owner, JobRow.derived_from.in_(images)
+    session.execute(update(JobRow).where(*derived).values(derived_from=None))
 
 
 def _held_by_nobody(session: Session, images: set[str]) -> list[str]:

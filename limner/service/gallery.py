@@ -6,7 +6,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, Engine, delete, select
+from sqlalchemy import ColumnElement, Engine, delete, or_, select
 from sqlalchemy.orm import sessionmaker
 
 from ..answers import Pins
@@ -64,15 +64,23 @@ class PinStore:
 
 
 def wanted(
-    owner: str, search: str = "", pinned: bool = False, made_from: str | None = None
+    caller: Caller,
+    search: str = "",
+    pinned: bool = False,
+    made_from: str | None = None,
+    mine: bool = False,
 ) -> list[ColumnElement[bool]]:
-    """Conditions on jobs: every word of `search` is in the prompt, `owner` pinned a picture, it began from one."""
+    """Conditions on jobs: every word of `search` is in the prompt, `caller` pinned a picture, it began or was derived
+    from one, it is the caller's own."""
     found = [JobRow.prompt.icontains(word, autoescape=True) for word in search.replace("\0", " ").split()]
     if pinned:
-        pins = select(PinRow.image).where(PinRow.owner == owner)
+        pins = select(PinRow.image).where(PinRow.owner == caller.owner)
         found.append(JobRow.number.in_(select(ImageRow.job).where(ImageRow.image.in_(pins))))
     if made_from is not None:
-        found.append(JobRow.request.contains(f'"image":"{made_from}"'))
+        began = JobRow.request.contains(f'"image":"{made_from}"')
+        found.append(or_(began, JobRow.derived_from == made_from))
+    if mine and caller.own is not None:
+        found.append(JobRow.owner.in_(caller.own))
     return found
 
 

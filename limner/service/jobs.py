@@ -28,7 +28,7 @@ from .access.holdings import hold
 from .access.keys import weights
 from .access.quotas import charge, cost, give_back
 from .database import is_shared, one_at_a_time
-from .fairness import Shares, Waiting
+from .fairness import Shares, Waiting, full
 from .readings import Said
 from .records import Beside, Image, Job, Stored, as_image, as_job, as_values, withheld_of, withheld_text
 from .statements import JOBS
@@ -41,7 +41,7 @@ MAX_STRIKES = 3
 
 
 class JobStore:
-    """The jobs of one database. `limit` bounds how many may wait. Safe to use from many threads.
+    """The jobs of one database. `limit` bounds how many may wait (`check_room`). Safe to use from many threads.
 
     `shared` says whether other services may draw them too.
     """
@@ -62,12 +62,13 @@ class JobStore:
         priority: Priority = "interactive",
         said: Said | None = None,
         reused: Sequence[Image] = (),
+        derived_from: str | None = None,
     ) -> Job:
         """Queue a job of `caller`; it is on the disk when this returns. One that was made of the same `once` it gives.
 
         Of the pictures, those that are `reused` (`results.drawn_before`) are there from the start, unless they went
-        meanwhile, and cost nothing; with all of them the job has succeeded. Else Busy when `limit` jobs wait,
-        OverLimit where the caller's quota does not do.
+        meanwhile, and cost nothing; with all of them the job has succeeded. Else Busy as of `check_room`, OverLimit
+        where the caller's quota does not do.
         """
         with self._writes.begin() as connection:
             one_at_a_time(connection)
@@ -76,7 +77,7 @@ class JobStore:
             there = _still_there(connection, caller.owner, reused)
             amount, now, done = cost(request, n - len(there)), time.time(), len(there) == n
             if not done:
-                self._check_room(connection, retry_after)
+                self._check_room(connection, retry_after, caller, priority)
                 charge(connection, caller, amount, now)
             values = {
                 "id": secrets.token_hex(12),
@@ -88,6 +89,7 @@ class JobStore:
                 "request": request.model_dump_json(),
                 "prompt": request.prompt if said is None else said.prompt,
                 "said": None if said is None else said.model_dump_json(),
+                "derived_from": derived_from,
                 "n": n,
                 "priority": priority,
                 "created_at": now,
@@ -109,15 +111,23 @@ class JobStore:
             row = _made(connection, caller)
             return None if row is None else self._job(connection, row)
 
-    def check_room(self, retry_after: float = 1.0) -> None:
-        """Raise Busy when `limit` jobs wait."""
+    def check_room(
+        self, retry_after: float = 1.0, caller: Caller = EVERYBODY, priority: Priority = "interactive"
+    ) -> None:
+        """Raise Busy where the queue takes no such job of `caller` (`fairness.full`)."""
         with self._reads.begin() as connection:
-            self._check_room(connection, retry_after)
+            self._check_room(connection, retry_after, caller, priority)
 
-    def _check_room(self, connection: Connection, retry_after: float) -> None:
-        waiting = connection.scalar(statements.WAITING) or 0
-        if waiting >= self.limit:
-            raise Busy(f"{waiting} jobs are waiting, which is all the queue takes", retry_after)
+    def _check_room(
+        self, connection: Connection, retry_after: float, caller: Caller, priority: Priority
+    ) -> None:
+        waiting = {row.owner: row.jobs for row in connection.execute(statements.WAITING)}
+        bulk = priority == "bulk"
+        if full(waiting, caller.owner, bulk, self.limit):
+            told = "more bulk" if bulk else "more of yours"
+            raise Busy(
+                f"{sum(waiting.values())} jobs are waiting, and the queue takes no {told}", retry_after
+            )
 
     def get(self, job: str, owner: str | None = None) -> Job:
         """The job with that id, with `owner` only one of theirs; NotFound where there is none."""
@@ -149,7 +159,8 @@ class JobStore:
     def ready(self) -> bool:
         """Whether the database answers."""
         with self._reads.begin() as connection:
-            return connection.scalar(statements.WAITING) is not None
+            connection.execute(statements.WAITING)
+            return True
 
     def cancel(self, job: str, owner: str | None = None) -> Job:
         """Cancel a job, with `owner` only one of theirs, that is queued or running; one that is done stays as it is.

@@ -27,17 +27,23 @@ def words() -> dict[str, dict[str, str]]:
 def chosen(accepted: str, offered: list[str], default: str = DEFAULT) -> str:
     """The offered language that an Accept-Language header (RFC 9110, 12.5.4) likes best, `default` where none.
 
-    A country counts as its language.
+    A country counts as its language, and a language as any of its countries.
     """
     best, liked = default, 0.0
     for part in accepted.split(","):
         tag, _, rest = part.strip().partition(";")
         weight = _weight(rest)
-        names = [tag.lower(), tag.lower().partition("-")[0]]
-        found = default if tag == "*" else next((name for name in names if name in offered), None)
+        found = default if tag == "*" else _found(tag.lower(), offered)
         if found is not None and weight > liked:
             best, liked = found, weight
     return best
+
+
+def _found(tag: str, offered: list[str]) -> str | None:
+    """The offered language that a tag in small letters means best."""
+    names, language = {name.lower(): name for name in offered}, tag.partition("-")[0]
+    akin = (name for one, name in names.items() if one.startswith(f"{language}-"))
+    return names.get(tag) or names.get(language) or next(akin, None)
 
 
 def _weight(parameters: str) -> float:

@@ -82,6 +82,7 @@ class Job:
     priority: Priority = "interactive"
     said: Said | None = None
     withheld: tuple[WithheldView, ...] = ()
+    derived_from: str | None = None
 
     @property
     def decided(self) -> frozenset[int]:
@@ -119,6 +120,7 @@ def as_job(row: Row[Any], images: Iterable[Image], position: int | None) -> Job:
         priority=cast(Priority, row.priority),
         said=None if row.said is None else Said.model_validate_json(row.said),
         withheld=withheld_of(row),
+        derived_from=row.derived_from,
     )
 
 

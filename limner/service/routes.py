@@ -66,7 +66,7 @@ def make_job(
     request.state.model = asked.model or service.model
     reader = Reader(asked.locale or preferred(accept_language), asked.readings)
     begun = asked.draw_request(service.model)
-    job = service.accept(begun, asked.n, caller, asked.priority, reader, asked.anew)
+    job = service.accept(begun, asked.n, caller, asked.priority, reader, asked.anew, asked.derived_from)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 
@@ -85,12 +85,13 @@ def list_jobs(
     search: Annotated[str, Query(max_length=200, description="Words that the prompt has.")] = "",
     pinned: Annotated[bool, Query(description="Only jobs with a picture that the caller pinned.")] = False,
     made_from: Annotated[
-        PictureId | None, Query(description="Only jobs that began from this picture.")
+        PictureId | None, Query(description="Only jobs that began or were derived from this picture.")
     ] = None,
+    mine: Annotated[bool, Query(description="Not what others made, which an admin's key sees.")] = False,
 ) -> JobPage:
-    """The caller's jobs in any state, newest first."""
+    """The caller's jobs in any state, newest first; of an admin everybody's."""
     service = _service(request)
-    conditions = wanted(caller.owner, search, pinned, made_from)
+    conditions = wanted(caller, search, pinned, made_from, mine)
     found = service.store.page(limit + 1, before, caller.sees, conditions)
     shown = found[:limit]
     more = shown[-1].id if len(found) > limit else None
@@ -217,10 +218,15 @@ def get_image(
     responses=documented(403, 404, 422, 503),
     summary="Forget a picture",
 )
-def forget_image(request: Request, caller: Calling, image_id: str) -> Response:
+def forget_image(
+    request: Request,
+    caller: Calling,
+    image_id: str,
+    mine: Annotated[bool, Query(description="Of an admin, not what others have of it.")] = False,
+) -> Response:
     """Delete a picture that was drawn or uploaded: file, pins, votes, and the jobs that show nothing else. One that
     a job still needs to be drawn is refused."""
-    _service(request).forget_picture(image_id, caller)
+    _service(request).forget_picture(image_id, caller, mine)
     return Response(status_code=204)
 
 

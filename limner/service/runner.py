@@ -300,7 +300,7 @@ class Runner:
 
     def _wait_for_storage(self, note: Happened, error: StorageDown) -> None:
         if not self._unkept:
-            log.warning("job %s: a picture waits to be kept: %s", note.job, error)
+            log.warning("job %s: a picture waits to be kept: %s", note.job, error, extra={"job": note.job})
         self._unkept.append(note)
 
     def _stepped(self, running: Running, index: int, event: Stepped) -> None:

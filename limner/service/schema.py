@@ -29,7 +29,8 @@ class JobRow(Base):
     `number` gives the order of the queue and of the history. While a job runs, `worker` holds it until
     `leased_until`; `attempts` counts how often it was taken, `losses` how often its worker or its engine ended
     meanwhile, `losses_alone` how often its worker while it was drawn alone, `strikes` the same of its engine; None
-    where neither ended at all. `withheld` is JSON of the pictures that gates withhold.
+    where neither ended at all. `withheld` is JSON of the pictures that gates withhold. `derived_from` is the picture
+    whose settings it varies.
     """
 
     __tablename__ = "jobs"
@@ -59,6 +60,7 @@ class JobRow(Base):
     leased_until: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(Text)
     withheld: Mapped[str | None] = mapped_column(Text)
+    derived_from: Mapped[str | None]
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]

@@ -200,11 +200,12 @@ class Service:
         priority: Priority = "interactive",
         reader: Reader | None = None,
         anew: bool = False,
+        derived_from: str | None = None,
     ) -> Job:
         """Queue a job of `n` pictures for `caller`; it is on the disk when this returns. Where one was made of the
         caller's `once`, that one. Words of several senses are read as `reader` means them. What names its seeds and was
         drawn for the same owner before is not drawn again, unless `anew`, and a job of nothing else has succeeded at
-        once.
+        once. `derived_from` is noted, and changes nothing of what is drawn.
 
         InvalidInput names a wrong field, an unknown model too, Refused the gate that does not let it through; Busy
         where too many wait, OverLimit beyond the caller's quota, Unavailable while it stops or a gate does not answer,
@@ -218,6 +219,8 @@ class Service:
             name = getattr(request, field)
             if name is not None and not self.holdings.visible(caller, name):
                 raise _unknown(field, name)
+        if derived_from is not None and not self.has_picture(derived_from, caller):
+            raise _unknown("derived_from", derived_from)
         try:
             typed = self.studio.resolve(request, self.source(request))
             model = self.studio.model(typed.model)
@@ -232,10 +235,12 @@ class Service:
             what = self.studio.identity(resolved.model) + self.mark
             reused = drawn_before(self._engine, self.images, caller.owner, resolved, n, what)
         if len(reused) < n and resolved.image is not None:  # `add` looks, too; this spares keeping the image
-            self.store.check_room(self.runner.retry_after)
+            self.store.check_room(self.runner.retry_after, caller, priority)
         self.images.check()
         self._keep(resolved)
-        job = self.store.add(resolved, n, self.runner.retry_after, caller, priority, said, reused)
+        job = self.store.add(
+            resolved, n, self.runner.retry_after, caller, priority, said, reused, derived_from
+        )
         self.watching(JobAccepted(job, request_id.get()))
         if looked_up:
             self.watching(ResultsLookedUp(job, sum(image.reused for image in job.images)))
@@ -272,12 +277,13 @@ class Service:
         forget(self._engine, job, self._remove)
         return found
 
-    def forget_picture(self, image: str, caller: Caller) -> None:
-        """Forget one of the caller's pictures, drawn or sent; of an admin, everybody's of that name.
+    def forget_picture(self, image: str, caller: Caller, mine: bool = False) -> None:
+        """Forget one of the caller's pictures, drawn or sent; of an admin, everybody's of that name, unless `mine`.
 
         NotFound where there is none, InvalidInput where a job that is not done needs it.
         """
-        forget_picture(self._engine, image, caller.sees, self._remove)
+        owners = caller.own if mine or caller.sees is not None else None
+        forget_picture(self._engine, image, owners, self._remove)
 
     def _sweep(self, policy: Policy) -> Swept:
         swept = sweep(self._engine, self.images, policy)

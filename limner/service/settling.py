@@ -25,7 +25,7 @@ def settled(store: JobStore, worker: str, running: Running) -> Job:
         return store.give_back(worker, job.id)
     if isinstance(error, Lost):
         now = store.lose(worker, job.id, sentence(error), running.alone, error.from_outside)
-        log.warning("job %s was lost with its engine; it is %s", job.id, now.state)
+        log.warning("job %s was lost with its engine; it is %s", job.id, now.state, extra={"job": job.id})
         return now
     if isinstance(error, (InvalidInput, NotFound)):
         return store.finish(worker, job.id, str(error))

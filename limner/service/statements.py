@@ -29,7 +29,7 @@ STILL_QUEUED = (
     .with_for_update(skip_locked=True)  # another service may just be taking it
 )
 LINE = select(_job.number, _job.id, _job.owner, _job.priority, _job.cost).where(_job.state == "queued")
-WAITING = select(func.count()).where(_job.state == "queued")
+WAITING = select(_job.owner, func.count().label("jobs")).where(_job.state == "queued").group_by(_job.owner)
 
 QUEUE = insert(JOBS)
 ADD_PICTURE, DROP_PICTURE = (

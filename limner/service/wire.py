@@ -57,6 +57,7 @@ ALLOWED = {
     "strength": "a number above 0, at most 1; together with image",
     "variation_seed": f"a whole number from 0 to {MAX_SEED}",
     "variation_strength": "a number above 0, at most 1",
+    "derived_from": "the id of a picture, drawn here or uploaded with POST /v1/images",
     "feature_reuse": "a whole number from 1 to 10",
     "decoder": "full, or tiny where the model has one",
     "attention": "true or false",
@@ -124,6 +125,9 @@ class JobRequest(BaseModel):
     variation_strength: Strength | None = Field(
         None, description="Draw near the picture of `seed`: how far from it; 0.3 with a variation_seed."
     )
+    derived_from: PictureId | None = Field(
+        None, description="The picture whose settings this varies: noted, and draws nothing else."
+    )
     feature_reuse: FeatureReuse | None = Field(
         None, description="Of so many steps only the first computes the whole denoiser: faster, less exact."
     )
@@ -153,7 +157,7 @@ class JobRequest(BaseModel):
         """The first picture of the job, not yet resolved; `model` where the request names none."""
         return DrawRequest(
             **{
-                **self.model_dump(exclude={"n", "priority", "anew", "locale", "readings"}),
+                **self.model_dump(exclude={"n", "derived_from", "priority", "anew", "locale", "readings"}),
                 "model": self.model or model,
             }
         )
@@ -185,10 +189,11 @@ def job_view(job: Job, step: int = 0) -> JobView:
 def _settings(job: Job) -> Settings:
     """What was asked for: the prompt as it was typed, and how it was read."""
     drawn = job.request.model_dump(include=set(Settings.model_fields) - {"n", "locale", "readings"})
+    drawn |= {"n": job.n, "derived_from": job.derived_from}
     said = job.said
     if said is None:
-        return Settings(n=job.n, **drawn)
-    return Settings(n=job.n, **drawn | {"prompt": said.prompt}, locale=said.locale, readings=said.readings)
+        return Settings(**drawn)
+    return Settings(**drawn | {"prompt": said.prompt}, locale=said.locale, readings=said.readings)
 
 
 def image_link(image: Image) -> ImageLink:
@@ -241,8 +246,7 @@ def _defaults(manifest: Manifest) -> DefaultsView:
     if manifest.sampler is not None:
         return DefaultsView(**manifest.sampler.model_dump(include=set(DefaultsView.model_fields)))
     if manifest.tokens is not None:
-        tokens = manifest.tokens
-        return DefaultsView(steps=tokens.steps, guidance_scale=tokens.guidance_scale, sampler=None)
+        return DefaultsView(**manifest.tokens.model_dump(), sampler=None)
     return DefaultsView(steps=1, guidance_scale=None, sampler=None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -96,6 +97,17 @@ def test_the_original_clients_get_their_answer(birds: TestClient) -> None:
     birds.delete(f"/v1/jobs/{job['id']}?forget=true")
     assert [birds.get(bird[name]).status_code for name in ("large", "small", "map1", "map2")] == [404] * 4
     assert not list(service.images.list())
+
+
+def test_of_several_versions_the_newest_draws_birds(
+    birds: TestClient, tmp_path: Path, tiny_attngan: Path
+) -> None:
+    manifest = shutil.copytree(tiny_attngan, tmp_path / "models" / "tiny-attngan" / "2") / "limner.json"
+    told = json.loads(manifest.read_text("utf-8"))
+    manifest.write_text(json.dumps(told | {"version": "2"}), encoding="utf-8")
+    assert birds.post("/api/v1.0/bird", json={"caption": CAPTION}).status_code == 201
+    (job,) = birds.get("/v1/jobs").json()["jobs"]
+    assert job["request"]["model"] == "tiny-attngan@2"
 
 
 @pytest.mark.parametrize(

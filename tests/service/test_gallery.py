@@ -56,6 +56,22 @@ def test_what_was_made_from_a_picture(client: TestClient) -> None:
     assert found(client, f"made_from={picture(again)}") == []
 
 
+def test_what_a_job_was_derived_from_is_kept_and_draws_nothing_else(client: TestClient) -> None:
+    first, varied = drawn(client, seed=1), {"seed": 1, "variation_seed": 5, "variation_strength": 0.3}
+    plain = drawn(client, **varied)
+    derived = client.post(
+        "/v1/jobs", json={"prompt": "a red apple", "derived_from": picture(first), **varied}
+    )
+    job = derived.json()
+    assert job["state"] == "succeeded" and job["images"] == plain["images"], "it is known from before"
+    assert job["request"] == plain["request"] | {"derived_from": picture(first)}
+    assert found(client, f"made_from={picture(first)}") == [job["id"]]
+    unknown = client.post("/v1/jobs", json={"prompt": "a red apple", "derived_from": "0" * 64})
+    assert unknown.status_code == 422 and unknown.json()["errors"][0]["field"] == "derived_from"
+    assert client.delete(f"/v1/images/{picture(first)}").status_code == 204
+    assert client.get(f"/v1/jobs/{job['id']}").json()["request"]["derived_from"] is None
+
+
 def test_pins_are_each_owners_own(client: TestClient, known: As) -> None:
     mine, theirs = drawn(known("one"), seed=9), drawn(known("other"), seed=9)
     assert picture(mine) == picture(theirs)

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from limner.service.app import PAGES
 from limner.service.languages import chosen, words
+from limner.service.wire import ALLOWED
 
 ENGLISH = words()["en"]
 
@@ -26,13 +27,23 @@ def test_every_key_is_there_with_the_same_values_in_it(language: str) -> None:
 def test_every_used_key_is_there_and_every_key_is_used() -> None:
     files = [*PAGES.glob("*.js"), PAGES / "index.html"]
     everything = "\n".join(file.read_text("utf-8") for file in files)
-    said = set(re.findall(r'\btext\("([\w.-]+)"', everything))
+    said = set(re.findall(r'\b(?:text|own)\("([\w.-]+)"', everything))
     said |= set(re.findall(r'data-say(?:-\w+)?="([\w.-]+)"', everything))
     plural = {key.rpartition(".")[0] for key in ENGLISH if key.endswith(".other")}
     assert said - plural <= ENGLISH.keys()
-    made_up = ("group.", "how.draw.", "bench.hint.", "vote.", "language")
-    used = {key for key in ENGLISH if key.startswith(made_up) or f'"{key}"' in everything}
+    made_up = ("group.", "allowed.", "bench.hint.", "vote.", "language")
+    families = (".attngan", ".parti")
+    used = {
+        key
+        for key in ENGLISH
+        if key.startswith(made_up) or key.endswith(families) or f'"{key}"' in everything
+    }
     assert [key for key in ENGLISH if key not in used and key.rpartition(".")[0] not in said & plural] == []
+
+
+def test_english_says_what_is_allowed_as_the_service_does() -> None:
+    said = {key.partition(".")[2]: words for key, words in ENGLISH.items() if key.startswith("allowed.")}
+    assert said and said == {field: ALLOWED[field] for field in said}
 
 
 class _Said(HTMLParser):
@@ -72,6 +83,17 @@ def test_the_page_says_in_english_what_its_keys_say() -> None:
 )  # fmt: skip
 def test_what_is_accepted_chooses(accepted: str, language: str) -> None:
     assert chosen(accepted, ["en", "es"]) == language
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("pt-BR,pt;q=0.9,en;q=0.5", "pt-BR"), ("pt-br", "pt-BR"), ("pt", "pt-BR"), ("pt-PT", "pt-BR"),
+        ("zh-tw", "zh-TW"), ("zh", "zh-CN"), ("pt;q=0.4,en;q=0.5", "en"), ("p", "en"),
+    ],
+)  # fmt: skip
+def test_a_language_may_be_offered_as_a_country_speaks_it(accepted: str, language: str) -> None:
+    assert chosen(accepted, ["en", "es", "pt-BR", "zh-CN", "zh-TW"]) == language
 
 
 def test_the_service_tells_the_words(client: TestClient) -> None:

@@ -38,7 +38,8 @@ def test_it_offers_what_it_has(client: TestClient) -> None:
     model = next(m for m in client.get("/v1/models").json()["models"] if m["name"] == "tiny-attngan")
     assert model["family"] == "attngan" and model["edits"] is False
     assert [size["width"] for size in model["sizes"]] == [64, 32, 16]
-    assert model["defaults"] == {"steps": 1, "guidance_scale": None, "sampler": None}
+    assert model["defaults"]["steps"] == 1
+    assert {value for name, value in model["defaults"].items() if name != "steps"} == {None}
     assert model["limits"]["steps"] == [1, 1]
     assert not {"guidance_scale", "negative_prompt"} & model["limits"].keys()
     assert model["vocabulary"] == ["a", "bird", "black", "crown", "has", "the", "yellow"]

@@ -178,6 +178,34 @@ def test_the_queue_is_bounded(store: JobStore) -> None:
     assert store.add(REQUEST, 1).position == 3
 
 
+def test_nobody_fills_the_queue_against_the_others(engine: Engine) -> None:
+    store = JobStore(engine, limit=4)
+    ann, bob, cem, dan, eve = (
+        Caller(None, owner, frozenset()) for owner in ("ann", "bob", "cem", "dan", "eve")
+    )
+    for caller, room in ((ann, 4), (bob, 2), (cem, 1)):  # the first has all, who comes an equal share
+        for _ in range(room):
+            store.add(REQUEST, 1, caller=caller)
+        with pytest.raises(Busy):
+            store.add(REQUEST, 1, caller=caller)
+        with pytest.raises(Busy):
+            store.check_room(caller=caller)
+    store.add(REQUEST, 1, caller=dan)
+    with pytest.raises(Busy):  # twice the limit are waiting
+        store.add(REQUEST, 1, caller=eve)
+
+
+def test_bulk_leaves_a_quarter_of_the_queue_to_others(engine: Engine) -> None:
+    store = JobStore(engine, limit=4)
+    for _ in range(3):
+        store.add(REQUEST, 1, priority="bulk")
+    with pytest.raises(Busy, match="bulk"):
+        store.add(REQUEST, 1, priority="bulk")
+    with pytest.raises(Busy, match="bulk"):
+        store.check_room(priority="bulk")
+    store.add(REQUEST, 1)
+
+
 def test_only_the_holder_changes_a_job(store: JobStore) -> None:
     job = store.add(REQUEST, 1)
     store.take("a", 9)

@@ -37,7 +37,9 @@ def _drawn(client: TestClient, **asked: Any) -> dict[str, Any]:
 def test_it_offers_what_it_has(client: TestClient) -> None:
     model = next(m for m in client.get("/v1/models").json()["models"] if m["name"] == "tiny-parti")
     assert model["family"] == "parti" and model["edits"] is False
-    assert model["defaults"] == {"steps": 4, "guidance_scale": 1.5, "sampler": None}
+    assert model["defaults"] == {
+        "steps": 4, "guidance_scale": 1.5, "sampler": None, "temperature": 1.0, "top_k": 8
+    }  # fmt: skip
     limits = model["limits"]
     assert limits["steps"] == [4, 4]
     assert {"guidance_scale", "negative_prompt", "temperature", "top_k"} <= limits.keys()

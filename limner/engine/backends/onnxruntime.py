@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from .rewriting import variant_graph
 
 if TYPE_CHECKING:
     from ...registry.models import Model
+
+_log = logging.getLogger(__name__)
 
 _CPU = "CPUExecutionProvider"
 _PROVIDERS: dict[Device, list[str]] = {
@@ -65,21 +68,38 @@ class OnnxRuntime:
 
 
 class OnnxRuntimeNetwork:
-    """An open session."""
+    """An open session. Where a call of many rows fails and fewer rows do not, as where a GPU's memory is full, it gets
+    no more than so many from then on: nothing is lost but speed."""
 
     def __init__(self, title: str, session: onnxruntime.InferenceSession) -> None:
         """Run `session`; messages call it `title`."""
         self._title, self._session = title, session
         self._outputs = [port.name for port in session.get_outputs()]
+        self._most: int | None = None
 
     def __call__(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """Run the graph; LimnerError where the inputs do not fit it."""
-        try:
-            results = self._session.run(self._outputs, dict(inputs))
-        except Exception as error:  # noqa: BLE001 - its errors have no common base of their own
-            shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in inputs.items())
-            raise LimnerError(f"{self._title} cannot take {shapes}: {_gist(error)}") from None
-        return {name: np.asarray(value) for name, value in zip(self._outputs, results, strict=True)}
+        """Run the graph; LimnerError where the inputs do not fit it, or not one row fits into memory."""
+        rows = max((len(value) for value in inputs.values() if value.ndim), default=1)
+        most, first = min(rows, self._most or rows), 0
+        made: list[list[NDArray[Any]]] = []
+        while not made or first < rows:
+            try:
+                part = dict(inputs)
+                if most < rows:
+                    part = {name: value[first : first + most] for name, value in inputs.items()}
+                made.append([np.asarray(value) for value in self._session.run(self._outputs, part)])
+            except Exception as error:  # noqa: BLE001 - its errors have no common base of their own
+                if most <= 1:
+                    shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in inputs.items())
+                    raise LimnerError(f"{self._title} cannot take {shapes}: {_gist(error)}") from None
+                most //= 2
+                continue
+            first += most
+        if most < min(rows, self._most or rows):
+            self._most = most
+            _log.warning("%s: at most %d rows from now on, for more failed", self._title, most)
+        joined = made[0] if len(made) == 1 else [np.concatenate(parts) for parts in zip(*made, strict=True)]
+        return dict(zip(self._outputs, joined, strict=True))
 
     def rest(self) -> None:
         """Nothing is held for a rush."""

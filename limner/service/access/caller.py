@@ -38,6 +38,14 @@ class Caller:
         """The owner whose jobs and pictures they see; None where they see everybody's."""
         return None if "admin" in self.scopes else self.owner
 
+    @property
+    def own(self) -> frozenset[str] | None:
+        """The owners whose things are theirs, which of an admin's key includes what was made before there were keys;
+        None on a service without keys, where all is everybody's."""
+        if "admin" not in self.scopes:
+            return frozenset({self.owner})
+        return None if self.key is None else frozenset({self.owner, NOBODY})
+
 
 EVERYBODY = Caller(None, NOBODY, frozenset(SCOPES))
 """Whoever reaches a service that has no keys."""

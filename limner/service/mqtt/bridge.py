@@ -8,14 +8,15 @@ import logging
 import random
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
 from ...answers import ImageLink
-from ...errors import LimnerError, NotFound, StorageDown
-from ..access import Caller
+from ...errors import LimnerError, NotFound, StorageDown, Unavailable
+from ..access import Caller, Scope
 from ..events import ENDS, Message
 from ..following import feed_of
 from ..readings import Reader
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds before connecting again, and the most that they grow to."""
 _AT_LEAST_ONCE = 1
+_SCOPES: frozenset[Scope] = frozenset({"draw", "read"})
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
@@ -130,11 +132,10 @@ class Bridge:
             log.warning("request %s of device %s: %s", name[1], name[0], error)
 
     async def _told(self, client: aiomqtt.Client, kept: Kept) -> None:
-        name = f"mqtt:{kept.device}"
-        caller = Caller(None, name, frozenset({"draw", "read"}), name, once=kept.once)
         job = kept.job
         while True:
             try:
+                caller = await run_in_threadpool(self._caller, kept)
                 if job is None:
                     async with self._accepting:
                         job = await run_in_threadpool(self._accepted, kept, caller)
@@ -150,6 +151,19 @@ class Bridge:
                 await self._in_the_end(partial(self._service.inbox.drop, kept))
                 return
 
+    def _caller(self, kept: Kept) -> Caller:
+        """For whom a request is drawn: its device, or the owner of the devices' key; Unavailable where that is not in
+        force or may not draw."""
+        if self._broker.key is None:
+            name = f"mqtt:{kept.device}"
+            return Caller(None, name, _SCOPES, name, once=kept.once)
+        for key in self._service.keys.all():
+            if key.name == self._broker.key and key.revoked_at is None and key.caller.may("draw"):
+                return replace(key.caller, scopes=_SCOPES, once=kept.once)
+        raise Unavailable(
+            f"key '{self._broker.key}', with which devices draw, is not in force or may not draw"
+        )
+
     def _accepted(self, kept: Kept, caller: Caller) -> str:
         asked = read_request(kept.asked.encode()).job
         job = self._service.accept(
@@ -159,6 +173,7 @@ class Bridge:
             asked.priority,
             Reader(asked.locale, asked.readings),
             asked.anew,
+            asked.derived_from,
         )
         self._service.inbox.accepted(kept, job.id)
         return job.id

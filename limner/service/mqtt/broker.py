@@ -17,7 +17,8 @@ _PREFIX = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker and the `prefix` of all topics; `tls` is what its certificate is checked against, None without TLS."""
+    """A broker and the `prefix` of all topics; `tls` is what its certificate is checked against, None without TLS;
+    `key` names the key that its devices draw with, None without."""
 
     host: str
     port: int
@@ -25,9 +26,12 @@ class Broker:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
+    key: str | None = None
 
 
-def broker_of(url: str, password: str | None = None, ca: Path | None = None) -> Broker:
+def broker_of(
+    url: str, password: str | None = None, ca: Path | None = None, key: str | None = None
+) -> Broker:
     """The broker of mqtts://USER@HOST:PORT/PREFIX; port 8883 and prefix limner are understood.
 
     `ca` is a file of certificates to trust instead of the system's. InvalidInput names what is wrong: mqtt://, without
@@ -63,6 +67,7 @@ def broker_of(url: str, password: str | None = None, ca: Path | None = None) -> 
         None if parts.username is None else unquote(parts.username),
         password,
         _context(ca) if encrypted else None,
+        key,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import from_json
 
 from ...engine.request import Prompt, Seed, Strength
 from ...errors import InvalidInput
-from ..wire import ModelReference, whole
+from ..wire import Locale, ModelReference, Readings, whole
 from .formats import FileFormat
 from .sizes import ALLOWED, PATTERN, size_of
 
@@ -40,6 +41,19 @@ class Asked(BaseModel):
     seed: Seed | None = Field(
         None, description="Limner's own: of the first picture; each further one has the next."
     )
+    locale: Locale | None = Field(
+        None,
+        description="Limner's own: words of several senses are read as there; else as in Accept-Language's first.",
+    )
+    readings: Readings | None = Field(
+        None,
+        description="Limner's own: the senses of words that have several, where not the country's is meant.",
+    )
+
+    @field_validator("readings", mode="before")
+    @classmethod
+    def _of_a_form(cls, value: object) -> object:
+        return from_json(value) if isinstance(value, str) else value
 
     @property
     def who(self) -> str | None:

@@ -14,6 +14,7 @@ from ...errors import InvalidInput
 from ...registry.manifest import Size
 from ..access import Caller
 from ..jobs import Job
+from ..readings import Reader
 from ..service import Service
 from ..wire import image_link, image_url
 from .asked import Asked, AskedDrawing
@@ -39,13 +40,14 @@ _QUALITIES: dict[str | None, QualityTold] = {
 
 @dataclass(frozen=True)
 class Desk:
-    """Where orders are taken: of the `service`, for `caller`; `base` begins URLs, and the served model answers to the
-    further names `answers_to`."""
+    """Where orders are taken: of the `service`, for `caller`; `base` begins URLs, the served model answers to the
+    further names `answers_to`, and who asks reads as in `locale`."""
 
     service: Service
     caller: Caller
     base: str
     answers_to: frozenset[str] = frozenset()
+    locale: str | None = None
 
     def meant(self, model: str | None) -> Meant:
         """The model that a request names; NotFound where there is none."""
@@ -91,9 +93,10 @@ def order(desk: Desk, asked: Asked, prompt: str, begun: Mapping[str, Any] = _FRO
         own = nearest(model.manifest.sizes, wanted)
         fields |= {"width": own.width, "height": own.height}
     request = DrawRequest(prompt=prompt, model=model.defaults.model, **(fields | dict(begun)))
-    job = desk.service.accept(request, asked.n or 1, desk.caller)
+    reader = Reader(asked.locale or desk.locale, asked.readings)
+    job = desk.service.accept(request, asked.n or 1, desk.caller, reader=reader)
     if asked.who is not None:
-        log.info("job %s is drawn for %r", job.id, asked.who)
+        log.info("job %s is drawn for %r", job.id, asked.who, extra={"job": job.id})
     return Order(desk, job, _look(wanted, drawing), quality, asked.who)
 
 
@@ -119,7 +122,7 @@ def _look(wanted: Size | None, drawing: AskedDrawing | None) -> Look:
 def note(order: Order, image: ImageLink) -> Note:
     """What Limner says of a picture of an order."""
     drawn, size = Size(width=image.width, height=image.height), order.size
-    request = order.job.request
+    request, said = order.job.request, order.job.said
     return Note(
         job=order.job.id,
         image=image.id,
@@ -130,6 +133,7 @@ def note(order: Order, image: ImageLink) -> Note:
         drawn=written(drawn),
         resized=_resized(drawn, size),
         cropped=crops(drawn, size),
+        readings=None if said is None else said.readings,
     )
 
 

@@ -16,6 +16,7 @@ from ..caching import is_named, unchanging
 from ..events import EventStream
 from ..following import ended
 from ..problems import documented as problems
+from ..readings import preferred
 from ..service import Service
 from ..storage import is_id
 from ..wire import ModelReference
@@ -120,7 +121,8 @@ def _fields(body: bytes) -> Mapping[str, Any]:
 
 def _desk(request: Request, caller: Caller) -> Desk:
     state = request.app.state
-    return Desk(state.service, caller, str(request.base_url).rstrip("/"), state.answers_to)
+    base, locale = str(request.base_url).rstrip("/"), preferred(request.headers.get("accept-language", ""))
+    return Desk(state.service, caller, base, state.answers_to, locale)
 
 
 async def _told(asked: Asked, made: Order, kind: Kind) -> Response:

@@ -16,6 +16,7 @@ class Note(BaseModel):
     """What Limner says of a picture: its job, its own seed and size, and what was done to it afterwards.
 
     `resized` is null where it was drawn as large as it is; `cropped` where the model draws no size of that shape.
+    `readings` has the sense in which each word of several was read.
     """
 
     job: str
@@ -27,6 +28,7 @@ class Note(BaseModel):
     drawn: str
     resized: Literal["enlarged", "reduced"] | None = None
     cropped: bool
+    readings: dict[str, str] | None = None
 
 
 class Datum(BaseModel):

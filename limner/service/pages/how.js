@@ -1,9 +1,9 @@
-/** How this very picture came about, in plain words: the words read, the noise taken away step by step, the sketch painted. */
+/** How this very picture came about, in plain words: the words read, the picture drawn step by step, what made it large. */
 
 import { light } from "./glow.js";
-import { text } from "./language.js";
+import { text, words } from "./language.js";
 import { element } from "./page.js";
-import { listen, stepsOf } from "./steps.js";
+import { cameUnseen, listen, stepsOf } from "./steps.js";
 
 /** @typedef {import("./wire.js").Job} Job */
 /** @typedef {import("./wire.js").Picture} Picture */
@@ -17,12 +17,19 @@ const play = element("how-play", HTMLButtonElement);
 
 /** @type {Shown | null} */
 let shown = null;
+/** Of the model that draws. */
+let family = "";
 /** @type {Step[]} */
 let steps = [];
 let playing = 0;
 
+/** The key of a text, as a family tells it that draws in another way than diffusion. @param {string} key */
+const own = (key) => (`${key}.${family}` in words ? `${key}.${family}` : key);
+
 /** What there is to see at a step, as a share of all. @param {number} share */
 function seen(share) {
+  const always = `how.at.${family}`;
+  if (always in words) return text(always);
   if (share < 0.25) return text("how.at.noise");
   if (share < 0.6) return text("how.at.shapes");
   return text(share < 0.9 ? "how.at.details" : "how.at.end");
@@ -43,7 +50,9 @@ function refresh() {
   steps = stepsOf(shown.job.id, shown.picture?.index ?? 0);
   const some = steps.length > 0;
   element("how-steps", HTMLElement).hidden = !some;
-  element("how-missed", HTMLElement).hidden = some;
+  const unseen = cameUnseen(shown.job.id, shown.picture?.index ?? 0);
+  element("how-unseen", HTMLElement).hidden = !unseen;
+  element("how-missed", HTMLElement).hidden = some || unseen;
   slider.max = String(Math.max(0, steps.length - 1));
   if (atEnd) slider.value = slider.max;
   turn();
@@ -54,11 +63,11 @@ function refresh() {
   small.decode().then(() => decoded(small), () => {});
 }
 
-/** Say what the decoder did. @param {HTMLImageElement | null} small the last sketch */
+/** Say what made the picture large. @param {HTMLImageElement | null} small the last sketch */
 function decoded(small) {
   const picture = shown?.picture;
   const values = { width: small?.naturalWidth ?? 0, height: small?.naturalHeight ?? 0, wide: picture?.width ?? 0, high: picture?.height ?? 0 };
-  element("how-decode", HTMLElement).textContent = text(small && picture ? "how.decode.sizes" : "how.decode", values);
+  element("how-decode", HTMLElement).textContent = text(own(small && picture ? "how.decode.sizes" : "how.decode"), values);
   const before = element("how-small", HTMLImageElement);
   before.hidden = small === null;
   if (small) before.src = small.src;
@@ -81,10 +90,20 @@ function run() {
   }, 220);
 }
 
-/** @param {Job} job @param {Picture | null} picture null while it is drawn @param {string} family of the model that draws */
-function show(job, picture, family) {
+/** Say the dialog's own texts as the family tells them. */
+function tell() {
+  for (const said of dialog.querySelectorAll("[data-say]")) {
+    const key = own(said.getAttribute("data-say") ?? "");
+    if (key in words) said.textContent = text(key);
+  }
+}
+
+/** @param {Job} job @param {Picture | null} picture null while it is drawn @param {string} drawnBy the model's family */
+function show(job, picture, drawnBy) {
   shown = { job, picture };
+  family = drawnBy;
   steps = [];
+  tell();
   const final = element("how-final", HTMLImageElement);
   const place = element("how-lit", HTMLElement);
   element("how-lit-picture", HTMLImageElement).hidden = final.hidden = picture === null;
@@ -93,14 +112,12 @@ function show(job, picture, family) {
   const lit = light(element("how-words", HTMLElement), place, job.request.prompt, picture ?? undefined);
   place.hidden = element("how-point", HTMLElement).hidden = !lit;
   const count = job.steps || job.request.steps || 1;
-  element("how-draw", HTMLElement).textContent = text(family in NAMED ? `how.draw.${family}` : "how.draw.diffusion", { count });
+  element("how-draw", HTMLElement).textContent = text(own("how.draw"), { count });
   decoded(null);
   slider.value = slider.max = "0";
   refresh();
   listen(job.id, picture?.index ?? 0, refresh);
 }
-
-const NAMED = { diffusion: true, parti: true, attngan: true };
 
 /** Show how a picture came about. @param {Job} job @param {Picture | null} picture null while it is drawn @param {string} family */
 export function explain(job, picture, family) {

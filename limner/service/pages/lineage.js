@@ -35,12 +35,12 @@ function small(url, label) {
  */
 export async function lineage(place, { job, picture }, opener, view) {
   const mine = (asked += 1);
-  const { image } = job.request;
+  const from = job.request.derived_from ?? job.request.image;
   /** @type {HTMLElement[]} */
   const rows = [];
-  if (image) {
-    const url = `/v1/images/${encodeURIComponent(image)}`;
-    const open = opener(image);
+  if (from) {
+    const url = `/v1/images/${encodeURIComponent(from)}`;
+    const open = opener(from);
     const link = document.createElement(open ? "button" : "a");
     if (link instanceof HTMLAnchorElement) Object.assign(link, { href: url, target: "_blank", rel: "noopener" });
     else Object.assign(link, { type: "button", onclick: open });

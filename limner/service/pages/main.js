@@ -12,7 +12,7 @@ import * as settings from "./settings.js";
 import * as signin from "./signin.js";
 import { announce, button, element, remember } from "./page.js";
 import * as wording from "./wording.js";
-import { offerLanguages, text } from "./language.js";
+import { offerLanguages, text, words } from "./language.js";
 import { votes } from "./votes.js";
 import { Problem, getIdeas, getModels, reachable } from "./wire.js";
 
@@ -31,7 +31,7 @@ const offline = element("offline", HTMLElement);
 /** Whether what was said last is that the service is away. */
 let away = false;
 
-const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", negative_prompt: "negative" };
+const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", temperature: "temperature", top_k: "top-k", negative_prompt: "negative" };
 
 function clearErrors() {
   away = false;
@@ -51,7 +51,7 @@ function showError(id, text) {
 }
 
 /** @param {import("./wire.js").FieldError} wrong */
-const sentence = ({ message, allowed }) => (allowed ? text("say.allowed", { allowed }) : message);
+const sentence = ({ field, message, allowed }) => (allowed ? text("say.allowed", { allowed: words[`allowed.${field}`] ?? allowed }) : message);
 
 /** What is wrong in a field that has no place of its own: of a picture the reason says more than what is allowed.
  * @param {import("./wire.js").FieldError | undefined} wrong */
@@ -133,7 +133,7 @@ function settled(jobs) {
   const one = alone && first ? { id: first.picture.id, prompt: first.job.request.prompt } : null;
   vote(one);
   readings.show(alone && first ? first.job : null, (taken) => {
-    if (first) draw([{ ...settings.possible(wording.of(first)), readings: taken }]);
+    if (first) draw([{ ...afresh(wording.of(first)), readings: taken }]);
   });
   const prompts = new Set(jobs.map((job) => job.request.prompt)).size;
   element("reword", HTMLElement).hidden = !alone;
@@ -176,13 +176,16 @@ async function submit(newSeed = false) {
   }
 }
 
+/** A request as it can be asked for again: what it was derived from may be gone. @param {Request} request */
+const afresh = (request) => ({ ...settings.possible(request), derived_from: null });
+
 /** Draw a picture in other words, beside itself. @param {{job: Job, picture: Picture}} made @param {string} words */
 function reworded({ job, picture }, words) {
   clearErrors();
   if (words === job.request.prompt) return showError("prompt", text("wording.same"));
-  const same = settings.possible(wording.of({ job, picture }));
+  const same = afresh(wording.of({ job, picture }));
   const given = { ...job, request: { ...job.request, n: 1 }, images: [picture], withheld: [] };
-  draw([same, { ...same, prompt: words }], given);
+  draw([same, { ...same, prompt: words, derived_from: picture.id }], given);
 }
 
 /** @param {Job} job */
@@ -205,7 +208,7 @@ function more({ job, picture }) {
   const first = !varied && !image ? { seed: picture.seed, variation_strength: 0.3 } : null;
   // A model that takes no picture has further variations of the first one.
   const near = first ?? (settings.modelOf(job.request)?.edits ? { image: picture.id, strength: 0.5 } : again);
-  draw([{ ...settings.possible(same), ...near, n: 4 }]);
+  draw([{ ...settings.possible(same), ...near, derived_from: picture.id, n: 4 }]);
 }
 
 async function cancel() {
@@ -306,7 +309,7 @@ pairs.start();
 wording.start();
 admin.start();
 how.start(({ job, picture }) => {
-  if (picture) draw([{ ...settings.possible(wording.of({ job, picture })), anew: true }]);
+  if (picture) draw([{ ...afresh(wording.of({ job, picture })), anew: true }]);
 });
 settings.start((model) => {
   introduce(model);
@@ -351,7 +354,7 @@ element("again", HTMLButtonElement).addEventListener("click", () => {
   const jobs = drawing.onStage();
   if (jobs.length === 0) return void submit(true);
   const seed = jobs.length > 1 ? { seed: settings.anySeed() } : {};
-  draw(jobs.map(({ request: { seed: _, ...same } }) => ({ ...settings.possible(same), n: same.n ?? 1, ...seed })));
+  draw(jobs.map(({ request: { seed: _, ...same } }) => ({ ...afresh(same), n: same.n ?? 1, ...seed })));
 });
 for (const [id, use] of /** @type {const} */ ([
   ["copy", history.copySettings],

@@ -7,13 +7,13 @@ import { element, recall, remember } from "./page.js";
 /** @typedef {import("./wire.js").Job} Job */
 /** @typedef {import("./wire.js").Picture} Picture */
 /** @typedef {import("./wire.js").Request} Request */
+/** @typedef {"steps" | "guidance_scale" | "temperature" | "top_k"} Name */
+/** @typedef {Partial<Record<Name, number | null>>} Numbers */
 
 const model = element("model", HTMLSelectElement);
 const size = element("size", HTMLSelectElement);
 const seed = element("seed", HTMLInputElement);
 const lock = element("lock", HTMLButtonElement);
-const steps = element("steps", HTMLInputElement);
-const guidance = element("guidance", HTMLInputElement);
 const negative = element("negative", HTMLInputElement);
 const attention = element("attention", HTMLInputElement);
 const toggle = element("settings", HTMLButtonElement);
@@ -29,8 +29,16 @@ let locked = false;
 /** @type {Partial<Request>} of a variation whose settings were taken over, until its seed is changed */
 let variation = {};
 
-/** What only some models take, by its name in a request and among a model's limits. */
-const CONTROLS = { steps, guidance_scale: guidance, negative_prompt: negative };
+/**
+ * Numbers that only some models take, by their names in a request and among a model's limits and defaults.
+ * @type {{name: Name, slider: HTMLInputElement, far: number, digits: number}[]} `far` goes a slider, where the model allows it
+ */
+const NUMBERS = [
+  { name: "steps", slider: element("steps", HTMLInputElement), far: 50, digits: 0 },
+  { name: "guidance_scale", slider: element("guidance", HTMLInputElement), far: 15, digits: 1 },
+  { name: "temperature", slider: element("temperature", HTMLInputElement), far: 2, digits: 2 },
+  { name: "top_k", slider: element("top-k", HTMLInputElement), far: 256, digits: 0 },
+];
 
 /** @param {HTMLElement} control */
 const fieldOf = (control) => /** @type {HTMLElement} */ (control.closest(".field"));
@@ -45,13 +53,13 @@ export const reference = (one) => (models.filter((m) => m.name === one.name).len
 export const chosen = () => models.find((m) => reference(m) === model.value) ?? models[0];
 
 function show() {
-  element("steps-value", HTMLElement).textContent = steps.value;
-  element("guidance-value", HTMLElement).textContent = Number(guidance.value).toFixed(1);
+  for (const { slider, digits } of NUMBERS)
+    element(`${slider.id}-value`, HTMLElement).textContent = Number(slider.value).toFixed(digits);
+  /** @type {Numbers | undefined} */
   const preferred = chosen()?.defaults;
   const changed = [
     locked && seed.value !== "",
-    preferred && taken(steps) && Number(steps.value) !== preferred.steps,
-    preferred && taken(guidance) && Number(guidance.value) !== preferred.guidance_scale,
+    ...NUMBERS.map(({ name, slider }) => preferred && taken(slider) && Number(slider.value) !== preferred[name]),
     taken(negative) && negative.value.trim() !== "",
     size.selectedIndex > 0,
     boxes().some((box) => box.checked),
@@ -118,10 +126,13 @@ function offerSizes(sizes) {
 
 /** Show only what the model leaves a choice of. @param {Model["limits"]} limits */
 function offerControls(limits) {
-  for (const [name, control] of Object.entries(CONTROLS)) {
+  /** @param {string} name @param {HTMLElement} control */
+  const offerOne = (name, control) => {
     const [least, most] = limits[name] ?? [0, 0];
     fieldOf(control).hidden = least === most;
-  }
+  };
+  for (const { name, slider } of NUMBERS) offerOne(name, slider);
+  offerOne("negative_prompt", negative);
 }
 
 /** Set everything to what the model prefers. */
@@ -129,12 +140,15 @@ function reset() {
   const one = chosen();
   if (!one) return;
   offerControls(one.limits);
-  const [least, most] = one.limits.steps ?? [1, 150];
-  Object.assign(steps, { min: String(least), max: String(Math.min(most, Math.max(50, one.defaults.steps))) });
-  const [low, high] = one.limits.guidance_scale ?? [1, 30];
-  Object.assign(guidance, { min: String(low), max: String(Math.min(high, Math.max(15, one.defaults.guidance_scale ?? low))) });
-  steps.value = String(one.defaults.steps);
-  guidance.value = String(one.defaults.guidance_scale ?? low);
+  /** @type {Numbers} */
+  const preferred = one.defaults;
+  for (const { name, slider, far } of NUMBERS) {
+    const [least, most] = one.limits[name] ?? [1, 1];
+    const value = preferred[name] ?? least;
+    // Where 0 is the bound and not allowed itself, the slider begins a step above it.
+    Object.assign(slider, { min: String(Math.max(least, Number(slider.step))), max: String(Math.min(most, Math.max(far, value))) });
+    slider.value = String(value);
+  }
   negative.value = "";
   seed.value = "";
   variation = {};
@@ -162,7 +176,7 @@ export function start(modelChanged) {
   });
   besides.addEventListener("change", limitBeside);
   attention.addEventListener("change", () => remember("attention", String(attention.checked)));
-  for (const field of [steps, guidance, negative, size]) field.addEventListener("input", show);
+  for (const field of [...NUMBERS.map(({ slider }) => slider), negative, size]) field.addEventListener("input", show);
   model.addEventListener("change", () => {
     const one = chosen();
     reset();
@@ -191,10 +205,11 @@ export function read(newSeed, fitted) {
   const [width, height] = size.value.split("x").map(Number);
   const typedSeed = seed.value.trim();
   const typed = /^\d+$/.test(typedSeed) ? Number(typedSeed) : /** @type {any} */ (typedSeed);
+  /** @type {Numbers} */
+  const numbers = Object.fromEntries(NUMBERS.filter(({ slider }) => taken(slider)).map(({ name, slider }) => [name, Number(slider.value)]));
   return {
     model: reference(one),
-    ...(taken(steps) ? { steps: Number(steps.value) } : {}),
-    ...(taken(guidance) ? { guidance_scale: Number(guidance.value) } : {}),
+    ...numbers,
     ...(taken(negative) ? { negative_prompt: negative.value.trim() } : {}),
     ...(attention.checked ? { attention: true } : {}),
     ...(locked && typedSeed !== "" && !newSeed ? { seed: typed, ...variation } : {}),
@@ -232,13 +247,13 @@ export function adopt({ request }, picture) {
   const drawnWith = named(request);
   if (drawnWith) model.value = reference(drawnWith);
   reset();
-  if (request.steps) {
-    if (request.steps > Number(steps.max)) steps.max = String(request.steps);
-    steps.value = String(request.steps);
-  }
-  if (request.guidance_scale) {
-    if (request.guidance_scale > Number(guidance.max)) guidance.max = String(request.guidance_scale);
-    guidance.value = String(request.guidance_scale);
+  /** @type {Numbers} */
+  const numbers = request;
+  for (const { name, slider } of NUMBERS) {
+    const value = numbers[name];
+    if (!value) continue;
+    if (value > Number(slider.max)) slider.max = String(value);
+    slider.value = String(value);
   }
   negative.value = request.negative_prompt ?? "";
   const wanted = `${picture.width}x${picture.height}`;
@@ -251,6 +266,8 @@ export function adopt({ request }, picture) {
 
 /** @param {Job} job @param {Picture} picture @returns {[string, string][]} names and values, as people read them */
 export function describe({ request, steps: taken }, picture) {
+  /** @type {Numbers} */
+  const { temperature, top_k: choices } = request;
   /** @type {[string, string | undefined | null][]} */
   const rows = [
     [text("set.seed"), String(request.variation_strength ? request.seed : picture.seed)],
@@ -258,6 +275,8 @@ export function describe({ request, steps: taken }, picture) {
     [text("fact.from"), request.mask ? text("fact.from.part") : request.image ? text("fact.from.picture", { share: Math.round(100 * (request.strength ?? 1)) }) : null],
     [text("set.steps"), String(request.steps ?? taken)],
     [text("set.guidance"), request.guidance_scale?.toFixed(1)],
+    [text("set.temperature"), temperature?.toString()],
+    [text("set.top-k"), choices?.toString()],
     [text("fact.without"), request.negative_prompt],
     [text("set.size"), `${picture.width} × ${picture.height}`],
     [text("set.model"), request.model],
@@ -267,9 +286,13 @@ export function describe({ request, steps: taken }, picture) {
 
 /** @param {Job} job @param {Picture} picture @returns {string} in the form that other picture tools read */
 export function asText({ request, steps: taken }, picture) {
+  /** @type {Numbers} */
+  const { temperature, top_k: choices } = request;
   const rows = [
     `Steps: ${request.steps ?? taken}`,
     request.guidance_scale ? `CFG scale: ${request.guidance_scale}` : "",
+    temperature ? `Temperature: ${temperature}` : "",
+    choices ? `Top k: ${choices}` : "",
     `Seed: ${request.variation_strength ? request.seed : picture.seed}`,
     `Size: ${picture.width}x${picture.height}`,
     request.strength ? `Denoising strength: ${request.strength}` : "",

@@ -25,5 +25,8 @@ export function record(job, step) {
 /** Steps that had a preview, the first one first. @param {string} job @param {number} image @returns {Step[]} */
 export const stepsOf = (job, image) => (kept.get(keyOf(job, image)) ?? []).filter((step) => step.preview);
 
+/** Whether steps of a picture came and none of them had a preview. @param {string} job @param {number} image */
+export const cameUnseen = (job, image) => kept.has(keyOf(job, image)) && stepsOf(job, image).length === 0;
+
 /** Be told of each new step of a picture, in place of who was told before. @param {string} job @param {number} image @param {() => void} tell */
 export const listen = (job, image, tell) => void (heard = (key) => key === keyOf(job, image) && tell());

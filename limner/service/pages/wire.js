@@ -5,6 +5,7 @@
  *   guidance_scale?: number | null, negative_prompt?: string | null, n?: number | null,
  *   width?: number | null, height?: number | null, image?: string | null, mask?: string | null,
  *   strength?: number | null, variation_seed?: number | null, variation_strength?: number | null,
+ *   derived_from?: string | null,
  *   attention?: boolean, anew?: boolean, locale?: string | null, readings?: Record<string, string>}} Request
  * @typedef {{words: string[], maps: {url: string, width: number, height: number}[]}} Attention
  * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number,
@@ -120,16 +121,16 @@ export async function getIdeas(count, model) {
 
 /** @typedef {{search?: string, pinned?: boolean, made_from?: string}} Wanted */
 
-/** @param {string | null} before @param {number} limit @param {Wanted} [wanted] @returns {Promise<{jobs: Job[], next: string | null}>} */
+/** One's own jobs, newest first. @param {string | null} before @param {number} limit @param {Wanted} [wanted] @returns {Promise<{jobs: Job[], next: string | null}>} */
 export function getJobs(before, limit, wanted = {}) {
-  const query = new URLSearchParams({ limit: String(limit) });
+  const query = new URLSearchParams({ limit: String(limit), mine: "true" });
   if (before !== null) query.set("before", before);
   for (const [name, value] of Object.entries(wanted)) if (value) query.set(name, String(value));
   return call(`/v1/jobs?${query}`);
 }
 
-/** Forget a picture, and the job with it where it has no other. @param {string} image its id @returns {Promise<unknown>} */
-export const forgetPicture = (image) => call(`/v1/images/${encodeURIComponent(image)}`, { method: "DELETE" });
+/** Forget a picture of one's own, and the job with it where it has no other. @param {string} image its id @returns {Promise<unknown>} */
+export const forgetPicture = (image) => call(`/v1/images/${encodeURIComponent(image)}?mine=true`, { method: "DELETE" });
 
 /** @returns {Promise<string[]>} ids of the pinned pictures */
 export async function getPins() {

@@ -46,7 +46,7 @@ function answered(request) {
   if (request.method !== "GET" || origin !== location.origin) return null;
   if (/^\/v1\/images\/[0-9a-f]+$/.test(pathname)) return picture(request);
   const told = ["/", "/v1/models", "/v1/pins", "/v1/ideas"].includes(pathname) || pathname.startsWith("/pages/");
-  return told || (pathname === "/v1/jobs" && search === "?limit=24") ? fresh(request) : null;
+  return told || (pathname === "/v1/jobs" && search === "?limit=24&mine=true") ? fresh(request) : null;
 }
 
 worker.addEventListener("fetch", (/** @type {any} */ event) => {

@@ -4,6 +4,8 @@ import os
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from limner.engine.backends import backend
+from limner.engine.backends.onnxruntime import OnnxRuntimeNetwork
 from limner.engine.backends.openvino import (
     _IN_TURN,
     FORMS,
@@ -238,6 +241,40 @@ def test_inputs_that_do_not_fit_are_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(LimnerError, match="cannot take z"):
         network({"z": rows(1)})
     np.testing.assert_allclose(network({"x": rows(1)})["y"], expected(rows(1)), rtol=1e-4, atol=1e-4)
+
+
+class SmallSession:
+    """Of ONNX Runtime, on a device whose memory takes `most` rows."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.asked = most, list[int]()
+
+    def get_outputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="y")]
+
+    def run(self, outputs: list[str], inputs: dict[str, Floats]) -> list[Floats]:
+        self.asked.append(len(inputs["x"]))
+        if self.asked[-1] > self.most:
+            raise RuntimeError("Failed to allocate memory for requested buffer")
+        return [2 * inputs["x"]]
+
+
+def test_onnxruntime_gets_fewer_rows_where_many_do_not_fit_into_memory() -> None:
+    session, x = SmallSession(3), rows(11)
+    network = OnnxRuntimeNetwork("graph", cast(Any, session))
+    np.testing.assert_array_equal(network({"x": x})["y"], 2 * x)
+    assert session.asked == [11, 5, 2, 2, 2, 2, 2, 1]
+    session.asked.clear()
+    np.testing.assert_array_equal(network({"x": x})["y"], 2 * x)
+    assert session.asked == [2, 2, 2, 2, 2, 1]
+    session.most = 0  # what fails with one row, too, says nothing of how many there may be
+    other = OnnxRuntimeNetwork("graph", cast(Any, session))
+    with pytest.raises(LimnerError, match=r"graph cannot take x \[4, 40\]"):
+        other({"x": rows(4)})
+    session.most = 4
+    session.asked.clear()
+    other({"x": rows(4)})
+    assert session.asked == [4]
 
 
 @pytest.mark.parametrize("name", BACKENDS)

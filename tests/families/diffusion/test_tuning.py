@@ -79,6 +79,15 @@ def lora_on_all(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, pict
 
 
 @pytest.fixture(scope="module")
+def lora_as_wide_as_its_layers(
+    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, pictures: Path
+) -> Path:
+    folder = tmp_path_factory.mktemp("lora_as_wide_as_its_layers")
+    _train(folder, LORA.replace("rank = 4", "rank = 32") + 'layers = "all"\n', tiny_model, pictures)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def adafactor(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, pictures: Path) -> Path:
     folder = tmp_path_factory.mktemp("adafactor")
     _train(folder, ADAFACTOR, tiny_model, pictures)
@@ -135,7 +144,7 @@ def test_all_shapes_are_learned_from_and_mirrored(full: Path) -> None:
     assert len([array for array in cached if array.ndim == 3]) == 24
 
 
-@pytest.mark.parametrize("name", ["lora", "lora_on_all"])
+@pytest.mark.parametrize("name", ["lora", "lora_on_all", "lora_as_wide_as_its_layers"])
 def test_a_lora_is_what_diffusers_loads(name: str, request: pytest.FixtureRequest, tiny_model: Path) -> None:
     lora: Path = request.getfixturevalue(name)
     pipeline = _pipeline(tiny_model)

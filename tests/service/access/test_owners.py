@@ -60,6 +60,8 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
                     {"image": "{upload}"},
                     {"image": "{own}", "mask": "{image}"},
                     {"image": "{own}", "mask": "{upload}"},
+                    {"derived_from": "{image}"},
+                    {"derived_from": "{upload}"},
                 )
             ),
             refused=(422,),
@@ -70,13 +72,14 @@ CALLS: dict[tuple[str, str], tuple[Attack, ...]] = {
         Attack("?before={job}", refused=(404,)),
         Attack("?search=secret&made_from={image}"),
         Attack("?pinned=true"),
+        Attack("?mine=true"),
     ),
     ("GET", "/v1/jobs/{job_id}"): (NOT_THERE,),
     ("DELETE", "/v1/jobs/{job_id}"): (NOT_THERE, Attack("?forget=true", refused=(404,))),
     ("GET", "/v1/jobs/{job_id}/events"): (NOT_THERE, Attack(refused=(404,), headers={"last-event-id": "1"})),
     ("POST", "/v1/images"): (OWN_ONLY,),
     ("GET", "/v1/images/{image_id}"): (NOT_THERE,),
-    ("DELETE", "/v1/images/{image_id}"): (NOT_THERE,),
+    ("DELETE", "/v1/images/{image_id}"): (NOT_THERE, Attack("?mine=true", refused=(404,))),
     ("GET", "/v1/images/{image_id}/copy"): (NOT_THERE, Attack("?size=32x32&format=webp", refused=(404,))),
     ("POST", "/v1/images/generations"): (
         Attack(bodies=({"prompt": "a cat", "image": "{image}"},), refused=(400,)),
@@ -237,6 +240,19 @@ def test_what_was_made_before_there_were_keys_is_the_admins(client: TestClient, 
     assert known("one").get(f"/v1/jobs/{before['id']}").status_code == 404
     assert known("admin").get(f"/v1/jobs/{before['id']}").status_code == 200
     assert known("admin").get(before["images"][0]["url"]).status_code == 200
+
+
+def test_an_admin_may_ask_for_their_own_alone(client: TestClient, known: As) -> None:
+    before = drawn(client, seed=8)
+    theirs, own = drawn(known("one"), seed=9), drawn(known("admin"), seed=9)
+    admin, image = known("admin"), own["images"][0]["id"]
+    assert [job["id"] for job in admin.get("/v1/jobs?mine=true").json()["jobs"]] == [own["id"], before["id"]]
+    assert admin.delete(f"/v1/images/{image}?mine=true").status_code == 204
+    assert known("one").get(f"/v1/jobs/{theirs['id']}").json() == theirs
+    assert admin.delete(f"/v1/images/{image}?mine=true").status_code == 404
+    assert admin.delete(f"/v1/images/{before['images'][0]['id']}?mine=true").status_code == 204
+    assert admin.delete(f"/v1/images/{image}").status_code == 204
+    assert known("one").get(f"/v1/jobs/{theirs['id']}").status_code == 404
 
 
 def test_keys_of_one_owner_share_what_they_make(client: TestClient, keys: KeyStore, known: As) -> None:

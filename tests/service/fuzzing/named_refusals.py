@@ -13,6 +13,7 @@ WORLDLY = frozenset(
         "height",
         "image",  # no picture of that id
         "mask",
+        "derived_from",
         "over",  # no other picture of the same prompt
         "vote",  # nothing said at all
         "readings",  # no sense of the word

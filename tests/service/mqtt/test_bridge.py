@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from limner.errors import StorageDown
+from limner.service.access.quotas import used_today
 from limner.service.app import create_app
 from limner.service.gates import Gates
 from limner.service.gates.words import Words
@@ -234,6 +236,30 @@ def test_a_device_passes_the_gates_too(
             assert (await lamp.until("withheld"))["data"] == {"index": 1, "gate": "red", "reason": "too red"}
             await lamp.until("succeeded")
             assert list(lamp.pictures) == ["limner/images/lamp/pictures/0"]
+
+    run(go)
+
+
+def test_devices_draw_within_the_limits_of_their_key_until_it_is_revoked(
+    tmp_path: Path, broker: Mosquitto, address: Broker, trust: ssl.SSLContext
+) -> None:
+    async def go() -> None:
+        with_key = replace(address, key="lamps")
+        async with serving(tmp_path, FakeStudio(), with_key) as service, device(broker, trust) as lamp:
+            await lamp.ask(id="none")
+            assert "'lamps'" in (await lamp.until("problem"))["data"]["detail"]
+            key, _ = service.keys.create("lamps", quota=1)
+            await lamp.ask(id="first")
+            await lamp.until("succeeded")
+            assert list(lamp.pictures) == ["limner/images/lamp/first/0"]
+            (job,) = service.store.page(10)
+            assert job.owner == key.owner and used_today(service.keys.engine)[key.id] > 0
+            await lamp.ask(id="much", steps=150, n=8)
+            assert (await lamp.until("problem"))["data"]["status"] == 429
+            service.keys.revoke("lamps")
+            await lamp.ask(id="revoked")
+            assert (await lamp.until("problem"))["request"] == "revoked"
+            assert len(service.store.page(10)) == 1
 
     run(go)
 

@@ -18,6 +18,7 @@ from limner.errors import InvalidInput
 from limner.service.openai.models import further_names
 
 from ..fake_studio import FakeStudio
+from ..test_readings import LEXICON, TORCH
 from .conftest import Server, serving
 
 PROMPT = "a red apple on a wooden table"
@@ -163,6 +164,33 @@ def test_whom_it_is_for_is_told_again(asking: openai.OpenAI) -> None:
     assert asking.images.generate(prompt=PROMPT, user="ann").safety_identifier == "ann"
     both = asking.images.generate(prompt=PROMPT, user="ann", safety_identifier="s1")
     assert both.safety_identifier == "s1"
+
+
+def test_a_word_of_several_senses_is_read_as_its_reader_means_it(
+    client: openai.OpenAI, server: Server, tmp_path: Path
+) -> None:
+    server.studio.folder = tmp_path / "model"
+    server.studio.folder.mkdir()
+    (server.studio.folder / "lexicon.json").write_text(json.dumps(LEXICON), encoding="utf-8")
+    british = {"accept-language": "en-GB,en;q=0.9"}
+    for headers, fields, sense in (
+        ({}, {}, "torch"),
+        (british, {}, "flashlight"),
+        ({}, {"locale": "en-GB"}, "flashlight"),
+        (british, {"readings": {"torch": "torch"}}, "torch"),
+    ):
+        answer = client.images.generate(prompt=TORCH, extra_headers=headers, extra_body=fields)
+        assert answer.data is not None and note(answer.data[0])["readings"] == {"torch": sense}
+        assert server.studio.started[-1].prompt == f"a {sense} on the beach"
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "PNG")
+    form: dict[str, Any] = {"image": ("a.png", file.getvalue()), "prompt": TORCH}
+    edited = client.images.edit(**form, extra_body={"readings": '{"torch": "flashlight"}'})
+    assert edited.data is not None and note(edited.data[0])["readings"] == {"torch": "flashlight"}
+    for wrong in ("{", '{"torch": "banana"}'):
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.images.edit(**form, extra_body={"readings": wrong})
+        assert caught.value.param == "readings"
 
 
 def test_what_asks_for_nothing_else_is_taken(asking: openai.OpenAI) -> None:

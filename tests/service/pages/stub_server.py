@@ -52,6 +52,7 @@ class StubJob:
     events: list[tuple[str, Any]] = field(default_factory=list)
     stop: bool = False
     senses: dict[str, list[str]] = field(default_factory=dict)
+    mine: bool = True
 
     def view(self) -> dict[str, Any]:
         """The job as it goes over the wire."""
@@ -78,6 +79,7 @@ class Stub:
         self.maps: dict[str, bytes] = {}
         self.hold_after: int | None = None
         self.step_seconds = 0.005
+        self.previews = True
         self.fail_drawing: str | None = None
         self.refuse: tuple[int, dict[str, Any]] | None = None
         self.sizes = [{"width": SIZE, "height": SIZE}]
@@ -119,12 +121,8 @@ class Stub:
                 share = (1 - step / steps) ** 1.5
                 shown = (1 - share) * latent + share * rng.uniform(40, 220, latent.shape)
                 data = base64.b64encode(png(Image.fromarray(shown.clip(0, 255).astype(np.uint8)))).decode()
-                message = {
-                    "step": step,
-                    "steps": steps,
-                    "image": k,
-                    "preview": f"data:image/png;base64,{data}",
-                }
+                preview = f"data:image/png;base64,{data}" if self.previews else None
+                message = {"step": step, "steps": steps, "image": k, "preview": preview}
                 job.events.append(("step", message))
             job.step = step
             time.sleep(self.step_seconds)
@@ -232,9 +230,10 @@ def stub_app(stub: Stub) -> Starlette:
         newest = [
             job
             for job in list(stub.jobs.values())[::-1]
-            if all(word in job.request["prompt"] for word in query.get("search", "").split())
+            if (job.mine or "mine" not in query)
+            and all(word in job.request["prompt"] for word in query.get("search", "").split())
             and (not query.get("pinned") or {image["id"] for image in job.images} & set(stub.pins))
-            and job.request.get("image") == query.get("made_from", job.request.get("image"))
+            and query.get("made_from") in (None, *map(job.request.get, ("image", "derived_from")))
         ]
         before = request.query_params.get("before")
         start = 0 if before is None else [j.id for j in newest].index(before) + 1
@@ -275,7 +274,7 @@ def stub_app(stub: Stub) -> Starlette:
     async def image(request: Request) -> Response:
         name, kept = request.path_params["image"], stub.pictures | stub.maps
         if request.method == "DELETE":
-            for job in stub.jobs.values():
+            for job in [one for one in stub.jobs.values() if one.mine or "mine" not in request.query_params]:
                 job.images = [shown for shown in job.images if shown["id"] != name]
             stub.jobs = {job: one for job, one in stub.jobs.items() if one.images}
             return Response(status_code=204)

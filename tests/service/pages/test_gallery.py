@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from .stub_server import Stub
@@ -85,6 +86,52 @@ def test_a_picture_shows_what_it_was_made_from_and_what_was_made_from_it(page: P
     expect(page.locator("#viewer-canvas img")).to_have_attribute("src", first["url"])
     page.locator("#viewer-kin").get_by_role("button", name=HOUSE).click()
     expect(page.locator("#viewer-title")).to_have_text(HOUSE)
+
+
+@pytest.mark.parametrize("edits", [True, False])
+def test_a_picture_that_was_varied_or_told_in_other_words_shows_where_it_comes_from(
+    page: Page, stub: Stub, edits: bool
+) -> None:
+    stub.edits = edits
+    page.reload()
+    ready(page)
+    draw(page, APPLE)
+    first = next(iter(stub.jobs.values())).images[0]
+    page.click("#alike")
+    expect(page.locator(".wall img")).to_have_count(5)
+    page.locator(".wall button").last.click()
+    expect(page.locator("#viewer-kin").get_by_role("button", name=APPLE)).to_have_count(4)
+    page.click("#viewer-reword")
+    page.fill("#prompt", HOUSE)
+    page.keyboard.press("Enter")
+    expect(page.locator(".wall img")).to_have_count(6)
+    page.locator(".wall button").first.click()
+    expect(page.locator("#viewer-title")).to_have_text(HOUSE)
+    page.get_by_role("button", name="The picture it was made from").click()
+    expect(page.locator("#viewer-canvas img")).to_have_attribute("src", first["url"])
+    expect(page.locator("#viewer-kin").get_by_role("button")).to_have_count(5)
+    page.keyboard.press("Escape")
+    page.click("#again")
+    expect(page.locator(".wall img")).to_have_count(8)
+    assert [one["derived_from"] for one in stub.sent[1:]] == [first["id"], first["id"], None, None]
+
+
+def test_others_pictures_are_not_among_an_admins_own(page: Page, stub: Stub) -> None:
+    theirs = stub.add({"prompt": HOUSE, "seed": 1, "steps": 1})
+    theirs.mine = False
+    stub.draw(theirs)
+    page.reload()
+    ready(page)
+    expect(page.locator("#frame")).to_have_attribute("data-state", "empty")
+    draw(page, APPLE)
+    expect(page.locator(".wall img")).to_have_count(1)
+    own = next(job for job in stub.jobs.values() if job.mine)
+    theirs.images = own.images  # the same picture, drawn for both
+    page.locator(".wall button").click()
+    for _ in range(2):
+        page.click("#viewer-delete")
+    expect(page.locator("#viewer")).to_be_hidden()
+    assert list(stub.jobs.values()) == [theirs]
 
 
 def test_what_is_said_over_a_large_picture_is_seen(page: Page, stub: Stub) -> None:

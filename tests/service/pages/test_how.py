@@ -69,3 +69,34 @@ def test_a_model_of_one_step_takes_all_the_noise_away_at_once(page: Page, stub: 
     draw(page, APPLE)
     page.click("#how-open")
     expect(page.locator("#how-draw")).to_contain_text("taken away at once")
+
+
+def test_each_family_tells_its_own_way(page: Page, stub: Stub) -> None:
+    stub.others = {"birds": {"family": "attngan"}, "parti": {"family": "parti"}}
+    page.reload()
+    ready(page)
+    page.click("#settings")
+    how = page.locator("#how")
+    for model, prompt, title, made in (
+        ("birds", "a red bird", "From small to large", "There is no decoder."),
+        ("parti", "a red house", "From the pieces to the picture", "only numbers"),
+        ("storybook", "a red apple", "From the sketch to the picture", "small sketch"),
+    ):
+        page.select_option("#model", model)
+        draw(page, prompt)
+        page.click("#how-open")
+        expect(how.get_by_role("heading", name=title)).to_be_visible()
+        expect(page.locator("#how-decode")).to_contain_text(made)
+        expect(page.locator("#how-decode")).to_contain_text("128 \N{MULTIPLICATION SIGN} 128")
+        expect(how.get_by_text("Both learned")).to_have_count(1 if model == "birds" else 0)
+        page.click("#how-close")
+
+
+def test_where_steps_have_no_previews_nothing_is_offered_to_be_watched(page: Page, stub: Stub) -> None:
+    stub.previews = False
+    ready(page)
+    draw(page, APPLE)
+    page.click("#how-open")
+    expect(page.locator("#how-unseen")).to_be_visible()
+    expect(page.locator("#how-steps")).to_be_hidden()
+    expect(page.locator("#how-again")).to_be_hidden()

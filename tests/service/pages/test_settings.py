@@ -1,4 +1,4 @@
-"""The seed on the page: kept, let go, and that of a variation."""
+"""The settings on the page: the seed, what only some models take, what is wrong with a setting."""
 
 from __future__ import annotations
 
@@ -46,3 +46,47 @@ def test_a_new_seed_that_is_kept_is_not_varied_as_an_old_one_was(page: Page, stu
     expect(page.locator(".wall img")).to_have_count(7)
     assert stub.sent[-1]["seed"] == drawn
     assert not {"variation_seed", "variation_strength"} & stub.sent[-1].keys()
+
+
+def test_a_model_of_tokens_takes_a_temperature_and_top_k(page: Page, stub: Stub) -> None:
+    stub.others["parti"] = {
+        "defaults": stub.defaults | {"steps": 16, "temperature": 0.9, "top_k": 32},
+        "limits": stub.limits | {"steps": [16, 16], "temperature": [0, 10], "top_k": [1, 65536]},
+    }
+    page.reload()
+    ready(page)
+    page.click("#settings")
+    temperature, top_k = page.locator("#temperature"), page.locator("#top-k")
+    expect(temperature).to_be_hidden()
+    page.select_option("#model", "parti")
+    expect(temperature).to_have_value("0.9")
+    expect(top_k).to_have_value("32")
+    expect(page.locator("#settings")).not_to_have_attribute("data-changed", "1")
+    temperature.fill("0.75")
+    top_k.fill("8")
+    draw(page, APPLE)
+    (sent,) = stub.sent
+    assert (sent["temperature"], sent["top_k"]) == (0.75, 8) and "steps" not in sent
+    page.click("#copy")
+    expect(page.locator("#toast")).to_have_text("Settings copied")
+    assert "Temperature: 0.75, Top k: 8" in page.evaluate("navigator.clipboard.readText()")
+    page.click("#defaults")
+    expect(temperature).to_have_value("0.9")
+    page.locator(".wall button").click()
+    expect(page.locator("#viewer-facts")).to_contain_text("0.75")
+    page.click("#use-all")
+    expect(temperature).to_have_value("0.75")
+    expect(top_k).to_have_value("8")
+
+
+def test_what_is_allowed_is_said_in_the_readers_language(page: Page, complaints: list[str]) -> None:
+    ready(page)
+    page.select_option("#language", "es")
+    expect(page.locator("#draw")).to_have_text("Dibujar")
+    ready(page)
+    page.click("#settings")
+    page.fill("#seed", "seven")
+    page.fill("#prompt", APPLE)
+    page.click("#draw")
+    expect(page.locator("#seed-error")).to_have_text("Se permite: un n\u00famero entero de 0 a 4294967295.")
+    assert len(complaints) == 1 and "422" in complaints.pop()

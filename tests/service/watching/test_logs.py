@@ -5,12 +5,19 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from limner.engine.request import DrawRequest
 from limner.engine.watching import Loaded
+from limner.errors import Lost
+from limner.service.database import open_database
+from limner.service.jobs import JobStore
+from limner.service.notes import Running
+from limner.service.settling import settled
 from limner.service.watching import EventLog, log_as_json
 
 from ..access.conftest import As
@@ -134,6 +141,17 @@ def test_who_asked_by_openais_api_is_logged_beside_the_job(client: TestClient, w
     assert answer.status_code == 200
     (line,) = [line for line in lines(written, event="log") if "'ann'" in line["message"]]
     assert line["level"] == "info" and "is drawn for" in line["message"]
+    assert line["job"] == answer.headers["limner-job"]
+
+
+def test_a_job_that_was_lost_with_its_engine_is_named(tmp_path: Path, written: io.StringIO) -> None:
+    store = JobStore(open_database(tmp_path / "limner.db"))
+    store.add(DrawRequest(prompt=SECRET), 1)
+    job = store.take("a", 9)
+    assert job is not None
+    settled(store, "a", Running(job, error=Lost("it ended")))
+    (line,) = lines(written, event="log", job=job.id)
+    assert "was lost with its engine" in line["message"]
 
 
 def test_others_are_logged_from_warnings_on(written: io.StringIO) -> None:
