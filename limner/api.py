@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from .engine.source import AnyPicture, Box, Source
     from .engine.studio import Drawing, Studio
+    from .families.matcher.matcher import Matcher
+    from .registry.models import Registry
 
 MAX_PICTURES = 64
 
@@ -71,9 +73,10 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A drawn picture; in a notebook it shows itself."""
+    """A drawn picture, number `index` of those that were drawn together; in a notebook it shows itself."""
 
     picture: Picture
+    index: int = 0
 
     @cached_property
     def image(self) -> Image.Image:
@@ -134,10 +137,17 @@ class Drawn:
 class Limner:
     """One model, ready to draw. A context manager: leaving it frees the engine."""
 
-    def __init__(self, studio: Studio, model: str) -> None:
-        """Draw with `model` on any Studio; `limner.load` is the usual way here."""
+    def __init__(
+        self, studio: Studio, model: str, registry: Registry | None = None, backend: str = "auto"
+    ) -> None:
+        """Draw with `model` on any Studio; `limner.load` is the usual way here.
+
+        Matchers come from `registry`, by default that of the usual data directory, and run on `backend`.
+        """
         self._studio = studio
         self._model = model
+        self._registry, self._backend = registry, backend
+        self._matchers: dict[str | None, Matcher] = {}
 
     @overload
     def draw(
@@ -145,17 +155,33 @@ class Limner:
         prompt: str,
         *,
         count: Literal[1] = ...,
+        best_of: int = ...,
+        matcher: str | None = ...,
         on_step: OnStep | None = ...,
         **options: Unpack[Options],
     ) -> Drawn: ...
 
     @overload
     def draw(
-        self, prompt: str, *, count: int, on_step: OnStep | None = ..., **options: Unpack[Options]
+        self,
+        prompt: str,
+        *,
+        count: int,
+        best_of: int = ...,
+        matcher: str | None = ...,
+        on_step: OnStep | None = ...,
+        **options: Unpack[Options],
     ) -> Drawn | list[Drawn]: ...
 
     def draw(
-        self, prompt: str, *, count: int = 1, on_step: OnStep | None = None, **options: Unpack[Options]
+        self,
+        prompt: str,
+        *,
+        count: int = 1,
+        best_of: int = 1,
+        matcher: str | None = None,
+        on_step: OnStep | None = None,
+        **options: Unpack[Options],
     ) -> Drawn | list[Drawn]:
         """Draw a sentence: one picture, or a list of them where `count` (1 to 64) is above 1.
 
@@ -171,6 +197,10 @@ class Limner:
         all around the picture made smaller by `outward` (0.25 to 0.9). Variations stay near the picture of `seed`:
         `variation_strength` (0 to 1, 0.3) says how far they go, `variation_seed` in which direction.
 
+        With `best_of` above 1 so many are drawn for each picture, and the one is kept that `matcher` finds nearest to
+        the sentence: a matcher by name, or the folder of a CLIP checkpoint; None means matcher-<world> of the model's
+        world. `count` times `best_of` are 64 at most.
+
         `decoder` "tiny" makes the picture by a tiny decoder, where the model has one: faster, coarser. With `attention`
         the picture also tells which word drew what (`Drawn.attention`, `Drawn.heat_sheet`).
 
@@ -179,7 +209,7 @@ class Limner:
         ways = {name: options.pop(name, None) for name in ("image", "mask", "keep", "outward")}  # type: ignore[misc]
         source, named = source_of(**ways)
         request = request_of(prompt=prompt, model=self._model, **named, **options)
-        drawn = self.draw_all(request, count, on_step, source)
+        drawn = self.draw_all(request, count, on_step, source, best_of, matcher)
         return drawn[0] if count == 1 else drawn
 
     def draw_all(
@@ -188,10 +218,47 @@ class Limner:
         count: int = 1,
         on_step: OnStep | None = None,
         source: Source | None = None,
+        best_of: int = 1,
+        matcher: str | None = None,
     ) -> list[Drawn]:
         """Like `draw`, from a DrawRequest (its model is used) and what `source_of` gave; always a list."""
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_PICTURES:
-            raise InvalidInput(f"count must be 1 to {MAX_PICTURES}, not {count}", field="count")
+        for name, value in (("count", count), ("best_of", best_of)):
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PICTURES:
+                raise InvalidInput(f"{name} must be 1 to {MAX_PICTURES}, not {value}", field=name)
+        if best_of == 1:
+            if matcher is not None:
+                raise InvalidInput(
+                    "a matcher chooses among several pictures: say how many by best_of", "matcher"
+                )
+            return self._drawn(request, count, on_step, source)
+        if best_of * count > MAX_PICTURES:
+            raise InvalidInput(
+                f"best_of {best_of} for count {count} are {best_of * count} pictures; at most {MAX_PICTURES}",
+                "best_of",
+            )
+        from .families.matcher.matcher import rerank
+
+        chooser = self._chooser(matcher)
+        drawn = self._drawn(request, count * best_of, on_step, source)
+        groups = [drawn[first : first + best_of] for first in range(0, len(drawn), best_of)]
+        return [
+            group[rerank(chooser, request.prompt, [one.picture.pixels for one in group])] for group in groups
+        ]
+
+    def _chooser(self, reference: str | None) -> Matcher:
+        """The matcher that a reference means, opened once."""
+        if reference not in self._matchers:
+            from .families.matcher.opening import chooser
+            from .registry.models import Registry
+            from .registry.places import data_dir
+
+            registry = self._registry or Registry(data_dir())
+            self._matchers[reference] = chooser(registry, self._model, reference, self._backend)
+        return self._matchers[reference]
+
+    def _drawn(
+        self, request: DrawRequest, count: int, on_step: OnStep | None, source: Source | None
+    ) -> list[Drawn]:
         if request.seed is None:
             request = request.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
         first = self._studio.resolve(request, source)
@@ -230,7 +297,7 @@ def _listener(events: SimpleQueue[tuple[int, Event]], k: int) -> Callable[[Event
 
 def _take(k: int, event: Event, found: dict[int, Drawn], on_step: OnStep | None) -> None:
     if isinstance(event, Finished):
-        found[k] = Drawn(event.picture)
+        found[k] = Drawn(event.picture, k)
     elif isinstance(event, Failed):
         if isinstance(event.error, LimnerError):
             raise event.error
@@ -327,4 +394,4 @@ def load(
 
     registry = Registry(place(Path(data_dir) if data_dir is not None else None))
     registry.find(name)
-    return Limner(LocalStudio(registry, backend=backend, threads=threads), name)
+    return Limner(LocalStudio(registry, backend=backend, threads=threads), name, registry, backend)

@@ -32,7 +32,7 @@ ARROWS = {
     "provenance": set(),
     "service": {"answers", "registry", "engine", "storybook", "provenance"},
     "client": {"answers"},
-    "api": {"registry", "engine"},
+    "api": {"registry", "engine", "programs", "families"},
     "limner": {"api"},
     "cli": {
         "answers", "api", "client", "data", "engine", "evaluation", "families", "optimizing", "programs", "provenance",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..extras import needs_extra
-from .evaluate import Count, DataSet, MatcherOption, Prompts, Seeds
+from .evaluate import Count, DataSet, Inception, MatcherOption, Prompts, Seeds
 from .options import DataDir
 
 
@@ -23,9 +23,10 @@ def compare(
     n: Count = None,
     seeds: Seeds = 3,
     matcher: MatcherOption = None,
+    inception: Inception = None,
     data_dir: DataDir = None,
 ) -> None:
     """Draw the same prompts with the same seeds by each, and write one page: pictures in columns, numbers, cost."""
     with needs_extra("train", "comparison"):
         from ..evaluation.comparing import compare as run
-    typer.echo(run(models, out, seeds, n, data_dir, data, prompts, matcher))
+    typer.echo(run(models, out, seeds, n, data_dir, data, prompts, matcher, inception))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .best import nearest_of
 from .options import Backend, BackendOption, C2paCert, C2paKey, DataDir, Device, DeviceOption
 
 if TYPE_CHECKING:
@@ -175,7 +174,6 @@ def draw(
         check_png(output)
     signer = open_signer(SignerFiles(c2pa_cert, c2pa_key))
     begun = None if signer is None or image is None or source is None else _begun(signer, image, source)
-    nearest = nearest_of(matcher, model, data_dir, backend, prompt, best_of, count)
     previews: defaultdict[int, list[NDArray[uint8]]] = defaultdict(list)
     with (
         load(model, data_dir, backend=chosen(backend.value, device.value).name) as limner,
@@ -187,15 +185,12 @@ def draw(
             if strip and stepped.preview is not None:
                 previews[k].append(stepped.preview)
 
-        drawn = limner.draw_all(request, count * best_of, on_step, source)
-    groups = [range(first, first + best_of) for first in range(0, len(drawn), best_of)]
-    kept = [group[nearest([drawn[k] for k in group]) if nearest else 0] for group in groups]
-    for number, k in enumerate(kept):
-        picture = drawn[k]
+        drawn = limner.draw_all(request, count, on_step, source, best_of, matcher)
+    for number, picture in enumerate(drawn):
         made, png = picture.picture, encode(picture.picture)
         if signer is not None:
             png = signer.sign(png, made.model, made.version, begun)
-        place = output or _free(f"{_words(prompt)}-{drawn[kept[0]].seed}", image, mask)
+        place = output or _free(f"{_words(prompt)}-{drawn[0].seed}", image, mask)
         file = write_png(_file(place, number, count), png)
         varied = picture.request.variation_seed
         told = "" if varied is None else f"  variation {varied}"
@@ -203,7 +198,7 @@ def draw(
         if strip:
             from .strip import side_by_side
 
-            page = side_by_side(previews[k], made.pixels)
+            page = side_by_side(previews[picture.index], made.pixels)
             beside = write_png(file.with_stem(f"{file.stem}-strip"), _png(page))
             typer.echo(f"its steps side by side  {beside}")
         if picture.attention is not None:

@@ -28,7 +28,9 @@ DataSet = Annotated[
 Prompts = Annotated[
     str | None,
     typer.Option(
-        "--prompts", metavar="FILE", help="Sentences to draw instead, one a line; or six; or fresh."
+        "--prompts",
+        metavar="FILE",
+        help="Sentences to draw instead, one a line; or six; or fresh. With --data held against its pictures.",
     ),
 ]
 MatcherOption = Annotated[
@@ -36,6 +38,10 @@ MatcherOption = Annotated[
     typer.Option(
         "--matcher", metavar="MODEL", help="A matcher, or the folder of a CLIP. [default: matcher-<world>]"
     ),
+]
+Inception = Annotated[
+    Path | None,
+    typer.Option("--inception", metavar="FILE", help="Inception's weights, for FID by torchmetrics."),
 ]
 
 
@@ -53,10 +59,7 @@ def evaluate(
     n: Count = None,
     seeds: Seeds = 3,
     matcher: MatcherOption = None,
-    inception: Annotated[
-        Path | None,
-        typer.Option("--inception", metavar="FILE", help="Inception's weights, for FID by torchmetrics."),
-    ] = None,
+    inception: Inception = None,
     data_dir: DataDir = None,
 ) -> None:
     """Draw what is asked, check and measure the pictures, and write a card: JSON and a page."""

@@ -18,6 +18,7 @@ from ..registry.models import Model, Registry
 from .asking import AT_ONCE, Asked, Drawn, Pixels, Tell, asked, checked, drawn
 from .card import Bench, Card, Ceiling, Cost, Settings
 from .checking import accuracy, round_trip
+from .distances import LEAST
 from .lineage import Past, past_of
 from .machine import hardware
 from .material import Frozen, Material
@@ -140,11 +141,10 @@ def _measured(
     if matcher is None and inception is None:
         return Scores(missing={"scores": NO_MATCHER}), ()
     pictures = [picture for part in parts.values() for picture in part.pictures]
-    true = material.real(0, len(every), size, pool)
+    true, more = (material.real(copy, len(every), size, pool) for copy in (0, 1))
     found = Scores(missing={"scores": NO_MATCHER})
     closest: tuple[CloseShown, ...] = ()
     if matcher is not None:
-        more = material.real(1, len(every), size, pool)
         found = Scorer(matcher, material, name, tell).measure(every, pictures, (true, more), past)
         closest = tuple(
             CloseShown(
@@ -153,8 +153,11 @@ def _measured(
             for one in found.closest
         )
     if inception is not None:
-        real = [pair.pixels for pair in true]
-        found.scores.append(standard_fid(pictures, real, inception, name, material.hash))
+        real, further = ([pair.pixels for pair in part] for part in (true, more))
+        if (count := min(len(pictures), len(real), len(further))) < LEAST:
+            found.missing["fid"] = f"needs {LEAST} pictures of each kind, and there are {count}"
+        else:
+            found.scores.append(standard_fid(pictures, real, further, inception, name, material.hash))
     return found, closest
 
 

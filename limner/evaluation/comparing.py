@@ -34,6 +34,7 @@ def compare(
     data: str | None = None,
     prompts: str | None = None,
     matcher: str | None = None,
+    inception: Path | None = None,
 ) -> Path:
     """Evaluate models on what `data` or `prompts` ask, as `evaluate`, and write compare.html beside a card of each.
 
@@ -56,7 +57,7 @@ def compare(
         data = first.world.name
     same = [first, *(material_of(model, data, prompts, count) for model in models[1:])]
     materials = shared(same, count)
-    judges = judges_for(registry, matcher, first, None)
+    judges = judges_for(registry, matcher, first, inception)
     folder = out or Path("runs") / f"compare-{'-'.join(model.name for model in models)}"
     for model in models:
         check_writable(folder / f"{model.name}-{model.version}")

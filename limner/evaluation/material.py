@@ -1,8 +1,10 @@
-"""What a model is asked to draw, and what its pictures are held against: a world, a captioned set, or sentences."""
+"""What a model is asked to draw, and what its pictures are held against: a world, a captioned set, or sentences, which
+may be held against either."""
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -31,6 +33,7 @@ NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
 SET, SENTENCES = "set", "sentences"
 _REAL_SEED = 0x7EA1
 _ASKED, _FRESH = 250, 96  # of a captioned set and of fresh prompts, where nobody says how many
+_EVERY = sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,42 @@ class Sentences:
         return None
 
 
+@dataclass(frozen=True)
+class Against:
+    """Sentences, held against the true pictures of a world or a captioned set, of which they say nothing."""
+
+    sentences: Sentences
+    base: Material
+
+    @property
+    def name(self) -> str:
+        return f"{self.sentences.name}-{self.base.name}"
+
+    @property
+    def hash(self) -> str:
+        return _hash(part.hash for part in (self.sentences, self.base))
+
+    @property
+    def world(self) -> World | None:
+        return self.base.world
+
+    @property
+    def files(self) -> Mapping[str, Sequence[Prompt]]:
+        return self.sentences.files
+
+    def texts(self) -> Sequence[str]:
+        return self.base.texts()
+
+    def same(self, text: str) -> frozenset[str]:
+        return self.base.same(text)
+
+    def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
+        return self.base.real(copy, count, size, pool)
+
+    def learned(self) -> tuple[Item, ...] | None:
+        return self.base.learned()
+
+
 def world_asked(model: Model) -> World:
     """The world that a model is asked about where nobody says which: what it has learned, else scenes."""
     return world_learned(model.manifest.lineage.recipe) or next(iter(WORLDS.values()))
@@ -199,7 +238,7 @@ def world_asked(model: Model) -> World:
 
 def material_of(model: Model, data: str | None, prompts: str | None, count: int | None) -> Material:
     """What `--data` and `--prompts` say: the name of a world, or else a folder; the name of a file of prompts, or one,
-    or "fresh", which are a world's.
+    or "fresh", which are a world's. The prompts of a file are held against what `data` names.
 
     Without either, the world that the model has learned, else scenes. `count` is the most prompts of each file.
     NotFound or InvalidInput where there is no such thing, or nothing in it.
@@ -207,14 +246,18 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
     if prompts == FRESH:
         world = world_of(data or world_asked(model).name)
         return Frozen(world, {FRESH: fresh_prompts(world, count or _FRESH)})
-    if prompts is not None:
-        if data is not None:
-            raise InvalidInput(
-                "--prompts and --data both say what is asked; name one of them", field="prompts"
-            )
-        return _sentences(prompts, count)
+    if prompts is None:
+        return _world_or_set(model, world_asked(model).name if data is None else data, count)
     if data is None:
-        data = world_asked(model).name
+        return _sentences(prompts, count)
+    if not model.manifest.draws:
+        raise InvalidInput(
+            f"'{model.name}' draws no sentences; leave out --prompts, or --data", field="prompts"
+        )
+    return Against(_sentences(prompts, count), _world_or_set(model, data, _EVERY))
+
+
+def _world_or_set(model: Model, data: str, count: int | None) -> Material:
     if data in WORLDS:
         world = WORLDS[data]
         return Frozen(world, {name: world.frozen(name)[:count] for name in FROZEN})
@@ -269,6 +312,10 @@ def _unseen(whole: CaptionedSet, model: Model, label: Label | None) -> tuple[Ite
 def shared(materials: Sequence[Material], count: int | None) -> list[Material]:
     """The materials of several models, which ask all of them the same: of a captioned set, about pictures that none of
     them has learned from. InvalidInput where there are none."""
+    beside = [material for material in materials if isinstance(material, Against)]
+    if len(beside) == len(materials):
+        bases = shared([material.base for material in beside], _EVERY)
+        return [replace(one, base=base) for one, base in zip(beside, bases, strict=True)]
     sets = [material for material in materials if isinstance(material, Captioned)]
     if len(sets) < len(materials):
         return list(materials)

@@ -123,15 +123,17 @@ class Scorer:
             return
         others = self.matcher.embed_texts(pool.texts)
         told = [(one.prompt.text, one.prompt.scene) for one in asked]
+        by_graph = pool.graphs is not None and all(shown is not None for _, shown in told)
         of_own = self.matcher.embed_texts([pair.text for pair in true])
         right, count = self._right(told, drawn, texts, pool, others)
-        ceiling, of = self._right([(pair.text, pair.shown) for pair in true], of_true, of_own, pool, others)
+        own = [(pair.text, pair.shown if by_graph else None) for pair in true]
+        ceiling, of = self._right(own, of_true, of_own, pool, others)
         if not count:
             self.found.missing["r-precision"] = "too few texts are wrong of these pictures"
             return
         beside = {"chance": CHANCE} | ({REAL: ceiling / of} if of else {})
-        by_graph = pool.graphs is not None and all(shown is not None for _, shown in told)
-        known = "each wrong by its scene graph" if by_graph else "captions of other pictures of the set"
+        known = "captions of other pictures of the set" if world is None else "any others of the world"
+        known = "each wrong by its scene graph" if by_graph else known
         self._add(
             "r-precision", f"R-precision, 1 in {AMONG}", Measured(right / count, *wilson(right, count)), count,
             beside=beside, note=f"{AMONG - 1} other texts, {known}.",

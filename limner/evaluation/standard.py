@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import NotFound, Unavailable
 from ..families.matcher.matcher import hash_of
 from .card import Score
+from .scoring import FLOOR
 
 _NEEDED = ("torchmetrics", "torch_fidelity")
 _FEATURES = 2048
@@ -39,30 +40,43 @@ def need_torchmetrics(weights: Path) -> None:
 def standard_fid(
     drawn: Sequence[NDArray[np.uint8]],
     real: Sequence[NDArray[np.uint8]],
+    more: Sequence[NDArray[np.uint8]],
     weights: Path,
     model: str,
     data: str,
 ) -> Score:
-    """FID between two sets of pictures, uint8 (H, W, 3) each, of one size in a set, evenly chosen from the
-    larger; errors as `need_torchmetrics`."""
+    """FID of drawn pictures against real ones, beside that of more real ones against the same.
+
+    All are uint8 (H, W, 3), of one size in a set; as many are evenly chosen of each as there are of the fewest, which
+    must be two at least. Errors as `need_torchmetrics`.
+    """
     need_torchmetrics(weights)
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    count = min(len(drawn), len(real))
-    drawn, real = (
-        [each[k] for k in np.linspace(0, len(each) - 1, count).astype(int)] for each in (drawn, real)
+    count = min(len(drawn), len(real), len(more))
+    metric = FrechetInceptionDistance(
+        _FEATURES, reset_real_features=False, feature_extractor_weights_path=str(weights)
     )
-    metric = FrechetInceptionDistance(_FEATURES, feature_extractor_weights_path=str(weights))
-    for pictures, is_real in ((real, True), (drawn, False)):
-        for first in range(0, len(pictures), _TOGETHER):
-            batch = np.stack(pictures[first : first + _TOGETHER]).transpose(0, 3, 1, 2)
+
+    def update(pictures: Sequence[NDArray[np.uint8]], is_real: bool) -> None:
+        places = np.linspace(0, len(pictures) - 1, count).astype(int).tolist()
+        for first in range(0, count, _TOGETHER):
+            batch = np.stack([pictures[k] for k in places[first : first + _TOGETHER]]).transpose(0, 3, 1, 2)
             metric.update(torch.from_numpy(np.ascontiguousarray(batch)), real=is_real)
+
+    def distance(pictures: Sequence[NDArray[np.uint8]]) -> float:
+        metric.reset()
+        update(pictures, False)
+        return round(float(metric.compute()), 4)
+
+    update(real, True)
     return Score(
         id="fid",
         title="FID",
-        value=round(float(metric.compute()), 4),
+        value=distance(drawn),
         n=count,
+        beside={FLOOR: distance(more)},
         better="lower",
         encoder="Inception v3 (torch-fidelity)",
         encoder_hash=hash_of([weights]),

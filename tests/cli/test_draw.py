@@ -99,7 +99,7 @@ def test_the_best_of_several_is_kept(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--matcher", "matcher-scenes"), "say how many with --best-of"),
+        (("--matcher", "matcher-scenes"), "say how many by best_of"),
         (("--best-of", 16, "--count", 10), "160 pictures; at most 64"),
     ],
 )
@@ -130,7 +130,7 @@ def test_the_matcher_is_that_of_the_models_world(run: Run, tiny_model: Path, tmp
         "the built-in model's"
     )
     line = refused(run("draw", "a red apple", "--best-of", 2, "--model", tiny_model))
-    assert "with --matcher" in line
+    assert "name the matcher that chooses among pictures of" in line
 
 
 @pytest.mark.usefixtures("studio")
@@ -139,6 +139,16 @@ def test_without_a_matcher_it_says_how_to_get_one(run: Run) -> None:
     assert result.exit_code == 2 and not list(Path().glob("*.png"))
     told = " ".join(result.stderr.split())
     assert "'nothing' not found" in told and "recipes/matcher-scenes-cpu.toml" in told
+
+
+@pytest.mark.usefixtures("studio")
+def test_the_strip_of_the_best_is_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limner.families.matcher.matcher.rerank", lambda *given: 1)
+    result = run("draw", "x", "-o", "apple.png", "--steps", 3, "--seed", 7, "--strip", "--best-of", 3)
+    assert result.exit_code == 0, result.output
+    with Image.open("apple-strip.png") as strip:
+        panels = np.asarray(strip)
+    assert panels.shape[1] == 3 * 64 and set(panels[:, :, 0].ravel().tolist()) == {8}, "all of seed 8"
 
 
 @pytest.mark.usefixtures("studio")

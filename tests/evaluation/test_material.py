@@ -175,9 +175,33 @@ def test_models_that_are_compared_are_asked_the_same_of_pictures_new_to_all(
     assert shared(worlds, 2) == worlds
 
 
-def test_two_things_that_say_what_is_asked_are_refused(tiny_model: Path, scenes: Path) -> None:
-    with pytest.raises(InvalidInput, match="name one of them"):
-        material_of(open_model(tiny_model), str(scenes), "six", None)
+def test_sentences_are_held_against_the_true_pictures_of_a_set(tiny_model: Path, scenes: Path) -> None:
+    content = read_set(scenes).content_hash()
+    recipes = [{"seed": seed, "data": {"folder": str(scenes), "held_out": 0.5}} for seed in (3, 4)]
+    models = [with_lineage(tiny_model, recipe, content) for recipe in recipes]
+    alone, whole = (material_of(models[0], data, None, None) for data in (None, str(scenes)))
+    six = [material_of(model, str(scenes), "six", 2) for model in models]
+    assert [(prompt.id, prompt.scene) for prompt in six[0].files["sentences"]] == [
+        ("sentences-000", None), ("sentences-001", None),
+    ]  # fmt: skip
+    assert six[0].name == "six-scenes" and len({one.hash for one in (six[0], alone, whole)}) == 3
+    pictures = [[pair.pixels.tobytes() for pair in one.real(0, 12, 32)] for one in (six[0], whole)]
+    assert pictures[0] == pictures[1] and len(pictures[0]) == 12, (
+        "no fewer than there are, though two are asked"
+    )
+    assert (six[0].texts(), six[0].learned(), six[0].world) == (whole.texts(), whole.learned(), whole.world)
+    new = [[pair.text for pair in one.real(0, 24, 32)] for one in shared(six, 2)]
+    assert new[0] == new[1] and 0 < len(new[0]) < 12, "of two models those that are new to both"
+
+
+def test_sentences_are_held_against_a_world_and_no_matcher_is_asked_them(
+    tiny_model: Path, tiny_matcher: Path
+) -> None:
+    birds = material_of(open_model(tiny_model), "birds", "six", None)
+    assert len(birds.files["sentences"]) == 6 and birds.world is world("birds")
+    assert [len(birds.real(copy, 18, 32)) for copy in (0, 1)] == [18, 18]
+    with pytest.raises(InvalidInput, match="'tiny-matcher' draws no sentences; leave out --prompts"):
+        material_of(open_model(tiny_matcher), "birds", "six", None)
 
 
 def test_six_sentences_come_along_and_others_are_read(tiny_model: Path, tmp_path: Path) -> None:

@@ -98,6 +98,17 @@ def test_what_cannot_be_measured_says_why(tiny_model: Path) -> None:
     assert found.missing["kid"] == "there are no true pictures of these prompts"
 
 
+def test_sentences_beside_a_world_are_held_against_its_pictures(tiny_model: Path) -> None:
+    six = material_of(open_model(tiny_model), "creatures", "six", None)
+    drawn = [Told.picture(one.prompt.text) for one in asked(six.files["sentences"], 3)]
+    scores = {score.id: score for score in measured(told_matcher(), six, drawn, 3).scores}
+    assert scores["kid"].n == scores["frechet"].n == 18
+    assert scores["kid"].value > scores["kid"].beside["true against true"]
+    assert scores["r-precision"].value == 1 and "any others of the world" in (
+        scores["r-precision"].note or ""
+    )
+
+
 def test_only_a_clip_checkpoints_score_is_called_clip_score(material: Material) -> None:
     drawn = [Told.picture(str(k)) for k in range(24)]
     ids = [score.id for score in measured(told_matcher(clip=True), material, drawn, 1).scores]

@@ -36,12 +36,18 @@ def open_clip(directory: Path) -> Matcher:
     if not any((directory / file).is_file() for file in _TOKENIZERS):
         raise NotFound(f"{directory} has no tokenizer; put {' or '.join(_TOKENIZERS)} beside the weights")
     try:
-        model = CLIPModel.from_pretrained(directory, local_files_only=True).eval()
+        model, loaded = CLIPModel.from_pretrained(
+            directory, local_files_only=True, dtype=torch.float32, output_loading_info=True
+        )
         tokenizer = CLIPTokenizer.from_pretrained(directory, local_files_only=True)
     except Exception as error:  # noqa: BLE001 - transformers raises errors of many kinds
         raise InvalidInput(
             f"CLIP checkpoint {directory} cannot be read: {' '.join(str(error).split())[:200]}"
         ) from None
+    if missing := sorted(loaded["missing_keys"]):
+        raise InvalidInput(
+            f"'{directory / _WEIGHTS}' lacks {len(missing)} of the weights of a CLIP, such as '{missing[0]}'"
+        )
     mean, std = _statistics(directory)
     side = int(model.config.vision_config.image_size)
     files = [directory / _CONFIG, directory / _WEIGHTS]
@@ -50,7 +56,7 @@ def open_clip(directory: Path) -> Matcher:
         hash=hash_of(files),
         side=side,
         scale=float(model.logit_scale.detach().exp()),
-        towers=_Checkpoint(model, tokenizer, mean, std),
+        towers=_Checkpoint(model.eval(), tokenizer, mean, std),
         clip=True,
         resampling=Image.Resampling.BICUBIC,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from limner.errors import InvalidInput, LimnerError, NotFound
+from limner.evaluation.asking import asked
+from limner.evaluation.lineage import Past
+from limner.evaluation.material import Sentences
+from limner.evaluation.scoring import Scorer
 from limner.families.matcher.export import load_plans
 from limner.families.matcher.loss import contrastive
 from limner.families.matcher.matcher import Matcher, open_matcher, rerank
@@ -23,6 +28,7 @@ from limner.families.matcher.shape import Shape
 from limner.families.plans import verify_plans
 from limner.registry import Registry
 from limner.registry.models import open_model
+from limner.storybook.worlds import Prompt
 
 ROOT = Path(__file__).parents[3]
 
@@ -199,3 +205,83 @@ def test_a_clip_checkpoint_that_lacks_something_is_refused_by_name(clip: Path, t
     (partial / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InvalidInput, match="cannot be read"):
         named_matcher(registry, str(partial))
+
+
+@pytest.mark.parametrize("wrong", ["one is gone", "all are called otherwise"])
+def test_a_clip_checkpoint_that_lacks_weights_is_not_filled_up_at_random(
+    clip: Path, tmp_path: Path, wrong: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    partial = shutil.copytree(clip, tmp_path / "partial")
+    weights = load_file(clip / "model.safetensors")
+    if wrong == "one is gone":
+        del weights["visual_projection.weight"]
+        message = (
+            r"partial/model\.safetensors' lacks 1 of the weights .*, such as 'visual_projection\.weight'"
+        )
+    else:
+        weights = {f"module.{name}": value for name, value in weights.items()}
+        message = r"lacks \d\d of the weights of a CLIP, such as 'logit_scale'"
+    save_file(weights, partial / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InvalidInput, match=message):
+        named_matcher(Registry(tmp_path), str(partial))
+
+
+def test_a_clip_checkpoint_of_half_the_bits_is_computed_in_all_of_them(clip: Path, tmp_path: Path) -> None:
+    from transformers import CLIPModel
+
+    half = shutil.copytree(clip, tmp_path / "half")
+    CLIPModel.from_pretrained(clip, dtype=torch.bfloat16).save_pretrained(half)
+    assert json.loads((half / "config.json").read_text("utf-8"))["dtype"] == "bfloat16"
+    pictures, texts = noise(2, 32, 32, 3), ["a red cat", "two dogs"]
+    whole, found = (
+        named_matcher(Registry(tmp_path), str(folder)).score(pictures, texts) for folder in (clip, half)
+    )
+    assert np.allclose(whole, found, atol=0.02)
+
+
+def test_a_clip_checkpoint_in_the_current_folder_goes_by_its_name(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clip.parent)
+    assert named_matcher(Registry(tmp_path), "tiny-clip").clip
+
+
+def test_the_clip_score_is_that_of_torchmetrics(clip: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torchmetrics")
+    from torchmetrics.functional.multimodal import clip_score
+    from transformers import CLIPModel, CLIPTokenizer
+
+    class AsTorchmetricsAsks:
+        """The checkpoint as torchmetrics reads one; since transformers 5 towers answer with more than a tensor."""
+
+        def __init__(self) -> None:
+            self.model, self.tokenizer = CLIPModel.from_pretrained(clip), CLIPTokenizer.from_pretrained(clip)
+            self.config = self.model.config
+
+        def to(self, device: torch.device) -> AsTorchmetricsAsks:
+            return self
+
+        def get_image_features(self, pixels: torch.Tensor) -> Any:
+            return self.model.get_image_features(pixels).pooler_output
+
+        def get_text_features(self, ids: torch.Tensor, mask: torch.Tensor) -> Any:
+            return self.model.get_text_features(ids, mask).pooler_output
+
+        def __call__(self, text: Any = None, images: Any = None, **more: Any) -> Any:
+            if text is not None:
+                return self.tokenizer(text, **more)
+            mean, std = (torch.tensor(v).view(3, 1, 1) for v in ([0.5, 0.4, 0.3], [0.2, 0.3, 0.4]))
+            return {"pixel_values": torch.stack([(one / 255 - mean) / std for one in images])}
+
+    pictures, texts = list(noise(4, 32, 32, 3)), ["a red cat", "two dogs", "a dog", "two red cats"]
+    said = Sentences("mine", {"mine": [Prompt(str(k), text, None) for k, text in enumerate(texts)]})
+    matcher = named_matcher(Registry(tmp_path), str(clip))
+    scorer = Scorer(matcher, said, "some@1", lambda words, total: lambda done: None)
+    nothing = Past(np.empty((0, 32, 32, 3), np.uint8), (), 0)
+    (score,) = scorer.measure(asked(said.files["mine"], 1), pictures, ([], []), nothing).scores
+    tensors, reads = [torch.from_numpy(one).permute(2, 0, 1) for one in pictures], AsTorchmetricsAsks()
+    with torch.no_grad():
+        reference = float(clip_score(tensors, texts, lambda: (reads, reads)))
+    assert score.id == "clip-score" and reference > 1 and score.value == pytest.approx(reference, rel=1e-3)
