@@ -16,8 +16,8 @@ def optimize(
         str,
         typer.Option(
             "--for",
-            metavar="cpu|edge",
-            help="cpu: this machine, as fast as may be; edge: with the least memory.",
+            metavar="cpu|edge|gpu",
+            help="cpu: this machine, as fast as may be; edge: with the least memory; gpu: on its GPU.",
         ),
     ] = "cpu",
     prompts: Annotated[
@@ -33,6 +33,7 @@ def optimize(
 ) -> None:
     """Measure precisions, reuse of features and guidance on this machine, choose, and write it into the model."""
     with needs_extra("optimize", "optimizing"):
+        from ..evaluation.card import PAGE_NAME
         from ..optimizing.choosing import check_target
         from ..optimizing.choosing import optimize as run
     from rich.console import Console
@@ -61,3 +62,4 @@ def optimize(
         )
     Console().print(table)
     typer.echo(f"{found.name}@{found.version} is drawn so from now on: {found.path}")
+    typer.echo(f"card: {found.path / PAGE_NAME}")

@@ -123,12 +123,16 @@ def layout(
     ).astype(np.float32)
 
 
+NEEDS_MASKS = (
+    "denoiser.layout needs masks of subjects, and no training picture has one; "
+    "set layout = false in [denoiser], or train recipes/captioned-cpu.toml"
+)
+
+
 def check_placings(placings: NDArray[np.float32]) -> None:
     """Raise InvalidInput where no picture has a subject to tell the place of."""
     if np.isnan(placings).all():
-        raise InvalidInput(
-            "denoiser.layout needs masks of subjects, and no training picture has one", "denoiser.layout"
-        )
+        raise InvalidInput(NEEDS_MASKS, "denoiser.layout")
 
 
 def scale_of(channels: NDArray[np.float32], names: tuple[str, ...], drawings: int) -> Layout:

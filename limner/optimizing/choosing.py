@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..engine.backends import backend
+from ..engine.backends import backend, chosen
+from ..engine.backends.choosing import gpus
 from ..engine.backends.int8 import Table, table_of
-from ..errors import InvalidInput
+from ..errors import InvalidInput, Unavailable
 from ..evaluation.card import CARD_NAME, PAGE_NAME
 from ..evaluation.checking import checkers
 from ..evaluation.machine import hardware
@@ -30,7 +31,7 @@ from .memory import check_told, peak_of
 from .rounding import need_nncf, table_for, without_the_finest
 from .unharmed import unharmed
 
-TARGETS = ("cpu", "edge")
+TARGETS = ("cpu", "edge", "gpu")
 INTERVALS: tuple[Interval, ...] = ((0.0, 1.0), (0.0, 0.8), (0.0, 0.6))
 REUSES = (2, 3)  # steps that use the same deep features
 LOSS = 0.01  # of the statements that hold: what speed may cost
@@ -51,23 +52,25 @@ def optimize(
     tell: Tell = lambda line: None,
     target: str = "cpu",
 ) -> tuple[Model, Choices]:
-    """Measure ways to draw a model on this machine's processor, and make the best one the model's own.
+    """Measure ways to draw a model on this machine, and make the best one the model's own.
 
     Precisions come first; of the best one, deep features are then used for several steps. For `cpu` the best is the
-    fastest that costs hardly any quality, for `edge` that which takes the least memory. With `guidance`, shorter parts
-    of the steps to guide are tried too, where a checker can tell what that costs.
+    fastest that costs hardly any quality, for `edge` that which takes the least memory. For `gpu` that is the fastest
+    on the GPU, where the precision stays as it is. With `guidance`, shorter parts of the steps to guide are tried too,
+    where a checker can tell what that costs.
 
     A built-in model is copied into the data directory, as version `<version>-<target>`; any other is changed in place,
     and stays as it was where this does not come to its end. Gives the model and what was measured; `tell` is told what
-    goes on. Unavailable without NNCF.
+    goes on. Unavailable without NNCF, which `gpu` does not need, and for `gpu` without one.
     """
     if model.manifest.sampler is None:
         raise InvalidInput(
             f"model '{model.name}' is of family {model.manifest.family}, which draws {model.manifest.way}; "
             "ways to draw are measured of diffusion models"
         )
-    need_nncf()
     check_target(target)
+    if target != "gpu":
+        need_nncf()
     small = sum(graph.parameters for graph in model.manifest.graphs.values()) < _SMALL
     count = prompts or (200 if small else 2)
     copied = model.built_in
@@ -87,8 +90,11 @@ def optimize(
 def _choose(
     model: Model, small: bool, count: int, data_dir: Path, guidance: bool, tell: Tell, target: str
 ) -> Choices:
-    _make_table(model, small, data_dir, tell)
-    round_decoder(model, small, tell)
+    runtime, precisions = _what_draws(model, target)
+    choosable = precisions if target == "gpu" else ("float32", *precisions)
+    if target != "gpu":
+        _make_table(model, small, data_dir, tell)
+        round_decoder(model, small, tell)
     of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
     wanted = [] if of is None else list(fresh_prompts(of, count))
     texts = [prompt.text for prompt in wanted] or sentences(model, count)
@@ -101,34 +107,40 @@ def _choose(
         pool = stack.enter_context(checkers()) if of is not None else None
         tell(f"drawing {count} sentences in float32, to compare with")
         exact = Way("float32", intervals[0], reuse=1)
-        true = draw_with(model, exact, texts, data_dir)
+        true = draw_with(model, exact, texts, data_dir, runtime)
         rows = [_row(exact, true, true, wanted, of, pool)]
-        precisions: tuple[Precision, ...] = ("bfloat16", "int8")
         ways = [Way(precision, part, reuse=1) for precision in precisions for part in intervals]
 
         def measure(way: Way) -> None:
             first, last = way.interval or (0.0, 1.0)
             whole = f", deep features every {way.reuse} steps" if way.reuse != 1 else ""
             tell(f"drawing them in {way.precision}, guided from {first:g} to {last:g} of the steps{whole}")
-            rows.append(_row(way, draw_with(model, way, texts, data_dir), true, wanted, of, pool))
+            rows.append(_row(way, draw_with(model, way, texts, data_dir, runtime), true, wanted, of, pool))
 
         for way in ways:
-            measure(way)
-        found = _best(rows)
+            if way != exact:
+                measure(way)
+        found = _best([row for row in rows if row.precision in choosable])
         for reuse in REUSES:
             measure(Way(found.precision, found.guidance_interval, reuse=reuse))
     if target == "edge":
         tell("drawing once each way in a process of its own, to see what memory it takes")
         rows = [row.model_copy(update={"memory": peak_of(model, row, texts[0], data_dir)}) for row in rows]
-    best = _smallest(rows) if target == "edge" else _best(rows)
-    chosen = tuple(row.model_copy(update={"chosen": row is best}) for row in rows)
+    fit = [row for row in rows if row.precision in choosable]
+    best = _smallest(fit) if target == "edge" else _best(fit)
     choices = Choices(
-        target=target, machine=hardware(), created=f"{datetime.now(UTC):%Y-%m-%d}", prompts=count, rows=chosen
+        target=target,
+        machine=_machine(runtime),
+        created=f"{datetime.now(UTC):%Y-%m-%d}",
+        prompts=count,
+        rows=tuple(row.model_copy(update={"chosen": row is best}) for row in rows),
     )
     choices.write(model.path)
     settings = {"guidance_interval": best.guidance_interval, "feature_reuse": best.feature_reuse}
     sampler = model.manifest.stepping.model_copy(update=settings)
-    update = {"precision": best.precision, "sampler": sampler}
+    update: dict[str, object] = {"sampler": sampler}
+    if target != "gpu":
+        update["precision"] = best.precision
     model.manifest.model_copy(update=update).write(model.path)
     put_on_card(model, choices)
     return choices
@@ -137,15 +149,34 @@ def _choose(
 def check_target(target: str) -> None:
     """InvalidInput or Unavailable unless it is a kind of machine that can be measured here."""
     if target == "gpu":
-        raise InvalidInput(
-            "--for gpu: precisions are measured on a processor; on a GPU the torch backend draws in bfloat16; "
-            f"known: {', '.join(TARGETS)}",
-            field="for",
-        )
+        if not gpus():
+            raise Unavailable("--for gpu: no GPU was found; measure on the processor with --for cpu or edge")
+        chosen("auto@cuda")  # raises where nothing that is installed draws on it
     if target == "edge":
         check_told()
     if target not in TARGETS:
         raise InvalidInput(f"--for {target}: known: {', '.join(TARGETS)}", field="for")
+
+
+def _what_draws(model: Model, target: str) -> tuple[str, tuple[Precision, ...]]:
+    """The backend that a target is measured with, and the precisions that are measured beside float32.
+
+    A GPU draws in one alone: by torch in bfloat16 unless the model says float32, by ONNX Runtime in float32.
+    """
+    if target != "gpu":
+        return "openvino@cpu", ("bfloat16", "int8")
+    choice = chosen("auto@cuda")
+    half = choice.backend == "torch" and model.manifest.precision != "float32"
+    return choice.name, ("bfloat16" if half else "float32",)
+
+
+def _machine(runtime: str) -> str:
+    """What drew, in words."""
+    if runtime == "torch@cuda":
+        import torch
+
+        return torch.cuda.get_device_name(0)
+    return hardware()
 
 
 def _own(model: Model, data_dir: Path, target: str) -> Model:

@@ -41,8 +41,10 @@ class Measured:
     seconds: float
 
 
-def draw_with(model: Model, way: Way, texts: list[str], data_dir: Path) -> Measured:
-    """Draw every text on the processor, one picture after another, once the networks are loaded and warm."""
+def draw_with(
+    model: Model, way: Way, texts: list[str], data_dir: Path, backend: str = "openvino@cpu"
+) -> Measured:
+    """Draw every text, one picture after another, once the networks are loaded and warm."""
     # As the way draws by default, so that just its networks are loaded before the first picture.
     stepping = model.manifest.stepping
     sampler = stepping.model_copy(
@@ -54,7 +56,7 @@ def draw_with(model: Model, way: Way, texts: list[str], data_dir: Path) -> Measu
     told = model.manifest.model_copy(update={"precision": way.precision, "sampler": sampler})
     registry = Registry(data_dir, [Model(model.path, told, model.built_in)])
     pictures, seconds = [], []
-    with closing(LocalStudio(registry, "openvino@cpu")) as studio:
+    with closing(LocalStudio(registry, backend)) as studio:
         studio.preload(model.name)
         for seed, text in enumerate(texts):
             drawn = studio.draw(

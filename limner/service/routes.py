@@ -250,14 +250,16 @@ def list_models(request: Request) -> ModelList:
 def get_card(
     request: Request, name: str, version: str, accept: Annotated[str, Header(max_length=1000)] = ""
 ) -> FileResponse:
-    """How well a model draws, as its evaluation found: JSON, or a page for who accepts HTML."""
+    """How well a model draws, as its evaluation found: JSON, or a page for who accepts HTML. Of one that was not
+    evaluated, the page with what was measured of its ways to draw, where that is there."""
     for model in _service(request).studio.models():
         card, page = model.path / "card.json", model.path / "card.html"
-        if (model.name, model.version) != (name, version) or not card.is_file():
+        if (model.name, model.version) != (name, version):
             continue
-        if "text/html" in accept and page.is_file():
+        if page.is_file() and ("text/html" in accept or not card.is_file()):
             return FileResponse(page, headers={"Content-Security-Policy": CARD_POLICY, "Vary": "Accept"})
-        return FileResponse(card, media_type="application/json", headers={"Vary": "Accept"})
+        if card.is_file():
+            return FileResponse(card, media_type="application/json", headers={"Vary": "Accept"})
     raise NotFound(f"no card for model '{name[:80]}' version '{version[:80]}'")
 
 

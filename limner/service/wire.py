@@ -225,7 +225,7 @@ def _link(stored: Stored) -> PictureLink:
 def model_view(model: Model) -> ModelView:
     """A model as it is shown; small below SMALL_PARAMETERS weights."""
     manifest = model.manifest
-    has_card = (model.path / "card.json").is_file()
+    has_card = any((model.path / name).is_file() for name in ("card.json", "card.html"))
     return ModelView(
         name=manifest.name,
         version=manifest.version,

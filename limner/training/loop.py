@@ -160,6 +160,8 @@ class Loop:
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         self.accelerator.wait_for_everyone()
         recipe, visible, first = self.recipe, self.accelerator.is_main_process, self.step
+        if visible and recipe.sheet_every and first < recipe.steps:
+            console.print(f"{self.stage.name}: sample sheets in {self.folder / 'sheets'}", soft_wrap=True)
         began = time.monotonic()
         with (
             self._events() as tell,

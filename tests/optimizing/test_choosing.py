@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from limner.cli.app import app
+from limner.engine.backends import Choice as Drawer
 from limner.engine.backends.int8 import Table, table_of
-from limner.errors import InvalidInput, NotFound
+from limner.errors import InvalidInput, NotFound, Unavailable
 from limner.optimizing import choosing
 from limner.optimizing.measuring import psnr
 from limner.registry import Registry
@@ -76,6 +77,7 @@ def test_a_model_is_optimized_from_the_command_line(tiny_model: Path, tmp_path: 
     assert all(row.psnr is None or row.psnr > choosing.NEAR for row in choices.rows[:3]), "tiny, yet near"
     assert len(Table.read(table_of(model.graph_file("unet"))).weights) > 10
     assert "chosen" in done.output and "tiny@1" in done.output
+    assert done.output.rstrip().endswith(f"card: {model.path / 'card.html'}")
     assert table_of(model.graph_file("vae_decoder")).name == "decoder.int8.json"
     page = (model.path / "card.html").read_text("utf-8")
     assert page.count("Ways to draw") == 1 and page.count("chosen") == 1 and "Not evaluated" in page
@@ -136,10 +138,32 @@ def test_a_built_in_model_is_copied_first(tiny_model: Path, tmp_path: Path) -> N
         Registry(tmp_path).find("tiny")  # not before it is finished
 
 
-@pytest.mark.parametrize("target", ["gpu", "toaster"])
-def test_what_cannot_be_measured_here_is_refused(target: str) -> None:
-    with pytest.raises(InvalidInput, match="known: cpu, edge"):
-        choosing.check_target(target)
+def test_on_a_gpu_the_precision_stays_and_the_use_of_features_is_chosen(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the processor in its place."""
+    monkeypatch.setattr(choosing, "gpus", lambda: 1)
+    monkeypatch.setattr(choosing, "chosen", lambda name: Drawer("torch", "cpu", "it is told so here"))
+    shutil.copytree(tiny_model, tmp_path / "m")
+    rounded = open_model(tmp_path / "m").manifest.model_copy(update={"precision": "int8"})
+    rounded.write(tmp_path / "m")
+    model, choices = choosing.optimize(open_model(tmp_path / "m"), tmp_path / "data", 1, target="gpu")
+    assert [(row.precision, row.feature_reuse) for row in choices.rows] == [
+        ("float32", 1), *(("bfloat16", reuse) for reuse in (1, *choosing.REUSES)),
+    ]  # fmt: skip
+    (best,) = [row for row in choices.rows if row.chosen]
+    assert best.precision == "bfloat16" and choices.target == "gpu"
+    assert model.manifest.precision == "int8", "for where there is no GPU"
+    assert model.manifest.stepping.feature_reuse == best.feature_reuse
+    assert not table_of(model.graph_file("unet")).exists()
+
+
+def test_what_cannot_be_measured_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidInput, match="known: cpu, edge, gpu"):
+        choosing.check_target("toaster")
+    monkeypatch.setattr(choosing, "gpus", lambda: 0)
+    with pytest.raises(Unavailable, match=r"no GPU was found; .* --for cpu"):
+        choosing.check_target("gpu")
 
 
 def test_broken_choices_are_named(tmp_path: Path) -> None:

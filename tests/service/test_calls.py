@@ -239,6 +239,18 @@ def test_a_card_is_json_or_a_page(client: TestClient, studio: FakeStudio, tmp_pa
     assert page.headers["x-content-type-options"] == "nosniff"
 
 
+def test_a_card_of_ways_to_draw_alone_is_a_page(
+    client: TestClient, studio: FakeStudio, tmp_path: Path
+) -> None:
+    """As `limner optimize` writes it for a model that was not evaluated."""
+    studio.folder = tmp_path
+    (tmp_path / "card.html").write_text("<h2>Ways to draw</h2>", encoding="utf-8")
+    card = client.get("/v1/models").json()["models"][0]["card"]
+    page = client.get(card, headers={"accept": "text/html"})
+    assert page.text == "<h2>Ways to draw</h2>" and page.headers["content-type"].startswith("text/html")
+    assert client.get("/v1/models/storybook/2/card").status_code == 404
+
+
 def test_a_service_that_stops_takes_no_more_jobs(client: TestClient) -> None:
     app: Any = client.app
     app.state.service.drain()

@@ -198,6 +198,17 @@ def test_the_newest_checkpoints_stay_and_are_whole(tmp_path: Path) -> None:
     assert (tmp_path / "validation.log").read_text("utf-8").splitlines()[-1].startswith("step 20 ")
 
 
+def test_a_stage_says_where_its_sheets_will_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Loop(Line(), recipe(steps=1, sheet_every=1), 0, Path("runs/mine/line")).run()
+    told = capsys.readouterr().out
+    assert "line: sample sheets in runs/mine/line/sheets" in told and Path("runs/mine/line/sheets").is_dir()
+    Loop(Line(), recipe(steps=1, sheet_every=0), 0, Path("without")).run()
+    assert "sheets" not in capsys.readouterr().out
+
+
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = Line()
     Loop(whole, recipe(steps=20, checkpoint_every=4), 0, tmp_path / "whole").run()

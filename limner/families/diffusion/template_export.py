@@ -10,7 +10,8 @@ from __future__ import annotations
 import gzip
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -68,14 +69,16 @@ def published() -> dict[str, tuple[str, Config]]:
 def write_templates(folder: Path, configs: Mapping[str, tuple[str, Config]]) -> None:
     """Make a template of each graph of each configuration, in its own folder under `folder`.
 
-    InvalidInput where a part's class does not take its configuration.
+    InvalidInput where a part's class does not take its configuration, or what it makes of it cannot be exported.
     """
     for name, (part, config) in configs.items():
-        network = _network(part, config)
+        with _refusing(part, "built"):
+            network = _network(part, config)
         for stage in _stages(network):
             place = folder / (f"{name}-encoder" if stage.name == "vae_encoder" else name)
             place.mkdir(parents=True, exist_ok=True)
-            graph = graph_of(stage, template=True).SerializeToString(deterministic=True)
+            with _refusing(part, "exported"):
+                graph = graph_of(stage, template=True).SerializeToString(deterministic=True)
             (place / GRAPH).write_bytes(gzip.compress(graph, 9, mtime=0))
             (place / LISTED).write_text(
                 _listed(part, stage, network).model_dump_json(indent=1) + "\n", encoding="utf-8"
@@ -85,19 +88,28 @@ def write_templates(folder: Path, configs: Mapping[str, tuple[str, Config]]) -> 
 def _network(part: str, config: Config) -> _Network:
     torch.manual_seed(0)
     told = {key: value for key, value in config.items() if not key.startswith("_")}
+    match part:
+        case "unet":
+            return UNet2DConditionModel.from_config(told).eval()
+        case "tiny_vae":
+            return AutoencoderTiny.from_config(told).eval()
+        case "vae":
+            return AutoencoderKL.from_config(told).eval()
+        case _:
+            return CLIPTextModel(CLIPTextConfig(**told)).eval()
+
+
+@contextmanager
+def _refusing(part: str, done: str) -> Iterator[None]:
+    """Tell errors of torch's and of the network's class as InvalidInput: what they say first is in the last cause."""
     try:
-        match part:
-            case "unet":
-                return UNet2DConditionModel.from_config(told).eval()
-            case "tiny_vae":
-                return AutoencoderTiny.from_config(told).eval()
-            case "vae":
-                return AutoencoderKL.from_config(told).eval()
-            case _:
-                return CLIPTextModel(CLIPTextConfig(**told)).eval()
-    except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
-        gist = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InvalidInput(f"the configuration of the {part} cannot be built: {gist}") from None
+        yield
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        gist = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        raise InvalidInput(f"the configuration of the {part} cannot be {done}: {gist}") from None
 
 
 def _stages(network: _Network) -> list[Stage]:

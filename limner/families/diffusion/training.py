@@ -52,6 +52,8 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
 
     Of several processes one fills the caches and exports, while the others wait.
     """
+    if recipe.denoiser.layout and not any(item.mask for item in data.train):
+        raise InvalidInput(layout.NEEDS_MASKS, "denoiser.layout")
     processes, names = PartialState(), subject_names(data.train)
     with processes.main_process_first():
         arrays = [

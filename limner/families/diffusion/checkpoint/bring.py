@@ -66,7 +66,6 @@ def import_checkpoint(
     """
     check_place(out)
     checkpoint = read_checkpoint(source, prediction)
-    _check_kind(checkpoint)
     for file, scale in loras:
         checkpoint = replace(checkpoint, weights=with_lora(checkpoint.weights, file, scale))
     sizes = _sizes(checkpoint)
@@ -107,17 +106,6 @@ def import_checkpoint(
 def _inpaints(checkpoint: Checkpoint) -> bool:
     """Whether the denoiser also reads a mask and the latent of what is kept."""
     return bool(checkpoint.configs["unet"].get("in_channels", 4) == 9)
-
-
-def _check_kind(checkpoint: Checkpoint) -> None:
-    """Raise InvalidInput for relatives of Stable Diffusion that want more than a text, noise and a picture."""
-    unet, vae = checkpoint.configs["unet"], checkpoint.configs["vae"]
-    channels = [unet.get("in_channels", 4), unet.get("out_channels", 4), vae.get("latent_channels", 4)]
-    if channels not in ([4, 4, 4], [9, 4, 4]):
-        raise InvalidInput(
-            f"the unet takes {unet.get('in_channels', 4)} channels and gives {unet.get('out_channels', 4)}; only "
-            "checkpoints that draw from text (4 and 4) or are made for inpainting (9 and 4) can be brought in"
-        )
 
 
 def _bound(checkpoint: Checkpoint, folder: Path, made: Path) -> list[tuple[Template, ModelProto]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from ....errors import InvalidInput, NotFound, Unavailable
-from .reading import WEIGHTS, shards, weight_files
+from .reading import SECOND_ENCODER, WEIGHTS, read_configs, shards, two_encoders, weight_files
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*(@[A-Za-z0-9_./-]+)?")
 _SMALL = [*(f"{part}/config.json" for part in WEIGHTS), "tokenizer/*", "scheduler/*"]
@@ -22,12 +23,13 @@ def is_hub_id(source: str) -> bool:
 def download(source: str) -> Path:
     """A pipeline's folder or a checkpoint's file from the hub, fetched with progress into the hub's own cache.
 
-    What is there already is not fetched again. NotFound where the hub knows no such repository or revision, or it has
-    no weights that can be read; Unavailable where it cannot be reached.
+    What is there already is not fetched again. Weights come last: InvalidInput where the list of files or the
+    configurations say that they are of no Stable Diffusion 1 or 2. NotFound where the hub knows no such repository or
+    revision, or it has no weights that can be read; Unavailable where it cannot be reached or the disk has no room.
     """
     # Quick to find and free of torch; tokenizers brings it along.
     import httpx2
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -41,15 +43,31 @@ def download(source: str) -> Path:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what goes wrong is told once, below
     name, _, tag = source.partition("@")
     revision = tag or None
+
+    def check_room(files: Sequence[str]) -> None:
+        told = [hf_hub_download(name, file, revision=revision, dry_run=True) for file in files]
+        size = sum(file.file_size or 0 for file in told if file.will_download)
+        cache = Path(constants.HF_HUB_CACHE)
+        cache.mkdir(parents=True, exist_ok=True)
+        if (free := shutil.disk_usage(cache).free) < size:
+            raise Unavailable(
+                f"{cache} has {free / 1e9:.1f} GB left and the download needs {size / 1e9:.1f} GB; "
+                "make room, or name another place in HF_HOME"
+            )
+
     try:
         files = HfApi().list_repo_files(name, revision=revision)
         wanted = chosen(name, files)
         if isinstance(wanted, str):
+            check_room([wanted])
             return Path(hf_hub_download(name, wanted, revision=revision))
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=[*_SMALL, *wanted]))
         lists = [file for file in wanted if file.endswith(".json")]
-        more = [f"{Path(file).parent}/{shard}" for file in lists for shard in shards(folder / file)]
-        return Path(snapshot_download(name, revision=revision, allow_patterns=more)) if more else folder
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=[*_SMALL, *lists]))
+        read_configs(folder)
+        weights = [file for file in wanted if file not in lists]
+        weights += [f"{Path(file).parent}/{shard}" for file in lists for shard in shards(folder / file)]
+        check_room(weights)
+        return Path(snapshot_download(name, revision=revision, allow_patterns=weights))
     except GatedRepoError:
         raise Unavailable(
             f"'{name}' is shown to those alone who have agreed to its terms; do so on its page and run 'hf auth login'"
@@ -73,7 +91,12 @@ def download(source: str) -> Path:
 
 
 def chosen(name: str, files: Sequence[str]) -> str | list[str]:
-    """The files of a repository to fetch beside the small ones: weights of each part, or the one file there is."""
+    """The files of a repository to fetch beside the small ones: weights of each part, or the one file there is.
+
+    NotFound or InvalidInput where it has none that can be read, or is Stable Diffusion XL or later.
+    """
+    if any(file.startswith(f"{SECOND_ENCODER}/") for file in files):
+        raise two_encoders(f"the hub's '{name}'")
     if "model_index.json" not in files:
         single = [file for file in files if "/" not in file and file.endswith(".safetensors")]
         if len(single) == 1:

@@ -1,7 +1,9 @@
-"""LoRA files laid on a checkpoint: W + scale * alpha / rank * B A (Hu et al., 2021), in the three namings in use.
+"""LoRA files laid on a checkpoint: W + scale * alpha / rank * B A (Hu et al., 2021), in the namings in use.
 
 - diffusers and peft: `unet.<module>.lora_A.weight`, and before them `.lora.down.weight`, `.processor.to_q_lora.down`;
-- kohya's trainers: `lora_unet_<module with underscores>.lora_down.weight`, with an `.alpha`.
+- kohya's trainers: `lora_unet_<module with underscores>.lora_down.weight`, with an `.alpha`;
+- peft and diffusers saving one network: the module alone, or behind `base_model.model.`, whose alpha is in the file's
+  metadata or in `adapter_config.json` beside it.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import InvalidInput, NotFound
+from ....registry.json_files import read_object
 from ....registry.weight_files import Stored, Written, copied, read_index, read_metadata
 from .reading import weight
 
@@ -30,7 +33,8 @@ _PARTS = {
 _KINDS = {"lora_A": "down", "lora_down": "down", "down": "down", "lora_B": "up", "lora_up": "up", "up": "up"}
 _WHOLE = ("I64", "I32", "I16", "I8")
 _MOST = {"F16": 65504.0, "BF16": 3.3895e38, "F32": 3.4028e38}  # the largest finite number
-_PEFT, _SAID = "lora_adapter_metadata", ("unet", "text_encoder")
+_PEFT, _BESIDE, _WRAPPED = "lora_adapter_metadata", "adapter_config.json", "base_model.model."
+_SAID = {"unet.": "unet", "text_encoder.": "text_encoder"}
 _LEAF = re.compile(
     r"(?P<module>.+?)(?:\.lora|\.lora_linear_layer|_lora)?\.(?P<kind>lora_A|lora_B|lora_down|lora_up|down|up)"
     r"(?:\.default)?\.weight"
@@ -91,43 +95,66 @@ def _pairs(file: Path, weights: Mapping[str, Mapping[str, Written]]) -> Iterator
         halves.setdefault(_flat(told["module"]), {})[_KINDS[told["kind"]]] = weight(file, key, stored)
     if not halves:
         raise InvalidInput(f"{file} holds no LoRA")
-    said = _said_alphas(file)
+    whole = _whole(halves, places)
+    said = _said_alphas(file, whole)
     for module, both in halves.items():
         if len(both) < 2:
             raise InvalidInput(f"{file}: the LoRA of {module!r} lacks one of its two matrices")
-        part, name = _place(file, module, places)
+        part, name = _place(file, module, whole, places)
         yield part, name, _Pair(both["down"], both["up"], alphas.get(module, said.get(part)))
 
 
-def _said_alphas(file: Path) -> dict[str, float]:
-    """The alpha of each part where the file's metadata tell it, as peft's do."""
+def _whole(modules: Collection[str], places: Mapping[str, Mapping[str, str]]) -> str | None:
+    """The one part that all modules are of, where the file does not say it before their names."""
+    if any(module.startswith(tuple(_PARTS)) for module in modules):
+        return None
+    fits = any(_weight_of(module, places["text_encoder"]) for module in modules)
+    return "text_encoder" if fits else "unet"
+
+
+def _said_alphas(file: Path, whole: str | None) -> dict[str, float]:
+    """The alpha of each part where peft's configuration tells it: the file's metadata, or for a `whole` beside it."""
+    said, beside = _SAID if whole is None else {"": whole}, file.with_name(_BESIDE)
     try:
         told = json.loads(read_metadata(file).get(_PEFT, "{}"))
+        if whole is not None and not told and beside.is_file():
+            told = read_object(beside)
         kinds = ("alpha_pattern", "use_dora", "use_rslora")
-        if asked := [kind for kind in kinds for part in _SAID if told.get(f"{part}.{kind}")]:
+        if asked := [kind for kind in kinds for prefix in said if told.get(f"{prefix}{kind}")]:
             raise InvalidInput(f"{file}: a LoRA with {asked[0]} cannot be laid on; plain ones can")
-        return {part: float(told[f"{part}.lora_alpha"]) for part in _SAID if f"{part}.lora_alpha" in told}
+        return {
+            part: float(told[f"{prefix}lora_alpha"])
+            for prefix, part in said.items()
+            if f"{prefix}lora_alpha" in told
+        }
     except (ValueError, TypeError, AttributeError):
-        raise InvalidInput(f"{file}: its note {_PEFT!r} cannot be read") from None
+        raise InvalidInput(f"{file}: peft's configuration of it cannot be read") from None
 
 
-def _place(file: Path, module: str, places: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:
-    """The part and the weight that a module without dots means."""
-    for prefix, part in _PARTS.items():
-        if not module.startswith(prefix):
-            continue
-        inner = module.removeprefix(prefix)
-        # to_out_lora means to_out.0; text encoders are saved with and without an owner before their names
-        for flat in (inner, f"{inner}_0", f"text_model_{inner}", inner.removeprefix("text_model_")):
-            if f"{flat}_weight" in places[part]:
-                return part, places[part][f"{flat}_weight"]
+def _place(
+    file: Path, module: str, whole: str | None, places: Mapping[str, Mapping[str, str]]
+) -> tuple[str, str]:
+    """The part and the weight that a module without dots means; of the part `whole` where names do not say it."""
+    for prefix, part in _PARTS.items() if whole is None else [("", whole)]:
+        if module.startswith(prefix):
+            name = _weight_of(module.removeprefix(prefix), places[part])
+            if name is not None:
+                return part, name
     raise InvalidInput(
         f"{file}: the checkpoint has no module {module!r}; the LoRA was made for another model"
     )
 
 
+def _weight_of(module: str, places: Mapping[str, str]) -> str | None:
+    # to_out_lora means to_out.0; text encoders are saved with and without an owner before their names
+    for flat in (module, f"{module}_0", f"text_model_{module}", module.removeprefix("text_model_")):
+        if f"{flat}_weight" in places:
+            return places[f"{flat}_weight"]
+    return None
+
+
 def _flat(name: str) -> str:
-    return name.replace(".processor.", ".").replace(".", "_")
+    return name.removeprefix(_WRAPPED).replace(".processor.", ".").replace(".", "_")
 
 
 def _number(file: Path, key: str, stored: Stored) -> float:

@@ -29,8 +29,16 @@ WEIGHTS = {
 }
 """Part -> the name of its weights in diffusers' layout, without the suffix."""
 
+SECOND_ENCODER = "text_encoder_2"
+"""The folder that Stable Diffusion XL and later have, and 1 and 2 have not."""
+
 _PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
 _OWNER = "text_model."
+_FURTHER = (
+    "class_embed_type",
+    "num_class_embeds",
+    "addition_embed_type",
+)  # of a UNet that takes more than a text
 _ATTENTION_ONCE = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
@@ -102,27 +110,59 @@ def _from_file(file: Path, prediction: Prediction | None) -> Checkpoint:
         "text_encoder": text_config(parts["text_encoder"], second),
         "scheduler": scheduler_config(chosen),
     }
+    _check_kind(configs)
     return Checkpoint(parts, configs, None)
 
 
 def _from_folder(folder: Path, prediction: Prediction | None) -> Checkpoint:
-    missing = [name for name in (*WEIGHTS, "tokenizer", "scheduler") if not (folder / name).is_dir()]
-    if missing:
-        raise NotFound(f"{folder} is not a diffusers pipeline: it lacks {', '.join(missing)}")
-    if (folder / "text_encoder_2").is_dir():
-        raise InvalidInput(
-            f"{folder} has two text encoders: it is Stable Diffusion XL, of which only 1 and 2 fit"
-        )
-    configs = {part: read_object(folder / part / "config.json") for part in WEIGHTS}
-    configs["scheduler"] = read_object(folder / "scheduler" / "scheduler_config.json")
+    configs = read_configs(folder)
     if prediction is not None:
         configs["scheduler"]["prediction_type"] = prediction
     # Read here, so that what Limner cannot drive is told before anything is copied.
     Schedule.of(configs["scheduler"], folder / "scheduler" / "scheduler_config.json")
-    ClipTokenizer(folder / "tokenizer")
     weights = {part: part_weights(folder / part, stem) for part, stem in WEIGHTS.items()}
     weights["vae"] = {_attention_once(name): tensor for name, tensor in weights["vae"].items()}
     return Checkpoint(weights, configs, folder / "tokenizer")
+
+
+def read_configs(folder: Path) -> dict[str, Config]:
+    """The configurations of a diffusers folder, whose weights need not be there yet.
+
+    NotFound or InvalidInput names what is missing or damaged, or why it is no Stable Diffusion 1 or 2.
+    """
+    missing = [name for name in (*WEIGHTS, "tokenizer", "scheduler") if not (folder / name).is_dir()]
+    if missing:
+        raise NotFound(f"{folder} is not a diffusers pipeline: it lacks {', '.join(missing)}")
+    if (folder / SECOND_ENCODER).is_dir():
+        raise two_encoders(str(folder))
+    configs = {part: read_object(folder / part / "config.json") for part in WEIGHTS}
+    configs["scheduler"] = read_object(folder / "scheduler" / "scheduler_config.json")
+    _check_kind(configs)
+    ClipTokenizer(folder / "tokenizer")
+    return configs
+
+
+def two_encoders(title: str) -> InvalidInput:
+    """What is said of Stable Diffusion XL and later."""
+    return InvalidInput(
+        f"{title} has two text encoders, as Stable Diffusion XL and later have; only 1 and 2 can be brought in"
+    )
+
+
+def _check_kind(configs: Mapping[str, Config]) -> None:
+    """Raise InvalidInput for relatives of Stable Diffusion that want more than a text, noise and a picture."""
+    unet, vae = configs["unet"], configs["vae"]
+    channels = [unet.get("in_channels", 4), unet.get("out_channels", 4), vae.get("latent_channels", 4)]
+    if channels not in ([4, 4, 4], [9, 4, 4]):
+        raise InvalidInput(
+            f"the unet takes {channels[0]} channels and gives {channels[1]}; only "
+            "checkpoints that draw from text (4 and 4) or are made for inpainting (9 and 4) can be brought in"
+        )
+    if further := [f"{key}={unet[key]!r}" for key in _FURTHER if unet.get(key)]:
+        raise InvalidInput(
+            f"the unet takes more than a text ({', '.join(further)}), as unCLIP's and XL's do; "
+            "only checkpoints that draw from text alone can be brought in"
+        )
 
 
 def part_weights(folder: Path, stem: str) -> dict[str, Written]:

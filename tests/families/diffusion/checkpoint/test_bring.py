@@ -23,7 +23,7 @@ from limner.errors import InvalidInput, NotFound, Unavailable
 from limner.families.diffusion.checkpoint.bring import import_checkpoint
 from limner.families.diffusion.checkpoint.templates import Template
 from limner.families.diffusion.checkpoint.templates import templates as templates_of
-from limner.families.diffusion.template_export import published
+from limner.families.diffusion.template_export import published, write_templates
 from limner.registry import Model, Registry, open_model
 from limner.registry.making import About
 from tests.families.diffusion.checkpoint.tiny_sd import FIRST, make_file, make_folder
@@ -291,6 +291,9 @@ def test_relatives_that_need_more_than_a_text_are_refused(pipeline: Path, tmp_pa
     config.write_text(json.dumps(told | {"in_channels": 5}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="takes 5 channels"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
+    config.write_text(json.dumps(told | {"class_embed_type": "projection"}), encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"more than a text \(class_embed_type='projection'\)"):
+        import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
     config.write_text(json.dumps(told | {"sample_size": None}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="sample_size=None"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
@@ -310,6 +313,13 @@ def test_relatives_that_need_more_than_a_text_are_refused(pipeline: Path, tmp_pa
     (tmp_path / "p" / "text_encoder_2").mkdir()
     with pytest.raises(InvalidInput, match="XL"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
+
+
+def test_a_network_that_cannot_be_exported_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        InvalidInput, match="configuration of the unet cannot be exported: class_labels should"
+    ):
+        write_templates(tmp_path, {"u": ("unet", FIRST | {"class_embed_type": "timestep"})})
 
 
 def test_what_the_unet_predicts_can_be_said(pipeline: Path, templates: Path, tmp_path: Path) -> None:

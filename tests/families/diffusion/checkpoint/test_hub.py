@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import huggingface_hub
 import pytest
+from huggingface_hub import DryRunFileInfo
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from limner.errors import InvalidInput, LimnerError, NotFound, Unavailable
+from limner.families.diffusion.checkpoint.clip import write_tokenizer
 from limner.families.diffusion.checkpoint.hub import chosen, download, is_hub_id
 
 SMALL = ["model_index.json", "unet/config.json", "vae/config.json", "text_encoder/config.json"]
@@ -91,23 +97,90 @@ def test_names_that_the_hub_refuses(name: str) -> None:
         download(name)
 
 
-def test_lists_of_several_files_are_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    listing = "unet/diffusion_pytorch_model.safetensors.index.json"
-    (tmp_path / "unet").mkdir()
-    (tmp_path / listing).write_text(
-        '{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}', encoding="utf-8"
-    )
-    files = [*SMALL, listing, "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"]
-    asked: list[list[str]] = []
+LISTING = "unet/diffusion_pytorch_model.safetensors.index.json"
 
-    def fetch(name: str, revision: str | None, allow_patterns: list[str]) -> str:
-        asked.append(allow_patterns)
-        return str(tmp_path)
 
-    def listed(*arguments: Any, **named: Any) -> list[str]:
-        return files
+class Hub:
+    """A hub with one repository, whose small files are in `folder` already: what is asked of it, in order."""
 
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", listed)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
-    assert download("owner/name@main") == tmp_path
-    assert listing in asked[0] and asked[1] == ["unet/1.safetensors", "unet/2.safetensors"]
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.asked = folder, list[list[str]]()
+        self.files = [
+            *SMALL,
+            LISTING,
+            "vae/diffusion_pytorch_model.safetensors",
+            "text_encoder/model.safetensors",
+        ]
+        for place in ("unet/config.json", "vae/config.json", "text_encoder/config.json"):
+            self.write(place, {})
+        self.write("scheduler/scheduler_config.json", {})
+        self.write(LISTING, {"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}})
+        write_tokenizer(folder / "tokenizer", False)
+
+    def write(self, place: str, value: dict[str, Any]) -> None:
+        (self.folder / place).parent.mkdir(exist_ok=True)
+        (self.folder / place).write_text(json.dumps(value), encoding="utf-8")
+
+    def listed(self, name: str, revision: str | None) -> list[str]:
+        return self.files
+
+    def fetch(self, name: str, revision: str | None, allow_patterns: Sequence[str]) -> str:
+        self.asked.append(list(allow_patterns))
+        return str(self.folder)
+
+    def size_of(self, name: str, file: str, revision: str | None, dry_run: bool) -> DryRunFileInfo:
+        assert dry_run
+        return DryRunFileInfo("c", 3 * 10**9, file, str(self.folder / file), False, True)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+    made = Hub(tmp_path)
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(list_repo_files=made.listed))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", made.fetch)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", made.size_of)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=13 * 10**9))
+    return made
+
+
+def test_lists_of_several_files_are_followed(hub: Hub) -> None:
+    assert download("owner/name@main") == hub.folder
+    assert LISTING in hub.asked[0] and not [file for file in hub.asked[0] if file.endswith(".safetensors")]
+    assert sorted(hub.asked[1]) == [
+        "text_encoder/model.safetensors",
+        "unet/1.safetensors",
+        "unet/2.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+    ]
+
+
+def test_nothing_of_stable_diffusion_xl_is_fetched(hub: Hub) -> None:
+    hub.files.append("text_encoder_2/model.fp16.safetensors")
+    with pytest.raises(InvalidInput, match="'owner/name' has two text encoders, as Stable Diffusion XL"):
+        download("owner/name")
+    assert not hub.asked
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [({"in_channels": 8}, "takes 8 channels"), ({"class_embed_type": "projection"}, "more than a text")],
+)
+def test_relatives_are_refused_before_their_weights_are_fetched(
+    hub: Hub, told: dict[str, Any], words: str
+) -> None:
+    hub.write("unet/config.json", told)
+    with pytest.raises(InvalidInput, match=words):
+        download("owner/name")
+    assert len(hub.asked) == 1
+
+
+@pytest.mark.parametrize(("files", "needed"), [(None, "12.0"), (["one.safetensors"], "3.0")])
+def test_a_disk_without_room_is_told_before_weights_are_fetched(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, files: list[str] | None, needed: str
+) -> None:
+    hub.files = files or hub.files
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=2 * 10**9))
+    with pytest.raises(Unavailable, match=rf"has 2\.0 GB left and the download needs {needed} GB"):
+        download("owner/name")
+    assert not [file for asked in hub.asked for file in asked if file.endswith(".safetensors")]

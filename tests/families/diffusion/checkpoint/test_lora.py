@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
@@ -129,6 +130,51 @@ def test_peft_fuses_the_same(pipeline: Path, weights: dict[str, dict[str, Writte
         np.testing.assert_allclose(
             numbers(made["unet"][name]), tensor.numpy(), rtol=1e-4, atol=1e-5, err_msg=name
         )
+
+
+@pytest.mark.parametrize("saved_by", ["peft", "diffusers"])
+def test_a_network_that_was_saved_alone(
+    pipeline: Path, weights: dict[str, dict[str, Written]], tmp_path: Path, saved_by: str
+) -> None:
+    """As peft's save_pretrained and diffusers' save_lora_adapter do it: no part before the names, an alpha aside."""
+    unet = UNet2DConditionModel.from_pretrained(pipeline / "unet")
+    config = LoraConfig(
+        r=RANK, lora_alpha=6, target_modules=["to_q", "to_out.0", "conv1"], init_lora_weights=False
+    )
+    if saved_by == "peft":
+        wrapped = get_peft_model(unet, config)
+        wrapped.save_pretrained(str(tmp_path))
+        merged, file = wrapped.merge_and_unload(), tmp_path / "adapter_model.safetensors"
+    else:
+        unet.add_adapter(config)
+        unet.save_lora_adapter(tmp_path)
+        unet.fuse_lora()
+        unet.unload_lora()
+        merged, file = unet, tmp_path / "pytorch_lora_weights.safetensors"
+    made = with_lora(weights, file, 1.0)
+    assert made["unet"][f"{QUERY}.weight"] != weights["unet"][f"{QUERY}.weight"]
+    for name, tensor in merged.state_dict().items():
+        np.testing.assert_allclose(
+            numbers(made["unet"][name]), tensor.numpy(), rtol=1e-4, atol=1e-4, err_msg=name
+        )
+
+
+def test_a_text_encoder_that_was_saved_alone(weights: dict[str, dict[str, Written]], tmp_path: Path) -> None:
+    down, up = _matrices(64, 64)
+    module, file, beside = (
+        f"base_model.model.text_model.{TEXT}",
+        tmp_path / "l.safetensors",
+        "adapter_config.json",
+    )
+    save_file({f"{module}.lora_A.weight": down, f"{module}.lora_B.weight": up}, file)
+    (tmp_path / beside).write_text(json.dumps({"r": RANK, "lora_alpha": 6}), encoding="utf-8")
+    made = with_lora(weights, file, 1.0)
+    (name,) = (name for name in weights["text_encoder"] if name.endswith(f"{TEXT}.weight"))
+    expected = numbers(weights["text_encoder"][name]) + 6 / RANK * (up @ down).numpy()
+    np.testing.assert_allclose(numbers(made["text_encoder"][name]), expected, rtol=1e-5, atol=1e-4)
+    (tmp_path / beside).write_text(json.dumps({"use_dora": True}), encoding="utf-8")
+    with pytest.raises(InvalidInput, match="with use_dora"):
+        with_lora(weights, file, 1.0)
 
 
 def test_what_is_refused(weights: dict[str, dict[str, Written]], tmp_path: Path) -> None:
