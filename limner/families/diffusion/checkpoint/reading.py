@@ -34,11 +34,8 @@ SECOND_ENCODER = "text_encoder_2"
 
 _PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
 _OWNER = "text_model."
-_FURTHER = (
-    "class_embed_type",
-    "num_class_embeds",
-    "addition_embed_type",
-)  # of a UNet that takes more than a text
+# Arguments of a UNet that takes more than a text.
+_FURTHER = ("class_embed_type", "num_class_embeds", "addition_embed_type")
 _ATTENTION_ONCE = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
