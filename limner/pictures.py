@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .errors import InvalidInput
 
@@ -64,6 +64,11 @@ def read_picture(file: Path | bytes, at_least: int | None = None, most: int = MA
 
 
 def _broken(name: str, error: Exception) -> PictureError:
+    if isinstance(error, UnidentifiedImageError):  # HEIC and AVIF, too
+        *most, last = _FORMATS
+        return PictureError(
+            f"{name} cannot be decoded as {', '.join(most)} or {last}; save it as one of them", "broken"
+        )
     words = str(error).lower()
     if "truncated" in words or "unexpected end" in words or isinstance(error, EOFError):
         return PictureError(f"{name} is truncated; copy it again", "truncated")

@@ -24,12 +24,15 @@ _JOB: dict[str, Any] = {
         "seed": 7,
         "steps": 20,
         "guidance_scale": 4.0,
+        "guidance_interval": [0.0, 1.0],
         "negative_prompt": "",
         "n": 1,
         "width": 256,
         "height": 256,
         "image": None,
         "mask": None,
+        "keep": None,
+        "outward": None,
         "strength": None,
         "variation_seed": None,
         "variation_strength": None,
@@ -67,12 +70,15 @@ class Settings(BaseModel):
     seed: int | None
     steps: int | None
     guidance_scale: float | None
+    guidance_interval: tuple[float, float] | None = None
     negative_prompt: str
     n: int
     width: int | None
     height: int | None
     image: str | None
     mask: str | None
+    keep: tuple[float, float, float, float] | None = None
+    outward: float | None = None
     strength: float | None
     variation_seed: int | None
     variation_strength: float | None

@@ -43,6 +43,13 @@ def draw(
     guidance_scale: Annotated[
         float | None, typer.Option(help="How closely to follow the words, 1 to 30. [default: the model's]")
     ] = None,
+    guidance_interval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Guide only this part of the steps, from 0 to 1, such as 0,0.8: faster. [default: the model's]",
+        ),
+    ] = None,
     feature_reuse: Annotated[
         int | None,
         typer.Option(
@@ -155,6 +162,7 @@ def draw(
         seed=seed,
         steps=steps,
         guidance_scale=guidance_scale,
+        guidance_interval=None if guidance_interval is None else _interval(guidance_interval),
         feature_reuse=feature_reuse,
         negative_prompt=negative_prompt,
         sampler=sampler,
@@ -226,6 +234,19 @@ def _png(image: Image.Image) -> bytes:
     file = BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
+
+
+def _interval(text: str) -> tuple[float, float]:
+    from ..errors import InvalidInput
+
+    try:
+        first, last = (float(share) for share in text.split(","))
+    except ValueError:
+        raise InvalidInput(
+            f"--guidance-interval {text}: give where guidance begins and ends as shares of the steps, such as 0,0.8",
+            field="guidance_interval",
+        ) from None
+    return first, last
 
 
 def _box(text: str) -> tuple[float, float, float, float]:

@@ -27,12 +27,15 @@ class Asked(TypedDict, total=False):
     seed: int
     steps: int
     guidance_scale: float
+    guidance_interval: tuple[float, float]
     negative_prompt: str
     n: int
     width: int
     height: int
     image: str | Path | bytes | Image.Image
     mask: str | Path | bytes | Image.Image
+    keep: tuple[float, float, float, float]
+    outward: float
     strength: float
     variation_seed: int
     variation_strength: float

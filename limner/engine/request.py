@@ -40,6 +40,9 @@ FeatureReuse = Annotated[int, Field(ge=1, le=10)]
 Strength = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 TopK = Annotated[int, Field(ge=1, le=65_536)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Keep = Annotated[tuple[Share, Share, Share, Share], Field(strict=False)]
+Outward = Annotated[float, Field(ge=0.25, le=0.9, allow_inf_nan=False)]
 
 
 class DrawRequest(BaseModel):
@@ -51,6 +54,7 @@ class DrawRequest(BaseModel):
 
     `image` and `mask` name what the picture is made from, which is handed over beside the request
     (`engine.source.Source`): `strength` is the share of the steps that are taken from there, so how much changes.
+    `keep` and `outward` are those of a source that is made anew from its names.
     Of a variation, the noise of `seed` is turned towards that of `variation_seed`, by the share
     `variation_strength` of the way.
 
@@ -76,6 +80,8 @@ class DrawRequest(BaseModel):
     height: int | None = None
     image: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     mask: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    keep: Keep | None = None
+    outward: Outward | None = None
     strength: Strength | None = None
     variation_seed: Seed | None = None
     variation_strength: Strength | None = None

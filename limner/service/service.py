@@ -180,9 +180,13 @@ class Service:
     def source(self, request: DrawRequest) -> Source | None:
         """What a request is to be made from; InvalidInput names the id that is not known, or what does not fit."""
         if request.image is None:
+            for field in ("keep", "outward"):
+                if getattr(request, field) is not None:
+                    raise InvalidInput(f"{field} needs a picture to work from: give an image", field=field)
             return None
         image, mask = self._bytes("image", request.image), request.mask
-        return read_source(image, None if mask is None else self._bytes("mask", mask))
+        shown = None if mask is None else self._bytes("mask", mask)
+        return read_source(image, shown, request.keep, request.outward)
 
     def file_of(self, picture: Picture) -> bytes:
         """The PNG of a picture that was drawn, signed where there is a signer; Unavailable where it does not sign."""

@@ -25,9 +25,12 @@ from ..engine.request import (
     DrawRequest,
     FeatureReuse,
     GuidanceScale,
+    Keep,
     NegativePrompt,
+    Outward,
     Prompt,
     Seed,
+    Share,
     Steps,
     Strength,
     Temperature,
@@ -48,12 +51,15 @@ ALLOWED = {
     "seed": f"a whole number from 0 to {MAX_SEED}",
     "steps": f"a whole number from 1 to {MAX_STEPS}",
     "guidance_scale": f"a number from 1 to {MAX_GUIDANCE}",
+    "guidance_interval": "two rising numbers from 0 to 1, such as [0, 0.8], of a model that denoises",
     "n": f"a whole number from 1 to {MAX_PICTURES}",
     "priority": "interactive or bulk",
     "width": "a width of the model, in pixels",
     "height": "a height of the model, in pixels",
     "image": "the id of a picture, drawn here or uploaded with POST /v1/images",
     "mask": "the id of a picture of the same size, white where to redraw; together with image",
+    "keep": "left, top, right, bottom from 0 to 1, left below right, top below bottom, not all; with image, no mask",
+    "outward": "a number from 0.25 to 0.9; with image, without mask and keep",
     "strength": "a number above 0, at most 1; together with image",
     "variation_seed": f"a whole number from 0 to {MAX_SEED}",
     "variation_strength": "a number above 0, at most 1",
@@ -88,6 +94,7 @@ def whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+GuidanceInterval = Annotated[tuple[Share, Share], Field(strict=False)]
 Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$")]
 Readings = Annotated[
     dict[
@@ -112,13 +119,26 @@ class JobRequest(BaseModel):
     seed: Seed | None = Field(None, description="Of the first picture; each further one has the next seed.")
     steps: Steps | None = None
     guidance_scale: GuidanceScale | None = None
+    guidance_interval: GuidanceInterval | None = Field(
+        None, description="The part of the steps that is guided: a step without is faster.", examples=[[0, 0.8]]
+    )
     negative_prompt: NegativePrompt = ""
     n: Annotated[int, Field(ge=1, le=MAX_PICTURES, description="How many pictures.")] = 1
     width: Annotated[int, Field(ge=1, le=65536)] | None = None
     height: Annotated[int, Field(ge=1, le=65536)] | None = None
     image: PictureId | None = Field(None, description="A picture to begin from, drawn here or uploaded.")
     mask: PictureId | None = Field(None, description="As large, white where to redraw; the rest is kept.")
-    strength: Strength | None = Field(None, description="How much may change; 0.6, with a mask 1.")
+    keep: Keep | None = Field(
+        None,
+        description="Redraw all of `image` but this part: left, top, right, bottom as shares of its sides.",
+        examples=[[0.25, 0.4, 0.75, 1]],
+    )
+    outward: Outward | None = Field(
+        None, description="Make `image` smaller, this share of its sides, and draw around it.", examples=[0.6]
+    )
+    strength: Strength | None = Field(
+        None, description="How much may change; 0.6, with mask, keep or outward 1."
+    )
     variation_seed: Seed | None = Field(
         None, description="Of the first variation; each further one has the next."
     )
@@ -155,10 +175,12 @@ class JobRequest(BaseModel):
 
     def draw_request(self, model: str) -> DrawRequest:
         """The first picture of the job, not yet resolved; `model` where the request names none."""
+        in_part = self.keep is not None or self.outward is not None
         return DrawRequest(
             **{
                 **self.model_dump(exclude={"n", "derived_from", "priority", "anew", "locale", "readings"}),
                 "model": self.model or model,
+                "strength": 1.0 if in_part and self.strength is None else self.strength,
             }
         )
 

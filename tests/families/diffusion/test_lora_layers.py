@@ -91,7 +91,7 @@ def test_a_lora_as_wide_as_its_layer_learns_the_difference_itself(tiny_model: Pa
             aim = torch.randn_like(ours)
             found = torch.autograd.grad((ours * aim).sum(), (x, difference))
             torch.testing.assert_close(found, torch.autograd.grad((theirs * aim).sum(), (x, tuned.weight)))
-        network.to(memory_format=torch.channels_last)  # as training leaves it
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as training leaves it
         part_differences(network)
         for layer, _ in whole:
             x = _input(layer)

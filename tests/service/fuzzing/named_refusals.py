@@ -17,9 +17,12 @@ WORLDLY = frozenset(
         "over",  # no other picture of the same prompt
         "vote",  # nothing said at all
         "readings",  # no sense of the word
-        "strength",  # of no picture
+        "keep",  # of no picture, or with nothing left to redraw
+        "outward",
+        "strength",
         "steps",  # not of a model that draws in one step, or row by row
         "guidance_scale",
+        "guidance_interval",  # that does not rise
         "negative_prompt",
         "feature_reuse",
         "decoder",
