@@ -67,7 +67,7 @@ def _broken(name: str, error: Exception) -> PictureError:
     if isinstance(error, UnidentifiedImageError):  # HEIC and AVIF, too
         *most, last = _FORMATS
         return PictureError(
-            f"{name} cannot be decoded as {', '.join(most)} or {last}; save it as one of them", "broken"
+            f"{name} cannot be decoded as {', '.join(most)} or {last}; save it again as one of them", "broken"
         )
     words = str(error).lower()
     if "truncated" in words or "unexpected end" in words or isinstance(error, EOFError):

@@ -120,7 +120,9 @@ class JobRequest(BaseModel):
     steps: Steps | None = None
     guidance_scale: GuidanceScale | None = None
     guidance_interval: GuidanceInterval | None = Field(
-        None, description="The part of the steps that is guided: a step without is faster.", examples=[[0, 0.8]]
+        None,
+        description="The part of the steps that is guided: a step without is faster.",
+        examples=[[0, 0.8]],
     )
     negative_prompt: NegativePrompt = ""
     n: Annotated[int, Field(ge=1, le=MAX_PICTURES, description="How many pictures.")] = 1

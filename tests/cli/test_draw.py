@@ -28,7 +28,7 @@ def test_it_prints_seed_time_and_path(run: Run) -> None:
 def test_every_option_reaches_the_studio(run: Run, studio: FakeStudio) -> None:
     options = ("--seed", 3, "--steps", 2, "--guidance-scale", 2.5, "--negative-prompt", "blue")
     more = ("--sampler", "euler", "--width", 64, "--height", 64, "--model", "storybook@1")
-    result = run("draw", "a red apple", *options, *more, "--feature-reuse", 2)
+    result = run("draw", "a red apple", *options, *more, "--feature-reuse", 2, "--guidance-interval", "0,0.8")
     assert result.exit_code == 0, result.output
     assert studio.started == [
         DrawRequest(
@@ -37,6 +37,7 @@ def test_every_option_reaches_the_studio(run: Run, studio: FakeStudio) -> None:
             seed=3,
             steps=2,
             guidance_scale=2.5,
+            guidance_interval=(0, 0.8),
             feature_reuse=2,
             negative_prompt="blue",
             sampler="euler",
@@ -178,6 +179,7 @@ def test_a_strip_enlarges_previews_and_ends_with_the_picture() -> None:
         ((" ",), "prompt must not be empty"),
         (("x", "--steps", "1000000"), "steps"),
         (("x", "--seed", "-1"), "seed"),
+        (("x", "--guidance-interval", "0.8"), "such as 0,0.8"),
         (("x", "--width", "65"), "width 65"),
         (("x", "--count", "0"), "count must be 1 to 64"),
         (("x", "--count", "-3"), "count must be 1 to 64"),

@@ -56,6 +56,9 @@ def test_everything_is_found_at_once(tmp_path: Path) -> None:
     }
     assert {one.kind for one in report.worth_a_look} == {"duplicate", "tiny"}
     assert len(report.must_mend) == 7
+    assert "save it again as one of them" in next(
+        one.detail for one in report.findings if one.kind == "broken"
+    )
     assert "good.png" in next(one.detail for one in report.findings if one.kind == "duplicate")
 
 

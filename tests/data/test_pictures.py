@@ -193,6 +193,13 @@ def test_no_picture_and_no_file(tmp_path: Path) -> None:
     assert (broken.value.reason, missing.value.reason) == ("broken", "missing")
 
 
+def test_another_kind_of_picture_is_told_what_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(PictureError, match="PNG, JPEG, WEBP, BMP, GIF or TIFF; save it again") as caught:
+        load_picture(tmp_path / "phone.jpg", 64)
+    assert caught.value.reason == "broken"
+
+
 _SOURCES = []
 for _kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
     _buffer = io.BytesIO()

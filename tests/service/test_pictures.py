@@ -69,6 +69,31 @@ def test_a_job_gets_the_picture_and_its_mask(client: TestClient, studio: FakeStu
         assert (source.mask == 255).all()
 
 
+@pytest.mark.parametrize(
+    ("way", "other"),
+    [
+        ({"keep": [0.25, 0.5, 0.75, 1.0]}, {"keep": [0.25, 0.5, 0.75, 0.9]}),
+        ({"outward": 0.6}, {"outward": 0.5}),
+    ],
+    ids=["keep", "outward"],
+)
+def test_a_job_redraws_all_but_a_part_or_all_around(
+    client: TestClient, studio: FakeStudio, until: Await, way: dict[str, Any], other: dict[str, Any]
+) -> None:
+    body = {"prompt": "a cat", "image": uploaded(client), "seed": 7}
+    done = until(client.post("/v1/jobs", json=body | way).json()["id"], "succeeded")
+    assert done["request"]["strength"] == 1, "as with a mask"
+    ((name, asked),) = way.items()
+    assert done["request"][name] == asked
+    source = studio.sources[-1]
+    assert source is not None and source.fitted(64, 64).mask is not None
+    assert getattr(source, name) == (tuple(asked) if isinstance(asked, list) else asked)
+    assert client.post("/v1/jobs", json=body | way).json()["state"] == "succeeded", "it is there"
+    for different in (other, {}):
+        until(client.post("/v1/jobs", json=body | different).json()["id"], "succeeded")
+    assert len(studio.started) == 3
+
+
 def test_variations_have_seeds_of_their_own(client: TestClient, studio: FakeStudio, until: Await) -> None:
     body = {"prompt": "a cat", "seed": 3, "variation_seed": 2**32 - 1, "variation_strength": 0.25, "n": 2}
     done = until(client.post("/v1/jobs", json=body).json()["id"], "succeeded")
@@ -116,6 +141,7 @@ def _bomb() -> bytes:
         (file_of(), "text/html", 415, "image/png"),
         (file_of(), "application/json", 415, "image/png"),
         (bytes(MAX_UPLOAD + 1), "image/png", 413, str(MAX_UPLOAD)),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic", 422, "PNG, JPEG, WEBP, BMP, GIF or TIFF"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", 422, "cannot be decoded"),
     ],
 )
@@ -134,6 +160,12 @@ def test_what_cannot_be_uploaded(client: TestClient, data: bytes, kind: str, sta
         ({"image": 7}, "image"),
         ({"strength": 0}, "strength"),
         ({"strength": 1.01}, "strength"),
+        ({"keep": [0, 0, 1, 1.5]}, "keep"),
+        ({"keep": [0, 0, 1]}, "keep"),
+        ({"keep": [0, 0, 1, 0.5]}, "keep"),  # of no picture
+        ({"outward": 0.95}, "outward"),
+        ({"outward": 0.5}, "outward"),
+        ({"guidance_interval": [0, 1.5]}, "guidance_interval"),
         ({"variation_strength": -0.1}, "variation_strength"),
         ({"variation_seed": 2**32}, "variation_seed"),
     ],
@@ -143,6 +175,19 @@ def test_a_wrong_field_is_named(client: TestClient, fields: dict[str, Any], fiel
     assert answer.status_code == 422
     first = answer.json()["errors"][0]
     assert first["field"] == field and first["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ({"keep": [0.5, 0, 0.5, 1]}, "left below right"),
+        ({"keep": [0, 0, 1, 0.5], "outward": 0.5}, "one of the three"),
+    ],
+)
+def test_a_part_that_cannot_be_kept_is_named(client: TestClient, way: dict[str, Any], words: str) -> None:
+    answer = client.post("/v1/jobs", json={"prompt": "a cat", "image": uploaded(client), **way})
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "keep"
+    assert words in answer.json()["detail"]
 
 
 def test_a_mask_that_does_not_fit_is_named(client: TestClient) -> None:

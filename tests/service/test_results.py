@@ -68,6 +68,7 @@ def test_the_same_request_is_answered_at_once_with_the_same_bytes(
         {"seed": 8},
         {"steps": 5},
         {"guidance_scale": 3},
+        {"guidance_interval": [0, 0.5]},
         {"negative_prompt": "blue"},
         {"attention": True},
         {"variation_strength": 0.5, "variation_seed": 1},

@@ -272,7 +272,7 @@ export function describe({ request, steps: taken }, picture) {
   const rows = [
     [text("set.seed"), String(request.variation_strength ? request.seed : picture.seed)],
     [text("fact.variation"), request.variation_strength ? text("fact.variation.far", { seed: picture.seed, share: Math.round(100 * request.variation_strength) }) : null],
-    [text("fact.from"), request.mask ? text("fact.from.part") : request.image ? text("fact.from.picture", { share: Math.round(100 * (request.strength ?? 1)) }) : null],
+    [text("fact.from"), request.mask || request.keep || request.outward ? text("fact.from.part") : request.image ? text("fact.from.picture", { share: Math.round(100 * (request.strength ?? 1)) }) : null],
     [text("set.steps"), String(request.steps ?? taken)],
     [text("set.guidance"), request.guidance_scale?.toFixed(1)],
     [text("set.temperature"), temperature?.toString()],

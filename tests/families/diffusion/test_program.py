@@ -150,7 +150,15 @@ def test_a_picture_that_is_not_finite_is_an_error(diffusion: Diffusion) -> None:
 
 def test_resolve_fills_every_gap(diffusion: Diffusion) -> None:
     resolved = diffusion.resolve(DrawRequest(prompt="a cat"))
-    only_of_pictures = {"image", "mask", "strength", "variation_seed", "variation_strength"}
+    only_of_pictures = {
+        "image",
+        "mask",
+        "keep",
+        "outward",
+        "strength",
+        "variation_seed",
+        "variation_strength",
+    }
     of_tokens = {"temperature", "top_k"}
     left = {name for name, value in resolved.model_dump().items() if value is None}
     assert left == only_of_pictures | of_tokens
