@@ -83,13 +83,15 @@ def _take_down(session: Session, image: str, owner: str) -> set[str]:
     for row in list(session.scalars(query)):
         if row.state not in FINAL:
             raise InvalidInput(
-                f"picture {image} is needed by job '{row.id}': cancel that, or wait for its end"
+                f"picture {image} is needed by job '{row.id}': cancel that, or wait for its end", "image_id"
             )
         for shown in row.images:
             if shown.image == image:
                 freed |= set() if shown.beside is None else set(Beside.model_validate_json(shown.beside).ids)
             elif shown.beside is not None and image in shown.beside:
-                raise InvalidInput(f"picture {image} came with picture {shown.image}: forget that one")
+                raise InvalidInput(
+                    f"picture {image} came with picture {shown.image}: forget that one", "image_id"
+                )
         left = [shown for shown in row.images if shown.image != image]
         if row.images and not left:
             freed |= _images(row)

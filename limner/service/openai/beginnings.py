@@ -50,7 +50,9 @@ def of_variation(desk: Desk, asked: Variation, image: bytes) -> tuple[str, dict[
     near = said is not None and asked.prompt is None and model in (said.model, said.model.partition("@")[0])
     if said is None or not near or said.image is not None or said.variation_strength is not None:
         return prompt, {"image": image_id}
-    kept = said.model_dump(include={"seed", "steps", "guidance_scale", "guidance_interval", "negative_prompt"})
+    kept = said.model_dump(
+        include={"seed", "steps", "guidance_scale", "guidance_interval", "negative_prompt"}
+    )
     size = {} if asked.size not in (None, "auto") else {"width": said.width, "height": said.height}
     return prompt, kept | size | {"variation_seed": asked.seed, "variation_strength": 0.3}
 

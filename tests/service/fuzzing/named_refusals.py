@@ -14,6 +14,7 @@ WORLDLY = frozenset(
         "image",  # no picture of that id
         "mask",
         "derived_from",
+        "image_id",  # of a picture that a job needs, or that came with another
         "over",  # no other picture of the same prompt
         "vote",  # nothing said at all
         "readings",  # no sense of the word
