@@ -112,9 +112,8 @@ def _is_any_difference(layer: Any) -> bool:
 
 def _learn_difference(layer: Any) -> None:
     """Learn, instead of its two matrices, what the LoRA of a layer comes to."""
-    base = (
-        layer.get_base_layer()
-    )  # where its own weight comes first: diffusers asks that for a network's format
+    # Beside the layer's own weight, which comes first: diffusers asks the first for a network's number format.
+    base = layer.get_base_layer()
     base.register_parameter(_DIFFERENCE, nn.Parameter(torch.zeros_like(base.weight, dtype=torch.float32)))
     for half in (layer.lora_A, layer.lora_B):
         half[ADAPTER].requires_grad_(False)
