@@ -23,6 +23,7 @@ IMPORTED_AS = {
     "c2pa-python": "c2pa",
     "pillow": "PIL",
     "prometheus-client": "prometheus_client",
+    "pydantic-core": "pydantic_core",
     **dict.fromkeys(("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"), "opentelemetry"),
 }
 BY_NAME_ONLY = {"psycopg", "python-multipart", "tensorboard", "safetensors"}

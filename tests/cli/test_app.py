@@ -126,7 +126,7 @@ def test_compare_hands_the_models_over(run: Run, monkeypatch: pytest.MonkeyPatch
     module.compare = compare  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "limner.evaluation.comparing", module)
     assert run("compare", "a", "b", "--data", "birds", "--n", 4).output.strip().endswith("the-page")
-    assert calls == [(["a", "b"], None, 3, 4, None, "birds", None, None)]
+    assert calls == [(["a", "b"], None, 3, 4, None, "birds", None, None, None)]
 
 
 def test_a_missing_extra_is_one_line_with_the_way_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
