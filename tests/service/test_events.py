@@ -89,7 +89,10 @@ def test_who_saw_the_end_live_is_told_nothing_again(client: TestClient, studio: 
     assert again.status_code == 204
 
 
-def test_who_lost_the_stream_just_before_the_end_still_hears_it(client: TestClient, until: Await) -> None:
+def test_who_lost_the_stream_just_before_the_end_still_hears_it(
+    client: TestClient, studio: FakeStudio, until: Await
+) -> None:
+    studio.seconds_a_step = 0.02  # ids follow the clock, which many steps in a millisecond would pass
     job = ask(client, n=2)["id"]
     live = read(client.get(f"/v1/jobs/{job}/events").text)
     until(job, "succeeded")
@@ -190,3 +193,45 @@ def test_a_feed_made_after_closing_ends_at_once() -> None:
     feeds = Feeds()
     feeds.close()
     assert feeds.of("late").after(0) == ([], True)
+
+
+def test_steps_within_a_frame_are_told_as_the_newest_and_all_else_at_once() -> None:
+    async def play() -> None:
+        feed = Feed()
+        told: list[tuple[str, int]] = []
+
+        async def follow() -> None:
+            async for message in feed.messages(0, heartbeat=60, frame=30):
+                assert message is not None
+                told.append((message.kind, json.loads(message.data)["k"]))
+
+        following = asyncio.create_task(follow())
+        for k in range(1, 4):
+            feed.publish("step", Note(k=k), picture=0)
+            await asyncio.sleep(0.02)
+        assert told == [("step", 1)]
+        feed.publish("image", Note(k=9), picture=1)
+        await asyncio.sleep(0.02)
+        assert told == [("step", 1), ("step", 3), ("image", 9)]
+        feed.publish("succeeded", Note(k=10))
+        await asyncio.wait_for(following, 10)  # long before the frame is over
+        assert told[3:] == [("succeeded", 10)]
+
+    asyncio.run(play())
+
+
+def test_a_step_is_told_when_the_frame_is_over_though_nothing_more_comes() -> None:
+    async def play() -> None:
+        feed = Feed()
+        messages = feed.messages(0, heartbeat=60, frame=0.05)
+        feed.publish("step", Note(k=1), picture=0)
+        first = await anext(messages)
+        waiting = asyncio.ensure_future(anext(messages))
+        await asyncio.sleep(0)
+        feed.publish("step", Note(k=2), picture=0)
+        second = await asyncio.wait_for(waiting, 10)
+        assert first is not None and second is not None
+        assert [json.loads(each.data)["k"] for each in (first, second)] == [1, 2]
+        await messages.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(play())
