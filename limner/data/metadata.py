@@ -17,7 +17,11 @@ from typing import Any, Literal
 
 from ..errors import InvalidInput, NotFound
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}) | {
+    ".heic",  # not read, but told of: a telephone's pictures are not passed over in silence
+    ".heif",
+    ".avif",
+}
 _TABLES = ("metadata.jsonl", "metadata.csv")
 _STRUCTURED = frozenset({"subjects", "scene"})  # columns of a table that hold lists or objects
 _ABOUT = ("readme", "license", "licence")

@@ -99,6 +99,15 @@ def test_captions_beside_pictures(tmp_path: Path) -> None:
     }
 
 
+def test_a_telephones_pictures_are_not_passed_over(tmp_path: Path) -> None:
+    for name in ("one.heic", "two.AVIF"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
+        (tmp_path / name).with_suffix(".txt").write_text("a dog", encoding="utf-8")
+    report = check_set(tmp_path)
+    assert _kinds(report) == {("broken", "one.heic"), ("broken", "two.AVIF")}
+    assert all("save it again as one of them" in one.detail for one in report.findings)
+
+
 def test_progress_counts_to_the_end(tmp_path: Path) -> None:
     for k in range(3):
         picture(k).save(tmp_path / f"{k}.png")
