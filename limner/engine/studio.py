@@ -67,8 +67,9 @@ class Studio(Protocol):
         """Begin a picture and return at once; `source` as for `resolve`; who watches the engine knows it by `name`;
         nobody waits for one that is `bulk`.
 
-        `on_event` is called from the engine's thread and must be quick: Stepped for each step, last exactly
-        one of Finished, Failed, Stopped. After `cancel()` Stopped comes within one step. Errors as `resolve`;
+        `on_event` is called from the engine's thread and must be quick: Stepped for each step, or where they
+        come too fast to be followed for some and the last of them; at the end exactly one of Finished, Failed,
+        Stopped. After `cancel()` Stopped comes within one step. Errors as `resolve`;
         Busy where too many are being drawn, Unavailable after `close`.
         """
         ...

@@ -2,9 +2,8 @@
 
 Each job has a feed in memory while it is not done. A feed keeps only what a late or slow client needs:
 the place in the queue, the newest step of each picture, the finished pictures, the end. Clients hold
-nothing but a cursor, so a slow one misses steps and costs no memory; nor is anyone told of more steps than an eye can
-follow, for each costs the engine processor time. Ids grow within a job, also across a restart of the service, because
-they follow the clock.
+nothing but a cursor, so a slow one misses steps and costs no memory. Ids grow within a job, also across
+a restart of the service, because they follow the clock.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 HEARTBEAT = 15.0
-FRAME = 0.06  # seconds between two tellings of steps; all else is told at once
 STALLED = 30.0
 STILL_HERE = b": still here\n\n"
 ENDS = frozenset({"succeeded", "failed", "cancelled"})
@@ -46,29 +44,6 @@ class Message:
         return f"id: {self.id}\nevent: {self.kind}\ndata: {self.data}\n\n".encode()
 
 
-class _Follower:
-    """One who follows a feed: woken by what is published, by steps not while it rests."""
-
-    def __init__(self) -> None:
-        self._loop, self._woken = asyncio.get_running_loop(), asyncio.Event()
-        self.resting = False
-
-    def wake(self) -> None:
-        """From any thread."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._woken.set)
-
-    async def sleep(self, seconds: float) -> bool:
-        """Whether it was woken before."""
-        try:
-            async with asyncio.timeout(seconds):  # wait_for would make a task each time
-                await self._woken.wait()
-        except TimeoutError:
-            return False
-        self._woken.clear()
-        return True
-
-
 class Feed:
     """The events of one job. Published from any thread, followed on an event loop.
 
@@ -80,7 +55,7 @@ class Feed:
         self._messages: dict[str, Message] = {}
         self._last = _now() if start is None else start
         self._timed = start is None
-        self._followers: set[_Follower] = set()
+        self._wakers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._closed = False
         self.step = 0
 
@@ -109,7 +84,7 @@ class Feed:
                 self._messages.pop(stale, None)
             self._messages[key] = Message(self._last, kind, data)
             self._closed = kind in ENDS
-            self._wake(step=kind == "step")
+            self._wake()
 
     def close(self) -> None:
         """End the streams of this feed without a final event: the clients come back later."""
@@ -135,36 +110,35 @@ class Feed:
         async for message in self.messages(cursor, heartbeat):
             yield STILL_HERE if message is None else message.encode()
 
-    async def messages(
-        self, cursor: int, heartbeat: float = HEARTBEAT, frame: float = FRAME
-    ) -> AsyncIterator[Message | None]:
-        """Events after `cursor` until the end, and None after `heartbeat` silent seconds. Of the steps within `frame`
-        seconds of the last that was told, the newest of each picture."""
-        follower = _Follower()
+    async def messages(self, cursor: int, heartbeat: float = HEARTBEAT) -> AsyncIterator[Message | None]:
+        """Events after `cursor` until the end, and None after `heartbeat` silent seconds."""
+        waker = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
-            self._followers.add(follower)
+            self._wakers.add(waker)
         try:
             while True:
+                waker[1].clear()
                 messages, closed = self.after(cursor)
                 for message in messages:
                     cursor = message.id
                     yield message
                 if closed:
                     return
-                if frame and any(message.kind == "step" for message in messages):
-                    follower.resting = True
-                    await follower.sleep(frame)
-                    follower.resting = False
-                elif not messages and not await follower.sleep(heartbeat):
+                if messages:
+                    continue
+                try:
+                    async with asyncio.timeout(heartbeat):  # wait_for would make a task each time
+                        await waker[1].wait()
+                except TimeoutError:
                     yield None
         finally:
             with self._lock:
-                self._followers.discard(follower)
+                self._wakers.discard(waker)
 
-    def _wake(self, step: bool = False) -> None:
-        for follower in self._followers:
-            if not (step and follower.resting):
-                follower.wake()
+    def _wake(self) -> None:
+        for loop, event in self._wakers:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)
 
 
 def _now() -> int:

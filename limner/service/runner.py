@@ -305,8 +305,8 @@ class Runner:
 
     def _stepped(self, running: Running, index: int, event: Stepped) -> None:
         job = running.job
-        running.steps[index] = event.step
-        self._tell(PictureStepped(job, index, event.step, event.steps))
+        taken, running.steps[index] = event.step - running.steps.get(index, 0), event.step
+        self._tell(PictureStepped(job, index, event.step, event.steps, taken))
         feed = self._feeds.known(job.id)
         if feed is None:  # cancelled at this moment: it must not be made again
             return

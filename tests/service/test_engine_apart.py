@@ -80,7 +80,7 @@ def test_kill_9_in_the_middle_of_a_picture_changes_nothing_about_it(
     client.delete(f"/v1/jobs/{undisturbed['id']}", params={"forget": True})
     hold.touch()
     job = ask(client)
-    comes_to_pass(lambda: until(client, job, "queued", "running")["step"] == 2)
+    comes_to_pass(lambda: until(client, job, "queued", "running")["step"] > 0)
     before = studio.pid
     assert before is not None
     os.kill(before, signal.SIGKILL)

@@ -51,6 +51,10 @@ BEAT = 1.0
 WAIT = 0.2
 """Seconds for which what is seen may wait for more of it, while steps are told."""
 
+FRAME = 0.06
+"""Seconds between two steps of a picture that are told of, the last apart: an eye follows no more, and to tell of one
+takes processor time from the drawing."""
+
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _log = logging.getLogger("limner.engine.apart.child")  # whose __name__ is __main__
@@ -147,12 +151,17 @@ class _Child:
 
     def _start(self, picture: int, frame: Frame[Start]) -> None:
         def tell(event: Event) -> None:
+            nonlocal told
+            now = time.monotonic()
             if not isinstance(event, Stepped):
                 self._drawings.pop(picture, None)
                 ended.set()
+            elif now - told < FRAME and event.step < event.steps:
+                return
+            told = now
             self._tell(picture, event)
 
-        ended = threading.Event()
+        ended, told = threading.Event(), -FRAME
         try:
             assert self._studio is not None
             asked = frame.message

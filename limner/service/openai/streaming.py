@@ -45,7 +45,7 @@ async def _events(order: Order, kind: Kind, partial_images: int) -> AsyncIterato
     job, feed = await run_in_threadpool(feed_of, service, order.job.id)
     shares: dict[int, _Shares] = {}
     sent: set[int] = set()
-    async for message in feed.messages(0, frame=0):  # a step that falls to a share may not be missed
+    async for message in feed.messages(0):
         if message is None:
             yield STILL_HERE
         elif message.kind == "step":

@@ -159,7 +159,7 @@ class Metrics:
             self.wait_seconds.observe(max(0.0, job.started_at - job.created_at))
 
     def _stepped(self, sight: PictureStepped) -> None:
-        self.steps.labels(sight.job.request.model).inc()
+        self.steps.labels(sight.job.request.model).inc(sight.taken)
 
     def _kept(self, sight: PictureKept) -> None:
         job, image = sight.job, sight.image

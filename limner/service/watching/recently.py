@@ -72,7 +72,7 @@ class Recently:
             if sight.stage == "refine":
                 self._count(calls=1, rows=sight.rows, shares=len(sight.pictures))
         elif isinstance(sight, PictureStepped):
-            self._count(steps=1)
+            self._count(steps=sight.taken)
             if running := self._running.get(sight.job.id):
                 running.steps, running.reached[sight.index] = sight.steps, sight.step
         elif isinstance(sight, PictureKept):

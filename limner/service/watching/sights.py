@@ -65,12 +65,13 @@ class JobTaken:
 
 @dataclass(frozen=True)
 class PictureStepped:
-    """Picture `index` of a job has done `step` of `steps`."""
+    """Picture `index` of a job has done `step` of `steps`, `taken` of them since the last that was told."""
 
     job: Job
     index: int
     step: int
     steps: int
+    taken: int
 
 
 @dataclass(frozen=True)

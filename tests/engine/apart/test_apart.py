@@ -131,12 +131,17 @@ def test_a_picture_apart_is_the_picture_here(make: Make, registry: Registry) -> 
         (given, {"image": "apple.png", "strength": 0.5}),
     ):
         one, other = begin(here, source, **changes), begin(apart, source, **changes)
+        steps = {}
         while isinstance(first := one.get(timeout=60), Stepped):
-            second = other.get(timeout=60)
-            assert isinstance(second, Stepped) and (first.step, first.steps) == (second.step, second.steps)
-            assert np.array_equal(first.preview, second.preview)  # type: ignore[arg-type]
-        last = drawn(other)
-        assert isinstance(first, Finished) and np.array_equal(first.picture.pixels, last.pixels)
+            steps[first.step, first.steps] = first.preview
+        told = []
+        while isinstance(second := other.get(timeout=60), Stepped):
+            told.append((second.step, second.steps))
+            assert np.array_equal(second.preview, steps[told[-1]])  # type: ignore[arg-type]
+        assert told == sorted(set(told)) and {min(steps), max(steps)} <= set(told)
+        assert isinstance(first, Finished) and isinstance(second, Finished)
+        last = second.picture
+        assert np.array_equal(first.picture.pixels, last.pixels)
         assert (last.request, last.model, last.version) == (first.picture.request, "tiny", "1")
         assert (last.attention is None) == (first.picture.attention is None)
     here.close()
