@@ -4,7 +4,8 @@ Two things. How many pictures a second eight users get, who each ask for the nex
 FastAPI over a diffusers pipeline. And how long pictures take of users who come at random: against LitServe with dynamic
 batching over the same graphs, the same arrivals for both, at a part of what Limner can draw. LitServe gets the best of
 a few settings of its batches. Sizes, steps, sampler and seeds are the same, every step is guided; the pictures of one
-request are compared. All servers run at the same time, and are asked in turns: who is not asked, computes nothing.
+request are compared. All servers run at the same time, and are asked in turns: who is not asked, is stopped meanwhile,
+for LitServe's processes look for requests all the time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import importlib.util
 import io
 import json
 import math
+import os
 import shutil
 import signal
 import socket
@@ -23,13 +25,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 import numpy as np
@@ -51,6 +53,8 @@ from .arrivals import (
 )
 from .machine import busy, describe
 from .serving import Served, Users
+
+T = TypeVar("T")
 
 _START = 300.0  # seconds that a server gets
 BATCHES = ((4, 0.01), (8, 0.01), (8, 0.1), (16, 0.05))
@@ -102,7 +106,8 @@ class Found:
 
 
 class Peer:
-    """A server of this folder in a process of its own. A context manager: leaving it stops the server."""
+    """A server of this folder in a process of its own, which works only while it is `awake`. A context manager: leaving
+    it ends the server with all of its processes."""
 
     def __init__(self, settings: dict[str, Any], kind: str, model: Path, *how: object) -> None:
         """Start it and wait until it can draw; `settings` are of every request."""
@@ -118,6 +123,21 @@ class Peer:
                 self._stop()
                 raise RuntimeError(f"the {kind} server did not start")
             time.sleep(0.2)
+        self._signal(signal.SIGSTOP)
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Lets it work."""
+        self._signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: int) -> None:
+        """To all of its processes: a session was made for them."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
     def _ready(self) -> bool:
         try:
@@ -130,13 +150,8 @@ class Peer:
         return _PlainUsers(self.address, self._settings)
 
     def _stop(self) -> None:
-        # It may have processes of its own: a session was made for all of them.
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._signal(signal.SIGKILL)  # those of LitServe outlive whoever started them
+        self._process.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -212,23 +227,31 @@ async def measure(
         name: Users(server.address) if isinstance(server, Served) else server.users()
         for name, server in servers.items()
     }
+
+    async def at(name: str, asking: Callable[[Asks], Awaitable[T]]) -> T:
+        server = servers[name]
+        with server.awake() if isinstance(server, Peer) else nullcontext():
+            return await asking(asks[name])
+
     try:
         same = Asked(0.0, plan.steps, PROMPTS[0], plan.seed)
-        pictures = {name: await users.ask(same) for name, users in asks.items()}
+        pictures = {name: await at(name, lambda users: users.ask(same)) for name in asks}
         alike = {name: psnr(png, pictures["limner"]) for name, png in pictures.items() if name != "limner"}
         print(
             "PSNR against Limner's picture:", {name: f"{db:.1f} dB" for name, db in alike.items()}, flush=True
         )
 
         numbers = iter(range(1, 1000))  # no picture is asked for twice
-        for users in asks.values():
-            await rate(users, plan.users, plan.warming, plan.mixture, next(numbers))
+
+        def turn_of(seconds: float, steps: Sequence[int]) -> Callable[[Asks], Awaitable[float]]:
+            return lambda users: rate(users, plan.users, seconds, steps, next(numbers))
+
+        for name in asks:
+            await at(name, turn_of(plan.warming, plan.mixture))
         found: dict[str, list[float]] = defaultdict(list)
         for turn in range(plan.repeats):
-            for name, users in asks.items():
-                found[name].append(
-                    await rate(users, plan.users, plan.seconds, [plan.steps], next(numbers)) / plan.steps
-                )
+            for name in asks:
+                found[name].append(await at(name, turn_of(plan.seconds, [plan.steps])) / plan.steps)
                 print(f"turn {turn + 1}, {name}: {found[name][-1]:.3f} pictures/s", flush=True)
         rates = {name: median(each) for name, each in found.items()}
 
@@ -243,7 +266,7 @@ async def measure(
             chosen = await _best(plan, arrivals(plan.trying), model, settings)
             same_for_both = arrivals(60 * plan.minutes)
             latencies["limner"] = await crowd(asks["limner"], same_for_both)
-            with Peer(settings, "litserve", model, *chosen) as peer:
+            with Peer(settings, "litserve", model, *chosen) as peer, peer.awake():
                 users = peer.users()
                 await rate(users, plan.users, plan.warming, plan.mixture, next(numbers))
                 latencies["litserve"] = await crowd(users, same_for_both)
@@ -260,7 +283,7 @@ async def _best(
     """The settings with which LitServe has the least p95."""
     seen: dict[tuple[int, float], float] = {}
     for each in BATCHES:
-        with Peer(settings, "litserve", model, *each) as peer:
+        with Peer(settings, "litserve", model, *each) as peer, peer.awake():
             users = peer.users()
             await rate(users, plan.users, plan.warming, plan.mixture, 900 + len(seen))
             seen[each] = percentile(await crowd(users, arrivals), 0.95)
