@@ -150,6 +150,9 @@ class _Child:
         self.say(Frame(Loaded(model=model, fault=fault)))
 
     def _start(self, picture: int, frame: Frame[Start]) -> None:
+        ended = threading.Event()
+        told = -FRAME
+
         def tell(event: Event) -> None:
             nonlocal told
             now = time.monotonic()
@@ -161,7 +164,6 @@ class _Child:
             told = now
             self._tell(picture, event)
 
-        ended, told = threading.Event(), -FRAME
         try:
             assert self._studio is not None
             asked = frame.message
