@@ -78,6 +78,8 @@ class FakeDrawing:
                 return Stopped()
             if step == min(2, steps) and self._studio.fails():
                 return Failed(RuntimeError("the paint ran out"))
+            if step % self._studio.every and step < steps:
+                continue
             self._on_event(Stepped(step, steps, np.broadcast_to(colour, (8, 8, 3)).copy()))
         pixels = np.broadcast_to(colour, (64, 64, 3)).copy()
         told = None
@@ -91,12 +93,14 @@ class FakeDrawing:
 class FakeStudio:
     """A Studio. While `gate` is clear nothing moves, and where there are `permits` each step of a picture takes one.
 
-    The next `failures` pictures fail, each once `fail_after` others have ended.
+    The next `failures` pictures fail, each once `fail_after` others have ended. Of steps each `every`th and the last
+    are told.
     """
 
     def __init__(self, seconds_a_step: float = 0.0, failures: int = 0) -> None:
         self.seconds_a_step, self.failures = seconds_a_step, failures
         self.fail_after = 0
+        self.every = 1
         self.ended = threading.Semaphore(0)
         self._counting = threading.Lock()
         self.gate = threading.Event()

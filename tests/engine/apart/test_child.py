@@ -69,18 +69,31 @@ def test_what_has_waited_comes_before_a_step_too(
 
 
 class Ending:
-    """A studio whose pictures end at once, as they are to."""
+    """A studio whose pictures end at once, as they are to, after what comes `before`."""
 
-    def __init__(self, event: Event) -> None:
-        self.event = event
+    def __init__(self, event: Event, *before: Event) -> None:
+        self.event, self.before = event, before
 
     def preload(self, model: str) -> None:
         assert isinstance(self.event, Failed)
         raise self.event.error
 
     def start(self, request: DrawRequest, tell: Callable[[Event], None], *rest: Any) -> SimpleNamespace:
-        tell(self.event)
+        for event in (*self.before, self.event):
+            tell(event)
         return SimpleNamespace()
+
+
+@pytest.mark.parametrize(("frame", "told"), [(1e9, [1, 5]), (0.0, [1, 2, 3, 4, 5])])
+def test_of_steps_that_come_too_fast_the_first_and_the_last_are_told(
+    said: tuple[child._Child, BinaryIO], monkeypatch: pytest.MonkeyPatch, frame: float, told: list[int]
+) -> None:
+    monkeypatch.setattr(child, "FRAME", frame)
+    engine, stream = said
+    engine._studio = cast(LocalStudio, Ending(Stopped(), *(Stepped(k, 5, None) for k in range(1, 6))))
+    engine._handle(Frame(Start(picture=7, request=DrawRequest(prompt="p"))))
+    *steps, end = kinds(stream, len(told) + 1)
+    assert [step.step for step in steps if isinstance(step, Step)] == told and isinstance(end, Stop)
 
 
 UNSENDABLE = Finished(Picture(cast(Any, np.zeros((2, 2, 3))), DrawRequest(prompt="p"), "m", "1", 0.1))

@@ -59,6 +59,12 @@ def make(client: TestClient, **fields: object) -> str:
 MODEL = {"model": "storybook"}
 
 
+def test_steps_are_counted_that_were_not_told(client: TestClient, studio: FakeStudio, until: Await) -> None:
+    studio.every = 3
+    until(make(client, n=2, steps=7), "succeeded")
+    assert value(client, "limner_steps_total", **MODEL) == 14
+
+
 def test_a_picture_is_counted_all_the_way(client: TestClient, until: Await) -> None:
     until(make(client, n=2, steps=5), "succeeded")
     assert value(client, "limner_jobs_accepted_total", **MODEL) == 1
