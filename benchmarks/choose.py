@@ -13,11 +13,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from limner.evaluation.checking import checkers
 from limner.evaluation.tally import Rows
 from limner.optimizing.measuring import Way, draw_with, statements
 from limner.registry.models import Registry
 from limner.storybook.worlds import fresh_prompts, world
+from limner.workers import workers
 
 from .machine import busy
 from .machine import describe as machine
@@ -64,7 +64,7 @@ def main() -> None:
     print("|---|---|---|" + "---|" * (len(of.values) + 2), flush=True)
     prompts = fresh_prompts(of, asked.prompts)
     texts = [prompt.text for prompt in prompts]
-    with checkers() as pool, tempfile.TemporaryDirectory() as folder:
+    with workers() as pool, tempfile.TemporaryDirectory() as folder:
         for way in ways(asked.scales, asked.ends, asked.starts):
             drawn = draw_with(model, way, texts, Path(folder))
             print(row(way, statements(drawn.pictures, prompts, of, pool), drawn.seconds), flush=True)

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
-from limner.evaluation.checking import checkers
 from limner.evaluation.tally import Rows
 from limner.optimizing.measuring import statements
 from limner.registry.models import Model, Registry
 from limner.sheets import grid
 from limner.storybook.prompts import FROZEN
 from limner.storybook.worlds import Prompt, world
+from limner.workers import workers
 
 from .machine import busy
 from .machine import describe as machine
@@ -100,7 +100,7 @@ def main() -> None:
         drawn = draw(models, [prompt.text for prompt in prompts], Path(folder))
         print(f"\n| drawn by | {' | '.join(of.values)} | all | a prompt's all | s a picture |")
         print("|---|" + "---|" * (len(of.values) + 3), flush=True)
-        with checkers() as pool:
+        with workers() as pool:
             for model, (pictures, seconds) in zip(models, drawn, strict=True):
                 print(row(model, statements(pictures, prompts, of, pool), seconds), flush=True)
         if asked.picture is not None:

@@ -5,9 +5,11 @@ Verbs import what they need when they run, so that help and a cold `limner draw`
 
 from __future__ import annotations
 
+import signal
 import sys
 from io import TextIOWrapper
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -126,8 +128,13 @@ _import.command("sd")(models_import.sd)
 _import.command("attngan")(models_import.attngan)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; SIGTERM, which stops a container, is taken as Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no text

@@ -14,11 +14,9 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from ..registry.making import write_whole
 from ..storybook.layout import Drawings
 from ..storybook.worlds import Example, check_drawings
 from ..storybook.worlds import world as world_of
+from ..workers import workers
 from .cub import GRAPHS, IMAGES
 from .cub_writing import save_picture, write_tables
 
@@ -204,17 +203,12 @@ def _draw(out: Path, chunks: list[tuple[int, int]], label: Label) -> Iterator[tu
         for chunk in chunks:
             yield _draw_chunk(out, chunk, label)
         return
-    # A fresh interpreter for each worker: the caller may hold threads, which a fork would break.
-    pool = ProcessPoolExecutor(min(cores, len(chunks)), get_context("spawn"), _ignore_interrupts)
+    pool = workers(min(cores, len(chunks)))
     try:
         for future in as_completed([pool.submit(_draw_chunk, out, chunk, label) for chunk in chunks]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _part_lines(parts: Path, chunk: tuple[int, int]) -> list[str] | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Executor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +33,6 @@ class Accuracy(BaseModel):
 
     true: Rows
     falsified: Rows
-
-
-@contextmanager
-def checkers(processes: int | None = None) -> Iterator[Executor]:
-    """A pool of processes to check in; they are started afresh, so that no thread of this one is copied."""
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield pool
 
 
 def true_and_false(

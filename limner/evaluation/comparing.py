@@ -10,9 +10,9 @@ from ..errors import InvalidInput
 from ..registry.making import check_writable, write_whole
 from ..registry.models import Registry
 from ..registry.places import data_dir as place_of
+from ..workers import workers
 from .bench import Evaluation, evaluated
 from .card import Card
-from .checking import checkers
 from .material import Frozen, Material, material_of, shared
 from .page import drawing, figure, file_title
 from .plots import number
@@ -62,7 +62,7 @@ def compare(
     for model in models:
         check_writable(folder / f"{model.name}-{model.version}")
     found: list[Evaluation] = []
-    with checkers() as pool, bars() as tell:
+    with workers() as pool, bars() as tell:
         for model, material in zip(models, materials, strict=True):
             found.append(evaluated(registry, model, material, seeds, judges, pool, tell))
     for model, one in zip(models, found, strict=True):

@@ -15,10 +15,10 @@ from ..families.matcher.opening import named_matcher
 from ..registry.making import check_writable, write_whole
 from ..registry.models import Model, Registry
 from ..registry.places import data_dir as place_of
+from ..workers import workers
 from .asking import Drawn, Tell
 from .bench import Evaluation, Judges, evaluated
 from .card import PAGE_NAME
-from .checking import checkers
 from .matching import matching
 from .material import Frozen, Material, Sentences, material_of, world_asked
 from .page import Shown, page
@@ -52,7 +52,7 @@ def evaluate(
     material = material_of(model, data, prompts, count)
     folder = folder_of(model, material, out)
     check_writable(folder)
-    with checkers() as pool, bars() as tell:
+    with workers() as pool, bars() as tell:
         if model.manifest.draws:
             judges = judges_for(registry, matcher, material, inception)
             found = evaluated(registry, model, material, seeds, judges, pool, tell)

@@ -15,7 +15,6 @@ from ..engine.backends.choosing import gpus
 from ..engine.backends.int8 import Table, table_of
 from ..errors import InvalidInput, Unavailable
 from ..evaluation.card import CARD_NAME, PAGE_NAME
-from ..evaluation.checking import checkers
 from ..evaluation.machine import hardware
 from ..evaluation.ways import put_on_card
 from ..registry.choices import CHOICES_NAME, Choice, Choices
@@ -23,6 +22,7 @@ from ..registry.manifest import MANIFEST_NAME, Precision
 from ..registry.models import Model, open_model
 from ..storybook.captions import vocabulary
 from ..storybook.worlds import Prompt, World, fresh_prompts, world
+from ..workers import workers
 from .calibration import sentences, trajectories
 from .decoder import GRAPH as DECODER
 from .decoder import round_decoder
@@ -104,7 +104,7 @@ def _choose(
         guidance = False
     intervals = list(dict.fromkeys([*INTERVALS, own])) if guidance else [own]
     with ExitStack() as stack:
-        pool = stack.enter_context(checkers()) if of is not None else None
+        pool = stack.enter_context(workers()) if of is not None else None
         tell(f"drawing {count} sentences in float32, to compare with")
         exact = Way("float32", intervals[0], reuse=1)
         true = draw_with(model, exact, texts, data_dir, runtime)

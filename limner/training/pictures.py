@@ -1,91 +1,11 @@
-"""Pictures and what they show, as two arrays on disk: read and resized once, then only looked up."""
+"""Which pictures a step learns from, and pictures as tensors and back."""
 
 from __future__ import annotations
-
-import hashlib
-import os
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
-
-from ..data.captioned import Item
-from ..data.pictures import load_picture
-from ..data.subjects import MOST, shown_subjects, told_of
-from ..registry.placing import PLACING
-
-
-@dataclass(frozen=True)
-class PictureArrays:
-    """Pictures, and where which kind of subject is; all memory-mapped.
-
-    `pictures` (N, S, S, 3) uint8; `subjects` (N, S, S) uint8: 0 is background, k shows the kind `names[k - 1]`, the
-    first of which is "subject" for all that have no name; `placings` (N, 8, 12) float32 say of eight subjects, or of
-    parts after the last subject, how each stands, by the names in `PLACING`; NaN where there are fewer; `identity`
-    tells these pictures from all others.
-    """
-
-    pictures: NDArray[np.uint8]
-    subjects: NDArray[np.uint8]
-    placings: NDArray[np.float32]
-    names: tuple[str, ...]
-    identity: str
-
-
-def _read(
-    item: Item, size: int, names: tuple[str, ...]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
-    picture = load_picture(item.file, size, box=item.box)
-    return picture, *shown_subjects(item, names, picture)
-
-
-def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(f"{size} {names} {PLACING}".encode())
-    for item in items:
-        files = [item.file, *([item.mask] if item.mask else [])]
-        stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        boxed = f" {item.box}" if item.box else ""
-        digest.update(f"{stamps} {told_of(item.attributes)}{boxed}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[str, ...]) -> PictureArrays:
-    """Read all pictures at `size` pixels, or find them in the cache folder from an earlier time."""
-    cache.mkdir(parents=True, exist_ok=True)
-    identity = _identity(items, size, names)
-    stem = cache / f"pictures-{identity}"
-    count, parts = len(items), {
-        "rgb": (np.uint8, (size, size, 3)), "subjects": (np.uint8, (size, size)),
-        "placings": (np.float32, (MOST, len(PLACING))),
-    }  # fmt: skip
-    files = [stem.with_suffix(f".{part}.npy") for part in parts]
-    if not files[-1].exists():
-        partials = [f.with_suffix(f".{os.getpid()}.partial") for f in files]
-        try:
-            arrays = [
-                np.lib.format.open_memmap(file, "w+", dtype, (count, *shape))
-                for file, (dtype, shape) in zip(partials, parts.values(), strict=True)
-            ]
-            with ProcessPoolExecutor(os.cpu_count()) as pool:
-                found = pool.map(partial(_read, size=size, names=names), items, chunksize=64)
-                for k, read in enumerate(track(found, "reading pictures", count)):
-                    for array, value in zip(arrays, read, strict=True):
-                        array[k] = value
-            for array, source, target in zip(arrays, partials, files, strict=True):
-                array.flush()
-                source.replace(target)
-        finally:
-            for source in partials:
-                source.unlink(missing_ok=True)
-    pictures, subjects, placings = (np.load(file, mmap_mode="r") for file in files)
-    return PictureArrays(pictures, subjects, placings, names, identity)
 
 
 def order(count: int, seed: int, first: int, size: int) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import typer
 
@@ -167,7 +168,12 @@ def test_a_name_that_is_no_text_is_told_all_the_same(monkeypatch: pytest.MonkeyP
     assert [stream.getvalue() for stream in written] == [b"caf\\udce9.png\n"] * 2
 
 
-def test_ctrl_c_ends_a_long_verb_quietly_and_it_can_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_a_signal_ends_a_long_verb_quietly_with_its_workers(
+    tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
     out = tmp_path / "set"
     command = [sys.executable, "-c", "from limner.cli import main; main()"]
     arguments = ["data", "storybook", str(out), "--count", "100000", "--size", "32"]
@@ -182,8 +188,12 @@ def test_ctrl_c_ends_a_long_verb_quietly_and_it_can_go_on(tmp_path: Path) -> Non
     try:
         while not list((out / ".parts").glob("*.jsonl")):
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(sent)
         stdout, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert (process.returncode, stdout, stderr) == (130, "", "")
+    assert (process.returncode, stdout) == (code, "")
+    assert stderr == "" or sent == signal.SIGKILL
+    assert started or os.cpu_count() == 1
+    assert psutil.wait_procs(started, timeout=60)[1] == []

@@ -14,5 +14,5 @@ from limner.evaluation import bench, comparing, run
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check here, and leave the memory unknown; the cards that fixtures of a whole file make have all of it."""
     for module in (run, comparing):
-        monkeypatch.setattr(module, "checkers", lambda: ThreadPoolExecutor(1))
+        monkeypatch.setattr(module, "workers", lambda: ThreadPoolExecutor(1))
     monkeypatch.setattr(bench, "memory_of", lambda *given: None)

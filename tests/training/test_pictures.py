@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from limner.data.arrays import picture_arrays
 from limner.data.captioned import Item
 from limner.data.subjects import drawn_subjects, placing, shown_subjects, subject_names, subjects_in
 from limner.pictures import PictureError
-from limner.training.pictures import mingled, order, picture_arrays
+from limner.training.pictures import mingled, order
 
 
 @given(st.integers(1, 50), st.integers(0, 9), st.integers(0, 200), st.integers(1, 40))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from accelerate import PartialState
 
+from ...data.arrays import picture_arrays
 from ...errors import InvalidInput
 from ...registry.making import made_whole
 from ...registry.models import Model, open_model
 from ...training.loop import Loop
-from ...training.pictures import picture_arrays
 from ...training.run import Prepared
 from ..vocabulary import learned_words
 from .damsm_stage import DamsmStage

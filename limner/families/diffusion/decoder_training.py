@@ -11,9 +11,9 @@ from accelerate import PartialState
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 
+from ...data.arrays import PictureArrays
 from ...registry.manifest import Layout
 from ...training.loop import Loop
-from ...training.pictures import PictureArrays
 from .. import layout
 from .decoder_rehearsal import DecoderRehearsal
 from .decoder_stage import HELD_OUT, DecoderExamples, DecoderStage

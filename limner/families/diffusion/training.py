@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from transformers import CLIPTokenizer
 
+from ...data.arrays import PictureArrays, picture_arrays
 from ...data.captioned import Item
 from ...data.subjects import cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
@@ -23,7 +24,7 @@ from ...registry.manifest import Layout
 from ...registry.models import Model, open_model
 from ...registry.placing import PLACING
 from ...training.loop import Loop
-from ...training.pictures import PictureArrays, picture_arrays, to_tensor
+from ...training.pictures import to_tensor
 from ...training.precision import autocast
 from ...training.run import Prepared
 from .. import layout

@@ -17,10 +17,10 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from transformers import CLIPTextModel
 
+from ...data.arrays import PictureArrays, picture_arrays
 from ...errors import InvalidInput
 from ...registry.manifest import SamplerDefaults
 from ...registry.models import Model
-from ...training.pictures import PictureArrays, picture_arrays
 from ...training.run import Prepared
 from .. import layout
 from .decoder_rehearsal import DecoderRehearsal

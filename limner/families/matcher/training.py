@@ -6,13 +6,13 @@ from pathlib import Path
 
 from accelerate import PartialState
 
+from ...data.arrays import picture_arrays
 from ...data.storybook import world_in
 from ...errors import InvalidInput
 from ...registry.making import made_whole
 from ...registry.models import Model, open_model
 from ...storybook.worlds import world as world_of
 from ...training.loop import Loop
-from ...training.pictures import picture_arrays
 from ...training.run import Prepared
 from ..vocabulary import learned_words
 from .examples import examples_of

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from ...data.arrays import PictureArrays
 from ...sheets import grid
-from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
+from ...training.pictures import order, to_pixels, to_tensor
 from ...training.reconstruction import reconstruction_loss
 from .image_tokenizer import ImageTokenizer
 from .loss import RandomFeatures

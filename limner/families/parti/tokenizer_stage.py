@@ -9,8 +9,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...data.arrays import PictureArrays
 from ...sheets import grid
-from ...training.pictures import PictureArrays, order, to_pixels, to_tensor
+from ...training.pictures import order, to_pixels, to_tensor
 from ...training.reconstruction import reconstruction_loss
 from .image_tokenizer import ImageTokenizer
 from .loss import RandomFeatures

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from ...data.arrays import PictureArrays, picture_arrays
 from ...data.captioned import Item
 from ...data.subjects import cell_shares, drawn_subjects, subject_names
 from ...errors import InvalidInput
@@ -20,7 +21,7 @@ from ...registry.models import Model, open_model
 from ...registry.placing import PLACING
 from ...training.cache import ArrayCache, key_of
 from ...training.loop import Loop
-from ...training.pictures import PictureArrays, picture_arrays, to_tensor
+from ...training.pictures import to_tensor
 from ...training.precision import autocast
 from ...training.run import Prepared
 from ..vocabulary import known_words

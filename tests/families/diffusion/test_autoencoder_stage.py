@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from limner.data.arrays import PictureArrays
 from limner.families.diffusion.autoencoder_stage import AutoencoderStage, set_posterior
 from limner.families.diffusion.loss import kl_divergence
 from limner.families.diffusion.recipe import Autoencoder
-from limner.training.pictures import PictureArrays, to_pixels
+from limner.training.pictures import to_pixels
 
 
 def _stage(**changed: object) -> AutoencoderStage:

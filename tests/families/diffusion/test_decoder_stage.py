@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from limner.data.arrays import PictureArrays
 from limner.families import layout
 from limner.families.diffusion import widening
 from limner.families.diffusion.autoencoder_stage import build_autoencoder, squares
@@ -16,7 +17,7 @@ from limner.families.diffusion.decoder_rehearsal import DecoderRehearsal
 from limner.families.diffusion.decoder_stage import DecoderExamples, DecoderStage
 from limner.families.diffusion.drawing import Drawn
 from limner.families.diffusion.recipe import Autoencoder, Decoder
-from limner.training.pictures import PictureArrays, to_pixels
+from limner.training.pictures import to_pixels
 
 _COUNT, _SIZE, _WIDTH = 8, 16, 2
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from limner.data.arrays import picture_arrays
 from limner.data.captioned import read_set
 from limner.data.storybook import write_storybook
 from limner.data.subjects import cell_shares, subject_names
@@ -28,7 +29,7 @@ from limner.registry import Registry
 from limner.registry.models import BUILT_IN, Model, open_model
 from limner.storybook.worlds import world
 from limner.training.cache import ArrayCache
-from limner.training.pictures import picture_arrays, to_tensor
+from limner.training.pictures import to_tensor
 from limner.training.run import train
 
 _RECIPE = """

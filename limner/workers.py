@@ -1,0 +1,31 @@
+"""Processes that share the work of one: they leave Ctrl-C to it, and end when it ends, however it does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+
+def workers(count: int | None = None) -> ProcessPoolExecutor:
+    """A pool of `count` processes, of as many as there are cores if None.
+
+    They are started afresh, so that no thread of this process is copied: what they are to do is imported by them.
+    """
+    return ProcessPoolExecutor(count, get_context("spawn"), _begin)
+
+
+def _begin() -> None:
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal sends it to all processes: the first one tells the others
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
