@@ -4,14 +4,16 @@ Two things. How many pictures a second eight users get, who each ask for the nex
 FastAPI over a diffusers pipeline. And how long pictures take of users who come at random: against LitServe with dynamic
 batching over the same graphs, the same arrivals for both, at a part of what Limner can draw. LitServe gets the best of
 a few settings of its batches. Sizes, steps, sampler and seeds are the same, every step is guided; the pictures of one
-request are compared. All servers run at the same time, and are asked in turns: who is not asked, is stopped meanwhile,
-for LitServe's processes look for requests all the time.
+request are compared. A picture is one POST of all of them, of Limner the one that OpenAI's clients make. All servers run at the
+same time, and are asked in turns: who is not asked, is stopped meanwhile, for LitServe's processes look for requests
+all the time.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import importlib.util
 import io
 import json
@@ -52,7 +54,7 @@ from .arrivals import (
     wrongs,
 )
 from .machine import busy, describe
-from .serving import Served, Users
+from .serving import Served
 
 T = TypeVar("T")
 
@@ -163,22 +165,34 @@ class Peer:
 
 
 class _PlainUsers:
-    """A picture is one POST."""
+    """A picture is one POST, answered with the picture."""
 
-    def __init__(self, address: str, settings: dict[str, Any]) -> None:
+    def __init__(self, address: str, settings: dict[str, Any] | None = None) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
         self._http = httpx.AsyncClient(base_url=address, timeout=None, limits=limits)
-        self._settings = settings
+        self._settings = settings or {}
 
     async def ask(self, asked: Asked) -> bytes:
         body = {"prompt": asked.prompt, "seed": asked.seed, "steps": asked.steps, **self._settings}
-        answer = (await self._http.post("/draw", json=body)).raise_for_status()
-        if not answer.content.startswith(b"\x89PNG"):
+        picture = await self._post(body)
+        if not picture.startswith(b"\x89PNG"):
             raise RuntimeError("what came is no PNG")
-        return answer.content
+        return picture
+
+    async def _post(self, body: dict[str, Any]) -> bytes:
+        return (await self._http.post("/draw", json=body)).raise_for_status().content
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+class _OpenAIUsers(_PlainUsers):
+    """The same of Limner, as OpenAI's clients ask."""
+
+    async def _post(self, body: dict[str, Any]) -> bytes:
+        asked = body | {"response_format": "b64_json"}
+        answer = (await self._http.post("/v1/images/generations", json=asked)).raise_for_status()
+        return base64.b64decode(answer.json()["data"][0]["b64_json"])
 
 
 def guided(model: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -224,7 +238,7 @@ async def measure(
 ) -> Found:
     """All of it."""
     asks: dict[str, Asks] = {
-        name: Users(server.address) if isinstance(server, Served) else server.users()
+        name: _OpenAIUsers(server.address) if isinstance(server, Served) else server.users()
         for name, server in servers.items()
     }
 

@@ -5,10 +5,10 @@ makes one network call for each group, and gives every program in it its rows, w
 next call. So programs join and leave at any step, and nobody waits for another's whole picture.
 
 - What a program is sent does not depend on who shares its calls, as far as the network keeps rows apart.
-- Who was served longest ago comes first, so nobody starves when there are more rows than fit.
-- A picture that has just begun is served in every round, one that has had YOUNG calls already in every third while
-  there are such, and bulk in every third or sixth while there are others. So a picture of few steps does not take part
-  in all the rounds of long ones, and theirs go on.
+- Where there are more rows than gain by being joined, earliest deadline first: a program's is the round in which it
+  would end were it served in every one. So a picture of few steps passes long ones that came a little before it, and
+  nobody starves, for who comes later and later has later deadlines.
+- Bulk takes part in every third round while there are others.
 - An error in a program, or in who listens to it, ends that program alone. When a joined call fails, its parts
   are tried one by one, so that only those at fault fail.
 - Where the device does several things at once, calls that are no step (a text encoded, a picture decoded) are answered
@@ -50,10 +50,7 @@ class Drawn:
     pixels: NDArray[np.uint8]
 
 
-YOUNG = 10
-"""Calls within which a program counts as just begun."""
-
-_TURNS = (1, 3, 6)  # of how many rounds one is for a program, by how many classes it stands behind the first
+_BULK_ROUNDS = 3  # of so many rounds one is for bulk, too
 
 Happening = Stepped | Drawn | Failed | Stopped
 OnEvent = Callable[[Happening], None]
@@ -63,20 +60,21 @@ class Ticket:
     """A program handed to a scheduler."""
 
     def __init__(
-        self, program: Program, on_event: OnEvent, wake: Callable[[], None], name: str, bulk: bool
+        self,
+        program: Program,
+        on_event: OnEvent,
+        wake: Callable[[], None],
+        name: str,
+        bulk: bool,
+        deadline: int,
     ) -> None:
         """Made by `StepScheduler.submit`."""
         self.program, self.on_event, self.name = program, on_event, name
         self.call: Call | None = None
-        self.bulk, self.served = bulk, 0
+        self.bulk, self.deadline = bulk, deadline
         self.away = self.alone = False  # its call is under way elsewhere; is to be made without others
         self.cancelled = threading.Event()
         self._wake = wake
-
-    @property
-    def standing(self) -> int:
-        """Its class: 0 just begun, 1 longer at work, 2 bulk."""
-        return 2 if self.bulk else int(self.served >= YOUNG)
 
     def cancel(self) -> None:
         """Stop: before its next step it gets Stopped. Nothing happens when it has already ended."""
@@ -128,7 +126,7 @@ class StepScheduler:
         self._moved: float | None = (
             None  # when a call was last begun or ended, None where there is nothing to do
         )
-        self._active: list[Ticket] = []  # of the thread alone; who was served longest ago comes first
+        self._active: list[Ticket] = []  # of the thread alone
         self._thread = threading.Thread(target=self._work, name=f"engine {model}", daemon=True)
         self._thread.start()
 
@@ -144,8 +142,13 @@ class StepScheduler:
         still = 0.0 if moved is None else time.monotonic() - moved
         return still if self._late is None else max(still, self._late.longest)
 
-    def submit(self, program: Program, on_event: OnEvent, name: str = "", bulk: bool = False) -> Ticket:
+    def submit(
+        self, program: Program, on_event: OnEvent, name: str = "", bulk: bool = False, steps: int = 1
+    ) -> Ticket:
         """Start a program at the next round; returns at once. Who watches knows it by `name`; `bulk` gives way.
+
+        It is expected to end after about so many `steps`; where it does not, it is only served sooner or later than
+        it should be.
 
         Busy where as many as allowed are in flight, Unavailable after `close`.
         """
@@ -154,7 +157,7 @@ class StepScheduler:
                 raise Unavailable("the engine is closed; it takes no more requests")
             if self._in_flight >= self._max_programs:
                 raise Busy(f"the engine draws {self._in_flight} pictures already; try again later", 1.0)
-            ticket = Ticket(program, on_event, self._wake, name, bulk)
+            ticket = Ticket(program, on_event, self._wake, name, bulk, self._rounds + steps)
             self._in_flight += 1
             self._arrived.append(ticket)
             self._changed.notify()
@@ -238,8 +241,8 @@ class StepScheduler:
         if not here:
             return
         self._rounds += 1
-        first = min(ticket.standing for ticket in here)
-        due = [t for t in here if self._rounds % _TURNS[t.standing - first] == 0]
+        for_all = all(ticket.bulk for ticket in here) or self._rounds % _BULK_ROUNDS == 0
+        due = sorted((t for t in here if for_all or not t.bulk), key=lambda ticket: ticket.deadline)
         waiting = [(ticket, ticket.call) for ticket in due if ticket.call is not None]
         for group in choose(waiting, self._rows_of_graph, self._max_rows):
             self._serve(group)
@@ -309,9 +312,6 @@ class StepScheduler:
     def _hand_out(self, group: Sequence[Ticket], shares: Sequence[Outputs]) -> None:
         for ticket, share in zip(group, shares, strict=True):
             self._moved = time.monotonic()
-            self._active.remove(ticket)
-            self._active.append(ticket)
-            ticket.served += 1
             ticket.alone = False
             self._advance(ticket, share)
 

@@ -204,7 +204,7 @@ class LocalStudio:
                 on_event(happening)
 
             program = loaded.opened.family.program(resolved, source)
-            return loaded.scheduler.submit(program, pass_on, name, bulk)
+            return loaded.scheduler.submit(program, pass_on, name, bulk, resolved.steps_taken or 1)
 
     def draw(self, request: DrawRequest, source: Source | None = None) -> Picture:
         """Draw one picture and wait for it; raises what went wrong, Cancelled when the studio is closed."""

@@ -120,7 +120,7 @@ def at_once(scheduler: StepScheduler, listeners: Mapping[Plan, Listener]) -> Non
 
     def gate() -> Generator[Call | Stepped, Any, NDArray[np.uint8]]:
         for plan, listener in listeners.items():
-            scheduler.submit(plan.program(), listener, name=f"plan {plan.seed}")
+            scheduler.submit(plan.program(), listener, name=f"plan {plan.seed}", steps=plan.steps)
         return np.zeros(1, np.uint8)
         yield Stepped(1, 1, None)
 

@@ -47,7 +47,7 @@ Sizes = tuple[int, ...]
 class OpenVino:
     """The OpenVINO backend; see `limner.engine.backends.Backend`."""
 
-    name, rows, large_rows, late = "openvino", 16, 1, False
+    name, rows, large_rows, late = "openvino", FORMS[-1], 1, False
 
     def __init__(self, threads: int | None = None, cache: Path | None = None) -> None:
         """`threads` limits the cores; compiled graphs are kept under `cache` where it is given."""

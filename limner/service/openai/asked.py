@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
-from ...engine.request import Prompt, Seed, Strength
+from ...engine.request import Prompt, Seed, Steps, Strength
 from ...errors import InvalidInput
 from ..wire import Locale, ModelReference, Readings, whole
 from .formats import FileFormat
@@ -67,6 +67,9 @@ class AskedDrawing(Asked):
     prompt: Prompt
     quality: Quality | None = Field(
         None, description="low: half the model's own steps, high (hd): twice as many; else as many."
+    )
+    steps: Steps | None = Field(
+        None, description="Limner's own: so many steps, where a model draws in steps; in place of quality."
     )
     output_format: FileFormat | None = None
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = Field(
@@ -142,6 +145,8 @@ def _go_together(asked: Asked) -> None:
     size_of(asked.size)
     if not isinstance(asked, AskedDrawing):
         return
+    if asked.steps is not None and asked.quality not in (None, "auto"):
+        raise InvalidInput("give steps or quality, not both", field="steps")
     if asked.partial_images and not asked.stream:
         raise InvalidInput("partial images come with stream=true alone", field="partial_images")
     if asked.stream and asked.response_format == "url":

@@ -88,7 +88,8 @@ def order(desk: Desk, asked: Asked, prompt: str, begun: Mapping[str, Any] = _FRO
     wanted = size_of(asked.size)
     drawing = asked if isinstance(asked, AskedDrawing) else None
     quality = _QUALITIES[drawing.quality if drawing else None]
-    fields: dict[str, Any] = {"steps": _steps(model, quality), "seed": asked.seed}
+    steps = drawing.steps if drawing else None
+    fields: dict[str, Any] = {"steps": steps or _steps(model, quality), "seed": asked.seed}
     if wanted is not None:
         own = nearest(model.manifest.sizes, wanted)
         fields |= {"width": own.width, "height": own.height}

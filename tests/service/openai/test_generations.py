@@ -160,6 +160,13 @@ def test_quality_is_a_matter_of_steps(
     assert answer.quality == told and steady.studio.started[-1].steps == steps
 
 
+@pytest.mark.parametrize("quality", [None, "auto"])
+def test_steps_may_be_said_in_place_of_a_quality(asking: openai.OpenAI, steady: Server, quality: Any) -> None:
+    answer = asking.images.generate(prompt=PROMPT, quality=quality, extra_body={"steps": 3})
+    assert steady.studio.started[-1].steps == 3
+    assert answer.data is not None and answer.data[0].model_dump()["limner"]["steps"] == 3
+
+
 def test_whom_it_is_for_is_told_again(asking: openai.OpenAI) -> None:
     assert asking.images.generate(prompt=PROMPT, user="ann").safety_identifier == "ann"
     both = asking.images.generate(prompt=PROMPT, user="ann", safety_identifier="s1")

@@ -45,6 +45,8 @@ from .test_generations import PROMPT
         ({"frame_count": 3}, "frame_count", "cannot be honoured"),
         ({"extra_body": {"seed": 2**32}}, "seed", "4294967295"),
         ({"extra_body": {"seed": "7"}}, "seed", "integer"),
+        ({"extra_body": {"steps": 0}}, "steps", "greater than or equal to 1"),
+        ({"quality": "low", "extra_body": {"steps": 5}}, "steps", "not both"),
         ({"extra_body": {"colour": "red"}}, "colour", "unknown parameter"),
     ],
 )
