@@ -18,12 +18,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from PIL import Image
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -43,6 +41,7 @@ from .networks import Waiting, compile_networks
 from .optimizers import Optimizer, learning_rate, trainable
 from .precision import autocast
 from .recipe import Optimisation
+from .stage import Stage, Turn, TurnTaking, turns_of
 
 _STEP_SEED, _PART_SEED, _TURN_SEED = 1_000_003, 2**40, 2**52
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -52,34 +51,6 @@ Tell = Callable[[str, float], None]
 console = Console()
 
 
-class Stage(Protocol):
-    """What a family hands to the loop: one module with everything that is trained, and its loss."""
-
-    name: str
-    module: nn.Module
-
-    def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Losses of `size` examples from place `first` of the endless shuffled run; "loss" is minimised."""
-
-    def validate(self) -> dict[str, float]:
-        """Deterministic losses on the held-out part: fixed noise, fixed timesteps."""
-
-    def sheet(self) -> Image.Image:
-        """A page of samples to look at."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What an optimiser of its own changes, and the loss that it goes by, as `Stage.loss`.
-
-    The loop takes the turns of a stage one after another at every step, on the same examples.
-    """
-
-    name: str
-    module: nn.Module
-    loss: Callable[[int, int, int, torch.Generator], dict[str, Tensor]]
-
-
 @dataclass(frozen=True)
 class Made:
     """What one turn of a step came to, still where it was computed: its losses, and the length of its gradient."""
@@ -87,17 +58,6 @@ class Made:
     name: str
     losses: dict[str, Tensor]
     norm: Tensor
-
-
-@runtime_checkable
-class TurnTaking(Protocol):
-    """A stage whose networks learn against each other; its `loss` is not called. `averaged` is the part of its module
-    that a moving average is kept of."""
-
-    averaged: nn.Module
-
-    def turns(self) -> Sequence[Turn]:
-        """Whose turn it is, in order; no turn's loss may leave gradients to what another changes."""
 
 
 @contextmanager
@@ -141,7 +101,7 @@ class Loop:
         self._read_every = _TOLD_EVERY if device.type == "cuda" else 1
         if recipe.compile and device.type == "cuda":
             compile_networks(stage.module)
-        self.turns = _turns(stage)
+        self.turns = turns_of(stage)
         share = (self.accelerator.process_index, self.accelerator.num_processes)
         self.optimizers = [Optimizer(turn.module, recipe, share) for turn in self.turns]
         averaged = stage.averaged if isinstance(stage, TurnTaking) else stage.module
@@ -368,11 +328,6 @@ def _trained(module: nn.Module) -> dict[str, Tensor]:
     """What a checkpoint keeps of a module: all but frozen parameters, which it has from elsewhere."""
     frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
     return {name: value for name, value in module.state_dict().items() if name not in frozen}
-
-
-def _turns(stage: Stage) -> Sequence[Turn]:
-    """Most stages have one, without a name."""
-    return stage.turns() if isinstance(stage, TurnTaking) else (Turn("", stage.module, stage.loss),)
 
 
 def _key(turn: Turn) -> str:

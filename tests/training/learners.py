@@ -7,8 +7,8 @@ from typing import Protocol
 
 from peft import LoraConfig, inject_adapter_in_model
 
-from limner.training.loop import Stage
 from limner.training.recipe import Optimisation
+from limner.training.stage import Stage
 from tests.training.test_loop import Line, recipe
 from tests.training.test_turns import Duel
 from tests.training.test_turns import recipe as duel

@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from limner.errors import Cancelled, LimnerError
-from limner.training.loop import Loop, Turn
+from limner.training.loop import Loop
 from limner.training.recipe import Optimisation
+from limner.training.stage import Turn
 from tests.training.interrupting import press_ctrl_c
 
 

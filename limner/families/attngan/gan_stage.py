@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...sheets import captioned
-from ...training.loop import Turn
 from ...training.pictures import to_pixels
+from ...training.stage import Turn
 from ..words import Words
 from .damsm_stage import Match, encode_text, spelled, validated
 from .discriminator import Discriminator, discriminators

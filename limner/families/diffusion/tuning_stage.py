@@ -42,7 +42,7 @@ class _Rows:
 
 
 class TuningStage:
-    """See `limner.training.loop.Stage`."""
+    """See `limner.training.stage.Stage`."""
 
     name = "tuning"
 
