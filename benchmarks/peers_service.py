@@ -278,11 +278,13 @@ async def measure(
         chosen, latencies = None, {}
         if "litserve" in servers:
             chosen = await _best(plan, arrivals(plan.trying), model, settings)
-            same_for_both = arrivals(60 * plan.minutes)
+            warming, same_for_both = arrivals(plan.warming), arrivals(60 * plan.minutes)
+            # What an engine compiled it lets go of while others are asked.
+            await crowd(asks["limner"], warming)
             latencies["limner"] = await crowd(asks["limner"], same_for_both)
             with Peer(settings, "litserve", model, *chosen) as peer, peer.awake():
                 users = peer.users()
-                await rate(users, plan.users, plan.warming, plan.mixture, next(numbers))
+                await crowd(users, warming)
                 latencies["litserve"] = await crowd(users, same_for_both)
                 await users.close()
         return Found(alike, rates, many, chosen, latencies)

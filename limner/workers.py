@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
 
-def workers(count: int | None = None) -> ProcessPoolExecutor:
-    """A pool of `count` processes, of as many as there are cores if None.
+@contextmanager
+def workers(count: int | None = None) -> Iterator[ProcessPoolExecutor]:
+    """A pool of `count` processes, of as many as there are cores if None; what waits when it is left is not done.
 
     They are started afresh, so that no thread of this process is copied: what they are to do is imported by them.
     """
-    return ProcessPoolExecutor(count, get_context("spawn"), _begin)
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _begin)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _begin() -> None:

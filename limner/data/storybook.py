@@ -203,12 +203,9 @@ def _draw(out: Path, chunks: list[tuple[int, int]], label: Label) -> Iterator[tu
         for chunk in chunks:
             yield _draw_chunk(out, chunk, label)
         return
-    pool = workers(min(cores, len(chunks)))
-    try:
+    with workers(min(cores, len(chunks))) as pool:
         for future in as_completed([pool.submit(_draw_chunk, out, chunk, label) for chunk in chunks]):
             yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _part_lines(parts: Path, chunk: tuple[int, int]) -> list[str] | None:

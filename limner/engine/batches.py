@@ -38,7 +38,7 @@ def choose(
     """Group the holders of calls, one group for each kind of call, at most `most[graph]` rows in each.
 
     The order given is the order of precedence. The first call of a kind is always chosen, however many rows it
-    has, and a later one where it still fits, so that one who is passed over moves ahead and nobody starves.
+    has, and a later one where it still fits.
     """
     groups: dict[Hashable, list[_Holder]] = {}
     filled: dict[Hashable, int] = {}

@@ -2,13 +2,13 @@
 
 One thread goes round. In each round it admits who has come, groups the calls in flight by graph and shape,
 makes one network call for each group, and gives every program in it its rows, which takes that program to its
-next call. So programs join and leave at any step, and nobody waits for another's whole picture.
+next call. So programs join and leave at any step.
 
 - What a program is sent does not depend on who shares its calls, as far as the network keeps rows apart.
-- Where there are more rows than gain by being joined, earliest deadline first: a program's is the round in which it
-  would end were it served in every one. So a picture of few steps passes long ones that came a little before it, and
-  nobody starves, for who comes later and later has later deadlines.
-- Bulk takes part in every third round while there are others.
+- Where there are more rows than gain by being joined, earliest deadline first: a program's is about the round in which
+  it would end were it served in every one. So a picture of few steps passes long ones that came a little before it, one
+  of as many waits for them, and nobody starves, for who comes later and later has later deadlines.
+- Bulk has what others leave of every third round, but one of it always.
 - An error in a program, or in who listens to it, ends that program alone. When a joined call fails, its parts
   are tried one by one, so that only those at fault fail.
 - Where the device does several things at once, calls that are no step (a text encoded, a picture decoded) are answered
@@ -21,7 +21,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,10 @@ class Ticket:
         """Stop: before its next step it gets Stopped. Nothing happens when it has already ended."""
         self.cancelled.set()
         self._wake()
+
+
+def _by_deadline(tickets: Iterable[Ticket]) -> list[Ticket]:
+    return sorted(tickets, key=lambda ticket: ticket.deadline)
 
 
 def _waits(call: Call) -> bool:
@@ -241,17 +245,23 @@ class StepScheduler:
         if not here:
             return
         self._rounds += 1
-        for_all = all(ticket.bulk for ticket in here) or self._rounds % _BULK_ROUNDS == 0
-        due = sorted((t for t in here if for_all or not t.bulk), key=lambda ticket: ticket.deadline)
-        waiting = [(ticket, ticket.call) for ticket in due if ticket.call is not None]
+        waiting = [(ticket, ticket.call) for ticket in self._due(here) if ticket.call is not None]
         for group in choose(waiting, self._rows_of_graph, self._max_rows):
             self._serve(group)
             if self._closed:
                 return
 
+    def _due(self, here: Sequence[Ticket]) -> list[Ticket]:
+        """Those of them that are served in this round as far as there is room, next first."""
+        others, bulk = _by_deadline(t for t in here if not t.bulk), _by_deadline(t for t in here if t.bulk)
+        if others and self._rounds % _BULK_ROUNDS:
+            return others
+        return [*bulk[:1], *others, *bulk[1:]]
+
     def _begin_late(self, late: LateCalls) -> None:
         """Begin those calls that are no steps, a graph at a time, those joined that can be."""
-        waiting = [(t, t.call) for t in self._active if t.call is not None and _waits(t.call) and not t.away]
+        here = _by_deadline(self._active)
+        waiting = [(t, t.call) for t in here if t.call is not None and _waits(t.call) and not t.away]
         alone = [[ticket] for ticket, _ in waiting if ticket.alone]
         together = [(ticket, call) for ticket, call in waiting if not ticket.alone]
         for group in [*alone, *choose(together, self._rows_of_graph, self._max_rows)]:

@@ -164,7 +164,11 @@ def test_a_name_that_is_no_text_is_told_all_the_same(monkeypatch: pytest.MonkeyP
             typer.echo(os.fsdecode(b"caf\xe9.png"), err=err)
 
     monkeypatch.setattr(module, "app", tells)
-    module.main()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        module.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert [stream.getvalue() for stream in written] == [b"caf\\udce9.png\n"] * 2
 
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from limner.engine import memory
 from limner.engine.loaded import LoadedModel
 from limner.engine.request import DrawRequest, Event, Finished, Picture, Stepped, Stopped
+from limner.engine.scheduler import Ticket
 from limner.engine.studio import LocalStudio
 from limner.engine.watching import LetGo, Sight
 from limner.errors import InvalidInput, NotFound, Unavailable
@@ -73,6 +75,23 @@ def test_events_come_in_order_and_the_picture_knows_its_request(studio: LocalStu
     assert picture.version == "1" and picture.seconds > 0
     assert picture.request.seed is not None
     assert np.array_equal(studio.draw(picture.request).pixels, picture.pixels)
+
+
+def test_the_scheduler_is_told_how_many_steps_will_be_taken(
+    studio: LocalStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.draw(ask(steps=2))
+    (loaded,) = studio._loaded.all()
+    told: list[int] = []
+    submit = loaded.scheduler.submit
+
+    def spy(*given: Any) -> Ticket:
+        told.append(given[-1])
+        return submit(*given)
+
+    monkeypatch.setattr(loaded.scheduler, "submit", spy)
+    studio.draw(ask(steps=5))
+    assert told == [5]
 
 
 def test_a_model_that_reuses_features_is_warm_at_both_depths(tmp_path: Path, tiny_model: Path) -> None:

@@ -104,6 +104,11 @@ def test_an_edit_as_it_comes(client: openai.OpenAI, server: Server) -> None:
     assert opened(last.b64_json).size == (64, 64)
 
 
+def test_steps_may_be_said(asking: openai.OpenAI, steady: Server) -> None:
+    asking.images.edit(image=file_of(), prompt=PROMPT, extra_body={"steps": 3})
+    assert steady.studio.started[-1].steps == 3
+
+
 def test_the_asynchronous_client(steady: Server) -> None:
     async def drawn() -> openai.types.ImagesResponse:
         async with steady.asynchronous() as client:
@@ -264,6 +269,7 @@ class TestVariations:
             ({"size": "huge"}, "size"),
             ({"response_format": "file"}, "response_format"),
             ({"extra_body": {"quality": "high"}}, "quality"),
+            ({"extra_body": {"steps": 3}}, "steps"),
         ],
     )
     def test_what_cannot_be_honoured_is_named(
