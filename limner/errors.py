@@ -58,7 +58,7 @@ class StorageDown(Unavailable):
     """
 
 
-class Damaged(StorageDown):
+class Damaged(Unavailable):
     """One picture is not what was put where it is kept, or was sealed with another key."""
 
 

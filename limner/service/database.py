@@ -183,6 +183,7 @@ def _sqlite(file: Path) -> Engine:
         URL.create("sqlite", database=str(file)),
         connect_args={"timeout": 10, "check_same_thread": False},
         poolclass=_Pool,
+        hide_parameters=True,  # prompts are in no line of the log
     )
 
     @event.listens_for(engine, "connect")
@@ -213,6 +214,7 @@ def _postgres(url: URL) -> Engine:
             connect_args={"connect_timeout": _PATIENCE, "application_name": "limner"},
             pool_pre_ping=True,  # connections that died with the server are made anew without an error
             poolclass=_Pool,
+            hide_parameters=True,
             pool_size=8,
             max_overflow=32,
             pool_timeout=_PATIENCE,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from sqlalchemy import ColumnElement, Engine, delete, or_, select, update
+from sqlalchemy import ColumnElement, Engine, delete, or_, select, true, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..answers import FINAL
@@ -35,6 +35,7 @@ def forget(engine: Engine, job: str, remove: Callable[[str], None]) -> None:
         _say_nothing_of(session, owner, let_go)
         for image in _held_by_nobody(session, let_go):
             if not _needed(session, None, image):
+                _say_nothing_of(session, None, {image})
                 remove(image)
 
 
@@ -60,6 +61,7 @@ def forget_picture(
             let_go |= freed
         for one in _held_by_nobody(session, let_go):
             if one == image or not _needed(session, None, one):
+                _say_nothing_of(session, None, {one})
                 remove(one)
 
 
@@ -106,13 +108,18 @@ def _delete(session: Session, row: JobRow) -> None:
     session.execute(delete(JobRow).where(JobRow.number == row.number))
 
 
-def _say_nothing_of(session: Session, owner: str, images: set[str]) -> None:
-    """Delete that `owner` holds them, what they said of them, and that their jobs were derived from them."""
-    session.execute(delete(HoldingRow).where(HoldingRow.owner == owner, HoldingRow.image.in_(images)))
+def _say_nothing_of(session: Session, owner: str | None, images: set[str]) -> None:
+    """Delete that `owner` (everybody where it is None) holds them, what they said of them, that they pinned them, and
+    that their jobs were derived from them."""
+
+    def theirs(row: type[HoldingRow | FeedbackRow | PinRow | JobRow]) -> ColumnElement[bool]:
+        return true() if owner is None else row.owner == owner
+
+    session.execute(delete(HoldingRow).where(theirs(HoldingRow), HoldingRow.image.in_(images)))
     of_them = or_(FeedbackRow.image.in_(images), FeedbackRow.over.in_(images))
-    session.execute(delete(FeedbackRow).where(FeedbackRow.owner == owner, of_them))
-    session.execute(delete(PinRow).where(PinRow.owner == owner, PinRow.image.in_(images)))
-    derived = JobRow.owner == owner, JobRow.derived_from.in_(images)
+    session.execute(delete(FeedbackRow).where(theirs(FeedbackRow), of_them))
+    session.execute(delete(PinRow).where(theirs(PinRow), PinRow.image.in_(images)))
+    derived = theirs(JobRow), JobRow.derived_from.in_(images)
     session.execute(update(JobRow).where(*derived).values(derived_from=None))
 
 

@@ -13,6 +13,7 @@ from ..answers import Pins
 from ..errors import InvalidInput, NotFound
 from .access import Calling
 from .access.caller import Caller
+from .database import one_at_a_time
 from .problems import documented
 from .schema import ImageRow, JobRow, PinRow
 from .wire import PictureId
@@ -33,10 +34,11 @@ class PinStore:
         """Pin a picture; InvalidInput where it is not theirs, or there are MOST_PINS already."""
         if not self._drawn(caller, image):
             raise InvalidInput(f"no picture {image[:80]!r} was drawn here for you", field="image")
-        pinned = self.of(caller.owner)
+        pinned = self.of(caller)
         if image not in pinned and len(pinned) >= MOST_PINS:
             raise InvalidInput(f"{MOST_PINS} pictures are pinned already: unpin one", field="image")
         with self._writes.begin() as session:
+            one_at_a_time(session.connection())
             session.merge(PinRow(owner=caller.owner, image=image, created_at=time.time()))
 
     def _drawn(self, caller: Caller, image: str) -> bool:
@@ -48,19 +50,23 @@ class PinStore:
         with self._reads.begin() as session:
             return session.scalar(query.limit(1)) is not None
 
-    def unpin(self, owner: str, image: str) -> None:
-        """Take a pin away; NotFound where there is none."""
+    def unpin(self, caller: Caller, image: str) -> None:
+        """Take a pin of the caller's away; NotFound where there is none."""
         with self._writes.begin() as session:
-            row = session.get(PinRow, (owner, image))
-            if row is None:
+            found = session.execute(delete(PinRow).where(*_of(caller), PinRow.image == image))
+            if not found.rowcount:  # type: ignore[attr-defined]  # a delete has one
                 raise NotFound(f"picture {image[:80]!r} is not pinned")
-            session.execute(delete(PinRow).where(PinRow.owner == owner, PinRow.image == image))
 
-    def of(self, owner: str) -> list[str]:
-        """What `owner` pinned, the newest first."""
+    def of(self, caller: Caller) -> list[str]:
+        """What the caller pinned, the newest first."""
         with self._reads.begin() as session:
-            query = select(PinRow.image).where(PinRow.owner == owner).order_by(PinRow.created_at.desc())
-            return list(session.scalars(query))
+            query = select(PinRow.image).where(*_of(caller)).order_by(PinRow.created_at.desc())
+            return list(dict.fromkeys(session.scalars(query)))
+
+
+def _of(caller: Caller) -> list[ColumnElement[bool]]:
+    """Of a pin: it is the caller's."""
+    return [] if caller.own is None else [PinRow.owner.in_(caller.own)]
 
 
 def wanted(
@@ -74,7 +80,7 @@ def wanted(
     from one, it is the caller's own."""
     found = [JobRow.prompt.icontains(word, autoescape=True) for word in search.replace("\0", " ").split()]
     if pinned:
-        pins = select(PinRow.image).where(PinRow.owner == caller.owner)
+        pins = select(PinRow.image).where(*_of(caller))
         found.append(JobRow.number.in_(select(ImageRow.job).where(ImageRow.image.in_(pins))))
     if made_from is not None:
         began = JobRow.request.contains(f'"image":"{made_from}"')
@@ -100,7 +106,7 @@ def _pins(request: Request) -> PinStore:
 @router.get("/v1/pins", response_model=Pins, summary="What is pinned")
 def list_pins(request: Request, caller: Calling) -> Pins:
     """Ids of the caller's pinned pictures, the newest pin first."""
-    return Pins(images=_pins(request).of(caller.owner))
+    return Pins(images=_pins(request).of(caller))
 
 
 @router.post(
@@ -112,7 +118,7 @@ def list_pins(request: Request, caller: Calling) -> Pins:
 def pin(request: Request, caller: Calling, asked: PinRequest) -> Pins:
     """Pin one of the caller's pictures; answers all that is pinned."""
     _pins(request).pin(caller, asked.image)
-    return Pins(images=_pins(request).of(caller.owner))
+    return Pins(images=_pins(request).of(caller))
 
 
 @router.delete(
@@ -120,5 +126,5 @@ def pin(request: Request, caller: Calling, asked: PinRequest) -> Pins:
 )
 def unpin(request: Request, caller: Calling, image_id: str) -> Response:
     """The picture stays."""
-    _pins(request).unpin(caller.owner, image_id)
+    _pins(request).unpin(caller, image_id)
     return Response(status_code=204)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from ..errors import Damaged, NotFound, StorageDown
+from ..errors import Damaged, NotFound, Unavailable
 from .storage import Blobs, FolderBlobs, Kept, StorageOptions, is_id, open_blobs
 from .storage.sealing import is_sealed
 
@@ -45,13 +45,13 @@ class ImageStore:
         return png
 
     def pieces(self, image: str) -> tuple[int, Iterator[bytes]]:
-        """Length and bytes of a picture, piece by piece; NotFound where there is none."""
+        """Length and bytes of a picture, in pieces; NotFound where there is none, Unavailable where it is sealed."""
         if not is_id(image):
             raise NotFound(f"no picture {image[:80]!r}")
         size, pieces = self._blobs.pieces(image)
         first = next(pieces, b"")
         if is_sealed(first):
-            raise StorageDown(f"picture {image} is sealed: start the service with --encryption-key-file")
+            raise Unavailable(f"picture {image} is sealed: start the service with --encryption-key-file")
         return size, chain([first], pieces)
 
     def delete(self, image: str, before: float | None = None) -> bool:

@@ -289,8 +289,8 @@ class Service:
         owners = caller.own if mine or caller.sees is not None else None
         forget_picture(self._engine, image, owners, self._remove)
 
-    def _sweep(self, policy: Policy) -> Swept:
-        swept = sweep(self._engine, self.images, policy)
+    def _sweep(self, policy: Policy, stopped: Callable[[], bool]) -> Swept:
+        swept = sweep(self._engine, self.images, policy, stopped=stopped)
         let_go_of_gone(self._engine, (self.images, self.uploads))
         return swept
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ..errors import InvalidInput, Lost, NotFound
+from ..errors import Damaged, InvalidInput, Lost, NotFound
 from .jobs import Job, JobStore
 from .notes import Running
 
@@ -27,7 +27,7 @@ def settled(store: JobStore, worker: str, running: Running) -> Job:
         now = store.lose(worker, job.id, sentence(error), running.alone, error.from_outside)
         log.warning("job %s was lost with its engine; it is %s", job.id, now.state, extra={"job": job.id})
         return now
-    if isinstance(error, (InvalidInput, NotFound)):
+    if isinstance(error, (InvalidInput, NotFound, Damaged)):
         return store.finish(worker, job.id, str(error))
     reason = "drawing stopped before its end" if error is None else sentence(error)
     return store.give_back(worker, job.id, reason)

@@ -147,5 +147,10 @@ def test_each_key_forgets_its_own_and_an_admin_everybodys(client: TestClient, kn
     assert one.delete(url).status_code == 204
     assert one.get(url).status_code == 404 and other.get(url).status_code == 200
     drawn(one, seed=1)
+    image = url.rpartition("/")[2]
+    assert known("admin").post("/v1/pins", json={"image": image}).status_code == 200
+    assert known("admin").post("/v1/feedback", json={"image": image, "vote": "up"}).status_code == 200
     assert known("admin").delete(url).status_code == 204
     assert one.get(url).status_code == other.get(url).status_code == 404
+    assert known("admin").get("/v1/pins").json() == {"images": []}
+    assert known("admin").get("/v1/feedback").json()["feedback"] == []

@@ -72,6 +72,18 @@ def test_what_a_job_was_derived_from_is_kept_and_draws_nothing_else(client: Test
     assert client.get(f"/v1/jobs/{job['id']}").json()["request"]["derived_from"] is None
 
 
+def test_an_admin_finds_and_takes_away_pins_from_before_there_were_keys(
+    client: TestClient, known: As
+) -> None:
+    job = drawn(client, seed=1)
+    client.post("/v1/pins", json={"image": picture(job)})
+    admin = known("admin")
+    assert admin.get("/v1/pins").json() == {"images": [picture(job)]}
+    assert found(admin, "pinned=true") == [job["id"]]
+    assert admin.delete(f"/v1/pins/{picture(job)}").status_code == 204
+    assert admin.get("/v1/pins").json() == {"images": []}
+
+
 def test_pins_are_each_owners_own(client: TestClient, known: As) -> None:
     mine, theirs = drawn(known("one"), seed=9), drawn(known("other"), seed=9)
     assert picture(mine) == picture(theirs)

@@ -37,6 +37,21 @@ def test_it_goes_on_after_an_error_of_its_own(
     assert told.message == "the runner met an error and goes on" and "nobody thought of this" in caplog.text
 
 
+def test_a_picture_that_is_damaged_ends_the_job_that_begins_from_it_and_no_other(
+    client: TestClient, until: Await, studio: FakeStudio, tmp_path: Path
+) -> None:
+    image = until(ask(client)["id"], "succeeded")["images"][0]["id"]
+    studio.gate.clear()
+    until(ask(client, seed=1)["id"], "running")
+    begun, other = ask(client, seed=2, image=image)["id"], ask(client, seed=3)["id"]
+    (file,) = tmp_path.glob(f"images/??/{image}.png")
+    file.write_bytes(b"something else")
+    studio.gate.set()
+    assert until(other, "succeeded", "failed")["state"] == "succeeded"
+    failed = until(begun, "succeeded", "failed")
+    assert failed["state"] == "failed" and "damaged" in failed["error"] and failed["attempts"] == 1
+
+
 def test_a_picture_that_does_not_stop_is_left_and_its_job_drawn_by_the_next(
     tmp_path: Path, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

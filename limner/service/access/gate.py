@@ -76,9 +76,10 @@ class Gate:
         if caller is None:
             said = "send a key that is in force as Authorization: Bearer limner_..."
             answer = problem(401, f"this service needs a key: {said}", headers={"WWW-Authenticate": "Bearer"})
-        elif _hides_its_origin(scope["method"], headers) and caller.key is not None:
+        elif caller.key is not None and not _is_own_page(scope, headers):
             answer = problem(
-                403, "a browser that is signed in must say which page it asks for (Origin); use a key"
+                403,
+                "a browser that is signed in may ask from this service's own page alone (Origin); use a key",
             )
         elif needed is not None and not caller.may(needed):
             has = ", ".join(sorted(caller.scopes))
@@ -117,12 +118,18 @@ def is_open(method: str, path: str) -> bool:
     return path in OPEN or path.startswith(OPEN_FOLDER) or (method, path) == ("POST", SESSION)
 
 
-def _hides_its_origin(method: str, headers: Headers) -> bool:
-    """Whether it comes with a cookie alone, changes something, and does not say from where. What it says is checked
-    before (`host.LocalOnly`)."""
-    if method in {"GET", "HEAD"} or "authorization" in headers or cookie_of(headers.get("cookie")) is None:
-        return False
-    return "origin" not in headers and headers.get("sec-fetch-site") != "same-origin"
+def _is_own_page(scope: Connection, headers: Headers) -> bool:
+    """Whether what comes with a cookie alone and changes something says that it comes from a page of this service.
+
+    Pages of other origins that may ask (`--allow-origin`) do so with a key."""
+    if scope["method"] in {"GET", "HEAD"} or "authorization" in headers:
+        return True
+    if cookie_of(headers.get("cookie")) is None:
+        return True
+    origin = headers.get("origin")
+    if origin is None:
+        return headers.get("sec-fetch-site") == "same-origin"
+    return origin.lower() == f"{scope.get('scheme', 'http')}://{headers.get('host', '').lower()}"
 
 
 def needs(method: str, path: str) -> Scope | None:

@@ -2,8 +2,9 @@
 (draft-ietf-httpapi-idempotency-key-header).
 
 The first request with a key notes it down before it runs, and its answer before that goes out. A further one with the
-same key and body gets that answer. Where there is none, because the service died meanwhile or the answer was a stream
-or large, it runs again with the same `Caller.once`, by which `Service.accept` finds the job that was made.
+same key and body gets that answer. Where there is none, because the service died meanwhile, or the answer was a stream,
+large or has pictures in it, which are kept in the picture store alone, it runs again with the same `Caller.once`, by
+which `Service.accept` finds the job that was made.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ HEADER = "idempotency-key"
 LIFETIME = 24 * 3600
 MOST_KEPT = 1024 * 1024
 NOT_MADE = frozenset({"/v1/session"})
+WITH_PICTURES = frozenset({"/v1/images/generations", "/v1/images/edits", "/v1/images/variations"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _BOUNDARY = re.compile(rb"boundary=\"?([^\";,]+)")
 _KEPT_HEADERS = ("content-type", "location", "limner-job")
@@ -151,7 +153,7 @@ class Once:
             return
         scope["state"]["caller"] = replace(caller, once=noted.once)
         try:
-            await self._app(scope, _told(body, receive), _Answering(send, store, owner, key))
+            await self._app(scope, _told(body, receive), _Answering(send, store, owner, key, scope["path"]))
         finally:
             store.end(owner, key)
 
@@ -159,11 +161,11 @@ class Once:
 class _Answering:
     """Passes an answer on, and notes it down before its last part goes out."""
 
-    def __init__(self, send: Send, store: OnceStore, owner: str, key: str) -> None:
+    def __init__(self, send: Send, store: OnceStore, owner: str, key: str, path: str) -> None:
         self._send, self._store, self._of = send, store, (owner, key)
         self._status, self._body = 500, bytearray()
         self._headers: dict[str, str] = {}
-        self._large = False
+        self._large = path in WITH_PICTURES
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from ...engine.request import DrawRequest
 from ...errors import InvalidInput, NotFound
+from ..database import one_at_a_time
 from ..schema import FeedbackRow, ImageRow, JobRow
 
 UP, DOWN = 1, -1
@@ -63,6 +64,7 @@ class FeedbackStore:
         that was not drawn for them, and a pair that is not of one prompt.
         """
         with self._writes.begin() as session:
+            one_at_a_time(session.connection())
             picture, job = _drawn(session, sees, "image", image)
             request = DrawRequest.model_validate_json(job.request)
             if over is not None:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
+from traceback import format_tb
 from typing import Protocol
 
 import numpy as np
@@ -87,16 +88,28 @@ class Gates:
         try:
             answer = gate.ask(call, patient)
             if answer is not None and not isinstance(answer, str):
-                raise TypeError(f"it answers {type(answer).__name__}, neither None nor a text")
-        except Exception as error:
-            known = isinstance(error, TimeoutError)
-            log.error("gate '%s' stays closed: %s", gate.name, error, exc_info=None if known else error)
-            self.tell(GateFailed(gate.name, what, type(error).__name__))
+                raise _Mute("TypeError", f"it answers {type(answer).__name__}, neither None nor a text")
+        except Exception as error:  # noqa: BLE001 - whatever it raises, it stays closed
+            # What an error says may hold words of the prompt: its kind and its place do not.
+            kind = type(error).__name__
+            told = "\n".join([kind, *map(str.rstrip, format_tb(error.__traceback__))])
+            if isinstance(error, _Mute):
+                kind, told = error.kind, str(error)
+            log.error("gate '%s' stays closed: %s", gate.name, told)
+            self.tell(GateFailed(gate.name, what, kind))
             raise Unavailable(f"gate '{gate.name}' does not answer, so nothing passes; try again") from None
         if answer is None:
             return None
         self.tell(GateRefused(gate.name, what))
         return " ".join(answer.split())[:_LONGEST_REASON] or "it gives no reason"
+
+
+class _Mute(Exception):
+    """A gate gives no answer, or none that is one: of which `kind` that is, and why, without words of the prompt."""
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
 
 
 class _Guarded:
@@ -109,15 +122,15 @@ class _Guarded:
         self._lock = threading.Lock()
 
     def ask(self, call: Callable[[], object], patient: bool = False) -> object:
-        """What `call` gives or raises, in a thread of its own; TimeoutError where it gives nothing in time.
+        """What `call` gives or raises, in a thread of its own; _Mute where it gives nothing in time.
 
         While PLACES others are asked it waits for `seconds`; who is `patient`, as long as they do not all hang.
         """
         while self._hanging >= PLACES or not self._places.acquire(timeout=self._seconds):
             if self._hanging >= PLACES:
-                raise TimeoutError(f"{PLACES} calls of it hang")
+                raise _Mute("TimeoutError", f"{PLACES} calls of it hang")
             if not patient:
-                raise TimeoutError(f"{PLACES} others are asked, and none of them is done")
+                raise _Mute("TimeoutError", f"{PLACES} others are asked, and none of them is done")
         outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         outcome = _Outcome()
         threading.Thread(
@@ -130,7 +143,7 @@ class _Guarded:
                 if not outcome.over:
                     outcome.hangs = True
                     self._hanging += 1
-            raise TimeoutError(f"no answer in {self._seconds:g} seconds") from None
+            raise _Mute("TimeoutError", f"no answer in {self._seconds:g} seconds") from None
         if outcome.error is not None:
             raise outcome.error
         return outcome.answer

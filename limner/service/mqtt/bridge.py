@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import random
 import socket
 from collections.abc import Callable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds before connecting again, and the most that they grow to."""
-_AT_LEAST_ONCE = 1
+_AT_LEAST_ONCE = 1  # and however long it takes: a connection that is lost ends the telling
 _SCOPES: frozenset[Scope] = frozenset({"draw", "read"})
 _T = TypeVar("_T")
 log = logging.getLogger(__name__)
@@ -203,7 +204,8 @@ class Bridge:
         except NotFound:
             return  # forgotten in the meantime
         topic = f"{self._broker.prefix}/images/{kept.device}/{kept.request}/{link.index}"
-        await client.publish(topic, png, qos=_AT_LEAST_ONCE)
+        await client.publish(topic, png, qos=_AT_LEAST_ONCE, timeout=math.inf)
 
     async def _say(self, client: aiomqtt.Client, device: str, text: str) -> None:
-        await client.publish(f"{self._broker.prefix}/events/{device}", text, qos=_AT_LEAST_ONCE)
+        topic = f"{self._broker.prefix}/events/{device}"
+        await client.publish(topic, text, qos=_AT_LEAST_ONCE, timeout=math.inf)

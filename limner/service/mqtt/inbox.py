@@ -6,9 +6,10 @@ import hashlib
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, select
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy import ColumnElement, Engine, delete, select
+from sqlalchemy.orm import Session, sessionmaker
 
+from ..database import one_at_a_time
 from ..schema import DeviceRequestRow
 
 KEPT = 30 * 86_400
@@ -37,6 +38,8 @@ class Inbox:
     def take(self, device: str, request: str, asked: str) -> Kept:
         """Keep a request; of one that came before, what was kept then."""
         with self._writes.begin() as session:
+            one_at_a_time(session.connection())
+            _forget_old(session, DeviceRequestRow.device == device)
             row = session.get(DeviceRequestRow, (device, request))
             if row is None:
                 row = DeviceRequestRow(device=device, request=request, asked=asked, created_at=time.time())
@@ -61,8 +64,7 @@ class Inbox:
     def untold(self) -> list[Kept]:
         """The requests whose end is still to be told, oldest first; forgets those that were told long ago."""
         with self._writes.begin() as session:
-            old = DeviceRequestRow.told_at < time.time() - KEPT
-            session.execute(delete(DeviceRequestRow).where(old))
+            _forget_old(session)
             query = select(DeviceRequestRow).where(DeviceRequestRow.told_at.is_(None))
             return [_kept(row) for row in session.scalars(query.order_by(DeviceRequestRow.created_at))]
 
@@ -72,6 +74,10 @@ class Inbox:
             if row is not None:
                 for name, value in values.items():
                     setattr(row, name, value)
+
+
+def _forget_old(session: Session, *of: ColumnElement[bool]) -> None:
+    session.execute(delete(DeviceRequestRow).where(DeviceRequestRow.told_at < time.time() - KEPT, *of))
 
 
 def _kept(row: DeviceRequestRow) -> Kept:

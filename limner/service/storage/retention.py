@@ -1,6 +1,6 @@
 """What may go: jobs past their time, the oldest ones where there is no room, and pictures that nothing names.
 
-A job that waits or is drawn is never touched, nor one with a picture that its owner pinned, and a picture goes only
+A job that waits or is drawn is never touched, nor one with a picture that somebody pinned, and a picture goes only
 when no other job shows it. What nothing names goes only from a store whose one mark is this database's: where another
 uses it, too, what this one does not name may be the other's.
 """
@@ -49,10 +49,17 @@ class Swept:
     left: int = 0
 
 
-def sweep(engine: Engine, images: ImageStore, policy: Policy, now: float | None = None) -> Swept:
+def sweep(
+    engine: Engine,
+    images: ImageStore,
+    policy: Policy,
+    now: float | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Swept:
     """Let go of what the policy does not keep, oldest first, and of pictures that nothing has named for a day.
 
-    StorageDown where the database or the store takes no call; what is left is swept the next time.
+    Once it is `stopped` it forgets no further job. StorageDown where the database or the store takes no call; what is
+    left is swept the next time.
     """
     now = time.time() if now is None else now
     jobs = 0
@@ -63,10 +70,14 @@ def sweep(engine: Engine, images: ImageStore, policy: Policy, now: float | None 
     if policy.days is not None:
         while old := _ended(engine, before=now - policy.days * DAY):
             for job in old:
+                if stopped():
+                    return Swept(jobs, 0)
                 forget(engine, job, remove)
-            jobs += len(old)
+                jobs += 1
     if policy.space is not None:
-        jobs += _make_room(engine, images, policy.space)
+        jobs += _make_room(engine, images, policy.space, stopped)
+    if stopped():
+        return Swept(jobs, 0)
     named, unnamed = _apart(engine, images)
     if not _is_own(engine, images, len(named), len(unnamed)):
         return Swept(jobs, 0, sum(each.since < now - DAY for each in unnamed))
@@ -125,7 +136,7 @@ def _ended(engine: Engine, before: float | None = None) -> list[str]:
     pinned = (
         select(PinRow.image)
         .join(ImageRow, ImageRow.image == PinRow.image)
-        .where(ImageRow.job == JobRow.number, PinRow.owner == JobRow.owner)
+        .where(ImageRow.job == JobRow.number)
     )
     query = select(JobRow.id).where(JobRow.state.in_(FINAL), ~pinned.exists())
     query = query.order_by(JobRow.number).limit(_AT_ONCE)
@@ -135,7 +146,7 @@ def _ended(engine: Engine, before: float | None = None) -> list[str]:
         return list(session.scalars(query))
 
 
-def _make_room(engine: Engine, images: ImageStore, space: int) -> int:
+def _make_room(engine: Engine, images: ImageStore, space: int, stopped: Callable[[], bool]) -> int:
     sizes, named = {each.name: each.size for each in images.list()}, _named(engine)
     total, jobs = sum(size for name, size in sizes.items() if name in named), 0
 
@@ -146,8 +157,8 @@ def _make_room(engine: Engine, images: ImageStore, space: int) -> int:
 
     while total > space and (oldest := _ended(engine)):
         for job in oldest:
-            if total <= space:
-                break
+            if total <= space or stopped():
+                return jobs
             forget(engine, job, remove)
             jobs += 1
     return jobs
@@ -167,7 +178,8 @@ def _named(engine: Engine) -> set[str]:
 class Sweeper:
     """Sweeps at the start, and then once in `every` seconds, until it is stopped."""
 
-    def __init__(self, run: Callable[[], Swept], every: float = HOUR) -> None:
+    def __init__(self, run: Callable[[Callable[[], bool]], Swept], every: float = HOUR) -> None:
+        """`run` sweeps, and ends early where what it is given says that it is stopped."""
         self._run, self._every = run, every
         self._stopped, self._warned = threading.Event(), False
         self._thread = threading.Thread(target=self._work, name="sweeper", daemon=True)
@@ -177,7 +189,7 @@ class Sweeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a sweep that runs ends first."""
+        """End; a job that is being forgotten is forgotten first."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -185,7 +197,7 @@ class Sweeper:
     def _work(self) -> None:
         while not self._stopped.is_set():
             try:
-                swept = self._run()
+                swept = self._run(self._stopped.is_set)
                 if swept.jobs or swept.orphans:
                     log.info("swept %d jobs and %d pictures that nothing named", swept.jobs, swept.orphans)
                 if swept.left and not self._warned:

@@ -101,6 +101,15 @@ def test_a_stream_is_run_again_over_the_same_job(client: TestClient) -> None:
     assert len(jobs(client)) == 1
 
 
+def test_pictures_are_no_part_of_an_answer_that_is_kept(client: TestClient, tmp_path: Path) -> None:
+    body = {"prompt": "a red apple"}
+    first, again = (send(client, "k1", body, "/v1/images/generations") for _ in range(2))
+    assert first.headers["limner-job"] == again.headers["limner-job"] and len(jobs(client)) == 1
+    assert first.json()["data"][0]["b64_json"] == again.json()["data"][0]["b64_json"]
+    with sqlite3.connect(tmp_path / "limner.db") as connection:
+        assert connection.execute("SELECT status, body FROM once").fetchall() == [(None, None)]
+
+
 def test_what_was_refused_may_be_mended_and_sent_again(client: TestClient) -> None:
     assert send(client, body={"prompt": ""}).status_code == 422
     assert send(client).status_code == 202

@@ -100,6 +100,10 @@ def test_a_named_site_may_use_a_key_but_no_cookie(tmp_path: Path, secret: str) -
         assert made.status_code == 202 and made.headers["access-control-allow-origin"] == SHOP
         exposed = made.headers["access-control-expose-headers"].lower().split(", ")
         assert {"location", "x-should-retry"} <= set(exposed)
+        assert client.post("/v1/session", json={"key": secret}).status_code == 201
+        by_cookie = client.post("/v1/jobs", json={"prompt": "a cat"}, headers={"origin": SHOP})
+        assert by_cookie.status_code == 403 and "own page" in by_cookie.json()["detail"]
+        client.cookies.clear()
         unknown = client.get("/v1/jobs", headers=sent)
         assert unknown.status_code == 401 and unknown.headers["access-control-allow-origin"] == SHOP
         other = client.options("/v1/jobs", headers={"origin": "https://evil.example", **asked})

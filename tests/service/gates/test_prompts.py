@@ -27,6 +27,10 @@ def broken(request: DrawRequest) -> str | None:
     raise RuntimeError("the classifier is not there")
 
 
+def telltale(request: DrawRequest) -> str | None:
+    raise KeyError(request.prompt)
+
+
 def wrong(request: DrawRequest) -> Any:
     return True
 
@@ -97,7 +101,10 @@ def test_what_is_said_of_a_picture_passes_the_gates_too(guarded: Guarded) -> Non
     assert client.post("/v1/feedback", json={"image": image, "vote": "up", "note": "nice"}).status_code == 200
 
 
-@pytest.mark.parametrize(("gate", "said"), [(broken, "classifier"), (wrong, "neither None nor a text")])
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [(broken, "classifier"), (telltale, "KeyError"), (wrong, "neither None nor a text")],
+)
 def test_a_gate_that_fails_lets_nothing_through(
     guarded: Guarded, gate: Any, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -108,7 +115,7 @@ def test_a_gate_that_fails_lets_nothing_through(
     assert answer.headers["retry-after"] and said not in answer.text
     assert said in caplog.text and SECRET not in caplog.text
     assert client.get("/v1/jobs").json()["jobs"] == []
-    kind = "RuntimeError" if gate is broken else "TypeError"
+    kind = {broken: "RuntimeError", telltale: "KeyError", wrong: "TypeError"}[gate]
     assert counted(client, "limner_errors_total", where="gate", kind=kind) == 1
 
 

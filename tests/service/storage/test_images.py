@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from limner.errors import InvalidInput, NotFound, StorageDown
+from limner.errors import Damaged, InvalidInput, NotFound, StorageDown
 from limner.service.images import ImageStore
 from limner.service.storage import Blobs, FolderBlobs, blobs_at
 
@@ -109,7 +109,7 @@ def test_a_flipped_byte_is_no_picture(tmp_path: Path) -> None:
     one = images.put(b"one")
     (file,) = tmp_path.glob("??/*.png")
     file.write_bytes(b"two")
-    with pytest.raises(StorageDown, match="damaged"):
+    with pytest.raises(Damaged, match="damaged"):
         images.get(one)
 
 

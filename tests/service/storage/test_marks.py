@@ -95,7 +95,7 @@ def test_a_database_opened_again_is_the_same(opened: Open, images: ImageStore) -
 def test_what_is_left_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     twice = threading.Semaphore(0)
 
-    def run() -> Swept:
+    def run(stopped: Callable[[], bool]) -> Swept:
         twice.release()
         return Swept(0, 0, left=3)
 

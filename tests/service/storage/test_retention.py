@@ -3,7 +3,8 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image as Pillow
 from sqlalchemy import Engine, select, update
 
-from limner.service.access import Holdings
+from limner.service.access import Holdings, KeyStore
 from limner.service.app import create_app
 from limner.service.database import open_database
 from limner.service.images import ImageStore, open_stores
@@ -91,6 +92,18 @@ def test_jobs_go_some_days_after_their_end(client: TestClient, engine: Engine, i
     assert there(client, old) == [404, 404] and there(client, new) == [200, 200]
 
 
+def test_a_sweep_that_is_stopped_forgets_no_further_job(
+    client: TestClient, engine: Engine, images: ImageStore
+) -> None:
+    jobs = [drawn(client, seed=seed) for seed in range(4)]
+    for job in jobs:
+        age(engine, job["id"], 8)
+    for policy in (Policy(days=7), Policy(space=0)):
+        looks = iter([False])
+        assert sweep(engine, images, policy, stopped=partial(next, looks, True)).jobs == 1
+    assert [there(client, job)[0] for job in jobs] == [404, 404, 200, 200]
+
+
 def test_what_is_pinned_stays(client: TestClient, engine: Engine, images: ImageStore) -> None:
     jobs = [drawn(client, seed=seed, n=2) for seed in (0, 2, 4)]
     for job in jobs:
@@ -103,6 +116,18 @@ def test_what_is_pinned_stays(client: TestClient, engine: Engine, images: ImageS
     client.delete(f"/v1/pins/{pinned['image']}")
     assert sweep(engine, images, Policy(days=7)).jobs == 1
     assert there(client, jobs[1]) == [404, 404, 404]
+
+
+def test_what_an_admin_pinned_of_what_was_made_before_there_were_keys_stays(
+    client: TestClient, engine: Engine, images: ImageStore
+) -> None:
+    job = drawn(client)
+    age(engine, job["id"], 8)
+    _, secret = KeyStore(engine).create("admin", ["admin"])
+    admin = {"authorization": f"Bearer {secret}"}
+    pinned = client.post("/v1/pins", json={"image": job["images"][0]["id"]}, headers=admin)
+    assert pinned.status_code == 200
+    assert sweep(engine, images, Policy(days=7)).jobs == 0
 
 
 def test_a_picture_that_another_job_shows_stays(
@@ -198,7 +223,7 @@ def test_nobody_holds_what_is_gone_and_of_no_job(
 def test_the_sweeper_goes_on_after_an_error_and_ends_when_it_is_told() -> None:
     swept_twice = threading.Semaphore(0)
 
-    def run() -> Swept:
+    def run(stopped: Callable[[], bool]) -> Swept:
         swept_twice.release()
         raise RuntimeError("the broom broke")
 
