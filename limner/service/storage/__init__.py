@@ -2,7 +2,17 @@
 
 from .blobs import Blobs, Kept, is_id
 from .folder import FolderBlobs
-from .opening import blobs_at, open_blobs, sealer_of
+from .opening import blobs_at, open_blobs, room, sealer_of
 from .options import StorageOptions
 
-__all__ = ["Blobs", "FolderBlobs", "Kept", "StorageOptions", "blobs_at", "is_id", "open_blobs", "sealer_of"]
+__all__ = [
+    "Blobs",
+    "FolderBlobs",
+    "Kept",
+    "StorageOptions",
+    "blobs_at",
+    "is_id",
+    "open_blobs",
+    "room",
+    "sealer_of",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from ...errors import InvalidInput
@@ -33,9 +34,21 @@ def blobs_at(address: str | None, folder: str, data_dir: Path) -> Blobs:
         return FolderBlobs(data_dir / folder)
     scheme, separator, _ = address.partition("://")
     if not separator:
-        return FolderBlobs(Path(address).expanduser().absolute() / folder)
+        return FolderBlobs(_folder(address) / folder)
     if scheme != "s3":
         raise InvalidInput(
             f"'{scheme[:40]}://' is no place for pictures: use s3://bucket/prefix or a folder", field="images"
         )
     return ObjectBlobs(address, folder)
+
+
+def room(options: StorageOptions, data_dir: Path) -> int:
+    """Bytes left where jobs and pictures lie on this machine, of several disks on the one with the least."""
+    folders = [data_dir]
+    if options.images is not None and "://" not in options.images:
+        folders.append(_folder(options.images))
+    return min(shutil.disk_usage(folder).free for folder in folders)
+
+
+def _folder(address: str) -> Path:
+    return Path(address).expanduser().absolute()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
 from ...errors import StorageDown
+from ..storage import room
 from .memory import resident
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Gauges(Collector):
         yield from self._queue()
         yield from self._models()
         yield self._memory()
-        free = shutil.disk_usage(service.data_dir).free
+        free = room(service.storage, service.data_dir)
         yield GaugeMetricFamily("limner_data_free_bytes", "Room left where jobs and pictures lie.", free)
 
     def _queue(self) -> Iterator[Metric]:

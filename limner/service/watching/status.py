@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ... import __version__
 from ...answers import LastMinute, MemoryNow, Mishap, ModelNow, QueueNow, RunningNow, Status
 from ...errors import StorageDown
+from ..storage import room
 from .memory import resident
 from .recently import Progress, Recently
 
@@ -30,7 +30,7 @@ def status_of(service: Service, recently: Recently) -> Status:
         memory=MemoryNow(
             service=resident(),
             engine=None if service.studio.pid is None else resident(service.studio.pid),
-            data_free=shutil.disk_usage(service.data_dir).free,
+            data_free=room(service.storage, service.data_dir),
         ),
         models=_models(service, set(recently.loaded())),
         mishaps=[

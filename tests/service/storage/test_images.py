@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from limner.errors import Damaged, InvalidInput, NotFound, StorageDown
 from limner.service.images import ImageStore
-from limner.service.storage import Blobs, FolderBlobs, blobs_at
+from limner.service.storage import Blobs, FolderBlobs, StorageOptions, blobs_at, room
 
 from .servers import ObjectStore
 
@@ -102,6 +104,14 @@ def test_an_interrupted_write_leaves_no_picture(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(StorageDown, match="disk full"):
         images.put(b"one")
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_the_fullest_disk_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = {tmp_path / "data": 7, tmp_path / "pictures": 5}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=left[folder]))
+    assert room(StorageOptions(), tmp_path / "data") == 7
+    assert room(StorageOptions(images="s3://bucket/pictures"), tmp_path / "data") == 7
+    assert room(StorageOptions(images=str(tmp_path / "pictures")), tmp_path / "data") == 5
 
 
 def test_a_flipped_byte_is_no_picture(tmp_path: Path) -> None:
