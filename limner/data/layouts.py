@@ -17,6 +17,14 @@ def entries_of(folder: Path) -> Iterator[Entry | Fault]:
     return read_cub(folder) if table_of(folder) is None and is_cub(folder) else read_entries(folder)
 
 
+def takes_all(folder: Path) -> bool:
+    """Whether every picture under a folder is one of its set, as it is where captions lie beside them.
+
+    Errors as `entries_of`.
+    """
+    return table_of(folder) is None and not is_cub(folder)
+
+
 def pictures_of(folder: Path) -> list[str]:
     """The pictures that should be spoken of, relative and sorted; CUB has others beside them, and says which count."""
     return [] if table_of(folder) is None and is_cub(folder) else picture_names(folder)

@@ -7,6 +7,7 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,13 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from ..data import load_picture, read_set, split
 from ..data.captioned import CaptionedSet, Item
 from ..data.storybook import Label, label_in, number_of
+from ..engine.request import MAX_PROMPT
+from ..engine.request import Prompt as Text
 from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.grammar import random_for
@@ -34,6 +38,7 @@ SET, SENTENCES = "set", "sentences"
 _REAL_SEED = 0x7EA1
 _ASKED, _FRESH = 250, 96  # of a captioned set and of fresh prompts, where nobody says how many
 _EVERY = sys.maxsize
+_ASKABLE: TypeAdapter[str] = TypeAdapter(Text)
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,8 @@ def _true(world: str, copy: int, size: int, asked: tuple[Prompt, int]) -> NDArra
 class Captioned:
     """A captioned set: the captions of pictures that a model has not learned from, and those pictures.
 
-    `held_out` and `others` are the items of copies 0 and 1; where the set has scene graphs, prompts are said anew of
-    them, so that it is known what each says.
+    `held_out` and `others` are the items of copies 0 and 1, without those that have no caption that can be asked for;
+    where the set has scene graphs, prompts are said anew of them, so that it is known what each says.
     """
 
     name: str
@@ -166,8 +171,23 @@ def _shown(world: World | None, item: Item) -> Graph | None:
 def _prompt(world: World | None, number: int, item: Item) -> Prompt:
     shown = _shown(world, item)
     if world is None or shown is None:
-        return Prompt(f"{SET}-{number:03d}", item.captions[0], None)
+        caption = _caption(item)
+        assert caption is not None
+        return Prompt(f"{SET}-{number:03d}", caption, None)
     return Prompt(f"{SET}-{number:03d}", *world.describe(shown, random_for(_REAL_SEED, number)))
+
+
+def _caption(item: Item) -> str | None:
+    """The first caption that can be asked for."""
+    for caption in item.captions:
+        with suppress(ValidationError):
+            return _ASKABLE.validate_python(caption)
+    return None
+
+
+def _askable(world: World | None, items: Sequence[Item]) -> tuple[Item, ...]:
+    """Those of which a prompt can be made."""
+    return tuple(item for item in items if _shown(world, item) is not None or _caption(item) is not None)
 
 
 @dataclass(frozen=True)
@@ -288,6 +308,12 @@ def _captioned(model: Model, folder: Path, count: int | None) -> Captioned:
     else:
         others, held_out = split(_unseen(whole, model, label), 0.5, 0)
     world = world_of(label.world) if label is not None else None
+    held_out, others = (_askable(world, part) for part in (held_out, others))
+    if not held_out:
+        raise InvalidInput(
+            f"no picture of {folder} that would be asked about has a caption that can be asked for: "
+            f"write one of at most {MAX_PROMPT} letters, without control characters"
+        )
     files = _asked(world, held_out, count)
     return Captioned(folder.resolve().name, content[:16], world, files, held_out, others, known)
 

@@ -15,12 +15,14 @@ from ..errors import InvalidInput
 from ..registry.holding import held
 from ..registry.making import write_whole
 from ..registry.models import Model
+from .places import check_apart
 from .recipe import About, Count, Optimisation, Rate, Share
 from .sentences import from_file, storybook
 
 SETTINGS_NAME = "distillation.json"
-_MADE = ("walks", "distillation", "model")
-_FREE = ("steps", "checkpoint_every", "validate_every", "sheet_every", "name", "version")
+_LEARNED = ("walks", "distillation")
+_MADE = (*_LEARNED, "model")
+_FREE = ("steps", "learning_rate", "checkpoint_every", "validate_every", "sheet_every", "name", "version")
 _LARGE = 100_000_000  # parameters
 
 console = Console()
@@ -72,12 +74,14 @@ def distill(
     """Teach a copy of `model` to draw in few unguided steps, in the folder `out`; gives the model `out`/model.
 
     `prompts` is a file of one sentence a line; without one the model must know all words of a world of Storybook.
-    Raises InvalidInput for wrong values, Unavailable while another run works in `out`, and Cancelled after Ctrl-C; what
-    was done is kept, and the same call with `resume` goes on exactly where it stopped.
+    Raises InvalidInput for wrong values and for a model that lies in `out`, Unavailable while another run works in
+    `out`, and Cancelled after Ctrl-C; what was done is kept, and the same call with `resume` goes on exactly where it
+    stopped.
     """
     model.manifest.stepping  # noqa: B018 - raises for one that draws in one step as it is
     name = name or f"{model.name}-{settings.student_steps}-steps"
     _check_names(name, version)
+    check_apart(model, out)
     sentences = storybook(model, "prompts", "with --prompts") if prompts is None else from_file(prompts)
     family = import_module(f"limner.families.{model.manifest.family}.distillation")
     family.check(model, settings)
@@ -107,7 +111,12 @@ def _check_names(name: str, version: str) -> None:
 
 
 def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
-    """Note what the run is made by. A resumed one keeps to it, and a new one takes no folder of anybody else."""
+    """Note what the run is made by. A new one takes no folder of anybody else, and the model of an earlier one stays
+    until its own is made.
+
+    A resumed one keeps to what it began with, but for the learning rate, which is the way out where a loss is no longer
+    finite, how long it learns, how often it reports, and what the model is called.
+    """
     file = out / SETTINGS_NAME
     if not file.is_file():
         if foreign := [name for name in _MADE if (out / name).exists()]:
@@ -127,6 +136,6 @@ def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
                     field=key,
                 )
     else:
-        for name in _MADE:
+        for name in _LEARNED:
             shutil.rmtree(out / name, ignore_errors=True)
     write_whole(file, json.dumps(said, indent=1) + "\n")

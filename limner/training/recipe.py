@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..data.captioned import Item
 from ..errors import InvalidInput, NotFound
 from ..registry.manifest import SamplerDefaults
 from ..registry.models import Model
@@ -134,11 +135,12 @@ class Recipe(Table):
     """A whole training. What a family trains, and how, are the further tables of its own recipes.
 
     `trainer` is the module whose `train(recipe, data, out, resume)` runs it. `stages` are the tables that may change
-    until their stage has begun, each with the folder in a run that shows it has.
+    until their stage has begun, each with the folder in a run that shows it has. One `from_nothing` takes no parent.
     """
 
     trainer: ClassVar[str]
     stages: ClassVar[Mapping[str, str]]
+    from_nothing: ClassVar[bool] = False
 
     family: Literal["diffusion", "attngan", "parti", "matcher"] = "diffusion"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
@@ -149,10 +151,20 @@ class Recipe(Table):
         return ()
 
     def settled(self, parent: Model | None, folder: Path | None) -> Self:
-        """The recipe with the set in `folder`, where one is named, and with what follows from the parent."""
+        """The recipe with the set in `folder`, where one is named, and with what follows from the parent.
+
+        InvalidInput where it takes none, or not this one.
+        """
+        if self.from_nothing and parent is not None:
+            raise InvalidInput(
+                f"a recipe of the {self.family} family starts from nothing; leave out --init", field="init"
+            )
         if folder is None:
             return self
         return self.model_copy(update={"data": self.data.model_copy(update={"folder": folder})})
+
+    def check_pictures(self, items: Sequence[Item]) -> None:
+        """InvalidInput where these pictures, which are to be learned from, do not say what the recipe needs."""
 
 
 def read_recipe(file: Path) -> Recipe:

@@ -29,6 +29,7 @@ from ..registry.manifest import Lineage
 from ..registry.models import Model
 from ..storybook.worlds import check_drawings, world
 from .hardware import commit, hardware
+from .places import check_apart, check_outside
 from .recipe import Data, Recipe, read_recipe, recipe_of
 
 RECIPE_NAME = "recipe.json"
@@ -89,21 +90,22 @@ def train(
 
     A recipe that tunes does so with `parent`; of one that trains, networks of `parent` whose shapes are those of the
     recipe are where training starts, with its tokenizer. Pictures are those of `folder`, where one is named.
-    Raises InvalidInput for a wrong recipe or set, Unavailable while another run works in `out`, and Cancelled after
+    Raises InvalidInput for a wrong recipe or set, for a parent that lies in `out`, and for an `out` that lies in a set
+    which takes every picture in its folder; Unavailable while another run works in `out`, and Cancelled after
     Ctrl-C; what was done is kept, and the same call with `resume` goes on exactly where it stopped.
     """
-    recipe = read_recipe(recipe_file).settled(parent, None if folder is None else folder.resolve())
+    recipe = read_recipe(recipe_file)
     if parent is not None and parent.manifest.family != recipe.family:
         raise InvalidInput(
             f"model '{parent.name}' is of family {parent.manifest.family}, not {recipe.family}; "
             "name another with --init, or leave it out",
             field="init",
         )
-    if parent is not None and parent.path.is_relative_to(out.resolve()):
-        raise InvalidInput(
-            f"model '{parent.name}' lies in {out}, where this run writes its own; name another folder with --out",
-            field="out",
-        )
+    recipe = recipe.settled(parent, None if folder is None else folder.resolve())
+    if parent is not None:
+        check_apart(parent, out)
+    if recipe.data.folder is not None:
+        check_outside(recipe.data.folder, out)
     # torchrun starts several processes; accelerate joins them on a CPU only when it is told to.
     together = "LOCAL_RANK" in os.environ
     # One process fills the caches, however long it takes, while the others wait.
@@ -115,6 +117,7 @@ def train(
             _check_folder(recipe, parent, out, resume)
         with processes.main_process_first():
             prepared = _prepare(recipe.data, recipe.seed, out, parent, resume)
+        recipe.check_pictures(prepared.train)
         if processes.is_main_process:
             _begin(recipe, parent, prepared, out, resume)
         processes.wait_for_everyone()

@@ -61,7 +61,7 @@ def lines_of(file: Path, field: str = "prompts") -> list[str]:
     """The sentences of a file, one a line; NotFound without it, InvalidInput of `field` where it is empty or a line too
     long."""
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except FileNotFoundError:
         raise NotFound(f"no file of prompts at '{file}'") from None
     except (UnicodeDecodeError, IsADirectoryError):

@@ -156,6 +156,27 @@ def test_of_any_other_set_a_caption_is_asked_of_which_nothing_is_known(
     assert material.same(f"noise of number {0}") == {"noise of number 0", "another way to say it"}
 
 
+def test_a_caption_that_cannot_be_asked_for_is_passed_over(tiny_model: Path, tmp_path: Path) -> None:
+    long, model = "word " * 201, open_model(tiny_model)
+    for number in range(8):
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(tmp_path / f"{number}.png")
+        said = [long, f"thing\x07{number}", *([f"thing {number}"] if number % 2 else [])]
+        (tmp_path / f"{number}.txt").write_text("\n".join(said), encoding="utf-8")
+    material = material_of(model, str(tmp_path), None, None)
+    assert isinstance(material, Captioned)
+    kept = {int(item.file.stem) for item in (*material.held_out, *material.others)}
+    assert kept == {1, 3, 5, 7} and material.held_out
+    prompts = material.files["set"]
+    assert [prompt.text for prompt in prompts] == [f"thing {item.file.stem}" for item in material.held_out]
+    pairs = material.real(0, 8, 32)
+    assert [pair.text for pair in pairs] == [prompt.text for prompt in prompts]
+    assert [int(pair.pixels[0, 0, 0]) for pair in pairs] == [int(i.file.stem) for i in material.held_out]
+    for number in range(8):
+        (tmp_path / f"{number}.txt").write_text(long, encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"caption that can be asked for: .* at most 1000 letters"):
+        material_of(model, str(tmp_path), None, None)
+
+
 def test_models_that_are_compared_are_asked_the_same_of_pictures_new_to_all(
     tiny_model: Path, scenes: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
@@ -12,7 +14,7 @@ from limner.errors import InvalidInput, Unavailable
 from limner.registry import Model, open_model
 from limner.registry.holding import held
 from limner.storybook.worlds import WORLDS
-from limner.training.distilling import Distillation, distill, settings_of
+from limner.training.distilling import Distillation, _begin, distill, settings_of
 from limner.training.sentences import Sentences, from_file, storybook
 
 
@@ -59,8 +61,9 @@ def test_lines_of_a_file_come_again(tmp_path: Path) -> None:
     file.write_text(" one\n\ntwo\n", encoding="utf-8")
     sentences = from_file(file)
     assert [sentences.text(n) for n in islice(count(), 4)] == ["one", "two", "one", "two"]
-    file.write_text("one\ntwo", encoding="utf-8")
-    assert from_file(file).hash == sentences.hash
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_text("one\ntwo", encoding=encoding)
+        assert from_file(file).hash == sentences.hash
     file.write_text("one\nthree", encoding="utf-8")
     assert from_file(file).hash != sentences.hash
 
@@ -101,3 +104,37 @@ def test_it_takes_no_folder_of_anybody_else(model: Model, tmp_path: Path) -> Non
     (tmp_path / "model").mkdir()
     with pytest.raises(InvalidInput, match="holds 'model' but is no folder of a distillation"):
         distill(model, Distillation(student_steps=2), tmp_path, prompts=tmp_path / "p.txt")
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_it_does_not_write_over_its_teacher(resume: bool, model: Model, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("one", encoding="utf-8")
+    teacher = open_model(shutil.copytree(model.path, tmp_path / "run" / "model"))
+    (tmp_path / "run" / "distillation.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with pytest.raises(InvalidInput, match=r"model 'tiny' lies in .*link, .*name another folder with --out"):
+        distill(
+            teacher,
+            settings_of(model, student_steps=2),
+            tmp_path / "link",
+            resume,
+            prompts=tmp_path / "p.txt",
+        )
+    assert open_model(tmp_path / "run" / "model").name == "tiny"
+
+
+def test_what_an_earlier_run_made_stays_until_another_is_made(tmp_path: Path) -> None:
+    for name in ("walks", "distillation", "model"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "distillation.json").write_text("{}", encoding="utf-8")
+    _begin({"batch_size": 4}, tmp_path, resume=False)
+    assert [entry.name for entry in tmp_path.iterdir() if entry.is_dir()] == ["model"]
+
+
+def test_a_rate_may_be_lowered_to_go_on(tmp_path: Path) -> None:
+    said = Distillation().model_dump(mode="json")
+    _begin(said, tmp_path, resume=False)
+    _begin(said | {"learning_rate": 1e-5}, tmp_path, resume=True)
+    assert json.loads((tmp_path / "distillation.json").read_text("utf-8"))["learning_rate"] == 1e-5
+    with pytest.raises(InvalidInput, match="weight_decay is"):
+        _begin(said | {"weight_decay": 0.5}, tmp_path, resume=True)

@@ -197,8 +197,12 @@ def test_what_does_not_fit_the_recipe_is_not_kept(
 
 def test_what_is_not_trained_needs_a_parent(tmp_path: Path) -> None:
     (tmp_path / "on.toml").write_text(RECIPE.replace("\nsteps = 4\n", "\nsteps = 0\n", 1), encoding="utf-8")
+    learned = tmp_path / "out" / "denoiser"
+    learned.mkdir(parents=True)
+    (tmp_path / "out" / "recipe.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"^autoencoder\.steps is 0, .* --init MODEL$"):
         train(tmp_path / "on.toml", tmp_path / "out", resume=False)
+    assert learned.is_dir(), "what an earlier run has learned"
 
 
 @pytest.mark.parametrize(

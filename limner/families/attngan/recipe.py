@@ -91,6 +91,7 @@ class Training(Recipe):
 
     trainer: ClassVar[str] = "limner.families.attngan.training"
     stages: ClassVar[Mapping[str, str]] = {"damsm": "damsm", "gan": "gan"}
+    from_nothing: ClassVar[bool] = True
 
     family: Literal["attngan"] = "attngan"
     damsm: Damsm

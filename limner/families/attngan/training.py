@@ -7,7 +7,6 @@ from pathlib import Path
 from accelerate import PartialState
 
 from ...data.arrays import picture_arrays
-from ...errors import InvalidInput
 from ...registry.making import made_whole
 from ...registry.models import Model, open_model
 from ...training.loop import Loop
@@ -21,14 +20,7 @@ from .recipe import Training
 
 
 def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
-    """Train both stages in `out` and export `out`/model; a finished stage is kept there and not repeated.
-
-    InvalidInput where it should start from a model.
-    """
-    if data.parent is not None:
-        raise InvalidInput(
-            "a recipe of the attngan family starts from nothing; leave out --init", field="init"
-        )
+    """Train both stages in `out` and export `out`/model; a finished stage is kept there and not repeated."""
     processes = PartialState()
     parts = (data.train, data.held_out)
     with processes.main_process_first():

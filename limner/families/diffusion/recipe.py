@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ...data.captioned import Item
 from ...errors import InvalidInput
 from ...registry.models import Model
 from ...training.recipe import (
@@ -23,6 +24,8 @@ from ...training.recipe import (
     Weight,
     must,
 )
+from .. import layout
+from .tuning_parent import check_tunable, sides
 
 Channels = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)]
 
@@ -169,6 +172,21 @@ class Training(Recipe):
     decoder: Decoder = Decoder(steps=4000)
     model: About
 
+    def settled(self, parent: Model | None, folder: Path | None) -> Self:
+        """As `Recipe.settled`; InvalidInput where networks stay as they are in a model that is not named."""
+        for name, table in (("autoencoder", self.autoencoder), ("denoiser", self.denoiser)):
+            if parent is None and not table.steps:
+                raise InvalidInput(
+                    f"{name}.steps is 0, which keeps that of another model: say which with --init MODEL",
+                    field=f"{name}.steps",
+                )
+        return super().settled(parent, folder)
+
+    def check_pictures(self, items: Sequence[Item]) -> None:
+        """InvalidInput where the denoiser has the layout and no picture has a mask."""
+        if self.denoiser.layout and not any(item.mask for item in items):
+            raise InvalidInput(layout.NEEDS_MASKS, "denoiser.layout")
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         levels = max(len(self.denoiser.channels), 2 if self.autoencoder.scale_weight else 1)
@@ -277,7 +295,7 @@ class TuningRecipe(Recipe):
     model: TunedAbout = TunedAbout()
 
     def settled(self, parent: Model | None, folder: Path | None) -> Self:
-        """As `Recipe.settled`; InvalidInput without a model to tune, or without pictures."""
+        """As `Recipe.settled`; InvalidInput without a model that can be tuned so, or without pictures."""
         recipe = super().settled(parent, folder)
         if parent is None:
             raise InvalidInput("tuning needs a model to start from; name one with --init MODEL")
@@ -285,22 +303,39 @@ class TuningRecipe(Recipe):
             raise InvalidInput(
                 "tuning needs pictures; name their folder with --data DIR", field="data.folder"
             )
-        if recipe.data.size:
-            return recipe
-        first = parent.manifest.sizes[0]
-        size = min(first.width, first.height)
-        return recipe.model_copy(update={"data": recipe.data.model_copy(update={"size": size})})
+        check_tunable(parent)
+        if not recipe.data.size:
+            first = parent.manifest.sizes[0]
+            size = min(first.width, first.height)
+            recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"size": size})})
+        recipe._check_sizes(parent)
+        return recipe
 
     def files(self) -> tuple[Path, ...]:
         """The sentences that are rehearsed."""
         return () if self.tuning.rehearsal_prompts is None else (self.tuning.rehearsal_prompts,)
 
-    def check_size(self, step: int) -> None:
-        """InvalidInput where the denoiser cannot take pictures of this size: sides are multiples of `step`."""
+    def _check_sizes(self, parent: Model) -> None:
+        factor, step = sides(parent.path)
+        step = step if self.data.buckets else factor
         if self.data.size % step:
             raise InvalidInput(
                 f"data.size must be a multiple of {step} pixels for this model, not {self.data.size}",
                 field="data.size",
+            )
+        if not self.decoder.steps:
+            return
+        known, crop = parent.manifest.layout, self.decoder.crop
+        if known is None or len(known.mean) < layout.CHANNELS:
+            raise InvalidInput(
+                f"decoder.steps: the decoder of model '{parent.name}' reads no layout; leave the table out",
+                field="decoder.steps",
+            )
+        if crop % factor:
+            raise InvalidInput(
+                f"decoder.crop must be a multiple of {factor} pixels for model '{parent.name}', not {crop}; "
+                f"set crop = {max(factor, crop - crop % factor)} in [decoder]",
+                field="decoder.crop",
             )
 
 

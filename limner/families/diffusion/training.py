@@ -53,8 +53,6 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
 
     Of several processes one fills the caches and exports, while the others wait.
     """
-    if recipe.denoiser.layout and not any(item.mask for item in data.train):
-        raise InvalidInput(layout.NEEDS_MASKS, "denoiser.layout")
     processes, names = PartialState(), subject_names(data.train)
     with processes.main_process_first():
         arrays = [
@@ -63,7 +61,6 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     if recipe.denoiser.layout:
         layout.check_placings(arrays[0].placings)
     parent = data.parent.path if data.parent else None
-    _check_begun(recipe, parent)
     vae, hours = _autoencoder(recipe, arrays[0], arrays[1], parent, out, resume)
     channels, scale = None, None
     if recipe.denoiser.layout:
@@ -231,15 +228,6 @@ def _latent_examples(
     mixed = np.array([len(set(drawn_subjects(item))) > 1 for item in items])
     assert len(cells) == count
     return LatentExamples(latents, cells, kinds, len(arrays.names), tokens, first, single, mixed)
-
-
-def _check_begun(recipe: Training, parent: Path | None) -> None:
-    for name in ("autoencoder", "denoiser") if parent is None else ():
-        if not getattr(recipe, name).steps:
-            raise InvalidInput(
-                f"{name}.steps is 0, which keeps that of another model: say which with --init MODEL",
-                field=f"{name}.steps",
-            )
 
 
 def _layout_channels(

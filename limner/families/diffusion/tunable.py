@@ -11,15 +11,13 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from ...errors import InvalidInput
 from ...registry.json_files import read_object
 from ...registry.models import Model
 from ...training.precision import frozen_dtype
 from .attention import choose_attention
 from .lora_layers import add_lora, learn_last_rows
 from .recipe import Tuning
-
-_FEW_STEPS = 8
+from .tuning_parent import check_tunable, sides
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,12 @@ class Tunable:
     @property
     def factor(self) -> int:
         """Pixels of a picture to one latent, along each side."""
-        return int(2 ** (len(self.autoencoder["block_out_channels"]) - 1))
+        return sides(self.directory)[0]
 
     @property
     def step(self) -> int:
         """Sides of pictures must be multiples of this many pixels."""
-        return self.factor * int(2 ** (len(self.unet.config.block_out_channels) - 1))
+        return sides(self.directory)[1]
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -76,32 +74,20 @@ def load_tunable(parent: Model, recipe: Tuning, seed: int, size: int, new_tokens
     """Load what a recipe tunes of a model, on the CPU, for pictures of about size x size pixels.
 
     All weights in float32; with LoRA those that are frozen in the recipe's precision, but for those of a text encoder
-    whose last `new_tokens` tokens are new: their rows are learned beside the LoRA. InvalidInput where the model
-    cannot be tuned: of another family, distilled, or one for inpainting.
+    whose last `new_tokens` tokens are new: their rows are learned beside the LoRA. Errors as
+    `check_tunable`.
     """
-    if parent.manifest.family != "diffusion":
-        raise InvalidInput(f"model '{parent.name}' is of family {parent.manifest.family}, not diffusion")
-    sampler = parent.manifest.stepping
-    if sampler.guidance_scale == 1 and sampler.steps <= _FEW_STEPS:
-        raise InvalidInput(
-            f"model '{parent.name}' was made to draw in {sampler.steps} steps without guidance, which tuning would "
-            f"undo; tune the model that it comes from ({parent.manifest.lineage.parent or 'not known'}) and distil that"
-        )
+    check_tunable(parent)
     directory = parent.path
     base = frozen_dtype(recipe.precision) if recipe.method == "lora" else torch.float32
     unet = UNet2DConditionModel.from_pretrained(directory / "unet", torch_dtype=base, use_safetensors=True)
     autoencoder = read_object(directory / "vae" / "config.json")
-    if unet.config.in_channels != autoencoder.get("latent_channels", 4):
-        raise InvalidInput(
-            f"model '{parent.name}' reads a mask beside the latents; tune the checkpoint that it was made from"
-        )
     text = None
     if recipe.text_encoder:
         dtype = torch.float32 if new_tokens else base
         text = CLIPTextModel.from_pretrained(directory / "text_encoder", dtype=dtype, use_safetensors=True)
     torch.manual_seed(seed)
-    side = size // int(2 ** (len(autoencoder["block_out_channels"]) - 1))
-    _prepare(unet, text, recipe, side)
+    _prepare(unet, text, recipe, size // sides(directory)[0])
     if text is not None and new_tokens and recipe.method == "lora":
         learn_last_rows(text, new_tokens)
     tokens = read_object(directory / "text_encoder" / "config.json").get("max_position_embeddings", 77)

@@ -42,10 +42,10 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
     assert data.parent is not None
     processes, tuning = PartialState(), recipe.tuning
     with processes.main_process_first():
-        parent = _worded(data, tuning.new_words, out / "words", resume)
+        begun = resume and (out / "tuning").is_dir()
+        parent = _worded(data, tuning.new_words, out / "words", begun)
     new_tokens = 0 if parent is data.parent else _tokens(parent) - _tokens(data.parent)
     model = load_tunable(parent, tuning, recipe.seed, recipe.data.size, new_tokens)
-    recipe.check_size(model.step if recipe.data.buckets else model.factor)
     if processes.is_main_process:
         _tell(model, tuning.method, parent, data)
     encoders = Encoders(parent.path, model.tokenizer, ArrayCache(data.cache), tuning.precision)
@@ -59,7 +59,7 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
             )
             for part in (data.train, data.held_out)
         ]  # fmt: skip
-        check_decoder(recipe, parent, parts[0])
+        check_decoder(recipe, parts)
         sampler = parent.manifest.stepping
         rehearsal = None
         if tuning.rehearsal:
@@ -89,12 +89,13 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
     return open_model(out / "model")
 
 
-def _worded(data: Prepared, most: int, out: Path, resume: bool) -> Model:
-    """The model to tune, with tokens for words of the captions, at most so many."""
+def _worded(data: Prepared, most: int, out: Path, begun: bool) -> Model:
+    """The model to tune, with tokens for words of the captions, at most so many; that in `out` where the tuning has
+    begun with it, or another process has made it."""
     assert data.parent is not None
     if not most:
         return data.parent
-    if (resume or not PartialState().is_main_process) and out.is_dir():
+    if (begun or not PartialState().is_main_process) and out.is_dir():
         return open_model(out)
     shutil.rmtree(out, ignore_errors=True)
     captions = [caption for item in data.train for caption in item.captions]

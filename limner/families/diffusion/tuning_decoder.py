@@ -7,6 +7,7 @@ which it is to decode as it did (`decoder_rehearsal.py`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,9 +21,7 @@ from transformers import CLIPTextModel
 from ...data.arrays import PictureArrays, picture_arrays
 from ...errors import InvalidInput
 from ...registry.manifest import SamplerDefaults
-from ...registry.models import Model
 from ...training.run import Prepared
-from .. import layout
 from .decoder_rehearsal import DecoderRehearsal
 from .decoder_stage import HELD_OUT, DecoderExamples
 from .decoder_training import chosen, learn
@@ -42,22 +41,16 @@ class _Captioned:
     first: NDArray[np.int64]
 
 
-def check_decoder(recipe: TuningRecipe, parent: Model, examples: TuningExamples) -> None:
-    """InvalidInput where a recipe asks for a decoder that cannot be taught: one that reads no layout, or pictures of
-    several shapes, for it learns on squares."""
-    if not recipe.decoder.steps:
-        return
-    if examples.scale is None or len(examples.scale.mean) < layout.CHANNELS:
-        raise InvalidInput(
-            f"decoder.steps: the decoder of model '{parent.name}' reads no layout; leave the table out",
-            field="decoder.steps",
-        )
-    height, width = examples.cache[examples.latents[0][0]].shape[1:]
-    if len(examples.groups) > 1 or height != width:
-        raise InvalidInput(
-            "decoder.steps needs pictures of one shape, cut to squares; set data.buckets = false",
-            field="decoder.steps",
-        )
+def check_decoder(recipe: TuningRecipe, parts: Sequence[TuningExamples]) -> None:
+    """InvalidInput where a recipe asks for a decoder and pictures of a part have several shapes, or another than a
+    square, for it learns on squares."""
+    for examples in parts if recipe.decoder.steps else ():
+        height, width = examples.cache[examples.latents[0][0]].shape[1:]
+        if len(examples.groups) > 1 or height != width:
+            raise InvalidInput(
+                "decoder.steps needs pictures of one shape, cut to squares; set data.buckets = false",
+                field="decoder.steps",
+            )
 
 
 def tune_decoder(

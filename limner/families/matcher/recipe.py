@@ -48,6 +48,7 @@ class Training(Recipe):
 
     trainer: ClassVar[str] = "limner.families.matcher.training"
     stages: ClassVar[Mapping[str, str]] = {"matcher": "matcher"}
+    from_nothing: ClassVar[bool] = True
 
     family: Literal["matcher"] = "matcher"
     matcher: Towers

@@ -8,7 +8,6 @@ from accelerate import PartialState
 
 from ...data.arrays import picture_arrays
 from ...data.storybook import world_in
-from ...errors import InvalidInput
 from ...registry.making import made_whole
 from ...registry.models import Model, open_model
 from ...storybook.worlds import world as world_of
@@ -22,12 +21,7 @@ from .stage import MatcherStage
 
 
 def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
-    """Train the towers in `out` and export `out`/model.
-
-    InvalidInput where it should start from a model.
-    """
-    if data.parent is not None:
-        raise InvalidInput("a matcher starts from nothing; leave out --init", field="init")
+    """Train the towers in `out` and export `out`/model."""
     processes, towers = PartialState(), recipe.matcher
     with processes.main_process_first():
         pictures = [

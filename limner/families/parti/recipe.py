@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ...data.captioned import Item
+from ...errors import InvalidInput
 from ...registry.manifest import TokenDefaults
 from ...training.recipe import Count, Optimisation, Rate, Recipe, Said, Share, Weight, must
 from .shape import (
@@ -21,6 +23,10 @@ from .shape import (
     Width,
 )
 
+NEEDS_MASKS = (
+    "transformer.planned needs masks of subjects, and no training picture has one; "
+    "set planned = 0 in [transformer]"
+)
 _Heads = Annotated[int, Field(ge=1, le=256)]
 
 
@@ -149,6 +155,7 @@ class Training(Recipe):
         "decoder": "decoder",
         "transformer": "transformer",
     }
+    from_nothing: ClassVar[bool] = True
 
     family: Literal["parti"] = "parti"
     tokenizer: Tokenizer
@@ -163,6 +170,11 @@ class Training(Recipe):
             transformer=self.transformer.transformer(vocabulary),
             subjects=subjects,
         )
+
+    def check_pictures(self, items: Sequence[Item]) -> None:
+        """InvalidInput where subjects are to be planned and no picture has a mask."""
+        if self.transformer.planned and not any(item.mask for item in items):
+            raise InvalidInput(NEEDS_MASKS, "transformer.planned")
 
     def defaults(self) -> TokenDefaults:
         """What requests of the model get by default."""

@@ -29,7 +29,7 @@ from .decoder_stage import DecoderStage
 from .export import export
 from .image_tokenizer import ImageTokenizer
 from .planning import Planning
-from .recipe import Training
+from .recipe import NEEDS_MASKS, Training
 from .shape import Subjects
 from .text import TEXT_NAME, TextTokenizer
 from .tokenizer_stage import TokenizerStage
@@ -43,11 +43,8 @@ console = Console()
 def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
     """Train all stages in `out` and export `out`/model; a finished stage is kept there and not repeated.
 
-    Of several processes one fills the caches and exports, while the others wait. InvalidInput where it should start
-    from a model.
+    Of several processes one fills the caches and exports, while the others wait.
     """
-    if data.parent is not None:
-        raise InvalidInput("a recipe of the parti family starts from nothing; leave out --init", field="init")
     processes, names = PartialState(), subject_names(data.train)
     parts = (data.train, data.held_out)
     with processes.main_process_first():
@@ -118,10 +115,7 @@ def _subjects(recipe: Training, train: PictureArrays) -> Subjects | None:
     if not recipe.transformer.planned:
         return None
     if np.isnan(train.placings).all():
-        raise InvalidInput(
-            "transformer.planned needs masks of subjects, and no training picture has one",
-            "transformer.planned",
-        )
+        raise InvalidInput(NEEDS_MASKS, "transformer.planned")
     drawings = 1 + int(np.nan_to_num(train.placings[..., PLACING.index("drawing")]).max())
     return Subjects(most=recipe.transformer.planned, names=train.names, drawings=drawings)
 

@@ -17,6 +17,7 @@ from limner.data.captioned import CaptionedSet, Item
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput
+from limner.families.diffusion import tuning
 from limner.families.diffusion.new_words import further_merges, with_words, words_of_pieces
 from limner.families.diffusion.tokenizer import ClipTokenizer
 from limner.families.diffusion.tuning import _worded
@@ -123,6 +124,24 @@ def test_words_of_an_earlier_run_in_a_folder_are_let_go_of(storybook: Model, tmp
     (tmp_path / "words").mkdir()
     assert _worded(data, 200, tmp_path / "words", False) is storybook
     assert not (tmp_path / "words").exists()
+
+
+def test_how_many_are_new_may_change_until_the_tuning_begins(
+    storybook: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class BegunError(Exception): ...
+
+    def begun(*given: object) -> None:
+        raise BegunError
+
+    monkeypatch.setattr(tuning, "load_tunable", begun)
+    recipe, found = _RECIPE + "text_encoder = true\n", []
+    for most, resume in ((200, False), (3, True)):
+        (tmp_path / "recipe.toml").write_text(recipe.replace("200", str(most)), encoding="utf-8")
+        with pytest.raises(BegunError):
+            train(tmp_path / "recipe.toml", tmp_path / "out", resume, storybook)
+        found.append(tuning._tokens(open_model(tmp_path / "out" / "words")))
+    assert found[0] > found[1] == tuning._tokens(storybook) + 3
 
 
 @pytest.mark.parametrize("more", ['method = "full"', 'method = "lora"\nrank = 2'])

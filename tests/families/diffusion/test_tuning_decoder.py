@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,6 +157,29 @@ def test_a_decoder_learns_on_squares(storybook: Model, tmp_path: Path) -> None:
     assert len(read_set(data).items) == 4
     with pytest.raises(InvalidInput, match=r"^decoder\.steps needs pictures of one shape"):
         _tuned(tmp_path, storybook, data=data)
+
+
+def test_pictures_of_several_shapes_that_are_held_out_are_refused_too() -> None:
+    recipe = TuningRecipe.model_validate({"tuning": {"steps": 1}, "decoder": {"steps": 1}})
+
+    def part(shape: tuple[int, ...], sizes: int) -> Any:
+        return SimpleNamespace(cache={"l": np.zeros(shape)}, latents=[["l"]], groups=[np.arange(1)] * sizes)
+
+    square, wide, mixed = part((8, 4, 4), 1), part((8, 4, 6), 1), part((8, 4, 4), 2)
+    tuning_decoder.check_decoder(recipe, [square, square])
+    for held_out in (wide, mixed):
+        with pytest.raises(InvalidInput, match=r"^decoder\.steps needs pictures of one shape"):
+            tuning_decoder.check_decoder(recipe, [square, held_out])
+
+
+def test_a_crop_is_of_whole_latents(storybook: Model, tmp_path: Path) -> None:
+    learned = tmp_path / "out" / "tuning"
+    learned.mkdir(parents=True)
+    (tmp_path / "out" / "recipe.json").write_text("{}", encoding="utf-8")
+    message = r"^decoder\.crop must be a multiple of 8 pixels .* not 36; set crop = 32 in \[decoder\]$"
+    with pytest.raises(InvalidInput, match=message) as raised:
+        _tuned(tmp_path, storybook, decoder="steps = 2\ncrop = 36")
+    assert raised.value.field == "decoder.crop" and learned.is_dir()
 
 
 def test_a_model_that_reads_no_layout_keeps_its_decoder(storybook: Model, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -117,6 +118,19 @@ def test_it_starts_from_no_model(run: Path, tmp_path: Path) -> None:
     parent = open_model(run / "out" / "model")
     with pytest.raises(InvalidInput, match="starts from nothing; leave out --init"):
         train(run / "small.toml", tmp_path / "same", False, parent, run / "out" / "pictures")
+
+
+def test_what_was_learned_stays_where_a_model_to_start_from_is_refused(run: Path, tmp_path: Path) -> None:
+    parent = open_model(shutil.copytree(run / "out" / "model", tmp_path / "parent"))
+    (tmp_path / "other.toml").write_text(
+        RECIPE.replace("size = 32", "size = 32\nstorybook_seed = 5"), encoding="utf-8"
+    )
+    pictures = sorted((run / "out" / "pictures").rglob("*.png"))
+    with pytest.raises(InvalidInput, match="leave out --init") as raised:
+        train(tmp_path / "other.toml", run / "out", False, parent)
+    assert raised.value.field == "init"
+    assert list((run / "out" / "matcher" / "checkpoints").iterdir())
+    assert pictures and all(file.is_file() for file in pictures)
 
 
 def test_what_was_trained_is_evaluated_by_the_same_command(run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from limner.cli.app import app
+from limner.data.captioned import Item
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import Cancelled, InvalidInput
@@ -139,6 +141,18 @@ def test_it_starts_from_no_model(run: Path, tmp_path: Path) -> None:
     parent: Model = open_model(run / "out" / "model")
     with pytest.raises(InvalidInput, match="starts from nothing; leave out --init"):
         train(run / "small.toml", tmp_path / "same", False, parent, run / "out" / "pictures")
+
+
+def test_subjects_are_planned_only_of_pictures_with_masks(tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(RECIPE, encoding="utf-8")
+    plain = Item(tmp_path / "a.png", ("a thing",), None, {})
+    with pytest.raises(
+        InvalidInput, match=r"planned needs masks .* set planned = 0 in \[transformer\]"
+    ) as raised:
+        read_recipe(file).check_pictures([plain])
+    assert raised.value.field == "transformer.planned"
+    read_recipe(file).check_pictures([plain, replace(plain, mask=tmp_path / "m.png")])
 
 
 @pytest.mark.parametrize(
