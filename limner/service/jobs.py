@@ -26,7 +26,7 @@ from . import statements
 from .access.caller import EVERYBODY, Caller
 from .access.holdings import hold
 from .access.keys import weights
-from .access.quotas import charge, cost, give_back
+from .access.quotas import charge, charge_again, cost, give_back
 from .database import is_shared, one_at_a_time
 from .fairness import Shares, Waiting, full
 from .readings import Said
@@ -167,9 +167,8 @@ class JobStore:
         NotFound without it."""
         with self._writes.begin() as connection:
             row = _row(connection, job, owner, locked=True)
-            return self._job(
-                connection, row if row.state in FINAL else _end(connection, row, "cancelled", None)
-            )
+            now = row if row.state in FINAL else _end(connection, row, "cancelled", None)
+            return self._job(connection, now)
 
     def take(self, worker: str, lease: float, alone: bool = True, bulk: bool = True) -> Job | None:
         """Hand the next queued job to `worker` for `lease` seconds; None when none waits.
@@ -209,8 +208,7 @@ class JobStore:
     def several(self, jobs: Collection[str]) -> list[Job]:
         """Those of the jobs that there are."""
         with self._reads.begin() as connection:
-            found = connection.execute(select(JOBS).where(JOBS.c.id.in_(jobs))).all()
-            return self._jobs(connection, found)
+            return self._jobs(connection, connection.execute(select(JOBS).where(JOBS.c.id.in_(jobs))).all())
 
     def record(self, worker: str, job: str, image: Image) -> Job | None:
         """Add a picture to a job that `worker` holds, and end it with the last; None when it holds it no longer."""
@@ -283,6 +281,11 @@ class JobStore:
             else:
                 now = _queue_again(connection, row, **counted)
             return self._job(connection, now)
+
+    def spent(self, job: Job, work: int) -> None:
+        """Charge a job that was cancelled `work`, of `cost`: what was drawn of pictures that it does not have."""
+        with self._writes.begin() as connection:
+            charge_again(connection, job.key, work, job.created_at)
 
     def recover(self, worker: str, lost: bool = False) -> list[Job]:
         """Queue again what other workers hold past their lease, or, with `lost`, all that others hold.
@@ -392,5 +395,6 @@ def _end(
 
 
 def _queue_again(connection: Connection, row: Row[Any], **counted: int | None) -> Row[Any]:
-    freed = {"state": "queued", "worker": None, "leased_until": None}
-    return statements.change(connection, row.number, **freed, **counted)
+    return statements.change(
+        connection, row.number, state="queued", worker=None, leased_until=None, **counted
+    )

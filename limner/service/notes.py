@@ -13,9 +13,9 @@ from .jobs import Job
 class Running:
     """A job that is drawn: by the index of a picture its drawing and the step that it has reached.
 
-    `leaving`: it is to go back into the queue; `cancelled`: it is no longer this runner's; `alone`: no other
-    job was drawn beside it at any time; `ended`: how it ended with its last picture. `identity` is of what draws it.
-    `steps` is for the thread alone that tells of its steps.
+    `leaving`: it is to go back into the queue; `cancelled`: it is no longer this runner's, and which pictures were not
+    done then are `given_up`; `alone`: no other job was drawn beside it at any time; `ended`: how it ended with its last
+    picture. `identity` is of what draws it. `steps` is for the thread alone that tells of its steps.
     """
 
     job: Job
@@ -24,6 +24,7 @@ class Running:
     error: Exception | None = None
     leaving: bool = False
     cancelled: bool = False
+    given_up: tuple[int, ...] = ()
     alone: bool = True
     identity: str = ""
     ended: Job | None = None

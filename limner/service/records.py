@@ -64,7 +64,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Job:
-    """A job of `owner` as the database has it; `position` in the queue counts from 1; times are seconds since 1970."""
+    """A job of `owner` as the database has it, asked for by `key`.
+
+    Its `position` in the queue counts from 1; times are seconds since 1970.
+    """
 
     id: str
     state: State
@@ -83,6 +86,7 @@ class Job:
     said: Said | None = None
     withheld: tuple[WithheldView, ...] = ()
     derived_from: str | None = None
+    key: str | None = None
 
     @property
     def decided(self) -> frozenset[int]:
@@ -121,6 +125,7 @@ def as_job(row: Row[Any], images: Iterable[Image], position: int | None) -> Job:
         said=None if row.said is None else Said.model_validate_json(row.said),
         withheld=withheld_of(row),
         derived_from=row.derived_from,
+        key=row.key,
     )
 
 

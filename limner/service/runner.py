@@ -16,6 +16,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -31,7 +32,7 @@ from .images import ImageStore
 from .jobs import Job, JobStore
 from .keeping import Keeper
 from .notes import Cancelled, Drain, Happened, Look, Running
-from .settling import sentence, settled
+from .settling import sentence, settled, spent
 from .watching.sights import (
     JobEnded,
     JobReturned,
@@ -197,8 +198,7 @@ class Runner:
         held = self._store.held(self._worker)
         for job, running in list(self._running.items()):
             if job not in held and not running.cancelled:
-                running.cancelled = True
-                self._stop(running)
+                self._give_up(running)
                 self._settle(running)
 
     def _drained(self, deadline: float) -> bool:
@@ -341,11 +341,14 @@ class Runner:
         for drawing in list(running.drawings.values()):
             drawing.cancel()
 
+    def _give_up(self, running: Running) -> None:
+        running.cancelled, running.given_up = True, tuple(running.drawings)
+        self._stop(running)
+
     def _cancel(self, job: str) -> None:
         running = self._running.get(job)
         if running is not None:
-            running.cancelled = True
-            self._stop(running)
+            self._give_up(running)
         self._look = True  # those behind it in the queue have moved up
         try:
             self._end(self._store.get(job))
@@ -364,6 +367,9 @@ class Runner:
         except NotFound:  # it was forgotten meanwhile
             now = replace(running.job, state="cancelled")
         job = running.job
+        if now.state == "cancelled":
+            with suppress(StorageDown):
+                self._store.spent(job, spent(running))
         del self._running[job.id]
         self._look = True
         if now.state == "succeeded" and now.started_at is not None and now.finished_at is not None:

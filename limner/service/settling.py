@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..errors import Damaged, InvalidInput, Lost, NotFound
+from .access.quotas import cost
 from .jobs import Job, JobStore
 from .notes import Running
 
@@ -36,6 +37,12 @@ def settled(store: JobStore, worker: str, running: Running) -> Job:
 def _withheld(job: Job) -> str:
     reasons = dict.fromkeys(f"gate '{each.gate}': {each.reason}" for each in job.withheld)
     return ("withheld by " if job.n == 1 else "all pictures are withheld by ") + "; ".join(reasons)
+
+
+def spent(running: Running) -> int:
+    """Pixels times steps that were taken of the pictures that were given up."""
+    one = cost(running.job.request, 1) // (running.job.request.steps_taken or 1)
+    return one * sum(running.steps.get(index, 0) for index in running.given_up)
 
 
 def sentence(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """What a key may use: compute units a day, kept in the database, and requests a minute, counted in memory.
 
 A compute unit is a million pixels, one step of them: a picture of 512 x 512 in 20 steps is 5.2. A job is charged when
-it is accepted, to that day (UTC); what it did not draw, because it failed or was cancelled, is given back.
+it is accepted, to that day (UTC); what it did not draw, because it failed or was cancelled, is given back: of a picture
+that is cancelled halfway, the steps that were not taken.
 """
 
 from __future__ import annotations
@@ -67,6 +68,12 @@ def give_back(connection: Connection, key: str | None, amount: int, when: float)
     """Give back what a job of `when`, in seconds since 1970, was charged and did not use."""
     if key is not None and amount > 0:
         _note(connection, key, when, max(0, _used(connection, key, when) - amount))
+
+
+def charge_again(connection: Connection, key: str | None, amount: int, when: float) -> None:
+    """Charge what a job of `when` was given back and used nevertheless, whatever is left of that day."""
+    if key is not None and amount > 0:
+        _note(connection, key, when, _used(connection, key, when) + amount)
 
 
 def _used(connection: Connection, key: str, when: float) -> int:

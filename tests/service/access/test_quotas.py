@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,24 @@ def test_what_is_not_drawn_is_given_back(limited: TestClient, keys: KeyStore, st
     studio.gate.set()
     studio.failures = 99
     assert drawn(limited)["state"] == "failed" and used(keys) == 0
+
+
+@pytest.mark.parametrize("forget", ["", "?forget=true"])
+def test_steps_that_were_taken_before_it_was_cancelled_are_paid_for(
+    limited: TestClient, keys: KeyStore, studio: FakeStudio, forget: str
+) -> None:
+    studio.permits = threading.Semaphore(3)
+    job = limited.post("/v1/jobs", json={**MUCH, "n": 1}).json()["id"]
+    with limited.stream("GET", f"/v1/jobs/{job}/events") as events:
+        for line in events.iter_lines():
+            if line.startswith("data: ") and '"step":3' in line:
+                break
+    limited.delete(f"/v1/jobs/{job}{forget}")
+    deadline = time.monotonic() + 20
+    while used(keys) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert used(keys) == pytest.approx(3 * 64 * 64 / UNIT)
 
 
 def test_other_keys_have_their_own(limited: TestClient, known: As, keys: KeyStore) -> None:
