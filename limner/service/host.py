@@ -121,7 +121,7 @@ class LocalOnly:
             return
         origin = headers.get("origin")
         site = headers.get("sec-fetch-site", "none")
-        own = f"{scope.get('scheme', 'http')}://{hosts[0].lower()}"
+        own = own_origin(scope, headers)
         if origin is not None and origin.lower() in self._reach.origins:
             await self._app(scope, receive, send)
             return
@@ -138,6 +138,11 @@ class LocalOnly:
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def own_origin(scope: Scope, headers: Headers) -> str:
+    """The origin of this service's own page, as who asks has called the service."""
+    return f"{scope.get('scheme', 'http')}://{headers.get('host', '').lower()}"
 
 
 def _name(host: str) -> str:

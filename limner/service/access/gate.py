@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from ...errors import StorageDown
+from ..host import own_origin
 from ..problems import problem
 from .caller import EVERYBODY, Caller, Scope
 from .keys import KeyStore
@@ -129,7 +130,7 @@ def _is_own_page(scope: Connection, headers: Headers) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site") == "same-origin"
-    return origin.lower() == f"{scope.get('scheme', 'http')}://{headers.get('host', '').lower()}"
+    return origin.lower() == own_origin(scope, headers)
 
 
 def needs(method: str, path: str) -> Scope | None:

@@ -165,7 +165,7 @@ class _Answering:
         self._send, self._store, self._of = send, store, (owner, key)
         self._status, self._body = 500, bytearray()
         self._headers: dict[str, str] = {}
-        self._large = path in WITH_PICTURES
+        self._unkept = path in WITH_PICTURES
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -173,9 +173,9 @@ class _Answering:
             self._status = int(message["status"])
             self._headers = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
         elif message["type"] == "http.response.body":
-            if not self._large:
+            if not self._unkept:
                 self._body += message.get("body", b"")
-                self._large = len(self._body) > MOST_KEPT
+                self._unkept = len(self._body) > MOST_KEPT
             if not message.get("more_body", False):
                 with suppress(SQLAlchemyError, StorageDown):  # sent again, it runs again over the same job
                     await run_in_threadpool(self._note)
@@ -186,7 +186,7 @@ class _Answering:
             self._store.forget(*self._of)
         elif (
             self._status < 300
-            and not self._large
+            and not self._unkept
             and "text/event-stream" not in self._headers.get("content-type", "")
         ):
             self._store.keep(*self._of, self._status, self._headers, bytes(self._body))
