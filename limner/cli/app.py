@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
+from safetensors import SafetensorError
 from typer.core import TyperGroup
 
 from .. import __version__
@@ -58,6 +59,8 @@ class Verbs(TyperGroup):
             raise
         except OSError as error:
             message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        except SafetensorError as error:  # a disk that is full, among others
+            message = str(error)
         typer.echo(f"limner: {' '.join(message.split())}", err=True)
         raise typer.Exit(REFUSED)
 

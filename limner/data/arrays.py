@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from rich.progress import track
 
 from ..registry.placing import PLACING
@@ -54,6 +55,18 @@ def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
     return digest.hexdigest()[:16]
 
 
+def _made(file: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A new array in a file, of zeros; OSError where the disk has no room for it."""
+    made: NDArray[Any] = np.lib.format.open_memmap(file, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):  # else a write to a page that finds no room ends the process
+        with file.open("r+b") as stream:
+            try:
+                os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(file)) from None
+    return made
+
+
 def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[str, ...]) -> PictureArrays:
     """Read all pictures at `size` pixels, or find them in the cache folder from an earlier time."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -68,7 +81,7 @@ def picture_arrays(items: Sequence[Item], size: int, cache: Path, names: tuple[s
         partials = [f.with_suffix(f".{os.getpid()}.partial") for f in files]
         try:
             arrays = [
-                np.lib.format.open_memmap(file, "w+", dtype, (count, *shape))
+                _made(file, dtype, (count, *shape))
                 for file, (dtype, shape) in zip(partials, parts.values(), strict=True)
             ]
             with workers() as pool:

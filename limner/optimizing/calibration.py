@@ -12,8 +12,9 @@ from ..engine.backends import Backend
 from ..engine.request import Call, DrawRequest
 from ..families import family
 from ..registry.models import Model
-from ..storybook.worlds import WORLDS, world_learned
+from ..storybook.worlds import world_learned
 
+_SEED, _WORDS = 0xCA11B, 8
 Inputs = dict[str, NDArray[Any]]
 
 PLAIN = (
@@ -34,11 +35,15 @@ PLAIN = (
 
 
 def sentences(model: Model, count: int) -> list[str]:
-    """Sentences that the model understands: of the world that it has learned where it knows no other words."""
-    if model.manifest.vocabulary is None:
+    """Sentences that the model understands: of the world that it has learned, else some of the words that it knows."""
+    known = model.manifest.vocabulary
+    if not known:
         return [PLAIN[k % len(PLAIN)] for k in range(count)]
-    world = world_learned(model.manifest.lineage.recipe) or WORLDS["scenes"]
-    return [world.idea(0xCA11B + k) for k in range(count)]
+    world = world_learned(model.manifest.lineage.recipe)
+    if world is not None:
+        return [world.idea(_SEED + k) for k in range(count)]
+    chance = np.random.default_rng(_SEED)
+    return [" ".join(chance.choice(known, min(len(known), _WORDS), replace=False)) for _ in range(count)]
 
 
 def trajectories(

@@ -55,6 +55,12 @@ class Waiting:
         return self.owner, self.bulk
 
 
+def place(number: int, line: Sequence[Waiting]) -> int:
+    """Where the job of that number stands in a line, counted from 1; behind it where it is not in it yet."""
+    numbers = [waiting.number for waiting in line]
+    return 1 + numbers.index(number) if number in numbers else len(numbers) + 1
+
+
 class Shares:
     """What everybody has been given. Thread-safe. It begins empty: after a restart all stand at the same place."""
 

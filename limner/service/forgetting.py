@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from sqlalchemy import ColumnElement, Engine, delete, or_, select, true, update
+from sqlalchemy import ColumnElement, Engine, delete, or_, select, true, union_all, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..answers import FINAL
-from ..engine.request import DrawRequest
 from ..errors import InvalidInput, NotFound
 from .database import one_at_a_time
 from .jobs import Beside
@@ -76,13 +75,7 @@ def _owners(session: Session, image: str, owners: Collection[str] | None) -> set
 def _take_down(session: Session, image: str, owner: str) -> set[str]:
     """Take a picture out of the jobs of `owner`; gives what those no longer need."""
     freed: set[str] = set()
-    query = (
-        select(JobRow)
-        .outerjoin(ImageRow, ImageRow.job == JobRow.number)
-        .where(JobRow.owner == owner, _uses(image))
-        .distinct()
-    )
-    for row in list(session.scalars(query)):
+    for row in list(session.scalars(select(JobRow).where(*_uses(image, owner)))):
         if row.state not in FINAL:
             raise InvalidInput(
                 f"picture {image} is needed by job '{row.id}': cancel that, or wait for its end", "image_id"
@@ -128,22 +121,27 @@ def _held_by_nobody(session: Session, images: set[str]) -> list[str]:
 
 
 def _images(row: JobRow) -> set[str]:
-    request = DrawRequest.model_validate_json(row.request)
-    found = {name for name in (request.image, request.mask) if name is not None}
+    found = {name for name in (row.image, row.mask) if name is not None}
     for image in row.images:
         beside = Beside() if image.beside is None else Beside.model_validate_json(image.beside)
         found |= {image.image, *beside.ids}
     return found
 
 
-def _uses(image: str) -> ColumnElement[bool]:
-    """Of a job and its picture: it is that picture, came with it, or the job was made from it."""
-    return or_(ImageRow.image == image, ImageRow.beside.contains(image), JobRow.request.contains(image))
+def _uses(image: str, owner: str | None) -> list[ColumnElement[bool]]:
+    """Of a job: it shows a picture, shows one with which that came, or was made from it; with `owner`, it is theirs."""
+    came_with = ImageRow.beside.is_not(None), ImageRow.beside.contains(image)
+    jobs = union_all(
+        select(ImageRow.job).where(ImageRow.image == image),
+        select(ImageRow.job).where(*came_with),
+        select(JobRow.number).where(JobRow.image == image),
+        select(JobRow.number).where(JobRow.mask == image),
+    )
+    # Made longer by nothing, an owner is not looked up: one may have all the jobs that there are.
+    theirs = [] if owner is None else [JobRow.owner.concat("") == owner]
+    return [JobRow.number.in_(jobs), *theirs]
 
 
 def _needed(session: Session, owner: str | None, image: str) -> bool:
     """Whether a job that is left, of `owner` or of anybody, shows a picture or was made from it."""
-    query = select(JobRow.number).outerjoin(ImageRow, ImageRow.job == JobRow.number).where(_uses(image))
-    if owner is not None:
-        query = query.where(JobRow.owner == owner)
-    return session.scalar(query.limit(1)) is not None
+    return session.scalar(select(JobRow.number).where(*_uses(image, owner)).limit(1)) is not None

@@ -83,8 +83,7 @@ def wanted(
         pins = select(PinRow.image).where(*_of(caller))
         found.append(JobRow.number.in_(select(ImageRow.job).where(ImageRow.image.in_(pins))))
     if made_from is not None:
-        began = JobRow.request.contains(f'"image":"{made_from}"')
-        found.append(or_(began, JobRow.derived_from == made_from))
+        found.append(or_(JobRow.image == made_from, JobRow.derived_from == made_from))
     if mine and caller.own is not None:
         found.append(JobRow.owner.in_(caller.own))
     return found

@@ -28,7 +28,7 @@ from .access.holdings import hold
 from .access.keys import weights
 from .access.quotas import charge, charge_again, cost, give_back
 from .database import is_shared, one_at_a_time
-from .fairness import Shares, Waiting, full
+from .fairness import Shares, Waiting, full, place
 from .readings import Said
 from .records import Beside, Image, Job, Stored, as_image, as_job, as_values, withheld_of, withheld_text
 from .statements import JOBS
@@ -87,6 +87,8 @@ class JobStore:
                 "once": caller.once,
                 "state": "succeeded" if done else "queued",
                 "request": request.model_dump_json(),
+                "image": request.image,
+                "mask": request.mask,
                 "prompt": request.prompt if said is None else said.prompt,
                 "said": None if said is None else said.model_dump_json(),
                 "derived_from": derived_from,
@@ -329,13 +331,15 @@ class JobStore:
         """A row as the job that it is, with its `images` where they are known already."""
         if images is None:
             images = _images_of(connection, row)
-        return as_job(row, images, _place(row, self._line(connection)) if row.state == "queued" else None)
+        return as_job(
+            row, images, place(row.number, self._line(connection)) if row.state == "queued" else None
+        )
 
     def _jobs(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
         images = _images(connection, rows)
         line = self._line(connection) if any(row.state == "queued" for row in rows) else []
         return [
-            as_job(row, images[row.number], _place(row, line) if row.state == "queued" else None)
+            as_job(row, images[row.number], place(row.number, line) if row.state == "queued" else None)
             for row in rows
         ]
 
@@ -348,12 +352,6 @@ def _images(connection: Connection, rows: Iterable[Row[Any]]) -> dict[int, list[
     numbers = [row.number for row in rows]
     found = statements.pictures(connection, numbers)
     return {number: [as_image(row) for row in found[number]] for number in numbers}
-
-
-def _place(row: Row[Any], line: Sequence[Waiting]) -> int:
-    """Where a job stands in the line, counted from 1; behind it where it is not in it yet."""
-    numbers = [waiting.number for waiting in line]
-    return 1 + numbers.index(row.number) if row.number in numbers else len(numbers) + 1
 
 
 def _still_there(connection: Connection, owner: str, images: Sequence[Image]) -> list[Image]:

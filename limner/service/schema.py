@@ -5,8 +5,14 @@ Times are seconds since 1970, UTC.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, false
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+def _of_those_that_have(name: str, column: str, by: str) -> Index:
+    """An index of the rows alone that have `column`, in the order of `by`."""
+    there = text(f"{column} IS NOT NULL")
+    return Index(name, by, sqlite_where=there, postgresql_where=there)
 
 
 class Base(DeclarativeBase):
@@ -29,8 +35,8 @@ class JobRow(Base):
     `number` gives the order of the queue and of the history. While a job runs, `worker` holds it until
     `leased_until`; `attempts` counts how often it was taken, `losses` how often its worker or its engine ended
     meanwhile, `losses_alone` how often its worker while it was drawn alone, `strikes` the same of its engine; None
-    where neither ended at all. `withheld` is JSON of the pictures that gates withhold. `derived_from` is the picture
-    whose settings it varies.
+    where neither ended at all. `withheld` is JSON of the pictures that gates withhold. `image` and `mask` are the
+    pictures of those names in the request; `derived_from` is the picture whose settings it varies.
     """
 
     __tablename__ = "jobs"
@@ -38,6 +44,9 @@ class JobRow(Base):
         Index("jobs_by_state", "state", "number"),
         Index("jobs_by_owner", "owner", "number"),
         Index("jobs_by_once", "once", unique=True),
+        _of_those_that_have("jobs_by_image", "image", "image"),
+        _of_those_that_have("jobs_by_mask", "mask", "mask"),
+        _of_those_that_have("jobs_by_derived_from", "derived_from", "derived_from"),
     )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -50,6 +59,8 @@ class JobRow(Base):
     said: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str]
     request: Mapped[str] = mapped_column(Text)
+    image: Mapped[str | None]
+    mask: Mapped[str | None]
     n: Mapped[int]
     attempts: Mapped[int] = mapped_column(default=0)
     losses: Mapped[int] = mapped_column(default=0)
@@ -74,7 +85,11 @@ class ImageRow(Base):
     """
 
     __tablename__ = "images"
-    __table_args__ = (Index("images_by_digest", "digest"),)
+    __table_args__ = (
+        Index("images_by_digest", "digest"),
+        Index("images_by_image", "image"),
+        _of_those_that_have("images_with_more", "beside", "job"),
+    )
 
     job: Mapped[int] = mapped_column(ForeignKey("jobs.number", ondelete="CASCADE"), primary_key=True)
     index: Mapped[int] = mapped_column(primary_key=True)
@@ -173,6 +188,8 @@ class FeedbackRow(Base):
     __table_args__ = (
         Index("feedback_of_owner", "owner", "image", "over", unique=True),
         Index("feedback_of_job", "job"),
+        Index("feedback_by_image", "image"),
+        Index("feedback_by_over", "over"),
     )
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -195,6 +212,7 @@ class PinRow(Base):
     """`owner` pinned picture `image`."""
 
     __tablename__ = "pins"
+    __table_args__ = (Index("pins_by_image", "image"),)
 
     owner: Mapped[str] = mapped_column(primary_key=True)
     image: Mapped[str] = mapped_column(primary_key=True)

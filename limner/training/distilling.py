@@ -6,7 +6,7 @@ import json
 import shutil
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationError
 from rich.console import Console
@@ -34,6 +34,8 @@ class Distillation(Optimisation):
     Before the first update the teacher draws `walks` pictures; every `follow_every` updates the student draws
     `followed` more, and the teacher says of each of its steps where it should have led.
     """
+
+    can_checkpoint: ClassVar[bool] = True
 
     student_steps: int = 4
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0

@@ -84,6 +84,9 @@ class Optimisation(Table):
     0: never.
     """
 
+    can_checkpoint: ClassVar[bool] = False
+    """Whether what the table trains takes `gradient_checkpointing`."""
+
     steps: Count
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 8
     accumulation: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -105,11 +108,16 @@ class Optimisation(Table):
     sheet_every: Every = 500
 
     @model_validator(mode="after")
-    def _parts_are_whole(self) -> Self:
+    def _parts_are_whole_and_kept(self) -> Self:
         must(
             self.batch_size % self.accumulation == 0,
             "accumulation",
             f"must divide batch_size ({self.batch_size}), and {self.accumulation} does not",
+        )
+        must(
+            self.can_checkpoint or not self.gradient_checkpointing,
+            "gradient_checkpointing",
+            "is not for these networks: leave it out; accumulation takes less memory, too",
         )
         return self
 

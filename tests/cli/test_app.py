@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 import typer
+from safetensors import SafetensorError
 
 from limner import __version__
 from limner.cli import app as module
@@ -152,6 +153,14 @@ def test_serve_refuses_other_machines(run: Run) -> None:
 def test_an_error_of_the_file_system_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMNER_DATA_DIR", "/dev/null/models")
     assert "/dev/null/models" in refused(run("models", "list"))
+
+
+def test_weights_that_cannot_be_written_are_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("limner.registry.Registry.models", full)
+    assert "No space left" in refused(run("models", "list"))
 
 
 def test_a_name_that_is_no_text_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

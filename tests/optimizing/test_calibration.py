@@ -45,6 +45,20 @@ def test_a_model_is_asked_in_words_that_it_knows(model: Model) -> None:
     assert sentences(Model(model.path, told, False), 14)[:12] == list(PLAIN)
 
 
+def test_a_model_of_no_world_is_asked_in_some_of_its_words(model: Model) -> None:
+    words = tuple(f"word{k}" for k in range(20))
+    told = model.manifest.model_copy(
+        update={
+            "vocabulary": words,
+            "lineage": model.manifest.lineage.model_copy(update={"recipe": '{"data":{"folder":"mine"}}'}),
+        }
+    )
+    asked = sentences(Model(model.path, told, False), 6)
+    assert len(set(asked)) == 6
+    for text in asked:
+        assert len(set(text.split())) == 8 and set(text.split()) <= set(words)
+
+
 def test_the_table_covers_what_was_seen_and_keeps_what_the_network_says(model: Model) -> None:
     pytest.importorskip("nncf")
     graph = model.graph_file("unet")

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Connection, event
+
+from limner.service.database import open_database
+from limner.service.forgetting import forget
 
 from .access.conftest import As, drawn, keys, known
 from .conftest import Await
@@ -154,3 +158,22 @@ def test_each_key_forgets_its_own_and_an_admin_everybodys(client: TestClient, kn
     assert one.get(url).status_code == other.get(url).status_code == 404
     assert known("admin").get("/v1/pins").json() == {"images": []}
     assert known("admin").get("/v1/feedback").json()["feedback"] == []
+
+
+def test_all_that_is_looked_for_is_found_by_an_index(client: TestClient, tmp_path: Path) -> None:
+    image = uploaded(client)
+    done = drawn(client, seed=1, image=image, attention=True)
+    engine = open_database(tmp_path / "limner.db")
+    plans: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def explain(connection: Connection, cursor: Any, statement: str, values: Any, *rest: object) -> None:
+        if statement.split(maxsplit=1)[0] in ("SELECT", "UPDATE", "DELETE"):
+            raw = connection.connection.cursor()
+            plans.extend(row[-1] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+    removed: list[str] = []
+    forget(engine, done["id"], removed.append)
+    engine.dispose()
+    scans = {plan for plan in plans if plan.startswith("SCAN") and "images_with_more" not in plan}
+    assert image in removed and len(plans) > 10 and not scans

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.pool import QueuePool
 
 from limner.engine.request import DrawRequest
@@ -43,6 +45,29 @@ def test_the_migrations_make_what_the_models_say(engine: Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_what_jobs_of_an_earlier_version_began_from_is_known(where: Path | str) -> None:
+    engine = open_database(where)
+    store = JobStore(engine)
+    begun = DrawRequest(prompt="a red apple", image="a" * 64, mask="b" * 64, strength=0.5)
+    plain = store.add(DrawRequest(prompt='a sign that says "image":"mask"'), 1)
+    made = store.add(begun, 1)
+    with engine.execution_options(write=True).begin() as connection:
+        back_to(connection, "0018")
+    engine.dispose()
+    engine = open_database(where)
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT id, image, mask FROM jobs ORDER BY number")).all()
+    engine.dispose()
+    assert [tuple(row) for row in found] == [(plain.id, None, None), (made.id, "a" * 64, "b" * 64)]
+
+
+def back_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "limner.service:migrations")
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 def test_only_what_may_be_undone_is_committed_before_it_is_on_the_disk(tmp_path: Path) -> None:

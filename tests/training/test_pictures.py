@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +78,19 @@ def test_pictures_and_subjects_are_read_once(tmp_path: Path) -> None:
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
     picture_arrays(items, 32, tmp_path / "cache", names)
     assert before == {f: f.stat().st_mtime_ns for f in (tmp_path / "cache").iterdir()}
+
+
+def test_a_disk_without_room_for_all_is_told_before_any_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, first: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        picture_arrays([_item(tmp_path, 0, [])], 32, tmp_path / "cache", ())
+    assert str(tmp_path / "cache") in str(raised.value.filename)
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 @pytest.mark.parametrize("told", [3, "cat", ["cat"], [{"name": "cat"}], [{"subject": None}], None])

@@ -105,6 +105,10 @@ def _toml(value: object) -> str:
         ("[data]\n[tuning]\nsteps = 3\nrank = 0", "tuning.rank"),
         ('[data]\n[tuning]\nsteps = 3\nmethod = "lora"\noptimizer = "adafactor"', "tuning.optimizer"),
         ('[data]\n[tuning]\nsteps = 3\n[model]\nname = "No Name"', "model.name"),
+        (
+            'family = "parti"\n[data]\n[tokenizer]\nsteps = 3\ngradient_checkpointing = true',
+            "tokenizer.gradient_checkpointing",
+        ),
     ],
 )
 def test_other_kinds_of_recipe_are_checked_too(tmp_path: Path, text: str, named: str) -> None:

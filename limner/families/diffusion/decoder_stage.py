@@ -71,6 +71,8 @@ class DecoderStage:
             {"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv}
         )
         self.module.requires_grad_(True)
+        if recipe.gradient_checkpointing:
+            vae.enable_gradient_checkpointing()
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         whole, side = self.train.pictures.pictures.shape[1], self.recipe.crop

@@ -44,6 +44,8 @@ class Autoencoder(Optimisation):
     training starts from.
     """
 
+    can_checkpoint: ClassVar[bool] = True
+
     steps: Annotated[int, Field(ge=0, le=10_000_000)]
     channels: Channels = (16, 32, 64, 128)
     layers: Annotated[int, Field(ge=1, le=4)] = 1
@@ -87,6 +89,8 @@ class Decoder(Optimisation):
     or in few pictures, L1 is content with the median, which has none.
     """
 
+    can_checkpoint: ClassVar[bool] = True
+
     steps: Annotated[int, Field(ge=0, le=10_000_000)]
     pictures: Annotated[int, Field(ge=0)] = 2048
     edge_weight: Weight = 1.0
@@ -111,6 +115,8 @@ class Denoiser(Optimisation):
     where, which the set's masks and what it tells of their subjects say (`families/layout.py`). With no
     `steps` both networks stay as they are in the model that training starts from.
     """
+
+    can_checkpoint: ClassVar[bool] = True
 
     steps: Annotated[int, Field(ge=0, le=10_000_000)]
     channels: Channels = (64, 128, 192)
@@ -242,6 +248,8 @@ class Tuning(Optimisation):
     Storybook where the model knows its words. `mask_weight` counts for them where their layout channels say that
     a subject is.
     """
+
+    can_checkpoint: ClassVar[bool] = True
 
     learning_rate: Rate = 1e-5
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from ...errors import InvalidInput
@@ -17,7 +18,7 @@ def check_tunable(parent: Model) -> None:
     if parent.manifest.family != "diffusion":
         raise InvalidInput(f"model '{parent.name}' is of family {parent.manifest.family}, not diffusion")
     sampler = parent.manifest.stepping
-    if sampler.guidance_scale == 1 and sampler.steps <= _FEW_STEPS:
+    if sampler.guidance_scale == 1 and (sampler.steps <= _FEW_STEPS or _is_distilled(parent)):
         raise InvalidInput(
             f"model '{parent.name}' was made to draw in {sampler.steps} steps without guidance, which tuning would "
             f"undo; tune the model that it comes from ({parent.manifest.lineage.parent or 'not known'}) and distil that"
@@ -27,6 +28,14 @@ def check_tunable(parent: Model) -> None:
         raise InvalidInput(
             f"model '{parent.name}' reads a mask beside the latents; tune the checkpoint that it was made from"
         )
+
+
+def _is_distilled(model: Model) -> bool:
+    """Whether what it learned last was to draw in a student's steps (`training.distilling`)."""
+    try:
+        return "student_steps" in json.loads(model.manifest.lineage.recipe)
+    except ValueError:
+        return False
 
 
 def sides(directory: Path) -> tuple[int, int]:

@@ -17,7 +17,6 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from ...answers import FINAL
-from ...engine.request import DrawRequest
 from ...errors import StorageDown
 from ..forgetting import forget
 from ..images import ImageStore
@@ -169,9 +168,8 @@ def _named(engine: Engine) -> set[str]:
         named = set[str]()
         for image, beside in session.execute(select(ImageRow.image, ImageRow.beside)):
             named |= {image, *(() if beside is None else Beside.model_validate_json(beside).ids)}
-        for text in session.scalars(select(JobRow.request)):
-            request = DrawRequest.model_validate_json(text)
-            named |= {name for name in (request.image, request.mask) if name is not None}
+        for begun in (JobRow.image, JobRow.mask):
+            named.update(name for name in session.scalars(select(begun).distinct()) if name is not None)
     return named
 
 

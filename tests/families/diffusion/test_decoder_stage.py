@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.utils.checkpoint import checkpoint
 
 from limner.data.arrays import PictureArrays
 from limner.families import layout
@@ -59,6 +61,17 @@ def test_only_the_decoder_learns() -> None:
     torch.autograd.backward(stage.loss(0, 0, 4, torch.Generator().manual_seed(0))["loss"])
     assert stage.vae.decoder.conv_in.weight.grad is not None
     assert all(p.grad is None and not p.requires_grad for p in stage.vae.encoder.parameters())
+
+
+def test_gradient_checkpointing_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    grads, again = [], Mock(side_effect=checkpoint)
+    monkeypatch.setattr("torch.utils.checkpoint.checkpoint", again)
+    for checkpointed in (False, True):
+        stage = _stage(Decoder(steps=2, batch_size=4, crop=16, gradient_checkpointing=checkpointed))
+        torch.autograd.backward(stage.loss(0, 0, 4, torch.Generator().manual_seed(0))["loss"])
+        grads.append([p.grad for p in stage.module.parameters()])
+        assert (again.call_count > 0) == checkpointed
+    torch.testing.assert_close(*grads)
 
 
 def test_it_draws_what_the_layout_says_where_latents_say_nothing() -> None:

@@ -265,6 +265,11 @@ def test_what_cannot_be_tuned_is_said(tiny_model: Path, pictures: Path, tmp_path
     told.model_copy(update={"sampler": told.stepping.model_copy(update={"guidance_scale": 1.0})}).write(few)
     with pytest.raises(InvalidInput, match="4 steps without guidance, which tuning would undo"):
         _train(tmp_path / "e", RECIPE, few, pictures)
+    twelve = told.stepping.model_copy(update={"guidance_scale": 1.0, "steps": 12})
+    student = told.lineage.model_copy(update={"recipe": '{"student_steps":12}'})
+    told.model_copy(update={"sampler": twelve, "lineage": student}).write(few)
+    with pytest.raises(InvalidInput, match="12 steps without guidance, which tuning would undo"):
+        _train(tmp_path / "e", RECIPE, few, pictures)
     inpainting = shutil.copytree(tiny_model, tmp_path / "nine")
     config = inpainting / "vae" / "config.json"
     config.write_text(
