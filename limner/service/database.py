@@ -137,6 +137,12 @@ def is_shared(engine: Engine) -> bool:
     return engine.dialect.name != "sqlite"
 
 
+def identity(engine: Engine) -> str:
+    """What tells a database from others, as long as it lives."""
+    with engine.begin() as connection:
+        return str(connection.execute(text("SELECT id FROM identity")).scalar_one())
+
+
 def one_at_a_time(connection: Connection) -> None:
     """Let the others that call this wait until the transaction of `connection` has ended.
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import math
 import random
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
@@ -25,6 +23,7 @@ from ..service import Service
 from .broker import Broker
 from .inbox import Kept
 from .messages import Refused, device_of, event, problem_of, read_request
+from .turn import WAIT, Turn
 
 if TYPE_CHECKING:
     import aiomqtt
@@ -47,33 +46,55 @@ class Bridge:
         self._accepting = asyncio.Lock()  # in the order in which they came
 
     async def run(self) -> None:
-        """Connect and work; after each cut again, with growing pauses."""
+        """Connect and work while it is this service's turn; after each cut again, with growing pauses."""
         import aiomqtt
 
         broker, pause = self._broker, self._first_pause
-        # The broker keeps what comes while the service is away, for a client that it knows again.
-        name = hashlib.sha256(f"{socket.gethostname()}/{broker.prefix}".encode()).hexdigest()[:16]
-        while True:
-            try:
-                async with aiomqtt.Client(
-                    broker.host,
-                    broker.port,
-                    username=broker.user,
-                    password=broker.password,
-                    identifier=f"limner-{name}",
-                    clean_session=False,
-                    tls_context=broker.tls,
-                    timeout=20,
-                ) as client:
-                    log.info("devices are served by %s:%d", broker.host, broker.port)
-                    pause = self._first_pause
-                    await self._work(client)
-            except (aiomqtt.MqttError, OSError) as error:
-                log.warning("no connection to the broker %s:%d (%s)", broker.host, broker.port, error)
-            except Exception:  # devices are served on, whatever went wrong with one of them
-                log.exception("the bridge to the broker %s:%d begins again", broker.host, broker.port)
-            await asyncio.sleep(pause * random.uniform(0.5, 1))
-            pause = min(LONGEST_PAUSE, 2 * pause)
+        turn = self._service.inbox.turn(f"{broker.host}:{broker.port}/{broker.prefix}")
+        try:
+            while True:
+                if not await run_in_threadpool(turn.take):
+                    await asyncio.sleep(WAIT)
+                    continue
+                try:
+                    async with aiomqtt.Client(
+                        broker.host,
+                        broker.port,
+                        username=broker.user,
+                        password=broker.password,
+                        # The broker keeps what comes while no service is there, for a client that it knows again.
+                        identifier=await run_in_threadpool(turn.client),
+                        clean_session=False,
+                        tls_context=broker.tls,
+                        timeout=20,
+                    ) as client:
+                        log.info("devices are served by %s:%d", broker.host, broker.port)
+                        pause = self._first_pause
+                        await self._while_ours(turn, self._work(client))
+                except StorageDown as error:
+                    log.warning("devices wait: %s", error)
+                except (aiomqtt.MqttError, OSError) as error:
+                    log.warning("no connection to the broker %s:%d (%s)", broker.host, broker.port, error)
+                except Exception:  # devices are served on, whatever went wrong with one of them
+                    log.exception("the bridge to the broker %s:%d begins again", broker.host, broker.port)
+                turn.give_back()  # another may reach the broker
+                await asyncio.sleep(pause * random.uniform(0.5, 1))
+                pause = min(LONGEST_PAUSE, 2 * pause)
+        finally:
+            turn.give_back()
+
+    async def _while_ours(self, turn: Turn, work: Coroutine[Any, Any, None]) -> None:
+        """Work until that ends, or it is no longer this service's turn."""
+        working = asyncio.create_task(work)
+        try:
+            while not (await asyncio.wait({working}, timeout=WAIT))[0]:
+                if not await run_in_threadpool(turn.take):
+                    log.warning("another service may work for the devices now")
+                    return
+            await working
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
     async def _work(self, client: aiomqtt.Client) -> None:
         try:

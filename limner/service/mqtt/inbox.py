@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from ..database import one_at_a_time
 from ..schema import DeviceRequestRow
+from .turn import Turn
 
 KEPT = 30 * 86_400
 """Seconds after which a request whose end was told is forgotten."""
@@ -34,6 +35,11 @@ class Inbox:
     def __init__(self, engine: Engine) -> None:
         self._reads = sessionmaker(engine)
         self._writes = sessionmaker(engine.execution_options(write=True))
+        self._engine = engine
+
+    def turn(self, devices: str) -> Turn:
+        """The turn at the devices of a broker and prefix."""
+        return Turn(self._engine, devices)
 
     def take(self, device: str, request: str, asked: str) -> Kept:
         """Keep a request; of one that came before, what was kept then."""

@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 
 from ...answers import FINAL
 from ...errors import StorageDown
+from ..database import identity
 from ..forgetting import forget
 from ..images import ImageStore
 from ..jobs import Beside
-from ..schema import HoldingRow, IdentityRow, ImageRow, JobRow, PinRow
+from ..schema import HoldingRow, ImageRow, JobRow, PinRow
 from .blobs import Kept
 
 DAY = 24 * 3600.0
@@ -123,8 +124,7 @@ def _is_own(engine: Engine, images: ImageStore, named: int, unnamed: int) -> boo
     It marks one that has no mark where it names at least half of what is there, which may be nothing; and one that
     others have marked where it names something there, so that they spare that.
     """
-    with Session(engine) as session:
-        own = session.scalars(select(IdentityRow.id)).one()
+    own = identity(engine)
     owners = images.owners()
     if own not in owners and (named > 0 if owners else named >= unnamed):
         owners = images.owners(claim=own)
