@@ -12,7 +12,6 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
-from safetensors import SafetensorError
 from typer.core import TyperGroup
 
 from .. import __version__
@@ -59,8 +58,10 @@ class Verbs(TyperGroup):
             raise
         except OSError as error:
             message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        except SafetensorError as error:  # a disk that is full, among others
-            message = str(error)
+        except Exception as error:
+            if type(error).__name__ != "SafetensorError":  # of an extra, which may not be here
+                raise
+            message = str(error)  # such as of a disk that is full
         typer.echo(f"limner: {' '.join(message.split())}", err=True)
         raise typer.Exit(REFUSED)
 

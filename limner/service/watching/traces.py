@@ -19,7 +19,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanContext, SpanKind, Status, StatusCode, Tracer
@@ -61,7 +61,10 @@ class Traces:
     at every sight."""
 
     def __init__(self, exporter: SpanExporter | None = None) -> None:
-        told = Resource.create({"service.name": "limner", "service.version": __version__})
+        ours = Resource({"service.name": "limner", "service.version": __version__})
+        told = (
+            Resource.create().merge(ours).merge(OTELResourceDetector().detect())
+        )  # the environment's last word
         limits = SpanLimits(max_links=_MOST_LINKS)
         self._provider = TracerProvider(resource=told, span_limits=limits, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))

@@ -184,3 +184,16 @@ def test_what_traces_need_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
     with pytest.raises(Unavailable, match=r"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.*opentelemetry.*\[scale\]"):
         traces_of_environment()
+
+
+def test_a_service_is_called_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+    for said in ("", "limner-two"):
+        monkeypatch.setenv("OTEL_SERVICE_NAME", said)
+        exporter = InMemorySpanExporter()
+        traces = Traces(exporter)
+        with traces._tracer.start_as_current_span("one"):
+            pass
+        traces.close()
+        names.append(exporter.get_finished_spans()[0].resource.attributes["service.name"])
+    assert names == ["limner", "limner-two"]
