@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 
 def order(count: int, seed: int, first: int, size: int) -> NDArray[np.int64]:
@@ -42,3 +43,13 @@ def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
 def to_pixels(made: Tensor) -> NDArray[np.uint8]:
     """float (B, 3, H, W) in -1..1 to uint8 (B, H, W, 3)."""
     return ((made.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def coarsened(pictures: Tensor, which: NDArray[np.bool_]) -> Tensor:
+    """Pictures (B, 3, H, W), sides even, of which those that `which` (B,) marks have half the detail."""
+    chosen = torch.from_numpy(which)
+    if chosen.any():
+        small = functional.avg_pool2d(pictures[chosen], 2)
+        pictures = pictures.clone()
+        pictures[chosen] = functional.interpolate(small, scale_factor=2.0, mode="bilinear")
+    return pictures

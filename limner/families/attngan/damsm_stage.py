@@ -28,7 +28,7 @@ def build_image_encoder(recipe: Damsm) -> ImageEncoder:
 
 
 def encode_text(text: TextEncoder, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Words (B, D, T) and sentences (B, D) of a batch, always in float32."""
+    """Words (B + W, D, T) and sentences (B + W, D) of a batch, always in float32."""
     with torch.autocast(batch.ids.device.type, enabled=False):
         words, sentence = text(batch.ids, batch.lengths)
     return words, sentence
@@ -50,8 +50,8 @@ class Match:
         """
         words, sentence = told if told is not None else encode_text(self.text, batch)
         regions, whole = self.image(pictures)
-        found = Encoded(regions, whole, words, sentence, batch.mask, batch.same)
-        first = sentence_scores(whole.float(), sentence).argmax(1)
+        found = Encoded(regions, whole, words, sentence, batch.mask, batch.same, batch.wrong_of)
+        first = sentence_scores(whole.float(), sentence[: len(whole)]).argmax(1)
         right = batch.same[torch.arange(len(first), device=first.device), first].float().mean()
         return [*damsm_losses(found, self.sharpness), right]
 
@@ -78,7 +78,15 @@ class DamsmStage:
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         recipe = self.recipe
         batch = self.train.at_random(
-            first, size, self.seed, step, self.side, recipe.words, recipe.unknown_share, flip=False
+            first,
+            size,
+            self.seed,
+            step,
+            self.side,
+            recipe.words,
+            recipe.unknown_share,
+            recipe.flip,
+            recipe.blurred,
         ).to(self._device)
         words, sentence, found = self.match.losses(batch, batch.pictures)
         return {"loss": words + sentence, "words": words, "sentence": sentence, "found": found}

@@ -79,11 +79,11 @@ class GanStage:
         return judged | pleased | {"loss": judged["loss"] + pleased["loss"]}
 
     def _draw(self, batch: Batch, words: Tensor, sentence: Tensor, generator: torch.Generator) -> Made:
-        count, device = len(batch.ids), sentence.device
+        """Pictures of the batch's own texts."""
+        count, device = len(batch.pictures), sentence.device
         noise = torch.randn(count, self.shape.noise + self.shape.condition, generator=generator).to(device)
-        made: Made = self.generator(
-            words, sentence, batch.mask, noise[:, : self.shape.noise], noise[:, self.shape.noise :]
-        )
+        given, further = noise[:, : self.shape.noise], noise[:, self.shape.noise :]
+        made: Made = self.generator(words[:count], sentence[:count], batch.mask[:count], given, further)
         return made
 
     def _pairs(self) -> Iterator[tuple[int, Discriminator]]:
@@ -95,7 +95,7 @@ class GanStage:
     def _judge(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw, and see how well the discriminators tell that from what is real."""
         batch = self.train.at_random(
-            first, size, self.seed, step, self.shape.sides[-1], self.damsm.words, 0.0, self.recipe.flip
+            first, size, self.seed, step, self.shape.sides[-1], self.damsm.words, flip=self.recipe.flip
         ).to(next(self.generator.parameters()).device)
         with torch.no_grad():
             words, sentence = encode_text(self.match.text, batch)
@@ -107,7 +107,7 @@ class GanStage:
             side = self.shape.sides[k]
             small = functional.avg_pool2d(real, real.shape[-1] // side)
             losses[f"discriminator_{side}"] = discriminator_loss(
-                judge, small, made.pictures[k], sentence, batch.same
+                judge, small, made.pictures[k], sentence, batch.same, batch.wrong_of
             )
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
@@ -116,7 +116,8 @@ class GanStage:
         drawn = self._drawn.pop(first)
         with _frozen(self.judges):
             taken = [
-                generator_loss(judge, drawn.made.pictures[k], drawn.sentence) for k, judge in self._pairs()
+                generator_loss(judge, drawn.made.pictures[k], drawn.sentence[: len(drawn.batch.pictures)])
+                for k, judge in self._pairs()
             ]
         words, sentence, found = self.match.losses(
             drawn.batch, drawn.made.pictures[-1], (drawn.words, drawn.sentence)
@@ -161,7 +162,7 @@ class GanStage:
         device, size = next(self.generator.parameters()).device, self.recipe.batch_size
         for k in range(batches):
             batch = self.train.at_random(
-                k * size, size, self.seed, 0, self.shape.sides[-1], self.damsm.words, 0.0, flip=False
+                k * size, size, self.seed, 0, self.shape.sides[-1], self.damsm.words
             ).to(device)
             self._draw(batch, *encode_text(self.match.text, batch), torch.Generator().manual_seed(k))
         self.generator.eval()

@@ -27,10 +27,10 @@ class Sharpness:
 
 @dataclass(frozen=True)
 class Encoded:
-    """B pictures and their B texts in one space.
+    """B pictures and their B texts in one space, and W further texts that are wrong of the pictures `wrong_of` (W,).
 
-    `regions` (B, D, h, w), `whole` (B, D); `words` (B, D, T), `sentence` (B, D), `mask` bool (B, T). `same` bool (B, B)
-    is true where a text is also true of another's picture, which must not count as a wrong answer.
+    `regions` (B, D, h, w), `whole` (B, D); `words` (B + W, D, T), `sentence` (B + W, D), `mask` bool (B + W, T). `same`
+    bool (B, B) is true where a text is also true of another's picture, which must not count as a wrong answer.
     """
 
     regions: Tensor
@@ -39,6 +39,7 @@ class Encoded:
     sentence: Tensor
     mask: Tensor
     same: Tensor
+    wrong_of: Tensor
 
 
 def word_scores(regions: Tensor, words: Tensor, mask: Tensor, sharpness: Sharpness) -> Tensor:
@@ -62,34 +63,61 @@ def sentence_scores(whole: Tensor, sentence: Tensor) -> Tensor:
     return functional.normalize(whole, dim=1, eps=_TINY) @ functional.normalize(sentence, dim=1, eps=_TINY).T
 
 
-def contrast(scores: Tensor, same: Tensor, sharpness: Sharpness) -> Tensor:
-    """Find the text of each picture and the picture of each text among all (B, B): equations 11 and 12, both added."""
+def contrast(
+    scores: Tensor, same: Tensor, sharpness: Sharpness, wrong: Tensor | None = None, of: Tensor | None = None
+) -> Tensor:
+    """Find the text of each picture and the picture of each text among all (B, B): equations 11 and 12, both added.
+
+    The pictures `of` (W,), none twice, must also not find the text that is `wrong` of each, whose scores (W,) are.
+    """
     own = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
     scores = (sharpness.batch * scores).masked_fill(same & ~own, -torch.inf)
     right = torch.arange(len(scores), device=scores.device)
-    return functional.cross_entropy(scores, right) + functional.cross_entropy(scores.T, right)
+    by_text = functional.cross_entropy(scores.T, right)
+    if wrong is not None and of is not None:
+        further = scores.new_full((len(scores),), -torch.inf).index_put((of,), sharpness.batch * wrong)
+        scores = torch.cat([scores, further[:, None]], 1)
+    return functional.cross_entropy(scores, right) + by_text
 
 
 def damsm_losses(encoded: Encoded, sharpness: Sharpness) -> tuple[Tensor, Tensor]:
     """The loss of the words and that of the sentence (equation 13 is their sum)."""
+    count, of = len(encoded.whole), encoded.wrong_of
+    regions, words, mask = encoded.regions.float(), encoded.words.float(), encoded.mask
+    whole, sentence = encoded.whole.float(), encoded.sentence.float()
     with torch.autocast(encoded.words.device.type, enabled=False):
-        by_word = word_scores(encoded.regions.float(), encoded.words.float(), encoded.mask, sharpness)
-        by_sentence = sentence_scores(encoded.whole.float(), encoded.sentence.float())
-    return contrast(by_word, encoded.same, sharpness), contrast(by_sentence, encoded.same, sharpness)
+        by_word = word_scores(regions, words[:count], mask[:count], sharpness)
+        by_sentence = sentence_scores(whole, sentence[:count])
+        if not len(of):
+            return contrast(by_word, encoded.same, sharpness), contrast(by_sentence, encoded.same, sharpness)
+        wrong_word = torch.vmap(lambda r, w, m: word_scores(r[None], w[None], m[None], sharpness)[0, 0])(
+            regions[of], words[count:], mask[count:]
+        )
+        wrong_sentence = functional.cosine_similarity(whole[of], sentence[count:], eps=_TINY)
+    return (
+        contrast(by_word, encoded.same, sharpness, wrong_word, of),
+        contrast(by_sentence, encoded.same, sharpness, wrong_sentence, of),
+    )
 
 
 def discriminator_loss(
-    network: Discriminator, real: Tensor, fake: Tensor, sentence: Tensor, same: Tensor
+    network: Discriminator, real: Tensor, fake: Tensor, sentence: Tensor, same: Tensor, wrong_of: Tensor
 ) -> Tensor:
-    """What one discriminator is at fault, for pictures (B, 3, side, side), B at least 2, and their sentences (B, D).
+    """What one discriminator is at fault, for pictures (B, 3, side, side), B at least 2, and sentences (B + W, D).
 
-    (real + real of its sentence) / 2 + (fake + fake of its sentence + real of another's sentence) / 3; the other's is
-    the next one of the batch, where it is not as true of the picture: `same` (B, B) says which are.
+    (real + real of its sentence) / 2 + (fake + fake of its sentence + real of another sentence) / 3; the other is
+    the next one of the batch, where it is not as true of the picture: `same` (B, B) says which are; and, as often, the
+    one of the last W that is wrong of the picture: `wrong_of` (W,).
     """
+    count = len(real)
+    own, wrong = sentence[:count], sentence[count:]
     seen, made = network(real), network(fake.detach())
-    told = _cross_entropy(network.real_and_said(seen, sentence), 1)
-    told_fake = _cross_entropy(network.real_and_said(made, sentence), 0)
-    told_wrong = _cross_entropy(network.real_and_said(seen[:-1], sentence[1:]), 0, ~same.diagonal(1))
+    told = _cross_entropy(network.real_and_said(seen, own), 1)
+    told_fake = _cross_entropy(network.real_and_said(made, own), 0)
+    told_wrong = _cross_entropy(network.real_and_said(seen[:-1], own[1:]), 0, ~same.diagonal(1))
+    if len(wrong):
+        falsified = _cross_entropy(network.real_and_said(seen[wrong_of], wrong), 0)
+        told_wrong = (told_wrong + falsified) / 2
     alone, alone_fake = _cross_entropy(network.real(seen), 1), _cross_entropy(network.real(made), 0)
     return (alone + told) / 2 + (alone_fake + told_fake + told_wrong) / 3
 

@@ -22,8 +22,11 @@ class Damsm(Optimisation):
     A caption is cut to `words` words for training, any that keep their order, and a text to `words_drawn` when a
     picture is drawn. Words that occur fewer than `at_least` times are unknown ones, and so is a share `unknown_share`
     of all others, so that the unknown word is learned too; of what the LSTM sees of any word a share `dropout` is left
-    out. The image encoder halves a picture once for each of `channels`; with `inception`, a file of torchvision's
-    weights, it is Inception-v3 as in the paper. The three factors are gamma 1, 2 and 3 of the paper.
+    out. For every picture whose scene graph the set tells, `wrong` captions are made that one atom makes wrong: each
+    picture is held against one of them, here and by the adversarial networks. Half of the pictures are mirrored with
+    `flip`, and a share `blurred` is made coarse, as drawn ones are. The image encoder halves a picture once for each of
+    `channels`; with `inception`, a file of torchvision's weights, it is Inception-v3 as in the paper. The three factors
+    are gamma 1, 2 and 3 of the paper.
     """
 
     embedding: Width = 300
@@ -33,6 +36,9 @@ class Damsm(Optimisation):
     at_least: Annotated[int, Field(ge=1)] = 1
     unknown_share: Share = 0.01
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    wrong: Annotated[int, Field(ge=0, le=64)] = 0
+    flip: bool = False
+    blurred: Share = 0.0
     channels: Annotated[tuple[Width, ...], Field(min_length=2, max_length=8)] = (48, 96, 192, 384)
     inception: Path | None = None
     sharpness_regions: _Factor = 4.0

@@ -7,8 +7,10 @@ from pathlib import Path
 from accelerate import PartialState
 
 from ...data.arrays import picture_arrays
+from ...data.storybook import world_in
 from ...registry.making import made_whole
 from ...registry.models import Model, open_model
+from ...storybook.worlds import world as world_of
 from ...training.loop import Loop
 from ...training.run import Prepared
 from ..vocabulary import learned_words
@@ -28,9 +30,10 @@ def train(recipe: Training, data: Prepared, out: Path, resume: bool) -> Model:
             picture_arrays(part, recipe.data.size, data.cache, ("subject",)).pictures for part in parts
         ]
         words = learned_words(data, recipe.damsm.at_least, out / "damsm")
-    train_part, held_out = (
-        examples_of(found, part, words) for found, part in zip(pictures, parts, strict=True)
-    )
+    name = world_in(data.whole.folder)
+    world = world_of(name) if name is not None else None
+    train_part = examples_of(pictures[0], data.train, words, world, recipe.damsm.wrong, recipe.seed)
+    held_out = examples_of(pictures[1], data.held_out, words)
     shape = recipe.shape(len(words.words))
     damsm = DamsmStage(recipe.damsm, shape, train_part, held_out, words, recipe.seed)
     first = Loop(damsm, recipe.damsm, recipe.seed, out / "damsm")

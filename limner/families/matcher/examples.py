@@ -8,17 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
-from torch.nn import functional
 
 from ...data.captioned import Item
-from ...storybook.grammar import random_for
-from ...storybook.worlds import World, Wrong, wrong_captions
-from ...training.pictures import order, to_tensor
+from ...storybook.worlds import World
+from ...training.pictures import coarsened, order, to_tensor
+from ..falsified import pairs_of
 from ..words import UNKNOWN_ID, Words, row
-
-_WRONG_SEED = 0x3A7C
 
 
 @dataclass(frozen=True)
@@ -74,12 +70,7 @@ class Examples:
                 alike = chosen - (len(rights) - len(wrongs))
                 other = alike if alike >= 0 else int(rng.integers(len(wrongs)))
                 wrong.append((len(texts) - 1, _forgotten(wrongs[other], unknown, rng)))
-        made = to_tensor(np.stack(pictures))
-        at = torch.from_numpy(np.array(coarse))
-        if at.any():
-            small = functional.avg_pool2d(made[at], 2)
-            made[at] = functional.interpolate(small, scale_factor=2.0, mode="bilinear")
-        return _batch(made, texts, wrong)
+        return _batch(coarsened(to_tensor(np.stack(pictures)), np.array(coarse)), texts, wrong)
 
     def in_order(self, first: int, size: int) -> Batch:
         """Examples `first` to `first + size`, each with its last caption, and the wrong one that is worded like
@@ -113,18 +104,6 @@ def _batch(
     same = (own[:, None] == np.concatenate([own, others])[None]).all(2)
     of = np.array([k for k, _ in wrong], np.int64)
     return Batch(pictures, *(torch.from_numpy(each) for each in (own, others, of, same)))
-
-
-def pairs_of(items: Sequence[Item], world: World | None, count: int, seed: int) -> list[list[Wrong]]:
-    """For each picture at most `count` captions that one atom makes wrong; none where no scene graph is known."""
-    if world is None or not count:
-        return [[] for _ in items]
-    found = []
-    for number, item in enumerate(track(items, "falsifying captions")):
-        graph = item.attributes.get("scene")
-        rng = random_for(_WRONG_SEED + seed, number)
-        found.append(wrong_captions(world, world.graph(graph), rng, count) if graph is not None else [])
-    return found
 
 
 def examples_of(

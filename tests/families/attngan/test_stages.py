@@ -28,7 +28,9 @@ def _examples(side: int = 72) -> Examples:
         [rng.integers(2, len(WORDS.words), rng.integers(1, 9)).tolist() for _ in range(2)]
         for _ in range(COUNT)
     ]
-    return Examples(rng.integers(0, 256, (COUNT, side, side, 3), np.uint8), captions, np.arange(COUNT) // 2)
+    wrong = [[captions[k][1][::-1]] if k % 3 else [] for k in range(COUNT)]
+    pictures = rng.integers(0, 256, (COUNT, side, side, 3), np.uint8)
+    return Examples(pictures, captions, np.arange(COUNT) // 2, wrong)
 
 
 @pytest.fixture
@@ -41,18 +43,41 @@ def stages() -> tuple[DamsmStage, GanStage]:
 
 def test_batches_are_cut_mirrored_and_shortened_in_order() -> None:
     examples = _examples()
-    whole = examples.at_random(0, COUNT, seed=1, step=0, side=72, tokens=9, unknown=0.0, flip=False)
-    mirrored = examples.at_random(0, COUNT, seed=1, step=0, side=72, tokens=9, unknown=0.0, flip=True)
+    whole = examples.at_random(0, COUNT, seed=1, step=0, side=72, tokens=9)
+    mirrored = examples.at_random(0, COUNT, seed=1, step=0, side=72, tokens=9, flip=True)
     same = (whole.pictures == mirrored.pictures).flatten(1).all(1)
     turned = (whole.pictures == mirrored.pictures.flip(3)).flatten(1).all(1)
     assert (same | turned).all() and same.any() and turned.any()
-    short = examples.at_random(0, COUNT, seed=1, step=0, side=64, tokens=3, unknown=0.0, flip=False)
-    assert short.pictures.shape == (COUNT, 3, 64, 64) and short.ids.shape == (COUNT, 3)
+    short = examples.at_random(0, COUNT, seed=1, step=0, side=64, tokens=3)
+    assert short.pictures.shape == (COUNT, 3, 64, 64) and short.ids.shape == (COUNT + 8, 3)
     known = {tuple(caption) for captions in examples.captions for caption in captions}
-    for ids, length in zip(short.ids.tolist(), short.lengths.tolist(), strict=True):
+    for ids, length in zip(short.ids[:COUNT].tolist(), short.lengths[:COUNT].tolist(), strict=True):
         assert any(_within(ids[:length], caption) for caption in known)
-    unknown = examples.at_random(0, COUNT, seed=1, step=0, side=64, tokens=9, unknown=1.0, flip=False)
+    unknown = examples.at_random(0, COUNT, seed=1, step=0, side=64, tokens=9, unknown=1.0)
     assert set(unknown.ids.flatten().tolist()) <= {0, 1}
+
+
+def test_each_picture_comes_with_a_caption_that_is_wrong_of_it_in_the_same_words() -> None:
+    examples = _examples()
+    batch = examples.at_random(0, 4 * COUNT, seed=1, step=0, side=72, tokens=9)
+    shown = {examples.pictures[k].tobytes(): k for k in range(COUNT)}
+    pictures = ((batch.pictures + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    of = [shown[picture.tobytes()] for picture in pictures]
+    texts = [ids[:length] for ids, length in zip(batch.ids.tolist(), batch.lengths.tolist(), strict=True)]
+    assert batch.wrong_of.tolist() == [place for place, k in enumerate(of) if k % 3]
+    for place, wrong in zip(batch.wrong_of.tolist(), texts[4 * COUNT :], strict=True):
+        assert [wrong] == examples.wrong[of[place]]
+    assert len(batch.same) == 4 * COUNT and len(examples.in_order(0, 4, 72, 9).wrong_of) == 0
+
+
+def test_a_share_of_pictures_is_coarse() -> None:
+    examples = _examples()
+    fine = examples.at_random(0, 64, seed=1, step=0, side=72, tokens=9)
+    some = examples.at_random(0, 64, seed=1, step=0, side=72, tokens=9, blurred=0.5)
+    changed = (fine.pictures != some.pictures).flatten(1).any(1)
+    assert 20 < int(changed.sum()) < 44
+    rough = some.pictures[changed]
+    assert float(rough.diff(dim=3).abs().mean()) < 0.5 * float(fine.pictures.diff(dim=3).abs().mean())
 
 
 def _within(part: list[int], whole: tuple[int, ...]) -> bool:
@@ -69,6 +94,7 @@ def test_classes_and_equal_captions_are_the_same() -> None:
     ]
     examples = examples_of(np.zeros((4, 64, 64, 3), np.uint8), items, WORDS)
     batch = examples.in_order(0, 4, 64, 5)
+    assert all(len(wrong) == 0 for wrong in examples.wrong)
     expected = [[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]]
     assert batch.same.int().tolist() == expected
     assert batch.lengths.tolist() == [2, 2, 2, 1] and batch.ids[3, 0] == WORDS.unknown
@@ -132,7 +158,7 @@ def test_a_learned_match_finds_captions(stages: tuple[DamsmStage, GanStage]) -> 
     recipe = Training.model_validate(tomllib.loads(RECIPE))
     colours = np.eye(3, dtype=np.uint8)[np.arange(24) % 3] * 255
     pictures = np.ascontiguousarray(np.broadcast_to(colours[:, None, None], (24, 64, 64, 3)))
-    examples = Examples(pictures, [[[2 + k % 3]] for k in range(24)], np.arange(24))
+    examples = Examples(pictures, [[[2 + k % 3]] for k in range(24)], np.arange(24), [[]] * 24)
     stage = DamsmStage(recipe.damsm, recipe.shape(5), examples, examples, words, 0)
     optimizer = torch.optim.Adam(stage.module.parameters(), 1e-2)
     for step in range(40):
