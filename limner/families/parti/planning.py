@@ -72,6 +72,15 @@ class Planning:
             found[row, : len(levels)] += levels
         return found.reshape(len(placings), -1)
 
+    def counted(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which tokens of plans (N, length) say something: what a subject is, and the others where there is one."""
+        levels = (tokens - np.tile(self._starts, self.subjects.most)).reshape(
+            len(tokens), self.subjects.most, -1
+        )
+        found = np.repeat(levels[:, :, :1] > 0, levels.shape[2], axis=2)
+        found[:, :, 0] = True
+        return found.reshape(tokens.shape)
+
     def _levels(self, stand: NDArray[np.float32]) -> NDArray[np.int64]:
         """Which token of its kind each field of subjects (K, 12) is: (K, 10)."""
         told = dict(zip(PLACING, stand.T, strict=True))

@@ -21,7 +21,7 @@ from ...errors import InvalidInput, LimnerError
 from .. import Program
 from ..settling import pixels, settled
 from .planning import TOLD, Planning
-from .sampling import drawn, guided, uniform
+from .sampling import PLAN, drawn, guided, uniform
 from .shape import Shape
 from .text import PAD, TextTokenizer
 
@@ -113,7 +113,8 @@ class Parti:
             assert outputs is not None
             cache[:, :, :, :, position] = outputs["kept"]
             looked[position] = outputs["looked"][-1]
-            tokens[:, position] = self._chosen(outputs["scores"], request, numbers[:, position])
+            part = PLAN if position < planned else 1.0
+            tokens[:, position] = self._chosen(outputs["scores"], request, numbers[:, position], part)
             row, column = divmod(position + 1 - planned, side)
             if column == 0 and 0 < row < side:
                 yield Stepped(row, side, (yield from self._picture(tokens, told, row)))
@@ -150,9 +151,9 @@ class Parti:
         return np.stack(rows[: self._shape.transformer.given], 1)
 
     def _chosen(
-        self, scores: NDArray[np.float32], request: DrawRequest, numbers: NDArray[np.float64]
+        self, scores: NDArray[np.float32], request: DrawRequest, numbers: NDArray[np.float64], part: float
     ) -> NDArray[np.int64]:
-        """The next token of each candidate, by scores (B or 2 B, K)."""
+        """The next token of each candidate, by scores (B or 2 B, K), at that part of the temperature."""
         if not np.isfinite(scores).all():
             name = f"{self._manifest.name}@{self._manifest.version}"
             raise LimnerError(f"model '{name}' gave scores that are not finite; its weights are broken")
@@ -160,7 +161,7 @@ class Parti:
         if len(scores) > len(numbers):
             free, bound = np.split(scores, 2)
             scores = guided(free, bound, request.guidance_scale)
-        return drawn(scores, request.temperature, request.top_k, numbers)
+        return drawn(scores, part * request.temperature, request.top_k, numbers)
 
     def _picture(
         self, tokens: NDArray[np.int64], told: NDArray[np.float32], rows: int

@@ -68,18 +68,20 @@ class Quantizer(nn.Module):
         self.used.mul_(_MEMORY).add_(counts / tokens.numel(), alpha=1 - _MEMORY)
 
     @torch.no_grad()
-    def revive(self, vectors: Tensor, least: float) -> int:
-        """Move codes used less than `least` times their even share to vectors (B, N, C) at random; gives how many.
+    def revive(self, quantised: Quantised, least: float) -> int:
+        """Move codes used less than `least` times their even share to vectors at random; gives how many.
 
-        At first all are moved, for none has been used: codes begin where vectors are.
-        Where several processes train, all take what the first one chose.
+        The farther a vector is from its code, the likelier it is taken (Arthur and Vassilvitskii 2007, "k-means++"):
+        not only the background, of which there is most, gets codes. At first all are moved, for none has been used:
+        codes begin where vectors are. Where several processes train, all take what the first one chose.
         """
         even = 1 / len(self.used)
         dead = torch.nonzero(self.used < least * even).flatten()
-        there = vectors.detach().flatten(0, 1)
+        there = quantised.vectors.detach().flatten(0, 1)
+        far = (there - quantised.codes.detach().flatten(0, 1)).square().sum(1).clamp(min=1e-6)
         dead = dead[: len(there)]
         if len(dead):
-            chosen = torch.randperm(len(there))[: len(dead)].to(there.device)
+            chosen = torch.multinomial(far, len(dead))
             self.codebook.weight[dead] = there[chosen].to(self.codebook.weight)
             self.used[dead] = even
         if torch.distributed.is_available() and torch.distributed.is_initialized():

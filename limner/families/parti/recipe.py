@@ -91,8 +91,8 @@ class Decoding(Optimisation):
     cross entropy of the next token; tokens weigh 1 + `mask_weight` times the share of their square that shows a
     subject. `caption_dropout` of the captions are replaced by the empty one, which guidance needs. For the first
     `simple_until` of the steps only pictures with one subject are shown, where the set says how many there are.
-    Before a picture up to `planned` subjects are written down, where the set has masks (`planning.py`), and the decoder
-    of tokens is told of them, too; 0 goes without.
+    Before a picture up to `planned` subjects are written down, where the set has masks (`planning.py`), each token that
+    says something weighing `plan_weight`, and the decoder of tokens is told of them, too; 0 goes without.
     """
 
     preset: Literal["350M", "750M", "3B", "20B"] | None = None
@@ -110,6 +110,7 @@ class Decoding(Optimisation):
     mask_weight: Weight = 0.0
     simple_until: Share = 0.0
     planned: Annotated[int, Field(ge=0, le=8)] = 0
+    plan_weight: Annotated[float, Field(gt=0, le=1000)] = 4.0
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.96
     weight_decay: Share = 0.045

@@ -60,7 +60,7 @@ class TokenizerStage:
         pictures, weight, kinds = self._tensors(self.train.pictures[chosen], self.train.subjects[chosen])
         quantised = self.tokenizer.encode(pictures)
         if step % recipe.revive_every == 0 and step < recipe.revive_until * recipe.steps:
-            quantizer.revive(quantised.vectors, _LEAST_USE)
+            quantizer.revive(quantised, _LEAST_USE)
             quantised = quantizer(quantised.vectors)
         made = self.tokenizer.decode(quantised.codes).float()
         quantizer.observe(quantised.tokens)

@@ -97,27 +97,34 @@ class TransformerStage:
                 told_of(self.network.planning, tokens, self.network.side), (0, 0, plan.shape[1], 0)
             )
         scores = self.network(ids, (ids != PAD).float(), tokens, told)
-        weight = functional.pad(self.recipe.mask_weight * cells, (plan.shape[1], 0))
-        return scores, tokens, 1 + weight
+        weight = 1 + self.recipe.mask_weight * cells
+        if self.network.planning is not None:
+            counted = torch.from_numpy(self.network.planning.counted(plan)).to(weight)
+            weight = torch.cat([self.recipe.plan_weight * counted, weight], 1)
+        return scores, tokens, weight
 
     def validate(self) -> dict[str, float]:
         """On held-out pictures with their first captions: the loss in nats a token, of all of a picture, where subjects
-        are, and of the plan, and the share of the tokens whose best score is right."""
-        sums, areas, planned = np.zeros(4), np.zeros(4), self.network.planned
+        are, and of what a plan says, and the share of the tokens of a picture, and of a plan, whose best score is
+        right."""
+        sums, areas, planned = np.zeros(5), np.zeros(5), self.network.planned
         many = min(_HELD_OUT, len(self.held_out.tokens))
         for first in range(0, many, _AT_ONCE):
             chosen = np.arange(first, min(first + _AT_ONCE, many))
             ids = torch.from_numpy(self.held_out.texts[self.held_out.first[chosen]]).long()
-            scores, tokens, _ = self._scored(self.held_out, chosen, ids)
+            scores, tokens, weight = self._scored(self.held_out, chosen, ids)
             both = functional.cross_entropy(scores.float().transpose(1, 2), tokens, reduction="none")
-            plan, each = both[:, :planned], both[:, planned:]
+            each, says = both[:, planned:], weight[:, :planned] > 0
             inside = torch.from_numpy(self.held_out.cells[chosen] > 0.5).to(each.device)
-            right = (scores.argmax(-1) == tokens)[:, planned:].float()
-            sums += [float(each.sum()), float((each * inside).sum()), float(right.sum()), float(plan.sum())]
-            areas += [each.numel(), float(inside.sum()), each.numel(), plan.numel()]
-        loss, subjects, right_share, plans = (sums / np.maximum(areas, 1)).tolist()
+            right = scores.argmax(-1) == tokens
+            sums += [
+                float(each.sum()), float((each * inside).sum()), float(right[:, planned:].sum()),
+                float((both[:, :planned] * says).sum()), float((right[:, :planned] & says).sum()),
+            ]  # fmt: skip
+            areas += [each.numel(), float(inside.sum()), each.numel(), float(says.sum()), float(says.sum())]
+        loss, subjects, right_share, plan, plan_right = (sums / np.maximum(areas, 1)).tolist()
         found = {"nats": loss, "subjects": subjects, "right": right_share}
-        return found | {"plan": plans} if planned else found
+        return found | {"plan": plan, "plan_right": plan_right} if planned else found
 
     def sheet(self) -> Image.Image:
         """Pictures drawn to held-out captions, with fixed numbers."""

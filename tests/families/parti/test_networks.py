@@ -89,19 +89,30 @@ def test_gradients_pass_straight_through_the_quantiser() -> None:
 def test_codes_that_nobody_uses_begin_anew_at_what_is_there() -> None:
     torch.manual_seed(0)
     quantizer = Quantizer(4, 3)
-    tokens, vectors = (
-        torch.zeros(2, 8, dtype=torch.int64),
-        nn.functional.normalize(torch.randn(2, 8, 3), dim=-1),
-    )
     kept = quantizer.codebook.weight[0].clone()
+    quantised = quantizer(torch.randn(2, 8, 3))
     for _ in range(100):
-        quantizer.observe(tokens)
-    assert quantizer.revive(vectors, 0.05) == 3 and torch.equal(quantizer.codebook.weight[0], kept)
-    rows = {tuple(row) for row in vectors.flatten(0, 1).tolist()}
+        quantizer.observe(torch.zeros(2, 8, dtype=torch.int64))
+    assert quantizer.revive(quantised, 0.05) == 3 and torch.equal(quantizer.codebook.weight[0], kept)
+    rows = {tuple(row) for row in quantised.vectors.flatten(0, 1).tolist()}
     assert all(tuple(row) in rows for row in quantizer.codebook.weight[1:].tolist())
-    assert quantizer.revive(vectors, 0.05) == 0
+    assert quantizer.revive(quantised, 0.05) == 0
     assert perplexity(torch.tensor([0.25] * 4)) == pytest.approx(4)
     assert perplexity(torch.tensor([1.0, 0.0])) == pytest.approx(1)
+
+
+def test_codes_begin_anew_where_vectors_are_far_from_theirs() -> None:
+    """Two of a hundred vectors have no code near them; both codes that are free go there."""
+    torch.manual_seed(0)
+    quantizer = Quantizer(3, 3)
+    quantizer.codebook.weight.data = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0.7, 0.7, 0]])
+    vectors = torch.tensor([1.0, 0, 0]).repeat(1, 100, 1)
+    vectors[0, 40], vectors[0, 70] = torch.tensor([0, 0, 1.0]), torch.tensor([0, 0.1, 1.0])
+    quantised = quantizer(vectors)
+    for _ in range(100):
+        quantizer.observe(torch.zeros(1, 100, dtype=torch.int64))
+    assert quantizer.revive(quantised, 0.05) == 2
+    assert (quantizer.codebook.weight[1:, 2] > 0.9).all()
 
 
 @pytest.mark.parametrize("above", [0, 4])

@@ -55,6 +55,12 @@ def _placings(rows: list[list[float]]) -> NDArray[np.float32]:
 
 
 @given(st.lists(subjects(), max_size=3))
+def test_of_a_place_without_a_subject_only_that_counts(rows: list[list[float]]) -> None:
+    counted = PLANNING.counted(PLANNING.tokens(_placings(rows))).reshape(3, 10)
+    assert counted[: len(rows)].all() and counted[:, 0].all() and not counted[len(rows) :, 1:].any()
+
+
+@given(st.lists(subjects(), max_size=3))
 def test_what_is_planned_is_read_again_as_near_as_its_tokens_are(rows: list[list[float]]) -> None:
     tokens = PLANNING.tokens(_placings(rows))
     low, high = PLANNING.allowed.T

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from limner.families.parti.image_tokenizer import ImageTokenizer
+from limner.families.parti.planning import Planning
 from limner.families.parti.recipe import Decoding
+from limner.families.parti.shape import Subjects
 from limner.families.parti.text import END, PAD
 from limner.families.parti.transformer_stage import TokenExamples, TransformerStage
 
@@ -92,3 +96,29 @@ def test_the_loss_is_the_cross_entropy_of_the_pictures_tokens() -> None:
             right += int(odds.argmax()) == number
     assert float(found["loss"]) == pytest.approx(total / area, rel=1e-5)
     assert float(found["right"]) == pytest.approx(right / (_BATCH * _TOKENS))
+
+
+@torch.no_grad()
+def test_what_a_plan_says_weighs_as_told_and_what_it_does_not_say_nothing() -> None:
+    """The first picture has a subject in its plan, the others none."""
+    subjects = Subjects(most=2, names=("subject", "cat"), drawings=1)
+    planning = Planning(subjects, IMAGE.codes + 1)
+    placings = np.full((_COUNT, 8, 12), np.nan, np.float32)
+    placings[0, 0] = (0.1, 0.2, 0.6, 0.7, 2, 0, 0, 1, 0.5, 0.5, 0.5, 0)
+    plain = _stage(caption_dropout=0.0).train
+    examples = replace(plain, plans=planning.tokens(placings).astype(np.int32))
+    recipe = Decoding.model_validate({"steps": 10, "dropout": 0.0, "planned": 2, "plan_weight": 3.0})
+    tokenizer = ImageTokenizer(IMAGE, planned=True).eval()
+    stage = TransformerStage(recipe, TRANSFORMER, examples, examples, TEXT, tokenizer, 3, subjects)
+    seen = _Seen(stage)
+    found = stage.loss(7, 7 * _BATCH, _BATCH, torch.Generator().manual_seed(7))
+    total, area, first = 0.0, 0.0, examples.plans[0]
+    for scores, tokens in zip(seen.scores[0], seen.tokens[0], strict=True):
+        has = np.array_equal(tokens[:20].numpy(), first)
+        for place, number in enumerate(tokens.tolist()):
+            says = place in (0, 10) or (has and place < 10)
+            weight = (3.0 if says else 0.0) if place < 20 else 1.0
+            total -= weight * float(torch.log_softmax(scores[place].double(), 0)[number])
+            area += weight
+    assert float(found["loss"]) == pytest.approx(total / area, rel=1e-5)
+    assert set(stage.validate()) == {"nats", "subjects", "right", "plan", "plan_right"}
