@@ -50,10 +50,18 @@ class Examples:
     wrong: Sequence[NDArray[np.int64]]
 
     def at_random(
-        self, first: int, size: int, seed: int, step: int, shift: int, unknown: float, blurred: float
+        self,
+        first: int,
+        size: int,
+        seed: int,
+        step: int,
+        shift: int,
+        unknown: float,
+        blurred: float,
+        wrong_each: int = 1,
     ) -> Batch:
         """`size` examples from place `first` of the endless shuffled run, each with one of its captions and at most
-        one wrong one, in the same words where there is one.
+        `wrong_each` wrong ones, the first in the same words where there is such a one.
 
         Pictures are moved by at most `shift` pixels, their edges drawn out, and a share `blurred` of them made
         coarse, as pictures are that a model draws; a share `unknown` of the words is replaced by the unknown one.
@@ -66,9 +74,10 @@ class Examples:
             rights, wrongs = self.captions[k], self.wrong[k]
             chosen = int(rng.integers(len(rights)))
             texts.append(_forgotten(rights[chosen], unknown, rng))
-            if len(wrongs):
-                alike = chosen - (len(rights) - len(wrongs))
-                other = alike if alike >= 0 else int(rng.integers(len(wrongs)))
+            others = rng.permutation(len(wrongs)).tolist()
+            alike = chosen - (len(rights) - len(wrongs))
+            others.sort(key=lambda other: other != alike)
+            for other in others[:wrong_each]:
                 wrong.append((len(texts) - 1, _forgotten(wrongs[other], unknown, rng)))
         return _batch(coarsened(to_tensor(np.stack(pictures)), np.array(coarse)), texts, wrong)
 

@@ -15,7 +15,7 @@ class Towers(Optimisation):
     """The image tower and the text tower; what is not said of the widths is in `Shape`.
 
     For every picture whose scene graph the set tells, `wrong` captions are made that are wrong by one atom, and a
-    batch has one of them a picture. Pictures are moved by at most `shift` pixels, and a share `blurred` of them is
+    batch has `wrong_each` of them a picture. Pictures are moved by at most `shift` pixels, and a share `blurred` of them is
     made coarse. Words that occur fewer than `at_least` times are unknown ones, and so is a share `unknown_share` of
     all others.
     """
@@ -30,6 +30,7 @@ class Towers(Optimisation):
     at_least: Annotated[int, Field(ge=1)] = 1
     unknown_share: Share = 0.01
     wrong: Annotated[int, Field(ge=0, le=64)] = 8
+    wrong_each: Annotated[int, Field(ge=1, le=64)] = 1
     shift: Annotated[int, Field(ge=0, le=64)] = 6
     blurred: Share = 0.25
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 96

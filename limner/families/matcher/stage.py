@@ -44,7 +44,14 @@ class MatcherStage:
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
         recipe = self.recipe
         batch = self.train.at_random(
-            first, size, self.seed, step, recipe.shift, recipe.unknown_share, recipe.blurred
+            first,
+            size,
+            self.seed,
+            step,
+            recipe.shift,
+            recipe.unknown_share,
+            recipe.blurred,
+            recipe.wrong_each,
         ).to(self._device)
         pictures, texts, wrong = self._vectors(batch)
         found = contrastive(pictures, texts, self.network.scale, batch.same, wrong)
