@@ -17,7 +17,7 @@ from ..registry.choices import Choices
 from ..registry.models import Model, Registry
 from .asking import AT_ONCE, Asked, Drawn, Pixels, Tell, asked, checked, drawn
 from .card import Bench, Card, Ceiling, Cost, Settings
-from .checking import accuracy, round_trip
+from .checking import accuracy, plans_first, round_trip
 from .distances import LEAST
 from .lineage import Past, past_of
 from .machine import hardware
@@ -27,6 +27,9 @@ from .scoring import Scorer, Scores
 from .standard import standard_fid
 
 _CEILING_PICTURES = 250
+_UNTOLD = (
+    "the decoder is told nothing of a plan here, as it is when it draws: this is not the most that it can do"
+)
 NO_MATCHER = "no matcher is named; one of recipes/matcher-*.toml makes one for --matcher"
 
 
@@ -64,8 +67,12 @@ def evaluated(
     judges: Judges,
     pool: Executor,
     tell: Tell,
+    true_size: int | None = None,
 ) -> Evaluation:
-    """Draw, check and measure one model's pictures of all prompts of `material` with `seeds` seeds."""
+    """Draw, check and measure one model's pictures of all prompts of `material` with `seeds` seeds.
+
+    Encoders hold them against true pictures of `true_size` pixels, without it of as many as are drawn.
+    """
     reference, parts = str(model.path), dict[str, Drawn]()
     with closing(LocalStudio(registry)) as studio:
         studio.preload(reference)
@@ -75,14 +82,14 @@ def evaluated(
             parts[name] = drawn(studio, reference, wanted, tell(f"{_words(name)}: drawing", len(wanted)))
     size = settings.width or 128
     memory = memory_of(model, next(iter(parts.values())).asked[0].prompt.text, registry.data_dir)
-    past, files = past_of(model, material.learned(), size, pool), {}
+    past, files = past_of(model, material.learned(), true_size or size, pool), {}
     for name, part in parts.items():
         told = tell(f"{_words(name)}: checking", len(part.asked))
         parts[name], card = checked(part, material.world, past, pool, told)
         if card is not None:
             files[name] = card
     every = [one for part in parts.values() for one in part.asked]
-    found, closest = _measured(model, material, every, parts, size, past, judges, pool, tell)
+    found, closest = _measured(model, material, every, parts, true_size or size, past, judges, pool, tell)
     true, back = _ceilings(model, material, len(every) // seeds, size, pool, tell)
     lineage = model.manifest.lineage
     spent = sum(part.seconds for part in parts.values())
@@ -129,7 +136,7 @@ def _measured(
     material: Material,
     every: list[Asked],
     parts: Mapping[str, Drawn],
-    size: int,
+    true_size: int,
     past: Past,
     judges: Judges,
     pool: Executor,
@@ -141,7 +148,7 @@ def _measured(
     if matcher is None and inception is None:
         return Scores(missing={"scores": NO_MATCHER}), ()
     pictures = [picture for part in parts.values() for picture in part.pictures]
-    true, more = (material.real(copy, len(every), size, pool) for copy in (0, 1))
+    true, more = (material.real(copy, len(every), true_size, pool) for copy in (0, 1))
     found = Scores(missing={"scores": NO_MATCHER})
     closest: tuple[CloseShown, ...] = ()
     if matcher is not None:
@@ -177,7 +184,8 @@ def _ceilings(
     except ModuleNotFoundError:
         return true, Ceiling(accuracy=None, note="needs [train]")
     told = tell("checker on round trips", count)
-    return true, Ceiling(accuracy=accuracy(world, count, size, through, pool=pool, on_checked=told))
+    back = accuracy(world, count, size, through, pool=pool, on_checked=told)
+    return true, Ceiling(accuracy=back, note=_UNTOLD if plans_first(model.path) else None)
 
 
 def now() -> str:

@@ -38,7 +38,7 @@ class FileCard(_Part):
 
 
 class Ceiling(_Part):
-    """The checker's own accuracy; without it, `note` says what is missing."""
+    """The checker's own accuracy; `note` says what is missing without it, and else what it does not measure."""
 
     accuracy: Accuracy | None
     note: str | None = None

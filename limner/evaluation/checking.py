@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from ..families.parti.shape import SHAPE_NAME
+from ..families.parti.shape import SHAPE_NAME, Shape
 from ..storybook.grammar import random_for
 from ..storybook.worlds import Verdict
 from ..storybook.worlds import world as world_of
@@ -81,6 +81,11 @@ def accuracy(
         if on_checked is not None:
             on_checked(len(right))
     return Accuracy(true=tally(kinds, right), falsified=tally(kinds, wrong))
+
+
+def plans_first(directory: Path) -> bool:
+    """Whether the decoder of a model directory is told of a plan when it draws, which no round trip has."""
+    return (directory / SHAPE_NAME).is_file() and Shape.read(directory).subjects is not None
 
 
 def round_trip(directory: Path) -> Transform:

@@ -12,8 +12,8 @@ from ..registry.models import Registry
 from ..registry.places import data_dir as place_of
 from ..workers import workers
 from .bench import Evaluation, evaluated
-from .card import Card
-from .material import Frozen, Material, material_of, shared
+from .card import Card, Score
+from .material import Frozen, Material, Sentences, material_of, shared
 from .page import drawing, figure, file_title
 from .plots import number
 from .run import bars, judges_for, shown_of, write
@@ -61,18 +61,19 @@ def compare(
     folder = out or Path("runs") / f"compare-{'-'.join(model.name for model in models)}"
     for model in models:
         check_writable(folder / f"{model.name}-{model.version}")
+    true_size = max(model.manifest.sizes[0].width for model in models)
     found: list[Evaluation] = []
     with workers() as pool, bars() as tell:
         for model, material in zip(models, materials, strict=True):
-            found.append(evaluated(registry, model, material, seeds, judges, pool, tell))
+            found.append(evaluated(registry, model, material, seeds, judges, pool, tell, true_size))
     for model, one in zip(models, found, strict=True):
         write(one, folder / f"{model.name}-{model.version}")
-    write_whole(folder / COMPARISON_NAME, comparison(found, materials[0]))
+    write_whole(folder / COMPARISON_NAME, comparison(found, materials[0], true_size))
     return folder
 
 
-def comparison(found: Sequence[Evaluation], material: Material) -> str:
-    """The page: numbers, cost, and pictures in columns, one column a model."""
+def comparison(found: Sequence[Evaluation], material: Material, true_size: int) -> str:
+    """The page: numbers, cost, and pictures in columns, one column a model, beside true pictures of `true_size` px."""
     cards = [one.card for one in found]
     titles = [f"{card.title} {card.version}" for card in cards]
     title = " | ".join(map(escape, titles))
@@ -81,6 +82,8 @@ def comparison(found: Sequence[Evaluation], material: Material) -> str:
         f"The same prompts and the same {seeds} seed{'s' if seeds != 1 else ''} for each, of {escape(material.name)}. "
         "The best of a row is bold; where intervals overlap, the difference may be chance."
     )
+    if not isinstance(material, Sentences):
+        lead += f" True pictures are of {true_size} px for all, so that a smaller model pays for what it leaves out."
     head = "".join(f"<th>{escape(title)}</th>" for title in titles)
     rows = "".join(_row(*row) for row in _rows(cards))
     costs = "".join(
@@ -96,8 +99,8 @@ def comparison(found: Sequence[Evaluation], material: Material) -> str:
     )
 
 
-Cell = tuple[float, str, str]
-"""A value, its words, and its interval."""
+Cell = tuple[float, str, tuple[str, ...]]
+"""A value, its words, and the lines below: its interval, and what it stands beside."""
 
 
 def _rows(cards: Sequence[Card]) -> list[tuple[str, str, list[Cell | None]]]:
@@ -115,21 +118,13 @@ def _rows(cards: Sequence[Card]) -> list[tuple[str, str, list[Cell | None]]]:
     for id in dict.fromkeys(score.id for card in cards for score in card.scores):
         scores = [next((score for score in card.scores if score.id == id), None) for card in cards]
         known = next(score for score in scores if score is not None)
-        cells = []
-        for score in scores:
-            interval = ""
-            if score is not None and score.low is not None and score.high is not None:
-                interval = f"{number(score, score.low)} to {number(score, score.high)}"
-            cells.append(None if score is None else (score.value, number(score, score.value), interval))
-        beside = ", ".join(f"{name} {number(known, value)}" for name, value in known.beside.items())
-        rows.append(
-            (known.title + (f"<small>{escape(beside)}</small>" if beside else ""), known.better, cells)
-        )
+        cells = [None if score is None else _measure(score) for score in scores]
+        rows.append((escape(known.title), known.better, cells))
     seconds = [card.cost.seconds_a_picture for card in cards]
-    rows.append(("Seconds a picture", "lower", [(value, f"{value:g}", "") for value in seconds]))
+    rows.append(("Seconds a picture", "lower", [(value, f"{value:g}", ()) for value in seconds]))
     memory = [card.cost.memory for card in cards]
     rows.append(
-        ("MB held at most", "lower", [None if mb is None else (float(mb), f"{mb:,}", "") for mb in memory])
+        ("MB held at most", "lower", [None if mb is None else (float(mb), f"{mb:,}", ()) for mb in memory])
     )
     return rows
 
@@ -142,7 +137,15 @@ def _rate(card: Card, file: str, kind: str) -> Rate | None:
 
 
 def _share(rate: Rate) -> Cell:
-    return rate.share, f"{100 * rate.share:.1f} %", f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %"
+    return rate.share, f"{100 * rate.share:.1f} %", (f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %",)
+
+
+def _measure(score: Score) -> Cell:
+    """A score with what its own model was held against: it may differ from that of the others."""
+    lines = [f"{name} {number(score, value)}" for name, value in score.beside.items()]
+    if score.low is not None and score.high is not None:
+        lines.insert(0, f"{number(score, score.low)} to {number(score, score.high)}")
+    return score.value, number(score, score.value), tuple(lines)
 
 
 def _row(title: str, better: str, cells: list[Cell | None]) -> str:
@@ -153,12 +156,10 @@ def _row(title: str, better: str, cells: list[Cell | None]) -> str:
         if cell is None:
             told += "<td>&ndash;</td>"
             continue
-        value, words, interval = cell
+        value, words, lines = cell
         bold = best is not None and len(values) > 1 and value == best(values) and min(values) < max(values)
-        told += f"<td>{f'<b>{words}</b>' if bold else words}" + (
-            f"<small>{interval}</small>" if interval else ""
-        )
-        told += "</td>"
+        below = "".join(f"<small>{escape(line)}</small>" for line in lines)
+        told += f"<td>{f'<b>{words}</b>' if bold else words}{below}</td>"
     return f"<tr><td>{title}</td>{told}</tr>"
 
 

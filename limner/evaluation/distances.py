@@ -6,6 +6,7 @@ which these measures were made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from .intervals import Z_95
 
 Vectors = NDArray[np.floating]
-LEAST = 16
-"""Of fewer pictures a side these measures say nothing."""
+Prompts = tuple[Sequence[object], Sequence[object]]
+"""Of two sets of pictures the prompt of each picture: what is of one prompt is not independent."""
+LEAST, LEAST_PROMPTS = 16, 6
+"""Of fewer pictures a side these measures say nothing, and KID nothing of fewer prompts a side."""
 _HALVES = 200
 
 
@@ -34,43 +37,60 @@ def features(vectors: Vectors) -> NDArray[np.float64]:
     return found
 
 
-def kid(first: Vectors, second: Vectors) -> float:
-    """The kernel inception distance between two sets of features (N, D) and (M, D), N and M at least 2.
+def kid(first: Vectors, second: Vectors, prompts: Prompts) -> float:
+    """The kernel inception distance between two sets of features (N, D) and (M, D), each of two prompts at least.
 
-    The unbiased estimate of the squared maximum mean discrepancy under the kernel (x.y / D + 1)^3 (Binkowski et al.
-    2018, section 3). It may be a little below zero.
+    The estimate of the squared maximum mean discrepancy under the kernel (x.y / D + 1)^3 (Binkowski et al. 2018,
+    section 3), of pairs alone that are of two prompts. Pictures of one prompt are alike, within a set and across the
+    two: with them the estimate would be biased, and is not without. It may be a little below zero. Where no two
+    pictures are of one prompt it is the usual one.
     """
-    return _discrepancy(_kernel(first, first), _kernel(second, second), _kernel(first, second))
+    return _discrepancy(*_kernels(first, second, *_numbers(prompts)))
 
 
-def kid_interval(first: Vectors, second: Vectors, seed: int = 0) -> Measured:
-    """KID with the interval that the spread of halves gives: both sets halved at random, 200 times.
+def kid_interval(first: Vectors, second: Vectors, prompts: Prompts, seed: int = 0) -> Measured:
+    """KID with the interval that the spread of halves gives: the prompts halved at random, 200 times.
 
-    The variance of the estimate from a half of all, about that from all, is that of the estimate from all (the
-    delete-half jackknife; Shao & Wu 1989, Annals of Statistics 17:1176).
+    Those that both sets have, and those of each alone, are halved apart; each set needs `LEAST_PROMPTS`. The variance
+    of the estimate from a half of all, about that from all, is that of the estimate from all (the delete-half
+    jackknife; Shao & Wu 1989, Annals of Statistics 17:1176).
     """
-    own, other, across = _kernel(first, first), _kernel(second, second), _kernel(first, second)
-    value = _discrepancy(own, other, across)
+    one, two = _numbers(prompts)
+    kernels = _kernels(first, second, one, two)
+    value = _discrepancy(*kernels)
     rng = np.random.Generator(np.random.SFC64(seed))
+    kinds = np.intersect1d(one, two), np.setdiff1d(one, two), np.setdiff1d(two, one)
     found = []
     for _ in range(_HALVES):
-        rows = rng.permutation(len(first))[: len(first) // 2]
-        columns = rng.permutation(len(second))[: len(second) // 2]
-        parts = own[np.ix_(rows, rows)], other[np.ix_(columns, columns)], across[np.ix_(rows, columns)]
-        found.append(_discrepancy(*parts))
-    half = Z_95 * float(np.sqrt(np.mean((np.array(found) - value) ** 2)))
-    return Measured(value, value - half, value + half)
+        half = np.concatenate([rng.permutation(kind)[: len(kind) // 2] for kind in kinds])
+        rows, columns = (np.flatnonzero(np.isin(numbers, half)) for numbers in (one, two))
+        places = np.ix_(rows, rows), np.ix_(columns, columns), np.ix_(rows, columns)
+        found.append(_discrepancy(*(kernel[place] for kernel, place in zip(kernels, places, strict=True))))
+    half_width = Z_95 * float(np.sqrt(np.mean((np.array(found) - value) ** 2)))
+    return Measured(value, value - half_width, value + half_width)
 
 
-def _kernel(first: Vectors, second: Vectors) -> NDArray[np.float64]:
-    inner: NDArray[np.float64] = np.asarray(first, np.float64) @ np.asarray(second, np.float64).T
-    found: NDArray[np.float64] = (inner / first.shape[1] + 1) ** 3
+def _numbers(prompts: Prompts) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same prompts as numbers."""
+    known: dict[object, int] = {}
+    one, two = (np.array([known.setdefault(of, len(known)) for of in part]) for part in prompts)
+    return one, two
+
+
+def _kernels(
+    first: Vectors, second: Vectors, one: NDArray[np.int64], two: NDArray[np.int64]
+) -> list[NDArray[np.float64]]:
+    """The kernel of every pair within the first set, within the second and across, NaN where both are of one prompt."""
+    sides = ((first, one), (first, one)), ((second, two), (second, two)), ((first, one), (second, two))
+    found = []
+    for (x, of_x), (y, of_y) in sides:
+        inner = np.asarray(x, np.float64) @ np.asarray(y, np.float64).T
+        found.append(np.where(of_x[:, None] == of_y, np.nan, (inner / first.shape[1] + 1) ** 3))
     return found
 
 
 def _discrepancy(own: NDArray[np.float64], other: NDArray[np.float64], across: NDArray[np.float64]) -> float:
-    within = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (own, other)]
-    return float(within[0] + within[1] - 2 * across.mean())
+    return float(np.nanmean(own) + np.nanmean(other) - 2 * np.nanmean(across))
 
 
 def frechet(first: Vectors, second: Vectors) -> float:

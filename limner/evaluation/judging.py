@@ -46,14 +46,18 @@ def judge(pixels: NDArray[np.uint8], task: Task) -> Judged:
 def file_card(world: World, tasks: list[Task], judged: list[Judged]) -> FileCard:
     """The rates of one frozen file."""
     subsets = [world.subset(task.prompt.scene) for task in tasks]
-    kinds = tuple(world.values)
+    kinds, prompts = tuple(world.values), [task.prompt.id for task in tasks]
     return FileCard(
         prompts=len({task.prompt.id for task in tasks}),
-        all=tally(kinds, (one.own for one in judged)),
+        all=tally(kinds, (one.own for one in judged), prompts),
         subsets={
-            name: tally(kinds, (one.own for one, of in zip(judged, subsets, strict=True) if of == name))
+            name: tally(
+                kinds,
+                (one.own for one, of in zip(judged, subsets, strict=True) if of == name),
+                [prompt for prompt, of in zip(prompts, subsets, strict=True) if of == name],
+            )
             for name in world.subsets
         },
-        chance=tally(kinds, (one.chance for one in judged)),
-        shuffled=tally(kinds, (one.shuffled for one in judged)),
+        chance=tally(kinds, (one.chance for one in judged), prompts),
+        shuffled=tally(kinds, (one.shuffled for one in judged), prompts),
     )

@@ -1,4 +1,5 @@
-"""What a model has learned from, as far as it can be had again: by its lineage, drawn anew or read from its folder."""
+"""What a model has learned from, as far as it can be had again: by its lineage, drawn anew or read from its folder,
+without what was held out."""
 
 from __future__ import annotations
 
@@ -7,13 +8,16 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import load_picture
+from ..data import load_picture, read_set, split, write_storybook
 from ..data.captioned import Item
+from ..data.storybook import number_of
 from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.layout import Drawings
@@ -30,12 +34,16 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Told:
-    """What a model's lineage says of its data: how many pictures of which seed of a world."""
+    """What a model's lineage says of its data: how many pictures of which seed of a world, of `size` pixels, and the
+    share of them that was held out by `split_seed`."""
 
     world: str | None
     count: int
     seed: int
-    drawings: Drawings = "all"
+    drawings: Drawings
+    size: int
+    held_out: float
+    split_seed: int
 
     @classmethod
     def by(cls, model: Model) -> Told | None:
@@ -45,10 +53,12 @@ class Told:
             data = tables["data"]
             world = world_learned(model.manifest.lineage.recipe)
             count, seed = int(data.get("storybook_count", 0)), int(data.get("storybook_seed", 1))
-            drawings = data.get("storybook_drawings", "all")
+            drawings, size = data.get("storybook_drawings", "all"), int(data.get("size", 128))
+            held_out, split_seed = float(data.get("held_out", 0.01)), int(tables.get("seed", 0))
             if world is not None:
                 check_drawings(world, drawings)
-            return cls(None if world is None else world.name, count, seed, drawings)
+            name = None if world is None else world.name
+            return cls(name, count, seed, drawings, size, held_out, split_seed)
         except (ValueError, KeyError, TypeError, AttributeError, NotFound, InvalidInput):
             return None
 
@@ -57,7 +67,7 @@ class Told:
 class Past:
     """Pictures that a model learned from, uint8 (N, size, size, 3), and the captions of each.
 
-    There are at most `MOST` of `count` in all, the first; `note` says why there are none.
+    There are at most `MOST` of about `count` in all, of the first; `note` says why there are none.
     """
 
     pictures: Pixels
@@ -78,10 +88,25 @@ def past_of(model: Model, learned: tuple[Item, ...] | None, size: int, pool: Exe
     told = Told.by(model)
     if told is None or told.world is None:
         return Past(_stacked([], size), (), 0, "what the model learned from is not here")
-    drawn = over(pool, partial(_drawn, told, size), range(min(told.count, _most(size))))
-    return Past(
-        _stacked([pixels for pixels, _ in drawn], size), tuple(texts for _, texts in drawn), told.count
-    )
+    drawn = over(pool, partial(_drawn, told, size), _learned(told, min(told.count, _most(size))))
+    count = told.count - round(told.held_out * told.count)
+    return Past(_stacked([pixels for pixels, _ in drawn], size), tuple(texts for _, texts in drawn), count)
+
+
+def _learned(told: Told, first: int) -> list[int]:
+    """Of the first pictures that a recipe drew the numbers of those that were not held out, as training split them.
+
+    Which were held out follows from all pictures of the recipe. Of the first ones alone more are left out, so that
+    those are among them: the share, and five standard deviations of how many of the share they happen to hold.
+    """
+    assert told.world is not None
+    more = 5 * (told.held_out / first) ** 0.5 if first < told.count else 0.0
+    with TemporaryDirectory(prefix="limner-learned-") as folder:
+        whole = write_storybook(
+            Path(folder) / "pictures", first, told.size, told.seed, world=told.world, drawings=told.drawings
+        )
+        kept, _ = split(read_set(whole).items, min(0.9, told.held_out + more), told.split_seed)
+    return [number_of(item.file) for item in kept]
 
 
 def over(pool: Executor | None, function: Callable[[_A], _B], items: Iterable[_A]) -> list[_B]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-import numpy as np
-
 from ..families.matcher.matcher import Matcher, open_matcher
 from ..registry.models import Model
 from ..storybook.grammar import random_for
@@ -14,7 +12,7 @@ from ..storybook.worlds import World, wrong_captions
 from .asking import Tell
 from .bench import now
 from .card import Bench, Card, Cost, Score
-from .intervals import wilson
+from .intervals import wilson_of_groups
 from .machine import hardware
 from .material import Frozen, Material, Pair
 from .retrieval import AMONG, CHANCE, Pool, finds_its_own, pool_of, wrong_texts
@@ -75,16 +73,15 @@ class _Bench:
             return []
         pictures = self.matcher.embed_pictures([pair.pixels for pair in true], told)
         texts = self.matcher.embed_texts([pair.text for pair in true])
-        right = count = 0
+        found: list[tuple[bool, object]] = []
         for number, pair in enumerate(true):
             wrong = wrong_texts(
                 self.pool, self.material.same(pair.text), pair.shown, self.material.world, number
             )
             if wrong is not None:
-                count += 1
-                right += finds_its_own(pictures[number], texts[number], self.others[wrong])
+                found.append((finds_its_own(pictures[number], texts[number], self.others[wrong]), number))
         title = f"Finds its text, 1 in {AMONG}: {file.replace('_', ' ')}"
-        return [self._share(f"retrieval-{file}", title, right, count, CHANCE)] if count else []
+        return [self._share(f"retrieval-{file}", title, found, CHANCE)] if found else []
 
     def told_apart(self, world: World, count: int, told: Callable[[int], None]) -> list[Score]:
         fresh = [world.fresh(_FRESH_SEED, 2 * k + 1, self.matcher.side) for k in range(count)]
@@ -100,37 +97,34 @@ class _Bench:
         apart = (shown * right).sum(1) > (shown * wrong).sum(1)
         # What is true is also what is usual: some of it is told without looking, by the mean of all pictures.
         blind = right @ pictures.mean(0) > wrong @ pictures.mean(0)
-        kinds = np.array([pair.kind for _, pair in pairs])
-        found = [
-            self._share(
-                "told-apart",
-                "One atom falsified: told apart",
-                int(apart.sum()),
-                len(apart),
-                float(blind.mean()),
-                BLIND,
-            )
-        ]
+        outcomes = [(bool(told), k) for told, (k, _) in zip(apart, pairs, strict=True)]
+        title = "One atom falsified: told apart"
+        found = [self._share("told-apart", title, outcomes, float(blind.mean()), BLIND)]
         for kind in world.values:
-            own, usual = apart[kinds == kind], blind[kinds == kind]
-            if len(own):
-                title, beside = f"told apart by {kind}", float(usual.mean())
-                found.append(
-                    self._share(f"told-apart-{kind}", title, int(own.sum()), len(own), beside, BLIND)
-                )
+            places = [place for place, (_, pair) in enumerate(pairs) if pair.kind == kind]
+            if places:
+                own, beside = [outcomes[place] for place in places], float(blind[places].mean())
+                found.append(self._share(f"told-apart-{kind}", f"told apart by {kind}", own, beside, BLIND))
         return found
 
     def _share(
-        self, id: str, title: str, right: int, count: int, beside: float, name: str = "chance"
+        self,
+        id: str,
+        title: str,
+        found: Sequence[tuple[bool, object]],
+        beside: float,
+        name: str = "chance",
     ) -> Score:
-        low, high = wilson(right, count)
+        """The share of what is right, each outcome with its picture."""
+        right = [each for each, _ in found]
+        low, high = wilson_of_groups(right, [picture for _, picture in found])
         return Score(
             id=id,
             title=title,
-            value=round(right / count, 4),
+            value=round(sum(right) / len(right), 4),
             low=round(low, 4),
             high=round(high, 4),
-            n=count,
+            n=len(right),
             beside={name: round(beside, 4)},
             encoder=self.matcher.name,
             encoder_hash=self.matcher.hash,

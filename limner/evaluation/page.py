@@ -83,10 +83,12 @@ def _table(rows: dict[str, Rows], without: tuple[str, ...] = ()) -> str:
 
 
 def _ceiling(words: str, ceiling: Ceiling) -> tuple[dict[str, Rows], str]:
+    told = ceiling.note or ("not measured" if ceiling.accuracy is None else "")
+    note = f'<p class="soft">{words}: {escape(told)}.</p>' if told else ""
     if ceiling.accuracy is None:
-        return {}, f'<p class="soft">{words}: {escape(ceiling.note or "not measured")}.</p>'
+        return {}, note
     both = ceiling.accuracy
-    return {f"{words}: what is so": both.true, f"{words}: one atom falsified": both.falsified}, ""
+    return {f"{words}: what is so": both.true, f"{words}: one atom falsified": both.falsified}, note
 
 
 def _steps(how: Settings) -> str:
@@ -149,7 +151,7 @@ def _lead(card: Card) -> str:
     if card.files:
         return (
             "How often a picture shows what its prompt says, told by a rule-based checker that took no part in "
-            "training. Bars: share with its 95 % interval, as if all statements were independent; the mark is chance."
+            "training. Bars: share with its 95 % interval; the mark is chance."
         )
     return "What an encoder says of the pictures. No scene graph says what they should show, so that none is checked."
 

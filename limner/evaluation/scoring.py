@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..families.matcher.matcher import Matcher, Vectors
 from .asking import Asked, Pixels, Tell
 from .card import Histogram, Score
-from .distances import LEAST, Measured, features, frechet, kid, kid_interval
-from .intervals import wilson
+from .distances import LEAST, LEAST_PROMPTS, Measured, features, frechet, kid, kid_interval
+from .intervals import wilson_of_groups
 from .lineage import Past
 from .material import Material, Pair
 from .retrieval import AMONG, CHANCE, Pool, finds_its_own, pool_of, wrong_texts
@@ -48,7 +48,7 @@ class Scorer:
 
     def __init__(self, matcher: Matcher, material: Material, model: str, tell: Tell) -> None:
         self.matcher, self.material, self.model, self._tell = matcher, material, model, tell
-        self.found = Scores()
+        self.found, self.by = Scores(), f"by {matcher.name.partition('@')[0]}"
 
     def measure(
         self, asked: Sequence[Asked], drawn: Sequence[Pixels], true: tuple[list[Pair], list[Pair]], past: Past
@@ -56,12 +56,14 @@ class Scorer:
         """Measure pictures that were drawn for what was asked, in its order, beside two sets of true ones, and beside
         what the model has learned from."""
         texts = [one.prompt.text for one in asked]
+        self.resize = made_ready(self.matcher.resize, drawn, [pair.pixels for pair in true[0]])
         of_drawn, of_texts = self._embed("drawn pictures", drawn), self.matcher.embed_texts(texts)
         of_true, of_more = (self._embed("true pictures", [pair.pixels for pair in part]) for part in true)
-        self._distances(of_drawn, of_true, of_more)
+        own, more = ([pair.text for pair in part] for part in true)
+        self._distances((of_drawn, of_true, of_more), (texts, own, more))
         self._retrieval(asked, of_drawn, of_texts, true[0], of_true)
-        self._match(of_drawn, of_texts, true[0], of_true)
-        self._classes(of_drawn, of_true)
+        self._match(texts, of_drawn, of_texts, true[0], of_true)
+        self._classes(texts, of_drawn, of_true)
         self._diversity(asked, of_drawn, true[0], of_true)
         self._memory(of_drawn, of_true, past)
         return self.found
@@ -86,25 +88,36 @@ class Scorer:
                 n=n,
                 encoder=self.matcher.name,
                 encoder_hash=self.matcher.hash,
-                resize=self.matcher.resize,
+                resize=self.resize,
                 model=self.model,
                 data=self.material.hash,
                 **more,
             )
         )
 
-    def _distances(self, drawn: Vectors, true: Vectors, more: Vectors) -> None:
-        count = min(len(drawn), len(true), len(more))
+    def _distances(
+        self, vectors: tuple[Vectors, Vectors, Vectors], texts: tuple[list[str], list[str], list[str]]
+    ) -> None:
+        """Of drawn pictures, true ones and further true ones, with the texts of each."""
+        count = min(map(len, vectors))
         if count < LEAST:
             reason = (
                 f"needs {LEAST} pictures of each kind, and there are {count}"
-                if len(true)
+                if len(vectors[1])
                 else "there are no true pictures of these prompts"
             )
             self.found.missing |= {"kid": reason, "frechet": reason}
             return
-        a, b, c = (features(_some(vectors, count)) for vectors in (drawn, true, more))
-        self._add("kid", "KID", kid_interval(a, b), count, better="lower", beside={FLOOR: kid(c, b)})
+        a, b, c = (features(part[_places(len(part), count)]) for part in vectors)
+        of_a, of_b, of_c = ([part[k] for k in _places(len(part), count)] for part in texts)
+        prompts = min(len(set(part)) for part in (of_a, of_b, of_c))
+        if prompts < LEAST_PROMPTS:
+            self.found.missing["kid"] = f"needs {LEAST_PROMPTS} different prompts, and there are {prompts}"
+        else:
+            self._add(
+                "kid", f"KID {self.by}", kid_interval(a, b, (of_a, of_b)), count, better="lower",
+                beside={FLOOR: kid(c, b, (of_c, of_b))}, note="Of pairs of pictures that are of two prompts.",
+            )  # fmt: skip
         note = "Falls with N, also for one source: compare it at this N alone."
         self._add(
             "frechet", "Fréchet distance", frechet(a, b), count, better="lower", beside={FLOOR: frechet(c, b)},
@@ -125,33 +138,36 @@ class Scorer:
         told = [(one.prompt.text, one.prompt.scene) for one in asked]
         by_graph = pool.graphs is not None and all(shown is not None for _, shown in told)
         of_own = self.matcher.embed_texts([pair.text for pair in true])
-        right, count = self._right(told, drawn, texts, pool, others)
+        found, of = self._found(told, drawn, texts, pool, others)
         own = [(pair.text, pair.shown if by_graph else None) for pair in true]
-        ceiling, of = self._right(own, of_true, of_own, pool, others)
-        if not count:
+        ceiling, _ = self._found(own, of_true, of_own, pool, others)
+        if not found:
             self.found.missing["r-precision"] = "too few texts are wrong of these pictures"
             return
-        beside = {"chance": CHANCE} | ({REAL: ceiling / of} if of else {})
+        beside = {"chance": CHANCE} | ({REAL: sum(ceiling) / len(ceiling)} if ceiling else {})
         known = "captions of other pictures of the set" if world is None else "any others of the world"
         known = "each wrong by its scene graph" if by_graph else known
         self._add(
-            "r-precision", f"R-precision, 1 in {AMONG}", Measured(right / count, *wilson(right, count)), count,
+            "r-precision", f"R-precision, 1 in {AMONG}",
+            Measured(sum(found) / len(found), *wilson_of_groups(found, of)), len(found),
             beside=beside, note=f"{AMONG - 1} other texts, {known}.",
         )  # fmt: skip
 
-    def _right(
+    def _found(
         self, told: Sequence[tuple[str, Any]], pictures: Vectors, texts: Vectors, pool: Pool, others: Vectors
-    ) -> tuple[int, int]:
-        """How many pictures find their own text, of how many that have enough wrong ones."""
-        right = count = 0
+    ) -> tuple[list[bool], list[str]]:
+        """Whether each picture finds its own text, and that text, of those that have enough wrong ones."""
+        found, of = list[bool](), list[str]()
         for number, (text, shown) in enumerate(told):
             wrong = wrong_texts(pool, self.material.same(text), shown, self.material.world, number)
             if wrong is not None:
-                count += 1
-                right += finds_its_own(pictures[number], texts[number], others[wrong])
-        return right, count
+                found.append(finds_its_own(pictures[number], texts[number], others[wrong]))
+                of.append(text)
+        return found, of
 
-    def _match(self, drawn: Vectors, texts: Vectors, true: list[Pair], of_true: Vectors) -> None:
+    def _match(
+        self, prompts: list[str], drawn: Vectors, texts: Vectors, true: list[Pair], of_true: Vectors
+    ) -> None:
         id, title = ("clip-score", "CLIP score") if self.matcher.clip else ("match-score", "Match score")
         own = 100 * (drawn * texts).sum(1)
         shuffled = 100 * (drawn * np.roll(texts, max(1, len(texts) // 2), 0)).sum(1)
@@ -160,7 +176,7 @@ class Scorer:
             kinds[REAL] = 100 * (of_true * self.matcher.embed_texts([pair.text for pair in true])).sum(1)
         kinds |= {SHUFFLED: shuffled} if len(texts) > 1 else {}
         beside = {name: float(values.mean()) for name, values in kinds.items() if name != "drawn"}
-        mean, least = mean_of(own), -100.0
+        mean, least = mean_of(own, prompts), -100.0
         if self.matcher.clip:  # as torchmetrics has it: the mean of 100 cosines, and no less than 0
             least, beside = 0.0, {name: max(0.0, value) for name, value in beside.items()}
         low, high = (None if end is None else max(least, end) for end in (mean.low, mean.high))
@@ -170,7 +186,7 @@ class Scorer:
         )  # fmt: skip
         self.found.histograms.append(_histogram(f"{title} of each picture", kinds))
 
-    def _classes(self, drawn: Vectors, true: Vectors) -> None:
+    def _classes(self, prompts: list[str], drawn: Vectors, true: Vectors) -> None:
         world = self.material.world
         if world is None or len(drawn) < LEAST:
             reason = (
@@ -183,9 +199,10 @@ class Scorer:
         classes = self.matcher.embed_texts(world.classes())
         shares, ceiling = (softmax(self.matcher.scale * pictures @ classes.T) for pictures in (drawn, true))
         self._add(
-            "inception-score", "Inception score", inception_score_interval(shares), len(drawn),
+            "inception-score", f"Class score {self.by}", inception_score_interval(shares, prompts), len(drawn),
             beside={REAL: inception_score(ceiling)},
-            note=f"The classifier is the encoder itself, on {len(classes)} sentences such as '{world.classes()[0]}'.",
+            note="The formula of the Inception score; the classifier is the encoder itself, on "
+            f"{len(classes)} sentences such as '{world.classes()[0]}'.",
         )  # fmt: skip
 
     def _diversity(self, asked: Sequence[Asked], drawn: Vectors, true: list[Pair], of_true: Vectors) -> None:
@@ -209,14 +226,20 @@ class Scorer:
         kinds = {"drawn": distances}
         if len(true):
             kinds[REAL] = nearest(true, learned)[1]
-        beside = {name: float(np.median(values)) for name, values in kinds.items() if name != "drawn"}
-        searched = f"{len(learned):,} of {past.count:,} pictures that it learned from"
-        self._add(
-            "nearest-learned", "Distance to the nearest learned picture", float(np.median(distances)), len(drawn),
-            better="neither", beside=beside,
-            note=f"Median of 1 - cosine, among {searched}. Far below that of true pictures it is copying.",
-        )  # fmt: skip
-        self.found.histograms.append(_histogram("Distance to the nearest learned picture", kinds))
+        searched = f"among {len(learned):,} of {past.count:,} pictures that it learned from"
+        title = "Distance to the nearest learned picture"
+        for id, words, percent in (
+            ("nearest-learned", "Median", 50),
+            ("nearest-learned-low", "First percentile", 1),
+        ):
+            low = {name: float(np.percentile(values, percent)) for name, values in kinds.items()}
+            self._add(
+                id, title if percent == 50 else f"{title}, {words.lower()}", low.pop("drawn"), len(drawn),
+                better="neither", beside=low,
+                note=f"{words} of 1 - cosine, {searched}. Far below that of true pictures it is copying; near it does "
+                "not prove that nothing was copied.",
+            )  # fmt: skip
+        self.found.histograms.append(_histogram(title, kinds))
         first: dict[int, int] = {}  # no learned picture twice
         for k in np.argsort(distances, kind="stable").tolist():
             first.setdefault(int(places[k]), k)
@@ -224,9 +247,15 @@ class Scorer:
         self.found.closest += [Close(k, place, _rounded(float(distances[k]))) for place, k in near]
 
 
-def _some(vectors: Vectors, count: int) -> Vectors:
-    """So many rows, evenly over all."""
-    return vectors[np.linspace(0, len(vectors) - 1, count).astype(np.int64)]
+def _places(total: int, count: int) -> NDArray[np.int64]:
+    """So many places, evenly over all."""
+    return np.linspace(0, total - 1, count).astype(np.int64)
+
+
+def made_ready(resize: str, drawn: Sequence[Pixels], true: Sequence[Pixels]) -> str:
+    """How pictures were made ready, with the size of true ones where it is not that of drawn ones."""
+    sides = [part[0].shape[0] for part in (drawn, true) if part]
+    return resize if len(set(sides)) < 2 else f"{resize}, true ones from {sides[1]} px"
 
 
 def _histogram(title: str, kinds: dict[str, NDArray[Any]]) -> Histogram:

@@ -8,14 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distances import Measured, Vectors
-from .intervals import Z_95
+from .intervals import Z_95, mean_error
 
 
-def mean_of(values: Sequence[float] | NDArray[np.floating]) -> Measured:
-    """The mean of values and its interval by the normal distribution; of one value, the value."""
-    each = np.asarray(values, np.float64)
-    half = Z_95 * float(each.std(ddof=1)) / np.sqrt(len(each)) if len(each) > 1 else 0.0
-    return Measured(float(each.mean()), float(each.mean() - half), float(each.mean() + half))
+def mean_of(
+    values: Sequence[float] | NDArray[np.floating], groups: Sequence[object] | None = None
+) -> Measured:
+    """The mean of values and its interval by the normal distribution; of one value, the value.
+
+    `groups` says of each value which other ones it is like, such as the prompt of a picture (`mean_error`).
+    """
+    mean = float(np.mean(values))
+    half = Z_95 * mean_error(values, range(len(values)) if groups is None else groups)
+    return Measured(mean, mean - half, mean + half)
 
 
 def diversity(vectors: Vectors, groups: Sequence[object]) -> Measured | None:
@@ -51,10 +56,19 @@ def inception_score(shares: NDArray[np.floating]) -> float:
     return float(np.exp(terms.sum(1).mean()))
 
 
-def inception_score_interval(shares: NDArray[np.floating], seed: int = 0, times: int = 200) -> Measured:
-    """The Inception score, and its interval by drawing pictures with replacement."""
+def inception_score_interval(
+    shares: NDArray[np.floating], groups: Sequence[object], seed: int = 0, times: int = 200
+) -> Measured:
+    """The Inception score, and its interval by drawing groups, the pictures of a prompt, with replacement."""
     rng = np.random.Generator(np.random.SFC64(seed))
-    again = [inception_score(shares[rng.integers(len(shares), size=len(shares))]) for _ in range(times)]
+    places: dict[object, list[int]] = {}
+    for place, group in enumerate(groups):
+        places.setdefault(group, []).append(place)
+    each = list(places.values())
+    again = [
+        inception_score(shares[[place for k in rng.integers(len(each), size=len(each)) for place in each[k]]])
+        for _ in range(times)
+    ]
     value = inception_score(shares)
     half = Z_95 * float(np.std(again))
     return Measured(value, value - half, value + half)

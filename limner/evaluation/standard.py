@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import NotFound, Unavailable
 from ..families.matcher.matcher import hash_of
 from .card import Score
-from .scoring import FLOOR
+from .scoring import FLOOR, made_ready
 
 _NEEDED = ("torchmetrics", "torch_fidelity")
 _FEATURES = 2048
@@ -80,7 +80,7 @@ def standard_fid(
         better="lower",
         encoder="Inception v3 (torch-fidelity)",
         encoder_hash=hash_of([weights]),
-        resize="torchmetrics: bilinear to 299 px",
+        resize=made_ready("torchmetrics: bilinear to 299 px", drawn, real),
         model=model,
         data=data,
         note="Falls with N, also for one source: compare it at this N alone.",

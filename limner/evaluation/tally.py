@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import count as counting
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..storybook.verdict import Verdict
-from .intervals import wilson
+from .intervals import wilson, wilson_of_groups
+
+_Outcome = tuple[bool, object]
+"""Whether a statement holds, and the prompt that says it."""
 
 
 class Rate(BaseModel):
-    """So many of so many, and the 95 % Wilson interval of the share."""
+    """So many of so many, and the 95 % interval of the share: Wilson's, at the effective number of outcomes
+    (`wilson_of_groups`); cards of before have it as if all were independent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,12 +25,6 @@ class Rate(BaseModel):
     low: float
     high: float
 
-    @classmethod
-    def of(cls, accepted: int, total: int) -> Rate:
-        """The rate with its interval."""
-        low, high = wilson(accepted, total)
-        return cls(accepted=accepted, total=total, low=round(low, 4), high=round(high, 4))
-
     @property
     def share(self) -> float:
         """Accepted over total, 0 where there is nothing."""
@@ -33,7 +32,8 @@ class Rate(BaseModel):
 
 
 class Rows(BaseModel):
-    """The rates of one set of pictures: by kind of statement, left and right alone, and all of a prompt's at once."""
+    """The rates of one set of pictures: by kind of statement, left and right alone, and all of a prompt's at once;
+    `together` is of the statements of all kinds, which cards of before do not have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,33 +41,49 @@ class Rows(BaseModel):
     statements: dict[str, Rate]
     left_right: Rate
     all_correct: Rate
+    together: Rate | None = None
 
     @property
     def every(self) -> Rate:
         """All statements of all kinds together."""
+        if self.together is not None:
+            return self.together
         rates = self.statements.values()
-        return Rate.of(sum(rate.accepted for rate in rates), sum(rate.total for rate in rates))
+        accepted, total = sum(rate.accepted for rate in rates), sum(rate.total for rate in rates)
+        low, high = wilson(accepted, total)
+        return Rate(accepted=accepted, total=total, low=round(low, 4), high=round(high, 4))
 
 
-def tally(kinds: Sequence[str], pictures: Iterable[Iterable[Verdict]]) -> Rows:
-    """Count the verdicts on each picture's statements, by the kinds that there are."""
-    accepted, total = dict.fromkeys(kinds, 0), dict.fromkeys(kinds, 0)
-    sides, sides_total, whole, count = 0, 0, 0, 0
-    for verdicts in pictures:
-        count += 1
+def tally(
+    kinds: Sequence[str], pictures: Iterable[Iterable[Verdict]], prompts: Iterable[object] | None = None
+) -> Rows:
+    """Count the verdicts on each picture's statements, by the kinds that there are.
+
+    `prompts` says which prompt each picture is of; without it they are all of other ones.
+    """
+    found: dict[str, list[_Outcome]] = {kind: [] for kind in kinds}
+    sides, whole = list[_Outcome](), list[_Outcome]()
+    for verdicts, prompt in zip(
+        pictures, counting() if prompts is None else prompts, strict=prompts is not None
+    ):
         correct = True
         for verdict in verdicts:
-            kind = verdict.statement.kind
-            accepted[kind] += verdict.holds
-            total[kind] += 1
+            outcome = verdict.holds, prompt
+            found[verdict.statement.kind].append(outcome)
             correct &= verdict.holds
             if verdict.statement.value in ("left of", "right of"):
-                sides += verdict.holds
-                sides_total += 1
-        whole += correct
+                sides.append(outcome)
+        whole.append((correct, prompt))
     return Rows(
-        pictures=count,
-        statements={kind: Rate.of(accepted[kind], total[kind]) for kind in kinds},
-        left_right=Rate.of(sides, sides_total),
-        all_correct=Rate.of(whole, count),
+        pictures=len(whole),
+        statements={kind: _rate(outcomes) for kind, outcomes in found.items()},
+        left_right=_rate(sides),
+        all_correct=_rate(whole),
+        together=_rate([outcome for outcomes in found.values() for outcome in outcomes]),
     )
+
+
+def _rate(outcomes: Sequence[_Outcome]) -> Rate:
+    held = [holds for holds, _ in outcomes]
+    low, high = wilson_of_groups(held, [prompt for _, prompt in outcomes])
+    return Rate(accepted=sum(held), total=len(held), low=round(low, 4), high=round(high, 4))

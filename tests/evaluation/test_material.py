@@ -13,6 +13,7 @@ from PIL import Image
 
 from limner.data import read_set, split, write_storybook
 from limner.errors import InvalidInput, NotFound
+from limner.evaluation import lineage
 from limner.evaluation.lineage import Told, nearest_by_words, past_of
 from limner.evaluation.material import Captioned, Frozen, Sentences, material_of, shared
 from limner.evaluation.run import folder_of
@@ -244,16 +245,32 @@ def test_six_sentences_come_along_and_others_are_read(tiny_model: Path, tmp_path
 
 def test_what_a_recipe_drew_is_drawn_again(tiny_model: Path, scenes: Path) -> None:
     data: dict[str, object] = {"folder": None, "storybook_count": 7, "storybook_seed": 5, "held_out": 0.1}
-    tables = {"seed": 0, "data": data}
+    tables = {"seed": 0, "data": data | {"size": 32}}
     past = past_of(with_lineage(tiny_model, tables), None, 32, None)
-    item = read_set(scenes).items[2]
-    assert past.count == 7 and len(past.pictures) == 7 and past.captions[2] == item.captions
-    assert np.array_equal(past.pictures[2], np.asarray(Image.open(item.file)))
-    data["storybook_drawings"] = "one"
-    past = past_of(with_lineage(tiny_model, tables), None, 32, None)
-    assert np.array_equal(past.pictures[2], np.asarray(render(5, 2, 32, drawings="one").image))
+    items, _ = split(read_set(scenes).items[:7], 0.1, 0)
+    assert past.count == 6 == len(past.pictures) and past.captions == tuple(item.captions for item in items)
+    for pixels, item in zip(past.pictures, items, strict=True):
+        assert np.array_equal(pixels, np.asarray(Image.open(item.file)))
+    tables["data"] = data | {"size": 32, "storybook_drawings": "one"}
+    past = past_of(with_lineage(tiny_model, tables), None, 48, None)
+    one = [np.asarray(render(5, number, 48, drawings="one").image) for number in range(7)]
+    assert len(past.pictures) == 6
+    assert all(any(np.array_equal(pixels, other) for other in one) for pixels in past.pictures)
     unknown = past_of(open_model(tiny_model), None, 32, None)
     assert not unknown.captions and unknown.note == "what the model learned from is not here"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_held_out_is_not_among_what_was_learned_also_of_the_first_pictures(
+    tiny_model: Path, scenes: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(lineage, "MOST", 16)
+    data = {"folder": None, "storybook_count": 24, "storybook_seed": 5, "size": 32, "held_out": 0.25}
+    past = past_of(with_lineage(tiny_model, {"seed": seed, "data": data}), None, 32, None)
+    learned, _ = split(read_set(scenes).items, 0.25, seed)
+    known = {np.asarray(Image.open(item.file)).tobytes() for item in learned}
+    assert past.count == 18 and 0 < len(past.pictures) < 16
+    assert all(pixels.tobytes() in known for pixels in past.pictures)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,15 @@ from limner.evaluation.card import Card
 from limner.evaluation.material import material_of
 from limner.evaluation.page import page
 from limner.evaluation.run import evaluate, folder_of
+from limner.families.parti.export import export
+from limner.families.parti.image_tokenizer import ImageTokenizer
+from limner.families.parti.shape import Subjects
 from limner.registry import Manifest
+from limner.registry.manifest import TokenDefaults
 from limner.registry.models import BUILT_IN, open_model
 from limner.storybook.prompts import FROZEN, frozen
 from limner.storybook.worlds import world
+from tests.families.parti.tiny import IMAGE, LINEAGE, TEXT, make_transformer
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +137,30 @@ def test_a_model_that_draws_in_one_step_has_a_card_too(
     assert card.round_trip.accuracy is None
     text = (folder / "card.html").read_text("utf-8")
     assert "64 x 64, in one step, 1 seed a prompt" in text and "has no autoencoder" in text
+
+
+def test_the_round_trip_of_a_model_that_plans_is_told_not_to_be_its_most(
+    tiny_parti: Path, home: Path, tmp_path: Path
+) -> None:
+    planner = export(
+        tmp_path / "planner", TEXT, ImageTokenizer(IMAGE, planned=True).eval(),
+        make_transformer(subjects=Subjects(most=1, names=("subject", "cat"), drawings=1)),
+        name="planner", version="1", title="Planner", description="Random weights, for tests.", lineage=LINEAGE,
+        defaults=TokenDefaults(steps=IMAGE.side, top_k=8),
+    ).path  # fmt: skip
+    notes = []
+    for model in (tiny_parti, planner):
+        folder = evaluate(
+            str(model), tmp_path / model.name / "card", seeds=1, count=1, data_dir=home, data="scenes"
+        )
+        back = Card.read(folder).round_trip
+        assert back is not None and back.accuracy is not None
+        notes.append(back.note)
+        told = (folder / "card.html").read_text("utf-8")
+        assert ("Autoencoder round trips: the decoder is told nothing of a plan here" in told) == bool(
+            back.note
+        )
+    assert notes[0] is None and notes[1] is not None
 
 
 def test_the_shipped_card_still_reads_and_has_a_page(tmp_path: Path) -> None:

@@ -27,8 +27,16 @@ def test_the_inception_score_is_the_exponent_of_the_mutual_information() -> None
     entropy = -(average * np.log(average)).sum()
     each = -(shares * np.log(shares)).sum(1).mean()
     assert inception_score(shares) == pytest.approx(np.exp(entropy - each))
-    found = inception_score_interval(shares)
+    found = inception_score_interval(shares, range(50))
     assert found.low < found.value < found.high
+
+
+def test_the_interval_of_the_inception_score_is_that_of_prompts() -> None:
+    """Pictures that are there three times, as one prompt's, say no more than once."""
+    shares = softmax(np.random.default_rng(0).normal(0, 2, (50, 5)))
+    once = inception_score_interval(shares, range(50))
+    thrice = inception_score_interval(np.repeat(shares, 3, 0), np.repeat(np.arange(50), 3).tolist())
+    assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
 
 
 def test_diversity_is_the_mean_over_pairs_of_a_prompt() -> None:
@@ -49,3 +57,5 @@ def test_the_interval_of_a_mean() -> None:
     found = mean_of([1.0, 3.0])
     assert (found.value, found.low) == pytest.approx((2, 2 - 1.959964 * np.sqrt(2) / np.sqrt(2)))
     assert mean_of([4.0]).low == mean_of([4.0]).high == 4
+    twice = mean_of([1.0, 1.0, 3.0, 3.0], ["a", "a", "b", "b"])
+    assert (twice.low, twice.high) == pytest.approx((found.low, found.high))

@@ -15,9 +15,9 @@ class Towers(Optimisation):
     """The image tower and the text tower; what is not said of the widths is in `Shape`.
 
     For every picture whose scene graph the set tells, `wrong` captions are made that are wrong by one atom, and a
-    batch has `wrong_each` of them a picture. Pictures are moved by at most `shift` pixels, and a share `blurred` of them is
-    made coarse. Words that occur fewer than `at_least` times are unknown ones, and so is a share `unknown_share` of
-    all others.
+    batch has `wrong_each` of them a picture. Pictures are moved by at most `shift` pixels, and a share `blurred` of
+    them is made coarse. Words that occur fewer than `at_least` times are unknown ones, and so is a share
+    `unknown_share` of all others.
     """
 
     channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=6)] = (64, 128, 160)

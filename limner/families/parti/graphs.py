@@ -66,6 +66,7 @@ def plans(tokenizer: ImageTokenizer, transformer: TokenTransformer) -> list[Plan
     places, vocabulary = transformer.planned + squares, transformer.image_embedding.num_embeddings
     planned = transformer.planning is not None
     told: dict[str, tuple[int, ...]] = {"told": (TOLD,)} if planned else {}
+    given = vocabulary, *[image.codes + 1] * (shape.given - 1)  # nothing of a plan is above a picture
     memory = {"memory": (shape.decoder_layers, 2, shape.heads, length, shape.head)}
     mask = {"mask": (length,)}
     text = count(transformer.encoder, transformer.encoder_norm, transformer.text_embedding)
@@ -95,7 +96,7 @@ def plans(tokenizer: ImageTokenizer, transformer: TokenTransformer) -> list[Plan
                 "kept": (shape.decoder_layers, 2, shape.heads, shape.head),
                 "looked": (length,),
             },
-            {"given": image.codes + 1, "position": places},
+            {"given": given, "position": places},
             "transformer",
             count(transformer) - text,
         ),

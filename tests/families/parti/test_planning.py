@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from limner.engine.noise import normal
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
+from limner.errors import LimnerError
 from limner.families import layout
 from limner.families.parti.drawing import draw_tokens
 from limner.families.parti.export import export, load_networks, load_plans
@@ -23,6 +24,7 @@ from limner.families.parti.planning import TOLD, Planning
 from limner.families.parti.program import Parti
 from limner.families.parti.sampling import uniform
 from limner.families.parti.shape import Subjects
+from limner.families.plans import verify_plans
 from limner.registry import Registry
 from limner.registry.manifest import TokenDefaults
 from limner.registry.models import Model, open_model
@@ -148,6 +150,23 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> Model:
         name="planner", version="1", title="Planner", description="Random weights, for tests.", lineage=LINEAGE,
         defaults=TokenDefaults(steps=IMAGE.side, top_k=8),
     )  # fmt: skip
+
+
+def test_a_graph_is_tried_on_every_token_and_its_scores_are_measured_by_those_that_may_come(
+    planner: Model,
+) -> None:
+    plans = load_plans(planner.path)
+    decoder = next(plan for plan in plans if plan.name == "decoder")
+    given = torch.cat([decoder.random_inputs(3, seed)["given"] for seed in range(200)])
+    assert set(given[:, 0].tolist()) == set(range(PLANNING.end))
+    assert set(given[:, 1:].flatten().tolist()) == set(range(IMAGE.codes + 1)), (
+        "nothing of a plan is above a picture"
+    )
+    assert max(one.error for one in verify_plans(planner.path, plans)) < 1e-4
+    with torch.no_grad():  # one score in a hundred, which is nothing beside those of tokens that may not come
+        decoder.network.get_parameter("network.decoder_norm.weight").mul_(1.01)
+    with pytest.raises(LimnerError, match=r"graph 'decoder' in .* is .* from torch"):
+        verify_plans(planner.path, [decoder])
 
 
 @torch.no_grad()
