@@ -2,6 +2,7 @@
 
 import { text } from "./language.js";
 import { announce, element } from "./page.js";
+import * as wording from "./wording.js";
 import { Problem, pictureOf, upload } from "./wire.js";
 
 /** @typedef {import("./wire.js").Request} Request */
@@ -25,9 +26,9 @@ const share = element("share", HTMLInputElement);
 const undo = element("undo", HTMLButtonElement);
 const invert = element("invert", HTMLButtonElement);
 
-/** @type {{id: string, picture: ImageBitmap} | null} */
+/** @type {{id: string, picture: ImageBitmap, mask: string | null} | null} with the mask of an earlier drawing */
 let source = null;
-/** @type {ImageBitmap | null} the mask of an earlier drawing, under the strokes */
+/** @type {ImageBitmap | null} that mask, under the strokes */
 let before = null;
 /** @type {Stroke[]} */
 let strokes = [];
@@ -178,12 +179,16 @@ function refuse(text) {
 /** What is being put on the bench. @type {Promise<void>} */
 let taking = Promise.resolve();
 
-/** Put a picture that the service has on the bench. @param {string} id @param {string | null} [mask] */
-export function take(id, mask = null) {
-  const putting = put(id, mask);
-  taking = putting.catch(() => {}); // where it fails, the next drawing goes on without it
-  return putting;
+/** Let the next drawing wait for what comes to the bench; where that fails it goes on without it.
+ * @param {Promise<void>} coming */
+function wait(coming) {
+  wording.take(null);
+  taking = coming.catch(() => {});
+  return coming;
 }
+
+/** Put a picture that the service has on the bench. @param {string} id @param {string | null} [mask] */
+export const take = (id, mask = null) => wait(put(id, mask));
 
 /** @param {string} id @param {string | null} mask */
 async function put(id, mask) {
@@ -191,7 +196,7 @@ async function put(id, mask) {
   try {
     const picture = await pictureOf(id);
     before = mask === null ? null : await maskOf(mask);
-    [source, strokes, inverted, partly, sent] = [{ id, picture }, [], false, null, null];
+    [source, strokes, inverted, partly, sent] = [{ id, picture, mask }, [], false, null, null];
     if (mask !== null) choose("paint");
     show();
     announce(text("bench.there"));
@@ -220,7 +225,7 @@ async function bring(picture) {
   wrong.hidden = true;
   pick.setAttribute("aria-busy", "true");
   try {
-    await take((await upload(picture)).id);
+    await put((await upload(picture)).id, null);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     open(true);
@@ -297,6 +302,42 @@ export async function read() {
   return sent.sent;
 }
 
+/**
+ * What a request says of it, sent anew where the service no longer has it: it lets go of what it was sent with a job.
+ * @param {unknown} error why a request was refused @returns {Promise<Partial<Request>>}
+ * @throws that, where it is for something else
+ */
+export async function renew(error) {
+  const gone = error instanceof Problem && error.errors.find(({ field }) => ["image", "mask"].includes(field));
+  if (!gone || !source) throw error;
+  sent = null;
+  if (gone.field === "image") {
+    const whole = document.createElement("canvas");
+    Object.assign(whole, { width: source.picture.width, height: source.picture.height });
+    pen(whole).drawImage(source.picture, 0, 0);
+    source.id = await kept(whole);
+  }
+  return (await read()) ?? {};
+}
+
+/** @typedef {NonNullable<ReturnType<typeof draft>>} Draft */
+
+/** What lies there, to be put there again. */
+export const draft = () => source && {
+  id: source.id, mask: source.mask, way: way(), strokes, inverted, partly,
+  strength: strength.value, share: share.value, shown: !panel.hidden,
+};
+
+/** Put there what lay there. @param {Draft} kept */
+export const restore = (kept) => wait(put(kept.id, kept.mask).then(() => {
+  if (source?.id !== kept.id) return;
+  [strokes, inverted, partly] = [kept.strokes, kept.inverted, kept.partly];
+  [strength.value, share.value] = [kept.strength, kept.share];
+  choose(kept.way);
+  open(kept.shown);
+  show();
+}));
+
 /** What an earlier request was made from, put on the bench again. @param {Request} request */
 export async function adopt({ image, mask, strength: share }) {
   clear();
@@ -319,7 +360,7 @@ export function offer(on, sizes) {
 /** Begin. */
 export function start() {
   toggle.addEventListener("click", () => open(Boolean(panel.hidden)));
-  file.addEventListener("change", () => file.files?.[0] && bring(file.files[0]));
+  file.addEventListener("change", () => file.files?.[0] && wait(bring(file.files[0])));
   for (const field of [strength, brush, share]) field.addEventListener("input", show);
   panel.addEventListener("change", show);
   undo.addEventListener("click", () => {
@@ -335,13 +376,13 @@ export function start() {
   const images = (/** @type {DataTransfer | null} */ data) => [...(data?.files ?? [])].find((f) => f.type.startsWith("image/"));
   document.addEventListener("paste", (event) => {
     const pasted = images(event.clipboardData);
-    if (pasted && !toggle.hidden) bring(pasted);
+    if (pasted && !toggle.hidden) wait(bring(pasted));
   });
   document.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
   document.addEventListener("drop", (event) => {
     const dropped = images(event.dataTransfer);
     if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
-    if (dropped && !toggle.hidden) bring(dropped);
+    if (dropped && !toggle.hidden) wait(bring(dropped));
   });
   show();
 }

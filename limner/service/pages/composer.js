@@ -64,7 +64,14 @@ function chip({ word }) {
     made.setAttribute("aria-label", text("compose.choose", { word }));
     return made;
   }
-  const made = button(word, "chip strange", () => put(word, better));
+  const made = button(word, "chip strange", () => {
+    const place = [...row.querySelectorAll("button")].indexOf(made);
+    put(word, better);
+    announce(text("compose.instead", { word: better, other: word }));
+    // The chip is gone, and the focus with it.
+    const left = row.hidden ? [] : [...row.querySelectorAll("button")];
+    (left[place] ?? left.at(-1) ?? prompt).focus();
+  });
   const arrow = document.createElement("b");
   arrow.textContent = better;
   made.append(icon("forth"), arrow);

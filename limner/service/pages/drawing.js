@@ -41,12 +41,28 @@ export function now() {
   return job ? { job, picture: (drawing?.images[jobs.lastIndexOf(job)] ?? job.images)[0] ?? null } : null;
 }
 
-/** Take a job that is no longer there off the stage. @param {Job} job */
+/** Hang what hung before a drawing, or what is left of it. @param {string} [said] to those who do not see it */
+function back(said = "") {
+  drawing = null;
+  heard.busy(false);
+  if (shown.length) show(shown);
+  else {
+    stage.clear();
+    heard.settled([]);
+  }
+  announce(said);
+}
+
+/** Take pictures of a job that are no longer there off the stage. @param {Job} job with those that are left */
 export function forget(job) {
-  if (drawing || !shown.some(({ id }) => id === job.id)) return;
-  shown = [];
-  stage.clear();
-  heard.settled([]);
+  if (!shown.some(({ id }) => id === job.id)) return;
+  const left = job.images.map(({ id }) => id);
+  shown = shown.flatMap((one) => {
+    if (one.id !== job.id) return [one];
+    const images = one.images.filter(({ id }) => left.includes(id));
+    return images.length ? [{ ...one, images }] : [];
+  });
+  if (!drawing) back();
 }
 
 /** Whether something is being drawn. */
@@ -212,11 +228,11 @@ const newKey = () =>
  * Draw. The same requests as those being drawn are left alone; others take their place.
  * @param {Request[]} requests one, or one for each of several models
  * @param {Job | null} [given] the first one's job, where it need not be drawn
+ * @param {(error: unknown) => Promise<Partial<Request>>} [renew] what to ask for in place of what was refused, once
  */
-export async function draw(requests, given = null) {
+export async function draw(requests, given = null, renew = (error) => Promise.reject(error)) {
   if (drawing && JSON.stringify(drawing.requests) === JSON.stringify(requests)) return;
   if (drawing) giveUp(drawing);
-  const before = shown;
   const again = JSON.stringify(unanswered?.requests) === JSON.stringify(requests) ? unanswered : null;
   const keys = again?.keys ?? requests.map(newKey);
   unanswered = null;
@@ -224,7 +240,12 @@ export async function draw(requests, given = null) {
   try {
     for (const [k, request] of requests.entries()) {
       if (mine.jobs[k]) continue;
-      const job = await createJob(request, keys[k] ?? newKey());
+      const job = await createJob(request, keys[k] ?? newKey()).catch(async (error) => {
+        const other = await renew(error);
+        if (mine.cancelled) throw error;
+        Object.assign(request, other);
+        return createJob(request, (keys[k] = newKey()));
+      });
       if (mine.cancelled) await cancelJob(job.id);
       if (mine !== drawing) return;
       follow(mine, job, k);
@@ -235,13 +256,7 @@ export async function draw(requests, given = null) {
     const lost = error instanceof Problem && error.status === 0 && !mine.cancelled;
     unanswered = { requests, given, keys: keys.map((key, k) => (mine.jobs[k] ? newKey() : key)), lost };
     giveUp(mine);
-    drawing = null;
-    heard.busy(false);
-    if (before.length) show(before);
-    else {
-      stage.clear();
-      heard.settled([]);
-    }
+    back();
     heard.refused(error);
   }
 }
@@ -254,6 +269,10 @@ export async function cancel() {
   if (!drawing || drawing.cancelled) return false;
   const mine = drawing;
   mine.cancelled = true;
+  if (mine.ids.length === 0) {
+    back(text("stage.stopped")); // what is answered yet `draw` cancels
+    return true;
+  }
   stage.say(text("stage.stopping"));
   try {
     await Promise.all(mine.jobs.map((job) => job && !hasEnded(job) && cancelJob(job.id)));

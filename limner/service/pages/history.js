@@ -4,7 +4,7 @@ import { light } from "./glow.js";
 import { text } from "./language.js";
 import { lineage } from "./lineage.js";
 import { votes } from "./votes.js";
-import { element, toast } from "./page.js";
+import { come, element, toast } from "./page.js";
 import { Problem, forgetPicture, getJobs, getPins, setPin } from "./wire.js";
 import { asText, describe } from "./settings.js";
 
@@ -19,6 +19,7 @@ const viewer = element("viewer", HTMLDialogElement);
 const canvas = element("viewer-canvas", HTMLElement);
 const newer = element("newer", HTMLButtonElement);
 const find = element("find", HTMLInputElement);
+const title = element("viewer-title", HTMLElement);
 const onlyPinned = element("only-pinned", HTMLButtonElement);
 const pin = element("viewer-pin", HTMLButtonElement);
 const remove = element("viewer-delete", HTMLButtonElement);
@@ -70,17 +71,34 @@ function hang(made) {
   const item = document.createElement("li");
   const open = document.createElement("button");
   const image = new Image();
+  const mark = document.createElement("span");
   open.type = "button";
   image.loading = "lazy";
   image.alt = made.job.request.prompt;
-  image.src = made.picture.url;
-  open.append(image);
+  void come(image, made.picture.url);
+  mark.className = "sr";
+  mark.textContent = text("gallery.marked");
+  open.append(image, mark);
   open.addEventListener("click", () => view(hung, hung.indexOf(made)));
   item.append(open);
   item.dataset.job = made.job.id;
   item.dataset.image = made.picture.id;
-  item.toggleAttribute("data-pinned", pins.has(made.picture.id));
+  markPin(item);
   return item;
+}
+
+/** Mark on the wall whether a picture is pinned. @param {HTMLLIElement} item */
+function markPin(item) {
+  const on = pins.has(item.dataset.image ?? "");
+  item.toggleAttribute("data-pinned", on);
+  for (const mark of item.querySelectorAll("span")) mark.hidden = !on;
+}
+
+/** Focus a picture on the wall, else the last one, else where one looks for others or asks for one.
+ * @param {Element | null} [item] */
+function focusOn(item) {
+  const button = (item ?? wall.lastElementChild)?.querySelector("button");
+  (button ?? (section.hidden ? element("prompt", HTMLTextAreaElement) : find)).focus();
 }
 
 /** Hang new pictures first. @param {Job} job */
@@ -115,10 +133,12 @@ export async function load() {
     next = found.next;
     const here = found.jobs.flatMap(madeBy).filter(({ picture }) => !wanted().pinned || pins.has(picture.id));
     const made = here.filter(({ job }) => !hung.some((h) => h.job.id === job.id));
+    const items = made.map(hang);
     hung.push(...made);
-    wall.append(...made.map(hang));
+    wall.append(...items);
     section.hidden = hung.length === 0 && next === null && !sifted();
     element("nothing", HTMLElement).hidden = hung.length > 0 || next !== null || !sifted();
+    if (next === null && document.activeElement === more) focusOn(items[0]);
     more.hidden = next === null;
     return found.jobs;
   } catch (error) {
@@ -143,7 +163,7 @@ function turn() {
   if (!made) return;
   const image = new Image();
   image.alt = made.job.request.prompt;
-  image.src = made.picture.url;
+  void come(image, made.picture.url);
   canvas.replaceChildren(image);
   vote({ id: made.picture.id, prompt: made.job.request.prompt });
   showPin(made);
@@ -151,10 +171,10 @@ function turn() {
   const open = (/** @type {string} */ id) => {
     // Where it hangs is asked when it is opened: by then others may have been hung before it.
     const place = () => hung.findIndex((one) => one.picture.id === id);
-    return place() < 0 ? null : () => place() >= 0 && show(hung, place());
+    return place() < 0 ? null : () => place() >= 0 && go(hung, place());
   };
-  void lineage(element("viewer-kin", HTMLElement), made, open, show);
-  light(element("viewer-title", HTMLElement), canvas, made.job.request.prompt, made.picture);
+  void lineage(element("viewer-kin", HTMLElement), made, open, go);
+  light(title, canvas, made.job.request.prompt, made.picture);
   element("viewer-facts", HTMLElement).replaceChildren(
     ...describe(made.job, made.picture).map(([name, value]) => {
       const row = document.createElement("div");
@@ -190,6 +210,13 @@ function show(made, index) {
   viewer.scrollTop = 0;
 }
 
+/** Go on to a picture's kin: the button that was pressed is gone then, and with it the focus.
+ * @param {Made[]} made @param {number} index */
+function go(made, index) {
+  show(made, index);
+  title.focus({ preventScroll: true });
+}
+
 /** Show pictures large, one at a time. @param {Made[]} made @param {number} index */
 export function view(made, index) {
   show(made, index);
@@ -198,9 +225,7 @@ export function view(made, index) {
 
 /** @param {Made} made */
 function showPin({ picture }) {
-  const on = pins.has(picture.id);
-  pin.setAttribute("aria-pressed", String(on));
-  pin.textContent = text(on ? "gallery.unpin" : "gallery.pin");
+  pin.textContent = text(pins.has(picture.id) ? "gallery.unpin" : "gallery.pin");
 }
 
 /** @param {boolean} sure whether the next press deletes */
@@ -228,18 +253,19 @@ async function togglePin() {
   if (!(await tried(() => setPin(made.picture.id, on)))) return;
   if (on) pins.add(made.picture.id);
   else pins.delete(made.picture.id);
-  for (const item of wall.querySelectorAll("li"))
-    if (item.dataset.image === made.picture.id) item.toggleAttribute("data-pinned", on);
+  for (const item of wall.querySelectorAll("li")) markPin(item);
   showPin(made);
 }
 
-/** Let go of a picture that the browser keeps for when the service is away. @param {Picture} picture */
+/** Let go of a picture that the browser keeps: for when the service is away, and as one that never changes.
+ * @param {Picture} picture */
 async function letGo({ url, attention }) {
   const urls = [url, ...(attention?.maps ?? []).map((map) => map.url)];
   for (const name of await (globalThis.caches?.keys() ?? [])) {
     const kept = await caches.open(name);
     await Promise.all(urls.map((one) => kept.delete(one, { ignoreVary: true })));
   }
+  await Promise.allSettled(urls.map((one) => fetch(one, { cache: "reload" })));
 }
 
 /** @param {(job: Job) => void} forgotten */
@@ -260,7 +286,7 @@ async function deleteShown(forgotten) {
   forgotten(made.job);
   // What had the focus before may be gone with the picture.
   const { activeElement: focused } = document;
-  if (focused === document.body || viewer.contains(focused)) (beside?.querySelector("button") ?? find).focus();
+  if (focused === document.body || viewer.contains(focused)) focusOn(beside);
   await letGo(made.picture);
 }
 
@@ -273,6 +299,7 @@ export function viewJob(job, index) {
 /** @param {{forgotten: (job: Job) => void, refused: (error: unknown) => void} & Record<"usePrompt" | "useAll" | "more" | "work" | "reword" | "explain", (made: Made) => void>} handlers what the viewer's buttons do */
 export function start({ usePrompt, useAll, more: alike, work, reword, explain, forgotten, refused: report }) {
   refused = report;
+  title.tabIndex = -1;
   newer.addEventListener("click", () => leaf(-1));
   older.addEventListener("click", () => leaf(1));
   viewer.addEventListener("keydown", (event) => {

@@ -3,18 +3,21 @@
 import * as admin from "./admin.js";
 import * as bench from "./bench.js";
 import * as composer from "./composer.js";
+import * as draft from "./draft.js";
 import * as drawing from "./drawing.js";
+import * as errors from "./errors.js";
 import * as history from "./history.js";
 import * as how from "./how.js";
 import * as pairs from "./pairs.js";
+import * as presence from "./presence.js";
 import * as readings from "./readings.js";
 import * as settings from "./settings.js";
 import * as signin from "./signin.js";
-import { announce, button, element, remember } from "./page.js";
+import { button, element, remember } from "./page.js";
 import * as wording from "./wording.js";
-import { offerLanguages, text, words } from "./language.js";
+import { offerLanguages, text } from "./language.js";
 import { votes } from "./votes.js";
-import { Problem, getIdeas, getModels, reachable } from "./wire.js";
+import { Problem, getIdeas, getModels } from "./wire.js";
 
 /** @typedef {import("./wire.js").Job} Job */
 /** @typedef {import("./wire.js").Request} Request */
@@ -26,36 +29,14 @@ const drawButton = element("draw", HTMLButtonElement);
 const cancelButton = element("cancel", HTMLButtonElement);
 const save = element("save", HTMLAnchorElement);
 const vote = votes(element("votes", HTMLElement), element("votes-below", HTMLElement));
-const offline = element("offline", HTMLElement);
 
 /** Whether what was said last is that the service is away. */
 let away = false;
 
-const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", temperature: "temperature", top_k: "top-k", negative_prompt: "negative" };
-
 function clearErrors() {
   away = false;
-  for (const id of Object.values(FIELDS)) {
-    element(`${id}-error`, HTMLElement).hidden = true;
-    element(id, HTMLElement).removeAttribute("aria-invalid");
-  }
+  errors.clear();
 }
-
-/** @param {string} id @param {string} text */
-function showError(id, text) {
-  const place = element(`${id}-error`, HTMLElement);
-  place.textContent = text;
-  place.hidden = false;
-  element(id, HTMLElement).setAttribute("aria-invalid", "true");
-  if (id !== "prompt") settings.openSettings(true);
-}
-
-/** @param {import("./wire.js").FieldError} wrong */
-const sentence = ({ field, message, allowed }) => (allowed ? text("say.allowed", { allowed: words[`allowed.${field}`] ?? allowed }) : message);
-
-/** What is wrong in a field that has no place of its own: of a picture the reason says more than what is allowed.
- * @param {import("./wire.js").FieldError | undefined} wrong */
-const told = (wrong) => wrong && (["image", "mask"].includes(wrong.field) ? wrong.message : `${wrong.field}: ${sentence(wrong)}`);
 
 /** Whether nothing is wrong with what was asked: the service is away, or has too much to do. @param {Problem} error */
 const failing = ({ status }) => status === 0 || status >= 500 || status === 429;
@@ -64,51 +45,35 @@ const failing = ({ status }) => status === 0 || status >= 500 || status === 429;
 function report(error) {
   if (!(error instanceof Problem)) throw error;
   away = failing(error);
-  if (error.status === 0) lost();
-  if (error.status >= 500) check();
+  if (error.status === 0) presence.lost();
+  if (error.status >= 500) presence.check();
   if (error.status === 401) return signin.ask();
-  if (error.refused) return showError("prompt", text("say.refused", { why: error.refused }));
-  const named = error.errors.filter(({ field }) => field in FIELDS);
-  for (const wrong of named) showError(FIELDS[/** @type {keyof typeof FIELDS} */ (wrong.field)], sentence(wrong));
-  const [first] = error.errors;
-  if (named.length === 0) showError("prompt", told(first) ?? error.message);
+  errors.tell(error);
 }
 
-let probing = 0;
+/** Whether the wall may be what the browser kept: the service was away when it was loaded. */
+let stale = false;
 
-/** Say that the service is away, and ask until it is back. */
-function lost() {
-  offline.hidden = false;
-  if (probing) return;
-  probing = setInterval(async () => {
-    if (await reachable()) found();
-  }, 2500);
-}
-
-/** Say that the service is away, if it is. */
-const check = () => reachable().then((ok) => ok || lost());
-
-function found() {
-  clearInterval(probing);
-  probing = 0;
-  if (offline.hidden) return;
-  offline.hidden = true;
+/** Go on where the service is back. */
+function back() {
   if (away) clearErrors();
-  announce(text("top.back"));
-  if (settings.chosen()) drawing.resume([]);
-  else meet();
+  if (!settings.chosen()) return void meet();
+  signin.greet(admin.offer);
+  if (stale) history.sift();
+  stale = false;
+  drawing.resume([]);
 }
 
 /** Go on where a session has ended in between: perhaps as somebody else. */
 function signedIn() {
   if (!settings.chosen()) return void meet();
-  signin.greet().then(admin.offer);
+  signin.greet(admin.offer);
   history.sift();
 }
 
 /** @param {boolean} busy */
 function setBusy(busy) {
-  const focused = document.activeElement?.closest("#draw, #cancel, #actions, #starters");
+  const focused = document.activeElement?.closest(busy ? "#draw, #actions, #canvas, #reading" : "#cancel");
   if (busy) {
     vote(null);
     readings.show(null, () => {});
@@ -123,10 +88,11 @@ function setBusy(busy) {
 
 /** What can be done with what the stage shows. @param {Job[]} jobs */
 function settled(jobs) {
+  if (jobs.length === 0 && !document.querySelector("#starters button")) offerStarters();
   const pictures = jobs.flatMap((job) => job.images.map((picture) => ({ job, picture })));
   const [first] = pictures;
   const alone = pictures.length === 1;
-  save.hidden = element("copy", HTMLElement).hidden = !first || jobs.length > 1;
+  save.hidden = element("copy", HTMLElement).hidden = !alone;
   element("again", HTMLElement).hidden = false;
   element("alike", HTMLElement).hidden = !alone;
   element("work", HTMLElement).hidden = !alone || !settings.chosen()?.edits;
@@ -146,32 +112,56 @@ function settled(jobs) {
 }
 
 /** @param {Job[]} jobs that have just ended */
-function drawn([job]) {
-  if (job) how.arrived(job, familyOf(job));
+function drawn(jobs) {
+  for (const job of jobs) how.arrived(job, familyOf(job));
 }
 
-/** Draw, where there is something to draw. @param {Request[]} requests @param {Job | null} [given] the first one's, where it is there */
-async function draw(requests, given = null) {
+/** @type {object | null} the press of "Draw" that waits for the bench */
+let pressed = null;
+
+/**
+ * Draw. @param {Request[]} requests @param {Job | null} [given] the first one's, where it is there
+ * @param {(error: unknown) => Promise<Partial<Request>>} [renew] what else to ask for, where a request is refused
+ */
+function draw(requests, given, renew) {
+  pressed = null;
   clearErrors();
-  if (requests[0]?.prompt.trim()) {
-    await drawing.draw(requests, given);
-    return;
-  }
-  showError("prompt", text("say.nothing"));
-  prompt.focus();
+  return drawing.draw(requests, given, renew);
+}
+
+/** Wait no longer for the bench. */
+function letGo() {
+  pressed = null;
+  if (drawing.isDrawing()) return;
+  setBusy(false);
+  settled(drawing.onStage());
 }
 
 /** @param {boolean} newSeed */
 async function submit(newSeed = false) {
+  clearErrors();
+  const said = prompt.value.trim();
+  if (!said) {
+    errors.show("prompt", text("say.nothing"));
+    return prompt.focus();
+  }
   const beside = wording.taken();
-  if (beside && prompt.value.trim()) return void reworded(beside, prompt.value.trim());
-  const count = new FormData(form).get("count");
+  if (beside) return void reworded(beside, said);
+  const n = Number(new FormData(form).get("count"));
+  // What is asked for is what stands there now: the bench may take a while.
+  const words = { prompt: said, ...readings.read(said), n };
+  const alone = settings.beside({ ...words, ...settings.read(newSeed, false) });
+  const fitted = { ...words, ...settings.read(newSeed, true) };
+  const mine = (pressed = {});
+  setBusy(true);
   try {
     const from = await bench.read();
-    if (!from) return;
-    const request = { prompt: prompt.value.trim(), ...readings.read(prompt.value), ...settings.read(newSeed, "image" in from), ...from, n: Number(count) };
-    await draw("image" in from ? [request] : settings.beside(request));
+    if (mine !== pressed) return;
+    if (!from) return letGo();
+    draw("image" in from ? [{ ...fitted, ...from }] : alone, null, bench.renew);
   } catch (error) {
+    if (mine !== pressed) return;
+    letGo();
     report(error);
   }
 }
@@ -182,7 +172,7 @@ const afresh = (request) => ({ ...settings.possible(request), derived_from: null
 /** Draw a picture in other words, beside itself. @param {{job: Job, picture: Picture}} made @param {string} words */
 function reworded({ job, picture }, words) {
   clearErrors();
-  if (words === job.request.prompt) return showError("prompt", text("wording.same"));
+  if (words === job.request.prompt) return errors.show("prompt", text("wording.same"));
   const same = afresh(wording.of({ job, picture }));
   const given = { ...job, request: { ...job.request, n: 1 }, images: [picture], withheld: [] };
   draw([same, { ...same, prompt: words, derived_from: picture.id }], given);
@@ -212,6 +202,7 @@ function more({ job, picture }) {
 }
 
 async function cancel() {
+  if (pressed) return letGo();
   if (!drawing.isDrawing()) return;
   cancelButton.setAttribute("aria-disabled", "true");
   if (!(await drawing.cancel())) cancelButton.removeAttribute("aria-disabled");
@@ -222,15 +213,17 @@ async function meet() {
   try {
     const models = await getModels();
     settings.offer(models);
-    const one = settings.chosen();
-    if (one) introduce(one);
+    draft.restore(() => {
+      const one = settings.chosen();
+      if (one) introduce(one);
+    });
   } catch (error) {
-    if (error instanceof Problem && failing(error)) lost();
+    if (error instanceof Problem && failing(error)) presence.lost();
     report(error);
     return;
   }
-  check();
-  signin.greet().then(admin.offer);
+  presence.check().then((ok) => (stale = !ok));
+  signin.greet(admin.offer);
   if (await drawing.resume(await history.load())) return;
   await offerStarters();
 }
@@ -300,8 +293,11 @@ async function keep(met) {
 }
 
 startTheme();
+element("language", HTMLSelectElement).addEventListener("change", draft.keep); // before what reloads the page
 offerLanguages(element("language", HTMLSelectElement));
+presence.start(back);
 signin.start(signedIn);
+document.addEventListener("signin-needed", signin.ask);
 if (matchMedia("(hover: hover)").matches) prompt.focus({ preventScroll: true });
 composer.start({ changed: clearErrors, submit });
 bench.start();
@@ -312,10 +308,13 @@ how.start(({ job, picture }) => {
   if (picture) draw([{ ...afresh(wording.of({ job, picture })), anew: true }]);
 });
 settings.start((model) => {
+  wording.take(null);
   introduce(model);
   offerStarters();
 });
-drawing.start({ busy: setBusy, settled, drawn, connected: (ok) => (ok ? found() : lost()), refused: report });
+drawing.start({
+  busy: setBusy, settled, drawn, refused: report, connected: (ok) => (ok ? presence.found() : presence.lost()),
+});
 history.start({
   more,
   reword,
@@ -331,6 +330,7 @@ history.start({
     prompt.focus();
   },
   useAll: ({ job, picture }) => {
+    wording.take(null);
     settings.adopt(job, picture);
     const one = settings.chosen();
     if (one) introduce(one);
@@ -363,7 +363,7 @@ for (const [id, use] of /** @type {const} */ ([
   ["work", (/** @type {{picture: Picture}} */ { picture }) => bench.take(picture.id)],
 ]))
   element(id, HTMLButtonElement).addEventListener("click", () => {
-    const [job] = drawing.onStage();
+    const job = drawing.onStage().find(({ images }) => images.length > 0);
     const picture = job?.images[0];
     if (job && picture) use({ job, picture });
   });

@@ -32,6 +32,21 @@ export function button(text, className, press) {
   return made;
 }
 
+/**
+ * Let a picture come; one that does not is asked for again a few times.
+ * @param {HTMLImageElement} image @param {string} url @returns {Promise<unknown>} when it is there
+ */
+export function come(image, url) {
+  const waits = [2000, 4000, 8000];
+  image.addEventListener("error", () => {
+    const wait = waits.shift();
+    if (wait) setTimeout(() => (image.src = url), wait);
+  });
+  const there = new Promise((done) => image.addEventListener("load", done, { once: true }));
+  image.src = url;
+  return there;
+}
+
 let speaking = 0;
 
 /** Tell screen readers, once what is being said has settled. @param {string} text @param {number} [wait] ms */

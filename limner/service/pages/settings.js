@@ -179,6 +179,7 @@ export function start(modelChanged) {
   for (const field of [...NUMBERS.map(({ slider }) => slider), negative, size]) field.addEventListener("input", show);
   model.addEventListener("change", () => {
     const one = chosen();
+    remember("model", model.value);
     reset();
     if (one) modelChanged(one);
   });
@@ -189,6 +190,8 @@ export function offer(offered) {
   models = offered;
   model.replaceChildren(...offered.map((m) => new Option(`${m.title || m.name} ${m.version}`, reference(m))));
   element("model-field", HTMLElement).hidden = offered.length < 2;
+  const last = named({ prompt: "", model: recall("model") });
+  if (last) model.value = reference(last);
   reset();
 }
 
@@ -242,6 +245,35 @@ export function noteSeed(used) {
   show();
 }
 
+/** Set a slider, however far its model lets it go. @param {HTMLInputElement} slider @param {number} value */
+function slide(slider, value) {
+  if (value > Number(slider.max)) slider.max = String(value);
+  slider.value = String(value);
+}
+
+/** @typedef {ReturnType<typeof draft>} Draft */
+
+/** What is set, to be set again. */
+export const draft = () => ({
+  model: model.value, size: size.value, seed: seed.value, negative: negative.value, locked, variation,
+  numbers: NUMBERS.map(({ slider }) => Number(slider.value)),
+  besides: boxes().filter((box) => box.checked).map((box) => box.value),
+});
+
+/** Set all as it was, where that model is still there. @param {Draft} kept */
+export function restore(kept) {
+  const one = named({ prompt: "", model: kept.model });
+  if (!one) return;
+  model.value = reference(one);
+  reset();
+  NUMBERS.forEach(({ slider }, k) => slide(slider, kept.numbers[k] ?? Number(slider.value)));
+  if ([...size.options].some(({ value }) => value === kept.size)) size.value = kept.size;
+  [seed.value, negative.value, variation] = [kept.seed, kept.negative, kept.variation];
+  for (const box of boxes()) box.checked = kept.besides.includes(box.value);
+  limitBeside();
+  setLock(kept.locked);
+}
+
 /** Take over all that a picture was drawn with. @param {Job} job @param {Picture} picture */
 export function adopt({ request }, picture) {
   const drawnWith = named(request);
@@ -249,12 +281,7 @@ export function adopt({ request }, picture) {
   reset();
   /** @type {Numbers} */
   const numbers = request;
-  for (const { name, slider } of NUMBERS) {
-    const value = numbers[name];
-    if (!value) continue;
-    if (value > Number(slider.max)) slider.max = String(value);
-    slider.value = String(value);
-  }
+  for (const { name, slider } of NUMBERS) if (numbers[name]) slide(slider, Number(numbers[name]));
   negative.value = request.negative_prompt ?? "";
   const wanted = `${picture.width}x${picture.height}`;
   if ([...size.options].some((option) => option.value === wanted)) size.value = wanted;

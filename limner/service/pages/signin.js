@@ -16,12 +16,26 @@ export function ask() {
   if (!dialog.open) dialog.showModal();
 }
 
-/** Offer to sign out, where somebody is signed in. @returns {Promise<boolean>} whether they may see the service as admins do */
-export async function greet() {
-  const session = await getSession().catch(() => null);
-  leave.hidden = session === null || session.open;
-  if (session && !session.open) leave.title = text("signin.as", { name: session.name });
-  return session?.scopes.includes("admin") ?? false;
+let again = 0;
+
+/** Offer to sign out, where somebody is signed in; asked until it can be told.
+ * @param {(admin: boolean) => void} told whether they may see the service as admins do */
+export async function greet(told) {
+  clearTimeout(again);
+  try {
+    const session = await getSession();
+    leave.hidden = session.open;
+    if (!session.open) leave.title = text("signin.as", { name: session.name });
+    told(session.scopes.includes("admin"));
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.status !== 401) {
+      again = setTimeout(greet, 2500, told);
+      return;
+    }
+    leave.hidden = true;
+    told(false);
+  }
 }
 
 /** @param {() => void} done what to do once somebody is signed in */

@@ -2,7 +2,7 @@
 
 import { light } from "./glow.js";
 import { text } from "./language.js";
-import { announce, element, icon } from "./page.js";
+import { announce, come, element, icon } from "./page.js";
 
 /** @typedef {import("./wire.js").Picture} Picture */
 /** @typedef {import("./wire.js").Step} Step */
@@ -25,12 +25,8 @@ async function lay(tile, source, kind, alt) {
   const image = new Image();
   image.className = kind;
   image.alt = alt;
-  image.src = source;
-  try {
-    await image.decode();
-  } catch {
-    if (kind === "preview") return;
-  }
+  await come(image, source);
+  await image.decode().catch(() => {}); // What can be seen of it is shown.
   if (!tile.isConnected || (kind === "preview" && tile.dataset.state === "done")) return;
   if (kind === "final") tile.dataset.state = "done";
   const under = [...tile.querySelectorAll("img")];

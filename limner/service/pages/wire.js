@@ -28,33 +28,60 @@
  *   refused: (error: Problem) => void}} Watcher
  */
 
-import { text } from "./language.js";
+import { language, text } from "./language.js";
+
+const SESSION = "/v1/session";
 
 /** An answer that is not a success; `status` 0 means that the service could not be reached,
- * `refused` is why a gate let it not through. */
+ * `refused` is why a gate let it not through, `wait` after how many seconds to try again, 0 where that is not said. */
 export class Problem extends Error {
-  /** @param {number} status @param {string} message @param {FieldError[]} errors @param {string} refused */
-  constructor(status, message, errors = [], refused = "") {
+  /** @param {number} status @param {string} message @param {FieldError[]} errors
+   * @param {string} refused @param {number} wait */
+  constructor(status, message, errors = [], refused = "", wait = 0) {
     super(message);
     this.status = status;
     this.errors = errors;
     this.refused = refused;
+    this.wait = wait;
   }
+}
+
+/** What an answer means, in the reader's words; the service's own, in English, stand beside them where they say more.
+ * @param {Response} response @param {string} [detail] the service's words @returns {string} without a full stop */
+function meaning({ status, headers, url }, detail) {
+  const further = detail ? ` (${detail})` : "";
+  if (status === 401) return text("wire.signin");
+  if (status === 403) return text("wire.denied") + further;
+  if (status === 413) return text("wire.large");
+  if (status === 415) return text("wire.kind");
+  if (status === 422 && new URL(url).pathname === "/v1/images") return text("wire.picture") + further;
+  if (status === 503) return text("wire.unable") + further;
+  if (status !== 429) return detail || text("wire.answered", { status });
+  if (headers.get("RateLimit-Policy")?.startsWith('"day"')) return text("wire.quota") + further;
+  return text(headers.get("RateLimit-Remaining") === "0" ? "wire.rate" : "wire.busy");
+}
+
+/** A time from now in words. @param {number} seconds */
+function inTime(seconds) {
+  const said = new Intl.RelativeTimeFormat(language);
+  if (seconds < 100) return said.format(Math.ceil(seconds), "second");
+  if (seconds < 6000) return said.format(Math.ceil(seconds / 60), "minute");
+  return said.format(Math.ceil(seconds / 3600), "hour");
 }
 
 /** @param {Response} response @returns {Promise<Problem>} */
 async function problemOf(response) {
-  /** @type {{title?: string, detail?: string, errors?: FieldError[], reason?: string}} */
+  /** @type {{detail?: string, errors?: FieldError[], reason?: string}} */
   let body = {};
   try {
     body = await response.json();
   } catch {
     // Not a problem document; the status has to say it.
   }
-  const wait = response.headers.get("Retry-After");
-  const said = body.detail || body.title || text("wire.answered", { status: response.status });
-  const later = response.status === 429 && wait ? text("wire.later", { wait }) : "";
-  return new Problem(response.status, said + later, body.errors ?? [], body.reason ?? "");
+  const wait = Number(response.headers.get("Retry-After")) || 0; // A date, as some proxies say it, is not read.
+  const said = meaning(response, body.detail).replace(/\.?$/, ".");
+  const later = wait > 0 ? ` ${text("wire.later", { when: inTime(wait) })}` : "";
+  return new Problem(response.status, said + later, body.errors ?? [], body.reason ?? "", wait);
 }
 
 /** What was being waited for; where it breaks off the service could not be reached.
@@ -65,30 +92,40 @@ const reached = (coming) =>
   });
 
 /**
+ * A successful answer. Where the session has ended, the document hears of it: `signin-needed`.
+ * @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} @throws {Problem}
+ */
+async function answered(path, options) {
+  const response = await reached(fetch(path, options));
+  if (response.ok) return response;
+  if (response.status === 401 && path !== SESSION) document.dispatchEvent(new CustomEvent("signin-needed"));
+  throw await problemOf(response);
+}
+
+/**
  * @template T
  * @param {string} path @param {RequestInit} [options]
  * @returns {Promise<T>} the answer's JSON
  * @throws {Problem}
  */
 async function call(path, options) {
-  const response = await reached(fetch(path, options));
-  if (!response.ok) throw await problemOf(response);
+  const response = await answered(path, options);
   return /** @type {Promise<T>} */ (response.status === 204 ? undefined : reached(response.json()));
 }
 
 /** @typedef {{name: string, scopes: string[], open: boolean}} Session */
 
 /** @returns {Promise<Session>} who is signed in */
-export const getSession = () => call("/v1/session");
+export const getSession = () => call(SESSION);
 
 /** Sign in with a key. @param {string} key @returns {Promise<Session>} */
 export function signIn(key) {
   const headers = { "Content-Type": "application/json" };
-  return call("/v1/session", { method: "POST", headers, body: JSON.stringify({ key }) });
+  return call(SESSION, { method: "POST", headers, body: JSON.stringify({ key }) });
 }
 
 /** @returns {Promise<unknown>} */
-export const signOut = () => call("/v1/session", { method: "DELETE" });
+export const signOut = () => call(SESSION, { method: "DELETE" });
 
 /**
  * @typedef {{version: string, queue: {waiting: number, limit: number, oldest_seconds: number} | null,
@@ -164,8 +201,7 @@ export function upload(picture) {
 
 /** A picture that the service has. @param {string} id @returns {Promise<ImageBitmap>} */
 export async function pictureOf(id) {
-  const response = await reached(fetch(`/v1/images/${encodeURIComponent(id)}`));
-  if (!response.ok) throw await problemOf(response);
+  const response = await answered(`/v1/images/${encodeURIComponent(id)}`);
   return reached(response.blob().then((blob) => createImageBitmap(blob)));
 }
 
@@ -229,6 +265,7 @@ export function watch(id, watcher) {
   };
   const ask = async () => {
     if (over) return;
+    let pause = 2;
     try {
       const job = await getJob(id);
       if (over) return;
@@ -242,10 +279,11 @@ export function watch(id, watcher) {
         return end({ id, state: "failed", queue_position: null, step: 0, steps: 0,
           request: { prompt: "" }, images: [], error: gone, created_at: "" });
       }
-      if (error instanceof Problem && error.status === 401) watcher.refused(error);
-      else watcher.connected(false);
+      if (!(error instanceof Problem) || error.status === 0 || error.status >= 500) watcher.connected(false);
+      else if (error.status === 429) pause = Math.max(pause, error.wait);
+      else watcher.refused(error);
     }
-    if (source.readyState === EventSource.CLOSED) again = setTimeout(ask, 2000);
+    if (source.readyState === EventSource.CLOSED) again = setTimeout(ask, 1000 * pause);
   };
 
   /** @param {string} name @param {(data: any) => void} handle */

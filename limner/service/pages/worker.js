@@ -3,26 +3,51 @@
 const SHELL = "limner-shell-1";
 const PICTURES = "limner-pictures-1";
 const MOST_PICTURES = 200;
+const PATIENCE = 4000; // ms that the service has to answer where something is kept
+const LITTLE = 500; // where it has let such a time pass before, and not answered since
+
+/** Ids of pages that came from what is kept: then so do their parts, for old and new ones do not fit together.
+ * @type {Set<string>} */
+const pagesKept = new Set();
+let silent = false;
 
 const worker = /** @type {any} */ (self);
 
 worker.addEventListener("install", () => worker.skipWaiting());
 worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(worker.clients.claim()));
 
-/** What is there, from the service where it answers; what it gave last where it does not. @param {Request} request */
-async function fresh(request) {
+/** What the service gave last; words in whatever language where they are not kept in the one that is asked for.
+ * @param {Cache} kept @param {Request} request */
+async function lastOf(kept, request) {
+  const last = await kept.match(request, { ignoreVary: true });
+  const worded = new URL(request.url).pathname === "/pages/language.json";
+  return last ?? (worded ? kept.match(request, { ignoreVary: true, ignoreSearch: true }) : undefined);
+}
+
+/** What is there, from the service where it answers in time; what it gave last where it does not.
+ * @param {Request} request @param {{clientId?: string, resultingClientId?: string}} event */
+async function fresh(request, { clientId = "", resultingClientId = "" }) {
   const kept = await caches.open(SHELL);
-  const found = () => kept.match(request, { ignoreVary: true });
-  try {
-    const answer = await fetch(request);
-    if (answer.ok) await kept.put(request, answer.clone()).catch(() => {}); // where there is no room
-    // While the service is started anew, what stands before it answers in its place.
-    return answer.status >= 500 || answer.status === 429 ? ((await found()) ?? answer) : answer;
-  } catch (error) {
-    const last = await found();
-    if (last) return last;
-    throw error;
-  }
+  const last = await lastOf(kept, request);
+  const page = request.mode === "navigate";
+  const part = new URL(request.url).pathname.startsWith("/pages/");
+  if (last && part && pagesKept.has(clientId)) return last;
+  let late = false;
+  const coming = fetch(request).then(async (answer) => {
+    silent = false;
+    // A page that comes too late is not kept, for its parts are not asked for.
+    if (answer.ok && !(page && late)) await kept.put(request, answer.clone()).catch(() => {}); // where there is no room
+    return answer;
+  });
+  if (!last) return coming;
+  const tired = new Promise((go) => setTimeout(() => go((late = true)), silent ? LITTLE : PATIENCE));
+  // The parts of a page that the service gave are waited for.
+  const answer = await (part ? coming : Promise.race([coming, tired])).catch(() => null);
+  // While the service is started anew, what stands before it answers in its place.
+  if (answer instanceof Response && answer.status < 500 && answer.status !== 429) return answer;
+  if (late) silent = true;
+  if (page) pagesKept.add(resultingClientId);
+  return last;
 }
 
 /** A picture never changes: what was seen once is not asked for again. @param {Request} request */
@@ -40,21 +65,22 @@ async function picture(request) {
 }
 
 /** The answer to what is kept here; null for all else, which is the service's alone.
- * @param {Request} request @returns {Promise<Response> | null} */
-function answered(request) {
+ * @param {Request} request @param {any} event that asks for it @returns {Promise<Response> | null} */
+function answered(request, event) {
   const { origin, pathname, search } = new URL(request.url);
   if (request.method !== "GET" || origin !== location.origin) return null;
-  if (/^\/v1\/images\/[0-9a-f]+$/.test(pathname)) return picture(request);
+  // What is asked for past all that is kept was let go.
+  if (/^\/v1\/images\/[0-9a-f]+$/.test(pathname)) return request.cache === "reload" ? null : picture(request);
   const told = ["/", "/v1/models", "/v1/pins", "/v1/ideas"].includes(pathname) || pathname.startsWith("/pages/");
-  return told || (pathname === "/v1/jobs" && search === "?limit=24&mine=true") ? fresh(request) : null;
+  return told || (pathname === "/v1/jobs" && search === "?limit=24&mine=true") ? fresh(request, event) : null;
 }
 
 worker.addEventListener("fetch", (/** @type {any} */ event) => {
-  const answer = answered(event.request);
+  const answer = answered(event.request, event);
   if (answer) event.respondWith(answer);
 });
 
 // A page that came before this worker says what it is made of.
 worker.addEventListener("message", (/** @type {any} */ event) => {
-  event.waitUntil(Promise.allSettled(event.data.keep.map((/** @type {string} */ url) => answered(new Request(url)))));
+  event.waitUntil(Promise.allSettled(event.data.keep.map((/** @type {string} */ url) => answered(new Request(url), event))));
 });

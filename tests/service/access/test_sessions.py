@@ -53,7 +53,8 @@ def test_a_browser_draws_follows_and_sees(browser: TestClient) -> None:
 
 def test_signing_out_ends_it_for_whoever_kept_the_cookie(client: TestClient, browser: TestClient) -> None:
     kept = dict(browser.cookies)
-    assert browser.delete("/v1/session").status_code == 204
+    answer = browser.delete("/v1/session")
+    assert answer.status_code == 204 and answer.headers["clear-site-data"] == '"cache"'
     assert dict(browser.cookies) == {}
     again = TestClient(client.app, base_url=BASE, cookies=kept)
     assert again.get("/v1/jobs").status_code == 401

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from .painting import paint
 from .stub_server import Stub, serving
 
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -40,6 +42,14 @@ def address(stub: Stub) -> Iterator[str]:
 def complaints() -> list[str]:
     """What the console and the page complained of; a test that provokes it clears the list."""
     return []
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A picture of one's own, wider than high."""
+    file = tmp_path / "photo.png"
+    paint("a red car", 3).resize((200, 100)).save(file)
+    return file
 
 
 @pytest.fixture(params=[(1280, 800)], ids=["desktop"])

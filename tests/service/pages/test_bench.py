@@ -10,18 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .painting import paint
 from .stub_server import Stub
 from .test_drawing import APPLE, PHONE, write
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    file = tmp_path / "photo.png"
-    paint("a red car", 3).resize((200, 100)).save(file)
-    return file
 
 
 def asked(stub: Stub) -> dict[str, Any]:
@@ -259,3 +252,60 @@ def test_a_picture_that_comes_broken_is_said_and_drawing_goes_on(
     drawn(page)
     assert "image" not in asked(stub)
     complaints.clear()
+
+
+@pytest.mark.parametrize(
+    ("way", "gone"),
+    [
+        ("change", ["image"]),
+        ("paint", ["mask"]),
+        ("paint", ["image", "mask"]),
+        ("outward", ["image", "mask"]),
+    ],
+)
+def test_what_the_service_has_let_go_of_is_sent_again(
+    page: Page, stub: Stub, photo: Path, complaints: list[str], way: str, gone: list[str]
+) -> None:
+    def refuse_what_is_gone(route: Route) -> None:
+        request = route.request.post_data_json
+        for name in ("image", "mask"):
+            if name in request and request[name] not in stub.pictures:
+                wrong = {"title": "Invalid input", "errors": [{"field": name, "message": "no picture"}]}
+                return route.fulfill(status=422, json=wrong)
+        return route.continue_()
+
+    page.route("**/v1/jobs", refuse_what_is_gone)
+    put_on_bench(page, photo)
+    page.check(f"[name=way][value={way}]")
+    if way == "paint":
+        stroke(page, (0.4, 0.5), (0.6, 0.5))
+    drawn(page)
+    first = asked(stub)
+    before = [picture(stub, first[name]) for name in gone]
+    for name in gone:
+        del stub.pictures[first[name]]
+    drawn(page)
+    for name, pixels in zip(gone, before, strict=True):
+        assert np.array_equal(picture(stub, asked(stub)[name]), pixels)
+    assert asked(stub).keys() == first.keys()
+    assert all("422" in complaint for complaint in complaints)
+    complaints.clear()
+
+
+def test_a_photo_that_is_still_coming_is_waited_for(page: Page, stub: Stub, photo: Path) -> None:
+    held: list[Route] = []
+    page.route("**/v1/images", lambda route: held.append(route))
+    write(page, APPLE)
+    page.click("#bench-open")
+    with page.expect_request("**/v1/images"):
+        page.set_input_files("#file", photo)
+    page.click("#draw")
+    expect(page.locator("#cancel")).to_be_visible()
+    page.click("#cancel")
+    expect(page.locator("#draw")).to_be_visible()
+    page.click("#draw")
+    page.fill("#prompt", "what was written after the press")
+    held[0].continue_()
+    expect(page.locator(".wall button")).to_have_count(1)
+    (job,) = stub.jobs.values()
+    assert "image" in job.request and job.request["prompt"] == APPLE

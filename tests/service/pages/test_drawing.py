@@ -272,7 +272,7 @@ def test_a_full_queue_an_empty_prompt_and_a_failed_drawing_are_said(
     write(page, APPLE)
     expect(page.locator("#prompt-error")).to_be_hidden()
     page.click("#draw")
-    expect(page.locator("#prompt-error")).to_have_text("The queue is full.")
+    expect(page.locator("#prompt-error")).to_have_text("The service has too much to do just now.")
     expect(page.locator("#draw")).to_be_visible()
     assert len(complaints) == 1 and "429" in complaints.pop()
     stub.refuse, stub.fail_drawing = None, "The model ran out of memory."
@@ -326,7 +326,7 @@ def test_a_first_drawing_that_is_refused_leaves_the_page_as_it_was(
     stub.refuse = (429, {"detail": "The queue is full."})
     write(page, APPLE)
     page.click("#draw")
-    expect(page.locator("#prompt-error")).to_have_text("The queue is full.")
+    expect(page.locator("#prompt-error")).to_have_text("The service has too much to do just now.")
     expect(page.locator("#frame")).to_have_attribute("data-state", "empty")
     expect(page.locator("#actions")).to_be_hidden()
     expect(page.locator("#starters button")).to_have_count(3)

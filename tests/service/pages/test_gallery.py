@@ -32,10 +32,14 @@ def test_a_pin_is_seen_on_the_wall_and_stays(page: Page, stub: Stub) -> None:
     page.get_by_role("button", name=APPLE).last.click()
     page.click("#viewer-pin")
     expect(page.locator("#viewer-pin")).to_have_text("Unpin")
+    assert page.locator("#viewer-pin").get_attribute("aria-pressed") is None, "its label says it"
     page.keyboard.press("Escape")
     expect(page.locator(".wall li[data-pinned]")).to_have_count(1)
+    wall = page.locator(".wall")
+    expect(wall.get_by_role("button", name=f"{APPLE} Pinned", exact=True)).to_have_count(1)
+    expect(wall.get_by_role("button", name=HOUSE, exact=True)).to_have_count(1)
     page.reload()
-    page.get_by_role("button", name="Pinned").click()
+    page.get_by_role("button", name="Pinned", exact=True).click()
     expect(page.locator(".wall img")).to_have_count(1)
     expect(page.locator(".wall img")).to_have_attribute("alt", APPLE)
     page.locator(".wall button").click()
@@ -81,8 +85,12 @@ def test_a_picture_shows_what_it_was_made_from_and_what_was_made_from_it(page: P
     expect(page.locator("#easel")).to_be_visible()
     draw(page, HOUSE)
     page.locator(".tile").click()
-    page.get_by_role("button", name="The picture it was made from").click()
+    page.get_by_role("button", name="The picture it was made from").press("Enter")
     expect(page.locator("#viewer-title")).to_have_text(APPLE)
+    expect(page.locator("#viewer-title")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#viewer-title")).to_have_text(HOUSE)
+    page.keyboard.press("ArrowRight")
     expect(page.locator("#viewer-canvas img")).to_have_attribute("src", first["url"])
     page.locator("#viewer-kin").get_by_role("button", name=HOUSE).click()
     expect(page.locator("#viewer-title")).to_have_text(HOUSE)
@@ -171,8 +179,9 @@ def test_a_wall_that_cannot_be_loaded_further_is_not_asked_again_and_again(
     page.wait_for_timeout(1500)
     assert 1 <= len(asked) <= 3
     page.unroute("**/v1/jobs?*before=*")
-    page.click("#more")
+    page.locator("#more").press("Enter")
     expect(page.locator(".wall img")).to_have_count(30)
+    expect(page.locator(".wall button").nth(24)).to_be_focused()
     complaints.clear()
 
 
@@ -189,7 +198,7 @@ def test_a_wall_that_cannot_be_loaded_says_why_and_tries_again(
     stub.draw(stub.add({"prompt": APPLE, "seed": 1, "steps": 1}))
     page.route("**/v1/pins", lambda route: route.fulfill(status=503, json={"detail": "away"}))
     page.reload()
-    expect(page.locator("#toast")).to_have_text("away")
+    expect(page.locator("#toast")).to_have_text("The service cannot do this just now (away).")
     page.unroute("**/v1/pins")
     page.click("#more")
     expect(page.locator(".wall img")).to_have_count(1)
@@ -249,6 +258,32 @@ def test_the_focus_goes_on_to_the_next_picture_when_one_is_deleted(page: Page) -
     for _ in range(2):
         page.locator("#viewer-delete").press("Enter")
     expect(page.locator("#find")).to_be_focused()
+    page.fill("#find", "")
+    expect(page.locator("#history")).to_be_hidden()
+    draw(page, APPLE)
+    page.locator(".wall button").press("Enter")
+    for _ in range(2):
+        page.locator("#viewer-delete").press("Enter")
+    expect(page.locator("#history")).to_be_hidden()
+    expect(page.locator("#prompt")).to_be_focused()
+
+
+def test_a_picture_that_does_not_come_is_asked_for_again(page: Page, complaints: list[str]) -> None:
+    page.clock.install()
+    ready(page)
+    page.route("**/v1/images/*", lambda route: route.abort())
+    draw(page, APPLE)
+    page.locator(".wall button").click()
+    for one in (".wall img", "#viewer-canvas img"):
+        page.wait_for_function(f"document.querySelector('{one}').complete")
+    expect(page.locator(".tile img.preview")).to_have_count(1)
+    expect(page.locator(".tile img.final")).to_have_count(0)
+    page.unroute("**/v1/images/*")
+    page.clock.fast_forward(2000)
+    for one in (".tile img.final", ".wall img", "#viewer-canvas img"):
+        page.wait_for_function(f"document.querySelector('{one}')?.naturalWidth > 0")
+    expect(page.locator(".tile img.preview")).to_have_count(0)
+    complaints.clear()
 
 
 def test_the_arrow_keys_go_on_at_the_last_picture(page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -62,15 +63,38 @@ class Busy(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def busy(address: str) -> Iterator[None]:
-    server = HTTPServer(("127.0.0.1", int(address.rpartition(":")[2])), Busy)
+def busy(address: str, answers: type[Busy] = Busy) -> Iterator[None]:
+    server = HTTPServer(("127.0.0.1", int(address.rpartition(":")[2])), answers)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     with server:
         yield
         server.shutdown()
 
 
-@pytest.mark.parametrize("instead", [nullcontext, busy])
+class Renewed(Busy):
+    """A service that comes back as the page is being fetched, with parts that do not fit the page that was kept."""
+
+    def do_GET(self) -> None:
+        if not self.path.startswith("/pages/"):
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/javascript")
+        self.end_headers()
+        return None
+
+
+@contextmanager
+def hanging(address: str) -> Iterator[None]:
+    """A service that lets everybody connect, and answers nobody."""
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2])), backlog=64):
+        yield
+
+
+def renewed(address: str) -> AbstractContextManager[None]:
+    return busy(address, Renewed)
+
+
+@pytest.mark.parametrize("instead", [nullcontext, busy, renewed, hanging])
 def test_page_and_pictures_are_there_without_the_service(
     browser: Browser, instead: Callable[[str], AbstractContextManager[None]]
 ) -> None:
@@ -88,8 +112,26 @@ def test_page_and_pictures_are_there_without_the_service(
         page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
     with instead(address):
         page.reload()
-        expect(page.locator("#offline")).to_be_visible()
+        if instead is not hanging:
+            expect(page.locator("#offline")).to_be_visible()
         expect(page.locator("#draw")).to_have_text("Draw")
         expect(page.locator(".wall img")).to_have_count(1)
         page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
         context.close()
+
+
+def test_without_the_service_a_language_that_was_never_read_leaves_the_words_as_they_were(
+    browser: Browser,
+) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    with serving(Stub()) as address:
+        page.goto(address)
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.reload()
+        ready(page)
+    page.select_option("#language", "es")
+    expect(page.locator("#offline")).to_be_visible()
+    expect(page.locator("#language")).to_be_visible()
+    assert page.evaluate("localStorage.getItem('limner.language')") == "es"
+    context.close()

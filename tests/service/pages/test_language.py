@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Browser, Page, expect
 
 from .stub_server import Stub
+from .test_bench import picture, put_on_bench, stroke
 from .test_composing import draw, ready
 
 TORCH = "a torch on the beach"
@@ -68,3 +71,46 @@ def test_english_is_shown_where_a_module_does_not_come(browser: Browser, address
     page.evaluate("document.getAnimations().forEach((one) => one.finish())")
     expect(page.locator("#draw")).to_be_visible()
     context.close()
+
+
+def test_what_was_begun_is_there_in_the_other_language(page: Page, stub: Stub, photo: Path) -> None:
+    stub.others = {"birds": {}}
+    stub.sizes = [{"width": 128, "height": 128}, {"width": 192, "height": 128}]
+    page.reload()
+    put_on_bench(page, photo)
+    page.check("[name=way][value=paint]")
+    stroke(page, (0.4, 0.5), (0.6, 0.5))
+    page.click("#invert")
+    page.click("#settings")
+    page.select_option("#model", "birds")
+    page.select_option("#size", "192x128")
+    page.fill("#seed", "7")
+    page.fill("#negative", "snow")
+    page.locator("#steps").fill("12")
+    page.get_by_role("radio", name="Four").check(force=True)
+    page.click("#draw")
+    expect(page.locator(".wall button")).to_have_count(4)
+    page.select_option("#language", "es")
+    expect(page.locator("#draw")).to_have_text("Dibujar")
+    expect(page.locator("#bench-open")).to_have_attribute("data-changed", "1")
+    page.click("#draw")
+    expect(page.locator(".wall button")).to_have_count(8)
+    first, second = stub.sent
+    assert (picture(stub, first.pop("mask")) == picture(stub, second.pop("mask"))).all()
+    assert first == second and first["model"] == "birds" and "image" in first
+    page.reload()
+    expect(page.locator("#model")).to_have_value("birds")
+    expect(page.locator("#lock")).to_have_attribute("aria-pressed", "false")
+    assert page.locator("#bench-open").get_attribute("data-changed") is None, "it is taken up once"
+
+
+def test_a_model_that_was_chosen_and_is_gone_is_not_asked_for(page: Page, stub: Stub) -> None:
+    stub.others = {"birds": {}, "parti": {}}
+    page.reload()
+    ready(page)
+    page.click("#settings")
+    page.select_option("#model", "birds")
+    del stub.others["birds"]
+    page.reload()
+    ready(page)
+    expect(page.locator("#model")).to_have_value("storybook")

@@ -112,14 +112,17 @@ def test_a_stream_that_is_refused_is_opened_anew(page: Page, stub: Stub, complai
     complaints.clear()
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(429, "The service has too much to do just now."), (503, "The service cannot do this just now.")],
+)
 def test_a_service_that_cannot_tell_its_models_yet_is_asked_again(
-    page: Page, complaints: list[str], status: int
+    page: Page, complaints: list[str], status: int, said: str
 ) -> None:
     page.route("**/v1/models", lambda route: route.fulfill(status=status), times=1)
     page.reload()
     expect(page.locator("#offline")).to_be_visible()
-    expect(page.locator("#prompt-error")).to_have_text(f"The service answered {status}.")
+    expect(page.locator("#prompt-error")).to_have_text(said)
     expect(page.locator("#starters button")).to_have_count(3)
     expect(page.locator("#offline")).to_be_hidden()
     expect(page.locator("#prompt-error")).to_be_hidden()
@@ -167,3 +170,30 @@ def test_a_page_that_was_left_takes_up_the_drawings_of_all_models(page: Page, st
     stub.hold_after = None
     finished(page, 2)
     assert page.evaluate("sessionStorage.getItem('limner.drawing')") is None
+
+
+def test_a_page_that_was_opened_while_the_service_was_away_gets_to_know_it(
+    page: Page, stub: Stub, complaints: list[str]
+) -> None:
+    stub.away = True
+    page.route("**/v1/session", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#offline")).to_be_visible()
+    expect(page.locator("#starters button")).to_have_count(3)  # it has loaded the wall
+    expect(page.locator("#admin-open")).to_be_hidden()
+    stub.draw(stub.add({"prompt": APPLE, "steps": 1}))
+    stub.away = False
+    page.unroute("**/v1/session")
+    expect(page.locator("#offline")).to_be_hidden()
+    expect(page.locator("#admin-open")).to_be_visible()
+    expect(page.locator(".wall button")).to_have_count(1)
+    complaints.clear()
+
+
+def test_who_is_signed_in_is_asked_again_where_it_could_not_be_told(
+    page: Page, complaints: list[str]
+) -> None:
+    page.route("**/v1/session", lambda route: route.fulfill(status=429), times=1)
+    page.reload()
+    expect(page.locator("#admin-open")).to_be_visible()
+    assert len(complaints) == 1 and "429" in complaints.pop()

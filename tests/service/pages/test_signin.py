@@ -69,6 +69,40 @@ def test_a_key_signs_in_draws_and_signs_out(page: Page, secret: str, complaints:
     complaints.clear()
 
 
+AGAIN = """async (url) => {
+  for (let tries = 0; ; tries += 1) {
+    const answer = await fetch(url, { cache: "force-cache" }).catch(() => ({ status: 0 }));
+    if (answer.status !== 200 || tries > 100) return answer.status;
+    await new Promise((go) => setTimeout(go, 50));
+  }
+}"""
+"""The answer to whoever takes what the browser has, whatever its age; once that is not the picture any more."""
+
+
+def test_a_picture_that_was_deleted_or_signed_out_of_is_not_to_be_had_from_the_browser(
+    page: Page, secret: str, complaints: list[str]
+) -> None:
+    page.fill("#signin-key", secret)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#small")).to_be_visible()
+    urls: list[str] = []
+    for prompt in ("a red apple", "a blue house"):
+        page.fill("#prompt", prompt)
+        page.click("#draw")
+        expect(page.locator(".wall button")).to_have_count(len(urls) + 1)
+        urls.append(page.locator(".wall img").first.get_attribute("src") or "")
+        page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
+    page.locator(".wall button").last.click()
+    for _ in range(2):
+        page.click("#viewer-delete")
+    expect(page.locator("#viewer")).to_be_hidden()
+    assert page.evaluate(AGAIN, urls[0]) == 404
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.locator("#signin")).to_be_visible()
+    assert page.evaluate(AGAIN, urls[1]) == 401
+    complaints.clear()
+
+
 OWN = """async (least) => {
   for (let tries = 0; ; tries += 1) {
     const stores = await Promise.all((await caches.keys()).map((name) => caches.open(name)));

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -57,3 +59,27 @@ def test_a_picture_of_four_keeps_its_own_steps_beside_other_words(page: Page, st
     expect(page.locator("#how-count")).to_have_text("Step 20 of 20")
     last = [data["preview"] for name, data in job.events if name == "step" and data["image"] == 2][-1]
     expect(page.locator("#how-sketch")).to_have_attribute("src", last)
+
+
+@pytest.mark.parametrize("what", ["#use-all", "#viewer-work", "#work", "#file", "#model"])
+def test_what_is_to_be_drawn_on_its_own_ends_other_words(
+    page: Page, stub: Stub, photo: Path, what: str
+) -> None:
+    stub.others = {"birds": {}}
+    page.reload()
+    ready(page)
+    draw(page, APPLE)
+    page.click("#reword")
+    expect(page.locator("#wording")).to_be_visible()
+    if what in ("#use-all", "#viewer-work"):
+        page.locator(".tile").click()
+    if what == "#file":
+        page.set_input_files(what, photo)
+    elif what == "#model":
+        page.click("#settings")
+        page.select_option(what, "birds")
+    else:
+        page.click(what)
+    expect(page.locator("#wording")).to_be_hidden()
+    draw(page, GREEN)
+    finished(page, 1)
