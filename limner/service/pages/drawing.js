@@ -41,7 +41,7 @@ export function now() {
   return job ? { job, picture: (drawing?.images[jobs.lastIndexOf(job)] ?? job.images)[0] ?? null } : null;
 }
 
-/** Hang what hung before a drawing, or what is left of it. @param {string} [said] to those who do not see it */
+/** Hang what hung before a drawing, or what is left of it. @param {string} [said] of that */
 function back(said = "") {
   drawing = null;
   heard.busy(false);
@@ -49,6 +49,7 @@ function back(said = "") {
   else {
     stage.clear();
     heard.settled([]);
+    stage.say(said);
   }
   announce(said);
 }

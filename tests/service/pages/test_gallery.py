@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from .stub_server import Stub
 from .test_composing import APPLE, draw, ready
+from .waiting import until
 
 HOUSE = "a blue house in the snow"
 
@@ -275,13 +276,13 @@ def test_a_picture_that_does_not_come_is_asked_for_again(page: Page, complaints:
     draw(page, APPLE)
     page.locator(".wall button").click()
     for one in (".wall img", "#viewer-canvas img"):
-        page.wait_for_function(f"document.querySelector('{one}').complete")
+        until(page, f"document.querySelector('{one}').complete")
     expect(page.locator(".tile img.preview")).to_have_count(1)
     expect(page.locator(".tile img.final")).to_have_count(0)
     page.unroute("**/v1/images/*")
     page.clock.fast_forward(2000)
     for one in (".tile img.final", ".wall img", "#viewer-canvas img"):
-        page.wait_for_function(f"document.querySelector('{one}')?.naturalWidth > 0")
+        until(page, f"document.querySelector('{one}')?.naturalWidth > 0")
     expect(page.locator(".tile img.preview")).to_have_count(0)
     complaints.clear()
 

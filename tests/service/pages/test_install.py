@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from .stub_server import PAGES, Stub, serving
 from .test_composing import APPLE, draw, ready
+from .waiting import until
 
 
 def test_what_the_manifest_names_is_there() -> None:
@@ -109,14 +110,14 @@ def test_page_and_pictures_are_there_without_the_service(
         draw(page, APPLE)
         page.reload()
         expect(page.locator(".wall img")).to_have_count(1)
-        page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
+        until(page, "document.querySelector('.wall img').naturalWidth > 0")
     with instead(address):
         page.reload()
         if instead is not hanging:
             expect(page.locator("#offline")).to_be_visible()
         expect(page.locator("#draw")).to_have_text("Draw")
         expect(page.locator(".wall img")).to_have_count(1)
-        page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
+        until(page, "document.querySelector('.wall img').naturalWidth > 0")
         context.close()
 
 

@@ -7,6 +7,7 @@ from playwright.sync_api import APIResponse, Page, Route, expect
 
 from .stub_server import Stub
 from .test_drawing import APPLE, finished, write
+from .waiting import until
 
 
 def test_a_lost_stream_is_taken_up_where_it_was(page: Page, stub: Stub) -> None:
@@ -163,7 +164,7 @@ def test_a_page_that_was_left_takes_up_the_drawings_of_all_models(page: Page, st
     page.locator("#besides").get_by_label("Birds 1").check()
     page.click("#draw")
     expect(page.locator("#facts")).to_have_text("Step 6 of 20")
-    page.wait_for_function("JSON.parse(sessionStorage.getItem('limner.drawing')).length === 2")
+    until(page, "JSON.parse(sessionStorage.getItem('limner.drawing')).length === 2")
     page.reload()
     expect(page.locator("#facts")).to_have_text("Step 6 of 20")
     assert page.locator(".tile .by").all_text_contents() == ["Storybook", "Birds"]

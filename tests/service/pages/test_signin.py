@@ -16,6 +16,7 @@ from limner.service.app import create_app
 from limner.service.database import open_database
 
 from ..fake_studio import FakeStudio
+from .waiting import until
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_a_picture_that_was_deleted_or_signed_out_of_is_not_to_be_had_from_the_b
         page.click("#draw")
         expect(page.locator(".wall button")).to_have_count(len(urls) + 1)
         urls.append(page.locator(".wall img").first.get_attribute("src") or "")
-        page.wait_for_function("document.querySelector('.wall img').naturalWidth > 0")
+        until(page, "document.querySelector('.wall img').naturalWidth > 0")
     page.locator(".wall button").last.click()
     for _ in range(2):
         page.click("#viewer-delete")

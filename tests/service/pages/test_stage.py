@@ -7,6 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from .stub_server import Stub
 from .test_drawing import APPLE, finished, write
+from .waiting import until
 
 
 @pytest.mark.parametrize("models", [1, 2])
@@ -86,7 +87,7 @@ def test_how_it_works_gets_the_picture_of_the_last_model(page: Page, stub: Stub)
     page.click("#settings")
     page.locator("#besides").get_by_label("Birds 1").check()
     page.click("#draw")
-    page.wait_for_function("JSON.parse(sessionStorage.getItem('limner.drawing'))?.length === 2")
+    until(page, "JSON.parse(sessionStorage.getItem('limner.drawing'))?.length === 2")
     page.click("#how-open")
     expect(page.locator("#how-final")).to_be_hidden()
     stub.hold_after = None
