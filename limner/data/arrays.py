@@ -55,9 +55,9 @@ def _identity(items: Sequence[Item], size: int, names: tuple[str, ...]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _made(file: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
+def _made(file: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     """A new array in a file, of zeros; OSError where the disk has no room for it."""
-    made: NDArray[Any] = np.lib.format.open_memmap(file, "w+", dtype, shape)
+    made = np.lib.format.open_memmap(file, "w+", dtype, shape)
     if hasattr(os, "posix_fallocate"):  # else a write to a page that finds no room ends the process
         with file.open("r+b") as stream:
             try:

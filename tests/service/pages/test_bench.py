@@ -267,7 +267,7 @@ def test_what_the_service_has_let_go_of_is_sent_again(
     page: Page, stub: Stub, photo: Path, complaints: list[str], way: str, gone: list[str]
 ) -> None:
     def refuse_what_is_gone(route: Route) -> None:
-        request = route.request.post_data_json
+        request = route.request.post_data_json or {}
         for name in ("image", "mask"):
             if name in request and request[name] not in stub.pictures:
                 wrong = {"title": "Invalid input", "errors": [{"field": name, "message": "no picture"}]}
