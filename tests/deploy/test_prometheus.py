@@ -109,7 +109,7 @@ def test_prometheus_reads_a_service_with_keys_by_an_admins(service: str, tmp_pat
     _, secret = keys.create("prometheus", ["admin"])
     assert httpx.get(f"{service}/metrics").status_code == 401
     (tmp_path / "secret").write_text(secret, encoding="utf-8")
-    named = re.sub(r"limner\.key", str(tmp_path / "secret"), _uncommented(pointed_at(service)))
+    named = re.sub(r"prometheus\.key", str(tmp_path / "secret"), _uncommented(pointed_at(service)))
     with prometheus(tmp_path, named) as asked:
         (up,) = asked.until('up{job="limner"} == 1')
         assert up["metric"]["job"] == "limner"

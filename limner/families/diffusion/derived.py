@@ -16,6 +16,7 @@ import torch
 from diffusers import SchedulerMixin, StableDiffusionPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file
 from torch import nn
 from transformers import CLIPTextModel
 
@@ -35,14 +36,18 @@ LORA_NAME = "pytorch_lora_weights.safetensors"
 _OF_THE_PARENT = ("*int8.json", "*.partial")
 
 
-def write_lora(networks: dict[str, nn.Module], folder: Path) -> Path:
-    """Write the LoRA of networks, by their part, as the file that diffusers' `load_lora_weights` takes."""
+def write_lora(networks: dict[str, nn.Module], folder: Path, strength: float = 1.0) -> Path:
+    """Write the LoRA of networks, by their part, at that strength, as the file that diffusers' `load_lora_weights`
+    takes."""
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = {}
     for part, network in networks.items():
         part_differences(network)
         layers = get_peft_model_state_dict(network, adapter_name=ADAPTER)
-        told[f"{part}_lora_layers"] = {name: value.float().cpu() for name, value in layers.items()}
+        told[f"{part}_lora_layers"] = {
+            name: value.float().cpu() * (strength if ".lora_B." in name else 1.0)
+            for name, value in layers.items()
+        }
         configs: Any = network.peft_config
         config: LoraConfig = configs[ADAPTER]
         told[f"{part}_lora_adapter_metadata"] = {
@@ -69,20 +74,27 @@ def _stored(directory: Path, part: str) -> dict[str, Written]:
     return {name: copied(file, tensor) for name, tensor in read_index(file).items()}
 
 
-def trained(parent: Path, networks: dict[str, nn.Module]) -> dict[str, dict[str, Written]]:
-    """The tensors of networks that were tuned whole, in the number format of the parent's files.
+def trained(
+    parent: Path, networks: dict[str, nn.Module], strength: float = 1.0
+) -> dict[str, dict[str, Written]]:
+    """The tensors of networks that were tuned whole, in the number format of the parent's files: that part of the way
+    from the parent's to theirs.
 
     LimnerError where one is not finite in it.
     """
     made = {}
     for part, network in networks.items():
-        index = read_index(parent / part / f"{WEIGHTS[part]}.safetensors")
+        file = parent / part / f"{WEIGHTS[part]}.safetensors"
+        index, before = read_index(file), load_file(file) if strength < 1 else {}
         within = owner(index)
         tensors = {}
         for name, value in network.state_dict().items():
             key = name if name in index else within + name
             if key not in index:
                 raise InvalidInput(f"{parent}: the weights of {part} have no tensor {name!r}")
+            if strength < 1:
+                was = before[key].float()
+                value = was + strength * (value.detach().float().cpu() - was)
             tensors[key] = _written(part, key, value, index[key])
         made[part] = tensors
     return made

@@ -282,12 +282,21 @@ class Tuning(Optimisation):
 
 
 class TunedAbout(Table):
-    """What the tuned model says of itself; what is not said here follows from the model that it was."""
+    """What the tuned model says of itself, what is not said following from the model that it was; and how far it is
+    from that.
+
+    Its weights lie `strength` of the way from those that it had to those that it learned, a LoRA's likewise, and the
+    decoder's `decoder_strength` (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"): what it could before
+    comes back sooner than what it has learned goes. All of this may change when a run is resumed, with nothing learned
+    again.
+    """
 
     name: Name | None = None
     version: Name = "1"
     title: str | None = None
     description: str | None = None
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    decoder_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class TuningRecipe(Recipe):

@@ -72,18 +72,20 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
     seconds, changed = loop.seconds, dict[str, dict[str, Written]]()
     if recipe.decoder.steps:
         vae, taken = tune_decoder(recipe, stage, sampler, data, out, resume)
-        seconds, changed = seconds + taken, trained(parent.path, {"vae": vae})
+        seconds += taken
+        changed = trained(parent.path, {"vae": vae}, recipe.model.decoder_strength)
     if processes.is_main_process:
         if tuning.method == "lora":
             belongs_to = parent
             if new_tokens and model.text_encoder is not None:
                 words = learned_words(parent.path, model.text_encoder)
                 belongs_to = write_model(parent, out / "lora" / "model", words, parent.manifest)
-            lora = write_lora(model.networks, out / "lora")
+            lora = write_lora(model.networks, out / "lora", recipe.model.strength)
             console.print(f"LoRA: {lora}, for {belongs_to.path}")
             changed |= laid_on(belongs_to.path, lora)
         else:
-            belongs_to, changed = parent, changed | trained(parent.path, model.networks)
+            belongs_to = parent
+            changed |= trained(parent.path, model.networks, recipe.model.strength)
         write_model(belongs_to, out / "model", changed, _manifest(recipe, data, parent, scale, seconds))
     processes.wait_for_everyone()
     return open_model(out / "model")

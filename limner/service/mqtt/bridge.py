@@ -81,7 +81,7 @@ class Bridge:
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
                 pause = min(LONGEST_PAUSE, 2 * pause)
         finally:
-            turn.give_back()
+            turn.give_back(for_good=True)
 
     async def _while_ours(self, turn: Turn, work: Coroutine[Any, Any, None]) -> None:
         """Work until that ends, or it is no longer this service's turn."""

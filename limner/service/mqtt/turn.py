@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 from sqlalchemy import Connection, Engine, text
 
@@ -14,7 +15,8 @@ WAIT = 5.0
 
 
 class Turn:
-    """The turn at `devices`, which names a broker and a prefix. Each call may block; none at the same time.
+    """The turn at `devices`, which names a broker and a prefix. Each call may block, none but `give_back` at the same
+    time as another.
 
     In PostgreSQL it is an advisory lock of a connection's own: whoever ends, in whatever way, gives it back. A database
     in a file has one service, whose turn it always is.
@@ -23,6 +25,7 @@ class Turn:
     def __init__(self, engine: Engine, devices: str) -> None:
         self._engine, self._devices = engine, devices
         self._held: Connection | None = None
+        self._over, self._mutex = False, threading.Lock()
 
     def client(self) -> str:
         """How the broker knows whose turn it is, the same for all of one database: it keeps what comes meanwhile for
@@ -40,10 +43,14 @@ class Turn:
         if not self.shared:
             return True
         try:
-            if self._held is None:
-                self._held = self._lock()
-            else:
-                self._held.execute(text("SELECT 1"))
+            if (held := self._held) is not None:
+                held.execute(text("SELECT 1"))
+            elif (found := self._lock()) is not None:
+                with self._mutex:
+                    if not self._over:
+                        self._held = found
+                        return True
+                found.close()  # it came too late
         except StorageDown:
             self.give_back()
         return self._held is not None
@@ -65,8 +72,10 @@ class Turn:
         connection.close()
         return None
 
-    def give_back(self) -> None:
-        """Let the next one have it."""
-        held, self._held = self._held, None
+    def give_back(self, for_good: bool = False) -> None:
+        """Let the next one have it; `for_good`, also where it is just being taken."""
+        with self._mutex:
+            self._over |= for_good
+            held, self._held = self._held, None
         if held is not None:
             held.close()

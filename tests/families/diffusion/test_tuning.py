@@ -182,6 +182,30 @@ def test_a_second_call_repeats_nothing(full: Path, tiny_model: Path, pictures: P
     assert weights.read_bytes() == bytes_before
 
 
+@pytest.mark.parametrize("name", ["full", "lora_as_wide_as_its_layers"])
+def test_at_half_its_strength_it_is_half_of_the_way_from_what_it_was_and_nothing_is_learned_again(
+    name: str, request: pytest.FixtureRequest, tiny_model: Path, pictures: Path, tmp_path: Path
+) -> None:
+    done: Path = request.getfixturevalue(name)
+    run = shutil.copytree(done, tmp_path / "run")
+    recipe = (run / "recipe.toml").read_text("utf-8")
+    about = "[model]\nstrength = 0.5\n"
+    recipe = recipe.replace("[model]\n", about) if "[model]" in recipe else recipe + about
+    checkpoints = {file: file.stat().st_mtime_ns for file in (run / "out" / "tuning").rglob("*.pt")}
+    _train(run, recipe, tiny_model, pictures, resume=True)
+    assert checkpoints == {file: file.stat().st_mtime_ns for file in (run / "out" / "tuning").rglob("*.pt")}
+    file = "unet/diffusion_pytorch_model.safetensors"
+    before, whole, half = (
+        load_file(each / file) for each in (tiny_model, done / "out" / "model", run / "out" / "model")
+    )
+    moved = 0
+    for key, was in before.items():
+        way = whole[key].float() - was.float()
+        moved += int(way.abs().max() > 1e-3)
+        torch.testing.assert_close(half[key].float(), was.float() + 0.5 * way, atol=2e-3, rtol=1e-2)
+    assert moved > 5
+
+
 @pytest.mark.parametrize(("recipe", "whole"), [(RECIPE, "full"), (LORA, "lora"), (ADAFACTOR, "adafactor")])
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     recipe: str,

@@ -83,6 +83,24 @@ def test_the_decoder_of_the_built_in_model_is_tuned_and_draws(storybook: Model, 
     studio.close()
 
 
+def test_a_decoder_may_lie_a_part_of_the_way_from_what_it_was(storybook: Model, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    whole = _tuned(tmp_path / "a", storybook, decoder="steps = 2\ncrop = 32\nlearning_rate = 0.1\nwarmup = 0")
+    part = _tuned(
+        tmp_path / "b",
+        storybook,
+        decoder="steps = 2\ncrop = 32\nlearning_rate = 0.1\nwarmup = 0\n[model]\ndecoder_strength = 0.25",
+    )
+    was, all_of_it, some = (load_file(each.path / _VAE) for each in (storybook, whole, part))
+    moved = 0
+    for key, value in was.items():
+        way = all_of_it[key].float() - value.float()
+        moved += int(way.abs().max() > 0.02)
+        torch.testing.assert_close(some[key].float(), value.float() + 0.25 * way, atol=5e-3, rtol=1e-2)
+    assert moved > 5
+
+
 def test_it_learns_on_every_picture_and_its_mirror_image(storybook: Model, tmp_path: Path) -> None:
     made = _tuned(tmp_path, storybook)
     drawn = load_file(tmp_path / "out" / "decoder" / "drawn-train.safetensors")["latents"]

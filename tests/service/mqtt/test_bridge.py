@@ -8,7 +8,7 @@ import json
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,13 @@ from PIL import Image
 from limner.errors import StorageDown
 from limner.service.access.quotas import used_today
 from limner.service.app import create_app
-from limner.service.database import open_database
 from limner.service.gates import Gates
 from limner.service.gates.words import Words
 from limner.service.mqtt.broker import Broker
 from limner.service.mqtt.inbox import Inbox
-from limner.service.mqtt.turn import Turn
 from limner.service.service import Service
 from limner.service.storage import StorageOptions
 from tests.service.fake_studio import FakeStudio
-from tests.service.storage.servers import Postgres
 
 from .mosquitto import PASSWORDS, Mosquitto
 
@@ -232,54 +229,6 @@ def test_what_was_asked_is_told_after_the_service_and_the_broker_were_away(
             assert ended == {"before", "meanwhile"}
 
     run(go)
-
-
-def test_of_two_services_one_works_for_devices_until_it_ends(
-    tmp_path: Path,
-    broker: Mosquitto,
-    address: Broker,
-    trust: ssl.SSLContext,
-    postgres: Postgres,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("limner.service.mqtt.bridge.WAIT", 0.2)
-    database = postgres.database()
-
-    async def go() -> None:
-        async with AsyncExitStack() as others, device(broker, trust) as lamp:
-            first = serving(tmp_path / "one", FakeStudio(), address, database=database)
-            await first.__aenter__()
-            await others.enter_async_context(
-                serving(tmp_path / "two", FakeStudio(), address, ready=False, database=database)
-            )
-            await asyncio.sleep(1)
-            await lamp.ask(id="both")
-            await lamp.until("succeeded")
-            await lamp.ask(id="next")
-            await lamp.until("accepted")
-            assert [event["event"] for event in lamp.events].count("accepted") == 2
-            await first.__aexit__(None, None, None)
-            await lamp.ask(id="afterwards")
-            ended = {(await lamp.until("succeeded"))["request"] for _ in range(2)}
-            assert ended == {"next", "afterwards"}
-
-    run(go)
-
-
-def test_a_service_whose_lock_is_gone_lets_another_work(postgres: Postgres) -> None:
-    engine = open_database(postgres.database())
-    one, two, other = (Turn(engine, devices) for devices in ("broker", "broker", "other"))
-    assert one.client() == two.client() != other.client()
-    assert one.take() and one.take() and not two.take() and other.take()
-    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        others = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-        connection.exec_driver_sql(others)
-    assert not one.take() and two.take() and not one.take()
-    two.give_back()
-    assert one.take()
-    for turn in (one, other):
-        turn.give_back()
-    engine.dispose()
 
 
 def test_a_device_passes_the_gates_too(

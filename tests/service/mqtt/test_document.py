@@ -24,7 +24,7 @@ def test_the_commands_draw_a_picture(tmp_path: Path, broker: Mosquitto, address:
     (block,) = re.findall(r"```sh\n(mosquitto_sub.*?)```", TEXT, re.DOTALL)
     block = block.replace("broker.example", "localhost").replace("8883", str(broker.port))
     block = block.replace("ca.pem", str(broker.ca)).replace("-P secret", f"-P {PASSWORDS['lamp']}")
-    events, publish, picture = re.split(r"\n(?=mosquitto_)", block.strip())
+    events, picture, publish = re.split(r"\n(?=mosquitto_)", block.strip())
     studio = FakeStudio()
     studio.gate.clear()
     app = create_app(tmp_path, studio, drain_seconds=0.2, broker=address)
