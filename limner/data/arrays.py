@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -63,7 +64,8 @@ def _made(file: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any
             try:
                 os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
             except OSError as error:
-                raise OSError(error.errno, error.strerror, str(file)) from None
+                if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # not of this file system
+                    raise OSError(error.errno, error.strerror, str(file)) from None
     return made
 
 

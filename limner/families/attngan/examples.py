@@ -13,7 +13,7 @@ from torch import Tensor
 from ...data.captioned import Item
 from ...storybook.worlds import World
 from ...training.pictures import coarsened, order, to_tensor
-from ..falsified import pairs_of
+from ..falsified import beside, pairs_of
 from ..words import Words, row
 from .text import mask_of
 
@@ -87,9 +87,7 @@ class Examples:
             rights, wrongs = self.captions[k], self.wrong[k]
             taken = int(rng.integers(len(rights)))
             captions.append(_heard(rights[taken], unknown, tokens, rng))
-            if wrongs:
-                alike = taken - (len(rights) - len(wrongs))
-                other = alike if alike >= 0 else int(rng.integers(len(wrongs)))
+            for other in beside(taken, len(rights), len(wrongs), 1, rng):
                 wrong[at] = _heard(wrongs[other], unknown, tokens, rng)
         made = coarsened(to_tensor(np.stack(pictures)), np.array(coarse))
         return _batch(made, captions, self.classes[chosen], tokens, wrong)

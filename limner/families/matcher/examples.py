@@ -13,7 +13,7 @@ from torch import Tensor
 from ...data.captioned import Item
 from ...storybook.worlds import World
 from ...training.pictures import coarsened, order, to_tensor
-from ..falsified import pairs_of
+from ..falsified import beside, pairs_of
 from ..words import UNKNOWN_ID, Words, row
 
 
@@ -74,10 +74,7 @@ class Examples:
             rights, wrongs = self.captions[k], self.wrong[k]
             chosen = int(rng.integers(len(rights)))
             texts.append(_forgotten(rights[chosen], unknown, rng))
-            others = rng.permutation(len(wrongs)).tolist()
-            alike = chosen - (len(rights) - len(wrongs))
-            others.sort(key=lambda other: other != alike)
-            for other in others[:wrong_each]:
+            for other in beside(chosen, len(rights), len(wrongs), wrong_each, rng):
                 wrong.append((len(texts) - 1, _forgotten(wrongs[other], unknown, rng)))
         return _batch(coarsened(to_tensor(np.stack(pictures)), np.array(coarse)), texts, wrong)
 

@@ -53,10 +53,10 @@ class Bridge:
         turn = self._service.inbox.turn(f"{broker.host}:{broker.port}/{broker.prefix}")
         try:
             while True:
-                if not await run_in_threadpool(turn.take):
-                    await asyncio.sleep(WAIT)
-                    continue
                 try:
+                    if not await run_in_threadpool(turn.take):
+                        await asyncio.sleep(WAIT)
+                        continue
                     async with aiomqtt.Client(
                         broker.host,
                         broker.port,

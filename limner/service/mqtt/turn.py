@@ -33,14 +33,9 @@ class Turn:
         named = f"{identity(self._engine)}/{self._devices}"
         return f"limner-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
-    @property
-    def shared(self) -> bool:
-        """Whether it may be another's."""
-        return is_shared(self._engine)
-
     def take(self) -> bool:
         """Whether it is this service's turn from now on, or is still; not where the database does not say."""
-        if not self.shared:
+        if not is_shared(self._engine):
             return True
         try:
             if (held := self._held) is not None:

@@ -62,9 +62,8 @@ class Traces:
 
     def __init__(self, exporter: SpanExporter | None = None) -> None:
         ours = Resource({"service.name": "limner", "service.version": __version__})
-        told = (
-            Resource.create().merge(ours).merge(OTELResourceDetector().detect())
-        )  # the environment's last word
+        # What the environment says goes before what the service says of itself.
+        told = Resource.create().merge(ours).merge(OTELResourceDetector().detect())
         limits = SpanLimits(max_links=_MOST_LINKS)
         self._provider = TracerProvider(resource=told, span_limits=limits, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))

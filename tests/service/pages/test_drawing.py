@@ -334,6 +334,16 @@ def test_a_first_drawing_that_is_refused_leaves_the_page_as_it_was(
     complaints.clear()
 
 
+def drawing_by_two(page: Page, stub: Stub, hold_after: int) -> None:
+    """Two models draw, and stop after that step."""
+    stub.others, stub.hold_after = {"birds": {}}, hold_after
+    page.reload()
+    write(page, APPLE)
+    page.click("#settings")
+    page.locator("#besides").get_by_label("Birds 1").check()
+    page.click("#draw")
+
+
 def test_escape_in_the_search_does_not_cancel(page: Page, stub: Stub) -> None:
     write(page, APPLE)
     page.click("#draw")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from .stub_server import Stub
-from .test_drawing import APPLE, finished, write
+from .test_drawing import APPLE, drawing_by_two, finished, write
 from .waiting import until
 
 
@@ -157,12 +157,7 @@ def test_a_job_whose_answer_was_lost_is_found_again(page: Page, stub: Stub, comp
 
 
 def test_a_page_that_was_left_takes_up_the_drawings_of_all_models(page: Page, stub: Stub) -> None:
-    stub.others, stub.hold_after = {"birds": {}}, 6
-    page.reload()
-    write(page, APPLE)
-    page.click("#settings")
-    page.locator("#besides").get_by_label("Birds 1").check()
-    page.click("#draw")
+    drawing_by_two(page, stub, 6)
     expect(page.locator("#facts")).to_have_text("Step 6 of 20")
     until(page, "JSON.parse(sessionStorage.getItem('limner.drawing')).length === 2")
     page.reload()

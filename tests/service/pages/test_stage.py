@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from .stub_server import Stub
-from .test_drawing import APPLE, finished, write
+from .test_drawing import APPLE, drawing_by_two, finished, write
 from .waiting import until
 
 
@@ -81,12 +81,7 @@ def test_what_is_left_of_four_stays_on_the_stage(page: Page, stub: Stub) -> None
 
 
 def test_how_it_works_gets_the_picture_of_the_last_model(page: Page, stub: Stub) -> None:
-    stub.others, stub.hold_after = {"birds": {}}, 2
-    page.reload()
-    write(page, APPLE)
-    page.click("#settings")
-    page.locator("#besides").get_by_label("Birds 1").check()
-    page.click("#draw")
+    drawing_by_two(page, stub, 2)
     until(page, "JSON.parse(sessionStorage.getItem('limner.drawing'))?.length === 2")
     page.click("#how-open")
     expect(page.locator("#how-final")).to_be_hidden()
