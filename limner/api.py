@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from .engine.source import AnyPicture, Box, Source
     from .engine.studio import Drawing, Studio
-    from .families.matcher.matcher import Matcher
-    from .registry.models import Registry
 
 MAX_PICTURES = 64
 
@@ -69,11 +67,13 @@ class Options(TypedDict, total=False):
     attention: bool
     temperature: float | None
     top_k: int | None
+    best_of: int
+    matcher: str | None
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A drawn picture, number `index` of those that were drawn together; in a notebook it shows itself."""
+    """A drawn picture, number `index` of those that were asked for together; in a notebook it shows itself."""
 
     picture: Picture
     index: int = 0
@@ -137,17 +137,10 @@ class Drawn:
 class Limner:
     """One model, ready to draw. A context manager: leaving it frees the engine."""
 
-    def __init__(
-        self, studio: Studio, model: str, registry: Registry | None = None, backend: str = "auto"
-    ) -> None:
-        """Draw with `model` on any Studio; `limner.load` is the usual way here.
-
-        Matchers come from `registry`, by default that of the usual data directory, and run on `backend`.
-        """
+    def __init__(self, studio: Studio, model: str) -> None:
+        """Draw with `model` on any Studio; `limner.load` is the usual way here."""
         self._studio = studio
         self._model = model
-        self._registry, self._backend = registry, backend
-        self._matchers: dict[str | None, Matcher] = {}
 
     @overload
     def draw(
@@ -155,8 +148,6 @@ class Limner:
         prompt: str,
         *,
         count: Literal[1] = ...,
-        best_of: int = ...,
-        matcher: str | None = ...,
         on_step: OnStep | None = ...,
         **options: Unpack[Options],
     ) -> Drawn: ...
@@ -167,8 +158,6 @@ class Limner:
         prompt: str,
         *,
         count: int,
-        best_of: int = ...,
-        matcher: str | None = ...,
         on_step: OnStep | None = ...,
         **options: Unpack[Options],
     ) -> Drawn | list[Drawn]: ...
@@ -178,8 +167,6 @@ class Limner:
         prompt: str,
         *,
         count: int = 1,
-        best_of: int = 1,
-        matcher: str | None = None,
         on_step: OnStep | None = None,
         **options: Unpack[Options],
     ) -> Drawn | list[Drawn]:
@@ -209,7 +196,7 @@ class Limner:
         ways = {name: options.pop(name, None) for name in ("image", "mask", "keep", "outward")}  # type: ignore[misc]
         source, named = source_of(**ways)
         request = request_of(prompt=prompt, model=self._model, **named, **options)
-        drawn = self.draw_all(request, count, on_step, source, best_of, matcher)
+        drawn = self.draw_all(request, count, on_step, source)
         return drawn[0] if count == 1 else drawn
 
     def draw_all(
@@ -218,47 +205,15 @@ class Limner:
         count: int = 1,
         on_step: OnStep | None = None,
         source: Source | None = None,
-        best_of: int = 1,
-        matcher: str | None = None,
     ) -> list[Drawn]:
         """Like `draw`, from a DrawRequest (its model is used) and what `source_of` gave; always a list."""
-        for name, value in (("count", count), ("best_of", best_of)):
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PICTURES:
-                raise InvalidInput(f"{name} must be 1 to {MAX_PICTURES}, not {value}", field=name)
-        if best_of == 1:
-            if matcher is not None:
-                raise InvalidInput(
-                    "a matcher chooses among several pictures: say how many by best_of", "matcher"
-                )
-            return self._drawn(request, count, on_step, source)
-        if best_of * count > MAX_PICTURES:
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_PICTURES:
+            raise InvalidInput(f"count must be 1 to {MAX_PICTURES}, not {count}", field="count")
+        if (together := request.best_of * count) > MAX_PICTURES:
             raise InvalidInput(
-                f"best_of {best_of} for count {count} are {best_of * count} pictures; at most {MAX_PICTURES}",
+                f"best_of {request.best_of} for count {count} are {together} pictures; at most {MAX_PICTURES}",
                 "best_of",
             )
-        from .families.matcher.matcher import rerank
-
-        chooser = self._chooser(matcher)
-        drawn = self._drawn(request, count * best_of, on_step, source)
-        groups = [drawn[first : first + best_of] for first in range(0, len(drawn), best_of)]
-        return [
-            group[rerank(chooser, request.prompt, [one.picture.pixels for one in group])] for group in groups
-        ]
-
-    def _chooser(self, reference: str | None) -> Matcher:
-        """The matcher that a reference means, opened once."""
-        if reference not in self._matchers:
-            from .families.matcher.opening import chooser
-            from .registry.models import Registry
-            from .registry.places import data_dir
-
-            registry = self._registry or Registry(data_dir())
-            self._matchers[reference] = chooser(registry, self._model, reference, self._backend)
-        return self._matchers[reference]
-
-    def _drawn(
-        self, request: DrawRequest, count: int, on_step: OnStep | None, source: Source | None
-    ) -> list[Drawn]:
         if request.seed is None:
             request = request.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
         first = self._studio.resolve(request, source)
@@ -394,4 +349,4 @@ def load(
 
     registry = Registry(place(Path(data_dir) if data_dir is not None else None))
     registry.find(name)
-    return Limner(LocalStudio(registry, backend=backend, threads=threads), name, registry, backend)
+    return Limner(LocalStudio(registry, backend=backend, threads=threads), name)

@@ -24,7 +24,7 @@ ARROWS = {
     "storybook": set(),
     "registry": set(),
     "data": {"registry", "storybook"},
-    "programs": {"registry", "engine"},
+    "programs": {"registry", "engine", "storybook"},
     "engine": {"registry", "programs"},
     "families": {"registry", "engine", "programs", "data", "training", "storybook"},
     "training": {"registry", "engine", "programs", "data", "families", "storybook"},
@@ -107,7 +107,7 @@ def imports(module: str, at_import: bool = False) -> frozenset[str]:
 def torch_free_half() -> frozenset[str]:
     """The modules of families that the base runs: a program, or the matcher, and what they import there."""
     inside = [m for m in modules() if m.startswith("limner.families.")]
-    roots = {m for m in inside if m.endswith((".program", ".matcher.matcher"))}
+    roots = {m for m in inside if m.endswith((".program", ".matcher.matcher", ".matcher.opening"))}
     found = {"limner.families", *roots, *(m.rpartition(".")[0] for m in roots)}
     waiting = list(found)
     while waiting:

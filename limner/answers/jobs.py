@@ -41,6 +41,8 @@ _JOB: dict[str, Any] = {
         "attention": False,
         "temperature": None,
         "top_k": None,
+        "best_of": 1,
+        "matcher": None,
     },
     "images": [
         {
@@ -63,7 +65,8 @@ _JOB: dict[str, Any] = {
 
 
 class Settings(BaseModel):
-    """The request with every default filled in: sent again as it is, it gives the same pictures."""
+    """The request with every default filled in: sent again as it is, it gives the same pictures. One of them alone is
+    drawn again by its own `seed`, and a `best_of` of 1."""
 
     prompt: str
     model: str
@@ -88,6 +91,8 @@ class Settings(BaseModel):
     attention: bool
     temperature: float | None
     top_k: int | None
+    best_of: int = 1
+    matcher: str | None = None
     locale: str | None = None
     readings: dict[str, str] = {}
 

@@ -22,6 +22,7 @@ class DefaultsView(BaseModel):
     sampler: str | None
     temperature: float | None = None
     top_k: int | None = None
+    best_of: int = 1
 
 
 class ModelView(BaseModel):

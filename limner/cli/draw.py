@@ -175,6 +175,8 @@ def draw(
         attention=attention,
         temperature=temperature,
         top_k=top_k,
+        best_of=best_of,
+        matcher=matcher,
     )
     if output is None:
         check_writable(Path())
@@ -193,7 +195,15 @@ def draw(
             if strip and stepped.preview is not None:
                 previews[k].append(stepped.preview)
 
-        drawn = limner.draw_all(request, count, on_step, source, best_of, matcher)
+        drawn = limner.draw_all(request, count, on_step, source)
+        if strip and best_of > 1:
+            previews.clear()  # which of the candidates would be kept was not known while they were drawn
+            for picture in drawn:
+
+                def alone(_: int, stepped: Stepped, k: int = picture.index) -> None:
+                    on_step(k, stepped)
+
+                limner.draw_all(picture.request, 1, alone, source)
     for number, picture in enumerate(drawn):
         made, png = picture.picture, encode(picture.picture)
         if signer is not None:

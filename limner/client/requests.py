@@ -45,6 +45,8 @@ class Asked(TypedDict, total=False):
     attention: bool
     temperature: float
     top_k: int
+    best_of: int
+    matcher: str
     priority: Literal["interactive", "bulk"]
     anew: bool
     locale: str

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 MAX_SEED = 2**32 - 1
 MAX_PROMPT = 1000
 MAX_STEPS = 150
+MAX_BEST_OF = 64
 
 
 def _plain_text(value: str) -> str:
@@ -40,6 +41,7 @@ FeatureReuse = Annotated[int, Field(ge=1, le=10)]
 Strength = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 TopK = Annotated[int, Field(ge=1, le=65_536)]
+BestOf = Annotated[int, Field(ge=1, le=MAX_BEST_OF)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Keep = Annotated[tuple[Share, Share, Share, Share], Field(strict=False)]
 Outward = Annotated[float, Field(ge=0.25, le=0.9, allow_inf_nan=False)]
@@ -63,6 +65,8 @@ class DrawRequest(BaseModel):
 
     A model that draws token by token takes one of the `top_k` best tokens each time, at a `temperature`: above 1 more
     freely, below 1 more surely.
+
+    Of `best_of` candidates the one is the picture that `matcher` finds nearest to the prompt (`candidates`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,6 +93,8 @@ class DrawRequest(BaseModel):
     attention: bool = False
     temperature: Temperature | None = None
     top_k: TopK | None = None
+    best_of: BestOf = 1
+    matcher: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
     @property
     def steps_taken(self) -> int | None:
@@ -98,9 +104,19 @@ class DrawRequest(BaseModel):
         return max(1, int(self.steps * self.strength + 1e-6))
 
     def nth(self, k: int) -> DrawRequest:
-        """Picture `k` of several, from 0: their seeds follow on one another, or those of their variations do."""
+        """Picture `k` of several, from 0: their seeds follow on one another, or those of their variations do, each
+        with as many as it has candidates."""
+        return self.model_copy(update=self._seeded(k * self.best_of))
+
+    @property
+    def candidates(self) -> list[DrawRequest]:
+        """The requests of the pictures of which this one is the best: seeds as of `nth`, each a picture by itself."""
+        alone = self.model_copy(update={"best_of": 1, "matcher": None})
+        return [alone.nth(k) for k in range(self.best_of)]
+
+    def _seeded(self, further: int) -> dict[str, int]:
         name = "seed" if self.variation_strength is None else "variation_seed"
-        return self.model_copy(update={name: (self.own_seed + k) % (MAX_SEED + 1)})
+        return {name: (self.own_seed + further) % (MAX_SEED + 1)}
 
     @property
     def own_seed(self) -> int:

@@ -61,13 +61,25 @@ class Resolver:
             opened = self._open(model)
         named = request.model.partition("@")[0] == model.name
         pinned = {"model": f"{model.name}@{model.version}"} if named else {}
-        resolved = opened.resolve(request, source).model_copy(update=pinned)
+        resolved = opened.resolve(request, source).model_copy(
+            update={**pinned, **self._chosen(request, model)}
+        )
         with self._lock:
             self._found[resolved.model] = model
             self._found.move_to_end(resolved.model)
             while len(self._found) > _FOUND:
                 self._found.popitem(last=False)
         return resolved
+
+    def _chosen(self, request: DrawRequest, model: Model) -> dict[str, str]:
+        """What chooses among the candidates of a request."""
+        if request.best_of > 1:
+            from ..families.matcher.opening import chooser
+
+            return {"matcher": chooser(self._registry, model, request.matcher)}
+        if request.matcher is not None:
+            raise InvalidInput("a matcher chooses among several pictures: say how many by best_of", "matcher")
+        return {}
 
     def model(self, reference: str) -> Model:
         """The model of a resolved request, where it was found last; NotFound without it."""

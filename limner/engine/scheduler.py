@@ -105,7 +105,7 @@ class StepScheduler:
         later: Later | None = None,
         max_rows: int = 16,
         rows_of_graph: Mapping[str, int] | None = None,
-        max_programs: int = 256,
+        max_programs: int = 512,
         rest: Callable[[], None] = lambda: None,
         rest_after: float = 60.0,
         model: str = "model",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import Cancelled, Unavailable
 from .backends import backend as backend_of
+from .best import Candidates, Choosers
 from .identity import identity
 from .keeping import LoadedModels
 from .loaded import LoadedModel
@@ -118,6 +119,7 @@ class LocalStudio:
         self._backend = backend_of(backend, threads=threads, cache=registry.data_dir / "cache")
         self._loaded = LoadedModels(self._load, memory)
         self._keeping = ThreadPoolExecutor(1, "engine keeping")
+        self._choosers = Choosers(registry, backend)
         self._max_rows = self._backend.rows if max_rows is None else max_rows
         self._lock = Lock()
         self._closed = False
@@ -172,8 +174,22 @@ class LocalStudio:
         source: Source | None = None,
         name: str = "",
         bulk: bool = False,
-    ) -> Ticket:
+    ) -> Drawing:
         """Begin a picture, as `Studio` says; the first of a model waits on the engine's thread for loading."""
+        if request.best_of == 1:
+            return self._start(request, on_event, source, name, bulk)
+        picture = Candidates(self.resolve(request, source), on_event, self._choosers.choose)
+        picture.begin(lambda one, heard: self._start(one, heard, source, name, bulk))
+        return picture
+
+    def _start(
+        self,
+        request: DrawRequest,
+        on_event: Callable[[Event], None],
+        source: Source | None,
+        name: str,
+        bulk: bool,
+    ) -> Ticket:
         began = time.perf_counter()
         model = self._registry.find(request.model)
         # Locked until it is submitted, so that the model cannot be let go in between.
@@ -227,6 +243,7 @@ class LocalStudio:
         with self._lock:
             self._closed = True
         self._loaded.close()
+        self._choosers.close()
         self._keeping.shutdown()
 
     def _ended(self, loaded: LoadedModel) -> None:

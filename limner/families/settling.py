@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _VARIATION = 0.3
 
+ALL_TAKE = frozenset(
+    {"prompt", "model", "seed", "width", "height", "variation_seed", "variation_strength", "attention"}
+    | {"best_of", "matcher"}  # settled by the studio
+)
+"""The settings of a request that no family refuses."""
+
 
 def settled(request: DrawRequest, manifest: Manifest) -> dict[str, Any]:
     """Seeds, the strength of a variation and the size, as the request says or else as they are without; a seed is

@@ -40,7 +40,7 @@ from ..registry.manifest import Manifest
 from ..registry.models import Model
 from .jobs import Image, Job, Stored
 
-MAX_PICTURES = 8
+MAX_PICTURES = MAX_BEST_OF = 8
 MAX_GUIDANCE = 30
 MAX_TEMPERATURE, MAX_TOP_K = 10, 65_536
 SMALL_PARAMETERS = 100_000_000
@@ -69,6 +69,8 @@ ALLOWED = {
     "attention": "true or false",
     "temperature": f"a number above 0, at most {MAX_TEMPERATURE}, of a model that draws token by token",
     "top_k": f"a whole number from 1 to {MAX_TOP_K}, of a model that draws token by token",
+    "best_of": f"a whole number from 1 to {MAX_BEST_OF}, of a model that a matcher judges",
+    "matcher": "a matcher of this service; together with best_of",
     "locale": "a language tag, such as en-GB",
     "readings": "senses by word, as a job's `senses` lists them",
     "model": "a model that GET /v1/models lists",
@@ -96,6 +98,7 @@ def whole(value: object) -> object:
 
 GuidanceInterval = Annotated[tuple[Share, Share], Field(strict=False)]
 Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$")]
+BestOf = Annotated[int, Field(ge=1, le=MAX_BEST_OF)]
 Readings = Annotated[
     dict[
         Annotated[str, Field(min_length=1, max_length=60)], Annotated[str, Field(min_length=1, max_length=60)]
@@ -157,6 +160,14 @@ class JobRequest(BaseModel):
     attention: bool = Field(False, description="Also tell which word drew what.")
     temperature: Temperature | None = Field(None, description="Of a model of tokens: how freely to choose.")
     top_k: TopK | None = Field(None, description="Of a model of tokens: choose among so many of the best.")
+    best_of: BestOf = Field(
+        1,
+        description="Draw so many for each picture, and keep the one that a matcher finds nearest to the prompt: "
+        "costs as many; of each picture `seed` is the one that draws it again alone.",
+    )
+    matcher: ModelReference | None = Field(
+        None, description="What chooses of best_of; left out: matcher-<world> of the model's world."
+    )
     priority: Priority = Field("interactive", description="bulk gives way to what people wait for.")
     anew: bool = Field(False, description="Draw it, though the same picture was drawn before.")
     locale: Locale | None = Field(
@@ -169,7 +180,16 @@ class JobRequest(BaseModel):
     )
 
     @field_validator(
-        "seed", "steps", "n", "width", "height", "variation_seed", "feature_reuse", "top_k", mode="before"
+        "seed",
+        "steps",
+        "n",
+        "width",
+        "height",
+        "variation_seed",
+        "feature_reuse",
+        "top_k",
+        "best_of",
+        mode="before",
     )
     @classmethod
     def _whole(cls, value: object) -> object:
@@ -246,8 +266,8 @@ def _link(stored: Stored) -> PictureLink:
     return PictureLink(url=image_url(stored.id), width=stored.width, height=stored.height)
 
 
-def model_view(model: Model) -> ModelView:
-    """A model as it is shown; small below SMALL_PARAMETERS weights."""
+def model_view(model: Model, judged: bool = False) -> ModelView:
+    """A model as it is shown; small below SMALL_PARAMETERS weights. `judged`: a matcher may choose its best."""
     manifest = model.manifest
     has_card = any((model.path / name).is_file() for name in ("card.json", "card.html"))
     return ModelView(
@@ -258,7 +278,7 @@ def model_view(model: Model) -> ModelView:
         family=manifest.family,
         sizes=[SizeView(width=size.width, height=size.height) for size in manifest.sizes],
         defaults=_defaults(manifest),
-        limits=_limits(manifest),
+        limits=_limits(manifest) | ({"best_of": (1, MAX_BEST_OF)} if judged else {}),
         vocabulary=None if manifest.vocabulary is None else list(manifest.vocabulary),
         edits="vae_encoder" in manifest.graphs,
         small=sum(graph.parameters for graph in manifest.graphs.values()) < SMALL_PARAMETERS,

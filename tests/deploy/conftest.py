@@ -15,9 +15,8 @@ import httpx
 import pytest
 
 from limner.engine.request import DrawRequest, Event
-from limner.engine.scheduler import Ticket
 from limner.engine.source import Source
-from limner.engine.studio import LocalStudio
+from limner.engine.studio import Drawing, LocalStudio
 from limner.registry.models import Registry
 from limner.service.app import create_app
 from limner.service.watching import Watching
@@ -41,7 +40,7 @@ class Clumsy(LocalStudio):
         source: Source | None = None,
         name: str = "",
         bulk: bool = False,
-    ) -> Ticket:
+    ) -> Drawing:
         """Begin a picture, if it is not number 13."""
         if request.seed == 13:
             raise RuntimeError("the paint ran out")

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from limner.engine.best import Candidates, Choosers
 from limner.engine.request import (
     DrawRequest,
     Event,
@@ -21,7 +23,7 @@ from limner.engine.request import (
 from limner.engine.source import Source
 from limner.errors import InvalidInput, NotFound
 from limner.registry.manifest import Lineage, Manifest, Preview, Size
-from limner.registry.models import Model
+from limner.registry.models import Model, Registry
 
 MANIFEST = Manifest(
     name="storybook",
@@ -68,8 +70,8 @@ class FakeDrawing:
         self._studio.ended.release()
 
     def _outcome(self) -> Event:
-        steps, seed = self._request.steps or 1, self._request.seed or 0
-        colour = np.array([seed % 256, seed // 256 % 256, 99], np.uint8)
+        steps = self._request.steps or 1
+        pixels = self._studio.colour(self._request.seed or 0)
         for step in range(1, steps + 1):
             while not self._studio.moves():
                 if self._cancelled.is_set():
@@ -80,8 +82,7 @@ class FakeDrawing:
                 return Failed(RuntimeError("the paint ran out"))
             if step % self._studio.every and step < steps:
                 continue
-            self._on_event(Stepped(step, steps, np.broadcast_to(colour, (8, 8, 3)).copy()))
-        pixels = np.broadcast_to(colour, (64, 64, 3)).copy()
+            self._on_event(Stepped(step, steps, pixels[:8, :8].copy()))
         told = None
         if self._request.attention:
             words = tuple(self._request.prompt.split())
@@ -112,6 +113,12 @@ class FakeStudio:
         self.folder = Path("/nowhere")
         self.drawn_by = "the first weights"
         self.more: tuple[Manifest, ...] = ()
+        self.choosers = Choosers(Registry(Path("/nowhere")))
+
+    @staticmethod
+    def colour(seed: int) -> NDArray[np.uint8]:
+        """The picture of a seed, (64, 64, 3)."""
+        return np.full((64, 64, 3), [seed % 256, seed // 256 % 256, 99], np.uint8)
 
     def moves(self) -> bool:
         """Whether the picture that asks may take a step; waits for it for a moment."""
@@ -156,6 +163,8 @@ class FakeStudio:
             "width": 64,
             "height": 64,
         }
+        if request.best_of > 1:
+            filled["matcher"] = "matcher-scenes@1"
         missing = {k: v for k, v in filled.items() if getattr(request, k) is None}
         return request.model_copy(update=missing)
 
@@ -170,8 +179,12 @@ class FakeStudio:
         source: Source | None = None,
         name: str = "",
         bulk: bool = False,
-    ) -> FakeDrawing:
+    ) -> FakeDrawing | Candidates:
         """Begin one picture."""
+        if request.best_of > 1:
+            picture = Candidates(self.resolve(request), on_event, self.choosers.choose)
+            picture.begin(lambda one, heard: self.start(one, heard, source, name, bulk))
+            return picture
         self.started.append(request)
         self.sources.append(source)
         return FakeDrawing(self, request, on_event)

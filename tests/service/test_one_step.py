@@ -39,7 +39,10 @@ def test_it_offers_what_it_has(client: TestClient) -> None:
     assert model["family"] == "attngan" and model["edits"] is False
     assert [size["width"] for size in model["sizes"]] == [64, 32, 16]
     assert model["defaults"]["steps"] == 1
-    assert {value for name, value in model["defaults"].items() if name != "steps"} == {None}
+    assert {name: value for name, value in model["defaults"].items() if value is not None} == {
+        "steps": 1,
+        "best_of": 1,
+    }
     assert model["limits"]["steps"] == [1, 1]
     assert not {"guidance_scale", "negative_prompt"} & model["limits"].keys()
     assert model["vocabulary"] == ["a", "bird", "black", "crown", "has", "the", "yellow"]

@@ -38,11 +38,12 @@ def test_it_offers_what_it_has(client: TestClient) -> None:
     model = next(m for m in client.get("/v1/models").json()["models"] if m["name"] == "tiny-parti")
     assert model["family"] == "parti" and model["edits"] is False
     assert model["defaults"] == {
-        "steps": 4, "guidance_scale": 1.5, "sampler": None, "temperature": 1.0, "top_k": 8
+        "steps": 4, "guidance_scale": 1.5, "sampler": None, "temperature": 1.0, "top_k": 8, "best_of": 1
     }  # fmt: skip
     limits = model["limits"]
     assert limits["steps"] == [4, 4]
     assert {"guidance_scale", "negative_prompt", "temperature", "top_k"} <= limits.keys()
+    assert "best_of" not in limits, "no matcher is there that has learned what it has learned"
 
 
 def test_it_draws_jobs_that_can_be_asked_for_again(client: TestClient) -> None:

@@ -16,14 +16,12 @@ from ...engine.request import Call, DrawRequest, Stepped, WordMaps
 from ...engine.source import Source
 from ...errors import InvalidInput
 from .. import Program
-from ..settling import pixels, settled
+from ..settling import ALL_TAKE, pixels, settled
 from ..words import Words, row, words_of
 from .shape import Shape
 
 if TYPE_CHECKING:
     from ...registry.models import Model
-
-_TAKEN = {"prompt", "model", "seed", "width", "height", "variation_seed", "variation_strength", "attention"}
 
 
 class AttnGan:
@@ -63,7 +61,7 @@ class AttnGan:
         for name, plain in (("steps", 1), ("guidance_scale", 1)):
             if getattr(request, name) == plain:
                 said.discard(name)
-        for field in (name for name in type(request).model_fields if name in said - _TAKEN):
+        for field in (name for name in type(request).model_fields if name in said - ALL_TAKE):
             raise InvalidInput(
                 f"model '{self._manifest.name}' draws from words alone, in one step: leave out {field}",
                 field=field,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from diffusers import SchedulerMixin, StableDiffusionPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import nn
 from transformers import CLIPTextModel
 
@@ -85,17 +86,14 @@ def trained(
     made = {}
     for part, network in networks.items():
         file = parent / part / f"{WEIGHTS[part]}.safetensors"
-        index, before = read_index(file), load_file(file) if strength < 1 else {}
+        index = read_index(file)
         within = owner(index)
         tensors = {}
         for name, value in network.state_dict().items():
             key = name if name in index else within + name
             if key not in index:
                 raise InvalidInput(f"{parent}: the weights of {part} have no tensor {name!r}")
-            if strength < 1:
-                was = before[key].float()
-                value = was + strength * (value.detach().float().cpu() - was)
-            tensors[key] = _written(part, key, value, index[key])
+            tensors[key] = _written(part, key, partial(_blended, value, strength, file, key), index[key])
         made[part] = tensors
     return made
 
@@ -106,12 +104,24 @@ def learned_words(parent: Path, text_encoder: CLIPTextModel) -> dict[str, dict[s
     index = read_index(parent / part / f"{WEIGHTS[part]}.safetensors")
     key = embedding_of(index)
     rows = text_encoder.get_input_embeddings().weight
-    return {part: {key: _written(part, key, rows, index[key])}}
+    return {part: {key: _written(part, key, rows.detach, index[key])}}
 
 
-def _written(part: str, name: str, value: torch.Tensor, stored: Stored) -> Written:
+def _blended(value: torch.Tensor, strength: float, file: Path, name: str) -> torch.Tensor:
+    """A value, at a `strength` below 1 that part of the way from the one of that name in a file."""
+    value = value.detach().float().cpu()
+    if strength == 1:
+        return value
+    with safe_open(file, "pt") as before:
+        was: torch.Tensor = before.get_tensor(name).float()
+    return was + strength * (value - was)
+
+
+def _written(part: str, name: str, value: Callable[[], torch.Tensor], stored: Stored) -> Written:
+    """A tensor of a file, made when it is written."""
+
     def parts() -> Iterator[bytes]:
-        numbers = value.detach().float().cpu().numpy()
+        numbers = value().float().cpu().numpy()
         most = torch.finfo(torch.float16 if stored.dtype == "F16" else torch.float32).max
         if not float(abs(numbers).max(initial=0)) <= most:
             raise LimnerError(f"{part}: weight {name} is not finite in {stored.dtype}; lower learning_rate")

@@ -123,13 +123,7 @@ def rerank(matcher: Matcher, prompt: str, pictures: Sequence[Pixels]) -> int:
 
 def open_matcher(model: Model, backend: str = "auto") -> Matcher:
     """The matcher of a model directory; InvalidInput where it is one that draws, errors as the backend's."""
-    manifest = model.manifest
-    if manifest.family != "matcher":
-        raise InvalidInput(
-            f"model '{model.name}' is of family {manifest.family}, which draws; a matcher is trained by "
-            "limner train recipes/matcher-scenes-cpu.toml",
-            field="matcher",
-        )
+    check_matches(model)
     shape = Shape.read(model.path)
     return Matcher(
         f"{model.name}@{model.version}",
@@ -138,6 +132,16 @@ def open_matcher(model: Model, backend: str = "auto") -> Matcher:
         shape.scale,
         _Graphs(model, shape, backend),
     )
+
+
+def check_matches(model: Model) -> None:
+    """InvalidInput where a model is none that matches."""
+    if model.manifest.family != "matcher":
+        raise InvalidInput(
+            f"model '{model.name}' is of family {model.manifest.family}, which draws; a matcher is trained by "
+            "limner train recipes/matcher-scenes-cpu.toml",
+            field="matcher",
+        )
 
 
 def _hash(directory: Path) -> str:

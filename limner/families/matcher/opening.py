@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from importlib import import_module
 from pathlib import Path
 
 from ...errors import InvalidInput, NotFound, Unavailable
-from ...registry.models import Registry
+from ...registry.models import Model, Registry
 from ...storybook.worlds import world_learned
-from .matcher import Matcher, open_matcher
+from .matcher import Matcher, check_matches, open_matcher
 
 
 def named_matcher(registry: Registry, reference: str, backend: str = "auto") -> Matcher:
@@ -16,34 +17,42 @@ def named_matcher(registry: Registry, reference: str, backend: str = "auto") -> 
 
     Errors as `open_matcher` and `open_clip`; Unavailable where a checkpoint needs the extra that is missing.
     """
-    folder = Path(reference)
-    if (folder / "config.json").is_file():
+    if is_checkpoint(reference):
         if not all(importlib.util.find_spec(name) for name in ("torch", "transformers")):
             raise Unavailable(
-                f"the CLIP checkpoint {folder} needs torch and transformers; "
+                f"the CLIP checkpoint {reference} needs torch and transformers; "
                 "in a clone of Limner: pip install -e '.[train]' -c constraints.txt"
             )
-        from .clip import open_clip
-
-        return open_clip(folder)
+        found: Matcher = import_module(f"{__package__}.clip").open_clip(Path(reference))
+        return found
     return open_matcher(registry.find(reference), backend)
 
 
-def chooser(registry: Registry, model: str, reference: str | None, backend: str = "auto") -> Matcher:
-    """What chooses the best of several pictures of a model: the matcher that is named, else matcher-<world> of the
-    world that the model has learned.
+def is_checkpoint(reference: str) -> bool:
+    """Whether a reference is a folder with a CLIP checkpoint."""
+    return (Path(reference) / "config.json").is_file()
 
-    InvalidInput where it has learned none, NotFound says how to get a matcher; else errors as `named_matcher`.
+
+def chooser(registry: Registry, model: Model, reference: str | None) -> str:
+    """What chooses the best of several pictures of a model, with its version: the matcher that is named, else
+    matcher-<world> of the world that the model has learned. Nothing but small files is read.
+
+    InvalidInput where it has learned none, where there is no such matcher, or a model that draws is named.
     """
     if reference is None:
-        world = world_learned(registry.find(model).manifest.lineage.recipe)
+        world = world_learned(model.manifest.lineage.recipe)
         if world is None:
-            raise InvalidInput(f"name the matcher that chooses among pictures of '{model}'", "matcher")
+            raise InvalidInput(f"name the matcher that chooses among pictures of '{model.name}'", "matcher")
         reference = f"matcher-{world.name}"
+    if is_checkpoint(reference):
+        return reference
     try:
-        return named_matcher(registry, reference, backend)
+        found = registry.find(reference)
     except NotFound as error:
-        raise NotFound(
+        raise InvalidInput(
             f"{error}; a matcher chooses the best: train one, as with limner train recipes/matcher-scenes-cpu.toml, "
-            "and name it"
+            "and name it",
+            "matcher",
         ) from None
+    check_matches(found)
+    return reference if "/" in reference or "\\" in reference else f"{found.name}@{found.version}"

@@ -19,7 +19,7 @@ from ...engine.request import Call, DrawRequest, Stepped, WordMaps
 from ...engine.source import Source
 from ...errors import InvalidInput, LimnerError
 from .. import Program
-from ..settling import pixels, settled
+from ..settling import ALL_TAKE, pixels, settled
 from .planning import TOLD, Planning
 from .sampling import PLAN, drawn, guided, uniform
 from .shape import Shape
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
     from ...registry.models import Model
 
 _BARE = 232
-_TAKEN = {
-    "prompt", "negative_prompt", "model", "seed", "guidance_scale", "temperature", "top_k", "width", "height",
-    "variation_seed", "variation_strength", "attention",
-}  # fmt: skip
+_TAKEN = ALL_TAKE | {"negative_prompt", "guidance_scale", "temperature", "top_k"}
 
 Outputs = dict[str, NDArray[Any]] | None
 _Pixels = NDArray[np.uint8]

@@ -22,7 +22,7 @@ from ..problems import problem
 from .caller import EVERYBODY, Caller, Scope
 from .keys import KeyStore
 from .quotas import Buckets, limit_headers
-from .sessions import Sessions, cookie_of
+from .sessions import LET_GO, Sessions, cookie_of
 
 OPEN = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
 OPEN_FOLDER = "/pages/"
@@ -76,7 +76,7 @@ class Gate:
         needed = needs(scope["method"], scope["path"])
         if caller is None:
             said = "send a key that is in force as Authorization: Bearer limner_..."
-            answer = problem(401, f"this service needs a key: {said}", headers={"WWW-Authenticate": "Bearer"})
+            answer = problem(401, f"this service needs a key: {said}", headers=_unknown(scope))
         elif caller.key is not None and not _is_own_page(scope, headers):
             answer = problem(
                 403,
@@ -117,6 +117,12 @@ class Gate:
 def is_open(method: str, path: str) -> bool:
     """Whether anybody may send `method` to `path`."""
     return path in OPEN or path.startswith(OPEN_FOLDER) or (method, path) == ("POST", SESSION)
+
+
+def _unknown(scope: Connection) -> dict[str, str]:
+    """Headers for whom nobody knows; who signs out of a session that has ended lets go of its pictures all the same."""
+    out = (scope["method"], scope["path"]) == ("DELETE", SESSION)
+    return {"WWW-Authenticate": "Bearer", **({"Clear-Site-Data": LET_GO} if out else {})}
 
 
 def _is_own_page(scope: Connection, headers: Headers) -> bool:

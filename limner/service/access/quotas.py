@@ -37,8 +37,9 @@ _NOTE = (
 
 
 def cost(request: DrawRequest, n: int) -> int:
-    """Pixels times steps of `n` pictures of a resolved request; UNIT of them are a compute unit."""
-    return n * (request.width or 1) * (request.height or 1) * (request.steps_taken or 1)
+    """Pixels times steps of `n` pictures of a resolved request, each with its candidates; UNIT of them are a compute
+    unit."""
+    return n * request.best_of * (request.width or 1) * (request.height or 1) * (request.steps_taken or 1)
 
 
 def charge(connection: Connection, caller: Caller, amount: int, now: float | None = None) -> None:

@@ -22,6 +22,7 @@ from .caller import Calling
 from .keys import Key, KeyStore
 
 COOKIE = "limner_session"
+LET_GO = '"cache"'  # of Clear-Site-Data: pictures that the browser keeps
 LIFETIME = 30 * 24 * 3600
 _BY_DIGEST = select(SessionRow.__table__).where(SessionRow.digest == bindparam("cookie"))
 router = APIRouter()
@@ -118,7 +119,7 @@ def sign_out(request: Request, response: Response, caller: Calling) -> None:
     if cookie is not None:
         sessions.end(cookie)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
-    response.headers["Clear-Site-Data"] = '"cache"'
+    response.headers["Clear-Site-Data"] = LET_GO
 
 
 def _digest(cookie: str) -> str:

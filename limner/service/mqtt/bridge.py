@@ -50,13 +50,17 @@ class Bridge:
         import aiomqtt
 
         broker, pause = self._broker, self._first_pause
-        turn = self._service.inbox.turn(f"{broker.host}:{broker.port}/{broker.prefix}")
+        turn, told = self._service.inbox.turn(f"{broker.host}:{broker.port}/{broker.prefix}"), False
         try:
             while True:
                 try:
                     if not await run_in_threadpool(turn.take):
+                        if not told:
+                            log.warning("another service works for the devices; this one waits for its turn")
+                        told = True
                         await asyncio.sleep(WAIT)
                         continue
+                    told = False
                     async with aiomqtt.Client(
                         broker.host,
                         broker.port,

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from ...engine.request import Prompt, Seed, Steps, Strength
 from ...errors import InvalidInput
-from ..wire import Locale, ModelReference, Readings, whole
+from ..wire import BestOf, Locale, ModelReference, Readings, whole
 from .formats import FileFormat
 from .sizes import ALLOWED, PATTERN, size_of
 
@@ -70,6 +70,10 @@ class AskedDrawing(Asked):
     )
     steps: Steps | None = Field(
         None, description="Limner's own: so many steps, where a model draws in steps; in place of quality."
+    )
+    best_of: BestOf | None = Field(
+        None,
+        description="Limner's own: draw so many for each picture, and keep the one that fits the prompt best.",
     )
     output_format: FileFormat | None = None
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = Field(

@@ -90,6 +90,7 @@ def order(desk: Desk, asked: Asked, prompt: str, begun: Mapping[str, Any] = _FRO
     quality = _QUALITIES[drawing.quality if drawing else None]
     steps = drawing.steps if drawing else None
     fields: dict[str, Any] = {"steps": steps or _steps(model, quality), "seed": asked.seed}
+    fields["best_of"] = (drawing.best_of if drawing else None) or 1
     if wanted is not None:
         own = nearest(model.manifest.sizes, wanted)
         fields |= {"width": own.width, "height": own.height}

@@ -7,7 +7,7 @@ import { text, words } from "./language.js";
 /** @typedef {import("./wire.js").FieldError} FieldError */
 /** @typedef {import("./wire.js").Problem} Problem */
 
-const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", temperature: "temperature", top_k: "top-k", negative_prompt: "negative" };
+const FIELDS = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance", temperature: "temperature", top_k: "top-k", best_of: "best-of", negative_prompt: "negative" };
 
 /** Say nothing of it any more. */
 export function clear() {

@@ -8,12 +8,13 @@ import { recall, remember } from "./page.js";
 async function load() {
   const chosen = recall("language");
   const query = chosen ? `?language=${encodeURIComponent(chosen)}` : "";
-  try {
-    const answer = await fetch(`/pages/language.json${query}`);
-    if (answer.ok) return await answer.json();
-  } catch {
-    // The service is away: index.html keeps its English, and keys stand in for all other words.
+  for (const pause of [0, 300, 900]) {
+    await new Promise((on) => setTimeout(on, pause));
+    const answer = await fetch(`/pages/language.json${query}`).catch(() => null);
+    const read = answer?.ok ? await answer.json().catch(() => null) : null;
+    if (read) return read;
   }
+  // The service is away: index.html keeps its English, and keys stand in for all other words.
   return { language: "en", languages: {}, words: {} };
 }
 

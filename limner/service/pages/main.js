@@ -193,7 +193,7 @@ function reword(made) {
  * @param {{job: Job, picture: Picture}} made
  */
 function more({ job, picture }) {
-  const { seed, variation_seed: _, variation_strength: varied, image, mask: __, strength: ___, keep: ____, outward: _____, ...same } = job.request;
+  const { seed, variation_seed: _, variation_strength: varied, image, mask: __, strength: ___, keep: ____, outward: _____, ...same } = { ...job.request, best_of: 1, matcher: null };
   const again = { seed: seed ?? picture.seed, variation_strength: varied ?? 0.3 };
   const first = !varied && !image ? { seed: picture.seed, variation_strength: 0.3 } : null;
   // A model that takes no picture has further variations of the first one.

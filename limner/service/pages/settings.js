@@ -7,7 +7,7 @@ import { element, recall, remember } from "./page.js";
 /** @typedef {import("./wire.js").Job} Job */
 /** @typedef {import("./wire.js").Picture} Picture */
 /** @typedef {import("./wire.js").Request} Request */
-/** @typedef {"steps" | "guidance_scale" | "temperature" | "top_k"} Name */
+/** @typedef {"steps" | "guidance_scale" | "temperature" | "top_k" | "best_of"} Name */
 /** @typedef {Partial<Record<Name, number | null>>} Numbers */
 
 const model = element("model", HTMLSelectElement);
@@ -38,6 +38,7 @@ const NUMBERS = [
   { name: "guidance_scale", slider: element("guidance", HTMLInputElement), far: 15, digits: 1 },
   { name: "temperature", slider: element("temperature", HTMLInputElement), far: 2, digits: 2 },
   { name: "top_k", slider: element("top-k", HTMLInputElement), far: 256, digits: 0 },
+  { name: "best_of", slider: element("best-of", HTMLInputElement), far: 8, digits: 0 },
 ];
 
 /** @param {HTMLElement} control */
@@ -281,7 +282,8 @@ export function adopt({ request }, picture) {
   reset();
   /** @type {Numbers} */
   const numbers = request;
-  for (const { name, slider } of NUMBERS) if (numbers[name]) slide(slider, Number(numbers[name]));
+  // The seed is that of the one that was chosen: its setting alone draws it again.
+  for (const { name, slider } of NUMBERS) if (numbers[name] && name !== "best_of") slide(slider, Number(numbers[name]));
   negative.value = request.negative_prompt ?? "";
   const wanted = `${picture.width}x${picture.height}`;
   if ([...size.options].some((option) => option.value === wanted)) size.value = wanted;
@@ -294,7 +296,7 @@ export function adopt({ request }, picture) {
 /** @param {Job} job @param {Picture} picture @returns {[string, string][]} names and values, as people read them */
 export function describe({ request, steps: taken }, picture) {
   /** @type {Numbers} */
-  const { temperature, top_k: choices } = request;
+  const { temperature, top_k: choices, best_of: tries } = request;
   /** @type {[string, string | undefined | null][]} */
   const rows = [
     [text("set.seed"), String(request.variation_strength ? request.seed : picture.seed)],
@@ -304,6 +306,7 @@ export function describe({ request, steps: taken }, picture) {
     [text("set.guidance"), request.guidance_scale?.toFixed(1)],
     [text("set.temperature"), temperature?.toString()],
     [text("set.top-k"), choices?.toString()],
+    [text("set.best-of"), tries && tries > 1 ? String(tries) : null],
     [text("fact.without"), request.negative_prompt],
     [text("set.size"), `${picture.width} × ${picture.height}`],
     [text("set.model"), request.model],

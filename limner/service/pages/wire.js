@@ -6,7 +6,7 @@
  *   width?: number | null, height?: number | null, image?: string | null, mask?: string | null,
  *   strength?: number | null, variation_seed?: number | null, variation_strength?: number | null,
  *   derived_from?: string | null, keep?: number[] | null, outward?: number | null, guidance_interval?: number[] | null,
- *   attention?: boolean, anew?: boolean, locale?: string | null, readings?: Record<string, string>}} Request
+ *   attention?: boolean, anew?: boolean, best_of?: number | null, matcher?: string | null, locale?: string | null, readings?: Record<string, string>}} Request
  * @typedef {{words: string[], maps: {url: string, width: number, height: number}[]}} Attention
  * @typedef {{id: string, url: string, seed: number, width: number, height: number, index?: number,
  *   attention?: Attention | null}} Picture

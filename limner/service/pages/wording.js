@@ -27,7 +27,7 @@ export const taken = () => beside;
 /** The request that draws one picture of a job again. @param {Made} made @returns {Request} */
 export function of({ job: { request }, picture }) {
   const own = request.variation_strength ? { variation_seed: picture.seed } : { seed: picture.seed };
-  return { ...request, ...own, n: 1 };
+  return { ...request, ...own, n: 1, best_of: 1, matcher: null };
 }
 
 /** A prompt whose words that the other does not have are marked. @param {string} prompt @param {string} other @returns {HTMLElement} */

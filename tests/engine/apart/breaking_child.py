@@ -17,9 +17,8 @@ from pathlib import Path
 from limner.engine.apart.child import local_studio, main
 from limner.engine.apart.messages import Setup
 from limner.engine.request import DrawRequest, Event, Stepped
-from limner.engine.scheduler import Ticket
 from limner.engine.source import Source
-from limner.engine.studio import LocalStudio
+from limner.engine.studio import Drawing, LocalStudio
 from limner.engine.watching import Watcher
 
 HOLD = "LIMNER_TEST_HOLD"
@@ -38,7 +37,7 @@ def breaking(setup: Setup, watcher: Watcher) -> LocalStudio:
         source: Source | None = None,
         name: str = "",
         bulk: bool = False,
-    ) -> Ticket:
+    ) -> Drawing:
         def heard(event: Event) -> None:
             second = isinstance(event, Stepped) and event.step == 2
             if second:

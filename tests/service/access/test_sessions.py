@@ -57,7 +57,10 @@ def test_signing_out_ends_it_for_whoever_kept_the_cookie(client: TestClient, bro
     assert answer.status_code == 204 and answer.headers["clear-site-data"] == '"cache"'
     assert dict(browser.cookies) == {}
     again = TestClient(client.app, base_url=BASE, cookies=kept)
-    assert again.get("/v1/jobs").status_code == 401
+    refused = again.get("/v1/jobs")
+    assert refused.status_code == 401 and "clear-site-data" not in refused.headers
+    once_more = again.delete("/v1/session")
+    assert once_more.status_code == 401 and once_more.headers["clear-site-data"] == '"cache"'
 
 
 @pytest.mark.parametrize("act", ["revoke", "rotate"])

@@ -18,6 +18,8 @@ from tests.service.storage.servers import Postgres
 from .mosquitto import Mosquitto
 from .test_bridge import device, run, serving
 
+WAITS = "another service works for the devices; this one waits for its turn"
+
 
 def test_of_two_services_one_works_for_devices_until_it_ends(
     tmp_path: Path,
@@ -26,6 +28,7 @@ def test_of_two_services_one_works_for_devices_until_it_ends(
     trust: ssl.SSLContext,
     postgres: Postgres,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("limner.service.mqtt.bridge.WAIT", 0.2)
     database = postgres.database()
@@ -38,6 +41,7 @@ def test_of_two_services_one_works_for_devices_until_it_ends(
                 serving(tmp_path / "two", FakeStudio(), address, ready=False, database=database)
             )
             await asyncio.sleep(1)
+            assert [record.message for record in caplog.records].count(WAITS) == 1
             await lamp.ask(id="both")
             await lamp.until("succeeded")
             await lamp.ask(id="next")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from .stub_server import Stub
 from .test_bench import picture, put_on_bench, stroke
@@ -22,6 +22,27 @@ def test_the_page_speaks_the_browsers_language(browser: Browser, address: str) -
     expect(page.get_by_label("\u00bfQu\u00e9 dibujo?")).to_be_visible()
     expect(page.locator("#find")).to_have_attribute("placeholder", "Buscar en las frases")
     context.close()
+
+
+def test_words_that_do_not_come_at_once_are_asked_for_again(page: Page, complaints: list[str]) -> None:
+    failed: list[str] = []
+
+    def fail_twice(route: Route) -> None:
+        if len(failed) == 2:
+            route.continue_()
+            return
+        failed.append(route.request.url)
+        route.fulfill(status=503) if len(failed) == 1 else route.fulfill(status=200, body="{cut")
+
+    page.route("**/pages/language.json*", fail_twice)
+    page.reload()
+    ready(page)
+    assert len(failed) == 2
+    assert all("503" in complaint for complaint in complaints)
+    complaints.clear()
+    page.click("#draw")
+    expect(page.locator("#prompt-error")).not_to_contain_text("error.")
+    expect(page.locator("#language option")).not_to_have_count(0)
 
 
 def test_the_language_is_chosen_and_remembered(page: Page) -> None:

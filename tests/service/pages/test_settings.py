@@ -79,6 +79,32 @@ def test_a_model_of_tokens_takes_a_temperature_and_top_k(page: Page, stub: Stub)
     expect(top_k).to_have_value("8")
 
 
+def test_the_best_of_several_is_asked_for_and_drawn_again_as_the_one_that_it_is(
+    page: Page, stub: Stub
+) -> None:
+    ready(page)
+    page.click("#settings")
+    expect(page.locator("#best-of")).to_be_hidden()
+    stub.defaults |= {"best_of": 1}
+    stub.limits |= {"best_of": [1, 8]}
+    page.reload()
+    ready(page)
+    page.click("#settings")
+    best_of = page.locator("#best-of")
+    expect(best_of).to_have_value("1")
+    expect(page.locator("#settings")).not_to_have_attribute("data-changed", "1")
+    best_of.fill("4")
+    draw(page, APPLE)
+    assert stub.sent[-1]["best_of"] == 4
+    page.locator(".wall button").click()
+    expect(page.locator("#viewer-facts")).to_contain_text("Best of")
+    page.click("#use-all")
+    expect(best_of).to_have_value("1")
+    page.click("#alike")
+    expect(page.locator(".wall img")).to_have_count(5)
+    assert (stub.sent[-1]["best_of"], stub.sent[-1]["matcher"]) == (1, None)
+
+
 def test_what_is_allowed_is_said_in_the_readers_language(page: Page, complaints: list[str]) -> None:
     ready(page)
     page.select_option("#language", "es")
