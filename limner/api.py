@@ -214,6 +214,10 @@ class Limner:
                 f"best_of {request.best_of} for count {count} are {together} pictures; at most {MAX_PICTURES}",
                 "best_of",
             )
+        if request.matcher is not None:
+            from .families.matcher.opening import typed_here
+
+            request = request.model_copy(update={"matcher": typed_here(request.matcher)})
         if request.seed is None:
             request = request.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
         first = self._studio.resolve(request, source)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, LimnerError
 from ..families import family
 from ..registry.stamps import stamp
 from .request import DrawRequest
@@ -87,9 +87,24 @@ class Resolver:
             model = self._found.get(reference)
         return model or self._registry.find(reference)
 
-    def stamp(self, reference: str) -> str:
-        """The stamp of a resolved request's model; NotFound without it."""
-        return stamp(self.model(reference).path)
+    def stamp(self, request: DrawRequest) -> str:
+        """The stamp of a resolved request's model, and of its matcher where it has one; NotFound without them."""
+        drawing = stamp(self.model(request.model).path)
+        if request.matcher is None:
+            return drawing
+        from ..families.matcher.opening import folder_of
+
+        return f"{drawing} {stamp(folder_of(self._registry, request.matcher))}"
+
+    def judged(self, model: Model) -> bool:
+        """Whether there is a matcher that chooses among pictures of a model where none is named."""
+        from ..families.matcher.opening import chooser
+
+        try:
+            chooser(self._registry, model, None)
+        except LimnerError:
+            return False
+        return True
 
     def _open(self, model: Model) -> OpenedModel:
         key = key_of(model)

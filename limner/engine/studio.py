@@ -75,11 +75,16 @@ class Studio(Protocol):
         """
         ...
 
-    def identity(self, model: str) -> str:
-        """What draws the `model` of a resolved request: another one when its files, the backend or Limner are others.
+    def identity(self, request: DrawRequest) -> str:
+        """What draws a resolved request: another one when the files of its model, or of what chooses among its
+        candidates, the backend or Limner are others.
 
         NotFound without the model.
         """
+        ...
+
+    def judged(self, model: Model) -> bool:
+        """Whether there is a matcher that chooses the best of a model's pictures where none is named."""
         ...
 
     def state(self) -> str:
@@ -119,7 +124,7 @@ class LocalStudio:
         self._backend = backend_of(backend, threads=threads, cache=registry.data_dir / "cache")
         self._loaded = LoadedModels(self._load, memory)
         self._keeping = ThreadPoolExecutor(1, "engine keeping")
-        self._choosers = Choosers(registry, backend)
+        self._choosers = Choosers(registry, self._backend)
         self._max_rows = self._backend.rows if max_rows is None else max_rows
         self._lock = Lock()
         self._closed = False
@@ -132,9 +137,13 @@ class LocalStudio:
         """As `Studio` says."""
         return self._resolver.model(reference)
 
-    def identity(self, model: str) -> str:
+    def identity(self, request: DrawRequest) -> str:
         """As `Studio` says."""
-        return identity(self._resolver.stamp(model), self._backend.name)
+        return identity(self._resolver.stamp(request), self._backend.name)
+
+    def judged(self, model: Model) -> bool:
+        """As `Studio` says."""
+        return self._resolver.judged(model)
 
     def state(self) -> str:
         """Draws at any time until it is closed."""
@@ -148,7 +157,7 @@ class LocalStudio:
     @property
     def still_for(self) -> float:
         """For how many seconds nothing has moved where something is being drawn, of all models the longest."""
-        return max((each.scheduler.still_for for each in self._loaded.all()), default=0.0)
+        return max([self._choosers.still_for, *(each.scheduler.still_for for each in self._loaded.all())])
 
     @property
     def overgrown(self) -> bool:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import InvalidInput, NotFound
 from ..families.matcher.matcher import Matcher
-from ..families.matcher.opening import named_matcher
+from ..families.matcher.opening import named_matcher, typed_here
 from ..registry.making import check_writable, write_whole
 from ..registry.models import Model, Registry
 from ..registry.places import data_dir as place_of
@@ -108,7 +108,7 @@ def judges_for(registry: Registry, matcher: str | None, material: Material, ince
 
 def _matcher(registry: Registry, reference: str | None, material: Material) -> Matcher | None:
     if reference is not None:
-        return named_matcher(registry, reference)
+        return named_matcher(registry, typed_here(reference))
     if material.world is None:
         return None
     try:

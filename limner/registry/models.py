@@ -124,6 +124,11 @@ def _check_graph(root: Path, graph: str, path: str) -> None:
         raise NotFound(f"model directory {root} lacks {path}, the file of its graph '{graph}'")
 
 
+def is_path(reference: str) -> bool:
+    """Whether a reference is a path; a name has no slash."""
+    return "/" in reference or "\\" in reference
+
+
 class Registry:
     """All models of one data directory, and the built-in ones; sees the disk as it is at every call."""
 
@@ -156,7 +161,7 @@ class Registry:
 
         NotFound lists the known models; InvalidInput and NotFound also as `open_model` raises them.
         """
-        if "/" in reference or "\\" in reference:
+        if is_path(reference):
             return open_model(Path(reference))
         name, at, tag = reference.partition("@")
         if not _word.fullmatch(name) or (at and not _word.fullmatch(tag)):

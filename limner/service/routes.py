@@ -9,10 +9,7 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 
 from ..answers import Health, Ideas, JobPage, JobView, ModelList, Uploaded
-from ..engine.request import DrawRequest
-from ..engine.studio import Studio
-from ..errors import LimnerError, NotFound
-from ..registry.models import Model
+from ..errors import NotFound
 from ..storybook.worlds import WORLDS, world_learned
 from .access import Calling
 from .caching import is_named, unchanging
@@ -240,17 +237,8 @@ def list_models(request: Request) -> ModelList:
     models = service.studio.models()
     first = [m for m in models if service.model in {m.name, f"{m.name}@{m.version}"}]
     rest = [m for m in models if m not in first]
-    views = [model_view(model, _judged(service.studio, model)) for model in first + rest]
+    views = [model_view(model, service.studio.judged(model)) for model in first + rest]
     return ModelList(models=views, data=model_cards(first + rest, request.app.state.answers_to))
-
-
-def _judged(studio: Studio, model: Model) -> bool:
-    """Whether there is a matcher that chooses the best of its pictures where none is named."""
-    try:
-        studio.resolve(DrawRequest(prompt="a picture", model=f"{model.name}@{model.version}", best_of=2))
-    except LimnerError:
-        return False
-    return True
 
 
 @router.get(

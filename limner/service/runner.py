@@ -244,7 +244,7 @@ class Runner:
         for image in job.images:  # drawn before the service ended, or for another job
             self._feeds.of(job.id).publish("image", image_link(image), picture=image.index)
         try:
-            running.identity = self._studio.identity(job.request.model)
+            running.identity = self._studio.identity(job.request)
             source = self._source(job.request)
             for index in range(job.n):
                 if index not in job.decided:
@@ -315,7 +315,7 @@ class Runner:
         feed.publish("step", partial(step_note, event, index), picture=index)
 
     def _keep(self, running: Running, index: int, picture: Picture) -> None:
-        same = self._studio.identity(running.job.request.model) == running.identity
+        same = self._studio.identity(running.job.request) == running.identity
         now = self._keeper.keep(running.job, index, picture, running.identity if same else None)
         if now is not None:
             running.ended = now if now.final else None

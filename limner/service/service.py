@@ -47,6 +47,9 @@ from .storage.retention import Policy, Sweeper, Swept, let_go_of_gone, sweep
 from .watching.requests import request_id
 from .watching.sights import JobAccepted, JobEnded, ResultsLookedUp, Watching
 
+MAX_CANDIDATES = 32
+"""Drawings of one job at most, all candidates of all its pictures."""
+
 log = logging.getLogger(__name__)
 
 
@@ -219,6 +222,9 @@ class Service:
             return made
         if self.draining:
             raise Unavailable("the service is stopping; send the job again when it is back")
+        if request.best_of * n > MAX_CANDIDATES:
+            told = f"{request.best_of} for n {n} are {request.best_of * n} drawings; at most {MAX_CANDIDATES}"
+            raise InvalidInput(told, field="best_of")
         for field in ("image", "mask"):
             name = getattr(request, field)
             if name is not None and not self.holdings.visible(caller, name):
@@ -236,7 +242,7 @@ class Service:
         reused: list[Image] = []
         looked_up = settled(request) and not anew
         if looked_up:
-            what = self.studio.identity(resolved.model) + self.mark
+            what = self.studio.identity(resolved) + self.mark
             reused = drawn_before(self._engine, self.images, caller.owner, resolved, n, what)
         if len(reused) < n and resolved.image is not None:  # `add` looks, too; this spares keeping the image
             self.store.check_room(self.runner.retry_after, caller, priority)

@@ -69,7 +69,7 @@ ALLOWED = {
     "attention": "true or false",
     "temperature": f"a number above 0, at most {MAX_TEMPERATURE}, of a model that draws token by token",
     "top_k": f"a whole number from 1 to {MAX_TOP_K}, of a model that draws token by token",
-    "best_of": f"a whole number from 1 to {MAX_BEST_OF}, of a model that a matcher judges",
+    "best_of": f"a whole number from 1 to {MAX_BEST_OF}, with n 32 at most, of a model that a matcher judges",
     "matcher": "a matcher of this service; together with best_of",
     "locale": "a language tag, such as en-GB",
     "readings": "senses by word, as a job's `senses` lists them",

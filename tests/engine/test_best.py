@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
+from threading import Event as Flag
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from limner.engine.request import (
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, Unavailable
 from limner.families.matcher.matcher import open_matcher
+from limner.families.matcher.opening import typed_here
 from limner.registry.models import Registry, open_model
 
 ASKED = DrawRequest(prompt="a red apple", seed=10, best_of=3, matcher="matcher-scenes@1")
@@ -71,6 +73,20 @@ def test_who_chooses_is_settled_with_the_request(studio: LocalStudio, tiny_match
     assert studio.resolve(asked.model_copy(update={"matcher": path})).matcher == path
 
 
+def test_a_bare_name_is_no_folder_but_where_it_was_typed(
+    studio: LocalStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "config.json").write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    asked = DrawRequest(prompt="a red apple", best_of=2, matcher="clip")
+    with pytest.raises(InvalidInput, match="'clip' not found"):
+        studio.resolve(asked)
+    typed = asked.model_copy(update={"matcher": typed_here("clip")})
+    assert studio.resolve(typed).matcher == "./clip"
+    assert typed_here("matcher-scenes") == "matcher-scenes"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -96,7 +112,7 @@ class Stage:
         self.cancelled: list[int] = []
         self.fails_at: int | None = None
         self.picture = Candidates(
-            request, self.heard.append, lambda _, pictures, tell: tell(Finished(pictures[best]))
+            request, self.heard.append, lambda _, pictures, tell, wanted: tell(Finished(pictures[best]))
         )
 
     def begin(self) -> Stage:
@@ -125,22 +141,17 @@ def drawn(request: DrawRequest) -> Finished:
     return Finished(Picture(np.zeros((4, 4, 3), np.uint8), request, "tiny", "1", 0.5))
 
 
-def test_steps_are_those_that_all_have_taken_shown_as_the_first_is() -> None:
+def test_a_step_is_the_mean_shown_as_the_first_that_is_still_drawn() -> None:
     stage = Stage().begin()
-    for k, number in [(0, 1), (1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (0, 2), (0, 3), (1, 3)]:
+    for number in (1, 2, 3, 4):  # one after another, as where few fit a call
+        stage.tell[0](step(number, number))
+    stage.tell[0](drawn(ASKED.candidates[0]))
+    for k, number in [(2, 1), (1, 1), (1, 2), (2, 2), (2, 3), (1, 3), (2, 4), (1, 4)]:
         stage.tell[k](step(number, 10 * k + number))
     told = [event for event in stage.heard if isinstance(event, Stepped)]
-    assert [event.step for event in told] == [1, 2, 3]
-    assert [int(event.preview[0, 0, 0]) for event in told if event.preview is not None] == [1, 2, 3]
-
-
-def test_one_that_is_done_holds_up_no_steps() -> None:
-    stage = Stage().begin()
-    for k in (0, 1):
-        stage.tell[k](drawn(ASKED.candidates[k]))
-    stage.tell[2](step(1, 0))
-    stage.tell[2](step(2, 0))
-    assert [event.step for event in stage.heard if isinstance(event, Stepped)] == [1, 2]
+    assert [event.step for event in told] == [1, 2, 3, 4]
+    shown = [int(event.preview[0, 0, 0]) for event in told if event.preview is not None]
+    assert shown == [3, 11, 12, 14], "of the first, then, when that is done, of the second"
 
 
 def test_a_failure_stops_the_others_and_is_told_once() -> None:
@@ -177,9 +188,51 @@ def test_a_matcher_that_cannot_be_opened_fails_the_picture(tmp_path: Path) -> No
     ends: Queue[Event] = Queue()
     choosers = Choosers(Registry(tmp_path))
     nothing = ASKED.model_copy(update={"matcher": "nothing"})
-    choosers.choose(nothing, [drawn(one).picture for one in ASKED.candidates], ends.put)
+    choosers.choose(nothing, [drawn(one).picture for one in ASKED.candidates], ends.put, lambda: True)
     end = ends.get(timeout=60)
     assert isinstance(end, Failed) and "'nothing' not found" in str(end.error)
     choosers.close()
-    choosers.choose(ASKED, [], ends.put)
+    choosers.choose(ASKED, [], ends.put, lambda: True)
     assert ends.get(timeout=60) == Stopped()
+
+
+def test_what_is_no_longer_wanted_opens_no_matcher(tmp_path: Path) -> None:
+    ends: Queue[Event] = Queue()
+    choosers = Choosers(Registry(tmp_path))
+    nothing = ASKED.model_copy(update={"matcher": "nothing"})
+    choosers.choose(nothing, [], ends.put, lambda: False)
+    assert ends.get(timeout=60) == Stopped()
+    assert choosers.still_for == 0.0
+    choosers.close()
+
+
+def test_a_choice_that_takes_long_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: Queue[Event] = Queue()
+    held, going = Flag(), Flag()
+
+    def hang(*given: object) -> int:
+        going.set()
+        assert held.wait(60)
+        return 1
+
+    monkeypatch.setattr("limner.families.matcher.matcher.rerank", hang)
+    choosers = Choosers(Registry(tmp_path))
+    pictures = [drawn(one).picture for one in ASKED.candidates]
+    choosers.choose(ASKED, pictures, ends.put, lambda: True)
+    assert going.wait(60) and choosers.still_for > 0
+    held.set()
+    assert ends.get(timeout=60) == Finished(pictures[1])
+    choosers.close()
+    assert choosers.still_for == 0.0
+
+
+def test_other_files_of_the_matcher_are_another_identity(
+    studio: LocalStudio, tiny_matcher: Path, tmp_path: Path
+) -> None:
+    matcher = shutil.copytree(tiny_matcher, tmp_path / "matcher")
+    asked = DrawRequest(prompt="a red apple", model="tiny", best_of=2, matcher=str(matcher))
+    before = studio.identity(studio.resolve(asked))
+    alone = asked.model_copy(update={"best_of": 1, "matcher": None})
+    assert before != studio.identity(studio.resolve(alone))
+    (matcher / "vocabulary.json").write_bytes((matcher / "vocabulary.json").read_bytes() + b" ")
+    assert studio.identity(studio.resolve(asked)) != before

@@ -192,11 +192,11 @@ def test_a_model_replaced_under_its_version_is_told_and_drawn(
     studio: LocalStudio, registry: Registry, tmp_path: Path
 ) -> None:
     resolved = studio.resolve(ask())
-    before, drawn = studio.identity(resolved.model), studio.draw(resolved)
-    assert studio.identity(resolved.model) == before == studio.identity("tiny@1")
+    before, drawn = studio.identity(resolved), studio.draw(resolved)
+    assert studio.identity(resolved) == before == studio.identity(ask(5, model="tiny@1"))
     manifest = registry.find("tiny").path / "limner.json"
     changed = tmp_path / "limner.json"
     changed.write_text(manifest.read_text("utf-8"), encoding="utf-8")
     changed.replace(manifest)
-    assert studio.identity(resolved.model) != before
+    assert studio.identity(resolved) != before
     assert (studio.draw(resolved).pixels == drawn.pixels).all()

@@ -113,6 +113,7 @@ class FakeStudio:
         self.folder = Path("/nowhere")
         self.drawn_by = "the first weights"
         self.more: tuple[Manifest, ...] = ()
+        self.unjudged = False
         self.choosers = Choosers(Registry(Path("/nowhere")))
 
     @staticmethod
@@ -164,13 +165,19 @@ class FakeStudio:
             "height": 64,
         }
         if request.best_of > 1:
+            if self.unjudged:
+                raise InvalidInput("name the matcher", field="matcher")
             filled["matcher"] = "matcher-scenes@1"
         missing = {k: v for k, v in filled.items() if getattr(request, k) is None}
         return request.model_copy(update=missing)
 
-    def identity(self, model: str) -> str:
+    def identity(self, request: DrawRequest) -> str:
         """What draws, as the test says."""
         return self.drawn_by
+
+    def judged(self, model: Model) -> bool:
+        """By the built-in matcher, unless the test says other."""
+        return not self.unjudged
 
     def start(
         self,

@@ -82,4 +82,23 @@ def test_what_cannot_be_is_refused_by_name(client: TestClient, asked: dict[str, 
 def test_openais_clients_may_ask_for_it(client: TestClient, studio: FakeStudio) -> None:
     answer = client.post("/v1/images/generations", json={"prompt": "a red apple", "seed": 10, "best_of": 2})
     assert answer.status_code == 200, answer.text
-    assert [request.seed for request in studio.started] == [10, 11, 10, 11][: len(studio.started)]
+    assert [request.seed for request in studio.started] == [10, 11]
+
+
+def test_where_no_matcher_judges_openais_clients_are_told_of_what_they_asked(
+    client: TestClient, studio: FakeStudio
+) -> None:
+    studio.unjudged = True
+    answer = client.post("/v1/images/generations", json={"prompt": "a red apple", "best_of": 2})
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["param"], "leave it out" in answer.json()["error"]["message"]) == (
+        "best_of",
+        True,
+    )
+
+
+def test_a_job_has_no_more_candidates_than_are_drawn_at_once(client: TestClient) -> None:
+    answer = client.post("/v1/jobs", json=ASKED | {"best_of": 8, "n": 5})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "best_of" and "40 drawings; at most 32" in error["message"]

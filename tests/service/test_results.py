@@ -90,7 +90,7 @@ def test_of_many_that_are_the_same_one_is_looked_at(client: TestClient, studio: 
     service = client.app.state.service  # type: ignore[attr-defined]
     request = service.store.get(first["id"]).request
     with service.store._reads.begin() as connection:
-        what = digest(request.nth(0), studio.identity(request.model) + service.mark)
+        what = digest(request.nth(0), studio.identity(request) + service.mark)
         found = statements.known(connection, "", [what, "another"])
         newest = connection.execute(select(func.max(statements.JOBS.c.number))).scalar_one()
     assert [row.job for row in found] == [newest]

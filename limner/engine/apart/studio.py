@@ -136,9 +136,13 @@ class ApartStudio:
         """Fill every None of a request, as `Studio` says."""
         return self._resolver.resolve(request, source)
 
-    def identity(self, model: str) -> str:
+    def identity(self, request: DrawRequest) -> str:
         """As `Studio` says."""
-        return identity(self._resolver.stamp(model), self.choice.name)
+        return identity(self._resolver.stamp(request), self.choice.name)
+
+    def judged(self, model: Model) -> bool:
+        """As `Studio` says."""
+        return self._resolver.judged(model)
 
     def state(self) -> str:
         """`ok`, or what the engine is at."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...engine.backends import Backend
 from ...engine.backends import backend as backend_of
 from ...errors import InvalidInput, LimnerError
 from ...registry.models import Model
@@ -121,8 +122,11 @@ def rerank(matcher: Matcher, prompt: str, pictures: Sequence[Pixels]) -> int:
     return int((matcher.embed_pictures(pictures) @ matcher.embed_texts([prompt])[0]).argmax())
 
 
-def open_matcher(model: Model, backend: str = "auto") -> Matcher:
-    """The matcher of a model directory; InvalidInput where it is one that draws, errors as the backend's."""
+def open_matcher(model: Model, backend: Backend | None = None) -> Matcher:
+    """The matcher of a model directory, run by `backend`, else by the one that fits.
+
+    InvalidInput where it is one that draws, errors as the backend's.
+    """
     check_matches(model)
     shape = Shape.read(model.path)
     return Matcher(
@@ -162,13 +166,13 @@ def hash_of(files: Sequence[Path]) -> str:
 class _Graphs:
     """Towers as graphs of a model directory."""
 
-    def __init__(self, model: Model, shape: Shape, backend: str) -> None:
+    def __init__(self, model: Model, shape: Shape, backend: Backend | None) -> None:
         self._tokens, self._words = shape.tokens, Words.read(model.path)
         if len(self._words.words) != shape.vocabulary:
             raise InvalidInput(
                 f"{model.path / VOCABULARY_NAME} has {len(self._words.words)} words, not {shape.vocabulary}"
             )
-        runtime = backend_of(backend)
+        runtime = backend or backend_of()
         self._image, self._text = (runtime.load(model, graph) for graph in (IMAGE, TEXT))
 
     def pictures(self, batch: Pixels) -> Vectors:

@@ -6,14 +6,15 @@ import importlib.util
 from importlib import import_module
 from pathlib import Path
 
+from ...engine.backends import Backend
 from ...errors import InvalidInput, NotFound, Unavailable
-from ...registry.models import Model, Registry
+from ...registry.models import Model, Registry, is_path
 from ...storybook.worlds import world_learned
 from .matcher import Matcher, check_matches, open_matcher
 
 
-def named_matcher(registry: Registry, reference: str, backend: str = "auto") -> Matcher:
-    """The matcher that a reference means: a model as `Registry.find`, or a folder with a CLIP checkpoint.
+def named_matcher(registry: Registry, reference: str, backend: Backend | None = None) -> Matcher:
+    """The matcher that a reference means: a model as `Registry.find`, or a path to a folder with a CLIP checkpoint.
 
     Errors as `open_matcher` and `open_clip`; Unavailable where a checkpoint needs the extra that is missing.
     """
@@ -28,9 +29,24 @@ def named_matcher(registry: Registry, reference: str, backend: str = "auto") -> 
     return open_matcher(registry.find(reference), backend)
 
 
+def folder_of(registry: Registry, reference: str) -> Path:
+    """Where the matcher of a reference lies; NotFound without it."""
+    return Path(reference) if is_checkpoint(reference) else registry.find(reference).path
+
+
+def typed_here(reference: str) -> str:
+    """A reference that somebody typed on this machine: that of a checkpoint's folder in this one as a path. What comes
+    from elsewhere is never taken for a folder."""
+    return (
+        f"./{reference}"
+        if (Path(reference) / "config.json").is_file() and not is_path(reference)
+        else reference
+    )
+
+
 def is_checkpoint(reference: str) -> bool:
-    """Whether a reference is a folder with a CLIP checkpoint."""
-    return (Path(reference) / "config.json").is_file()
+    """Whether a reference is a path, which has a slash in it as that of a model has, to a CLIP checkpoint."""
+    return is_path(reference) and (Path(reference) / "config.json").is_file()
 
 
 def chooser(registry: Registry, model: Model, reference: str | None) -> str:
@@ -55,4 +71,4 @@ def chooser(registry: Registry, model: Model, reference: str | None) -> str:
             "matcher",
         ) from None
     check_matches(found)
-    return reference if "/" in reference or "\\" in reference else f"{found.name}@{found.version}"
+    return reference if is_path(reference) else f"{found.name}@{found.version}"

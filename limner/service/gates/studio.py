@@ -64,9 +64,13 @@ class GatedStudio:
         else:
             on_event(event)
 
-    def identity(self, model: str) -> str:
+    def identity(self, request: DrawRequest) -> str:
         """That of the studio."""
-        return self._studio.identity(model)
+        return self._studio.identity(request)
+
+    def judged(self, model: Model) -> bool:
+        """As the studio says."""
+        return self._studio.judged(model)
 
     def state(self) -> str:
         """That of the studio."""

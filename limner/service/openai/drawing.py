@@ -96,7 +96,14 @@ def order(desk: Desk, asked: Asked, prompt: str, begun: Mapping[str, Any] = _FRO
         fields |= {"width": own.width, "height": own.height}
     request = DrawRequest(prompt=prompt, model=model.defaults.model, **(fields | dict(begun)))
     reader = Reader(asked.locale or desk.locale, asked.readings)
-    job = desk.service.accept(request, asked.n or 1, desk.caller, reader=reader)
+    try:
+        job = desk.service.accept(request, asked.n or 1, desk.caller, reader=reader)
+    except InvalidInput as error:
+        if error.field == "matcher":  # which these calls do not have
+            raise InvalidInput(
+                f"no matcher judges model '{model.manifest.name}'; leave it out", "best_of"
+            ) from None
+        raise
     if asked.who is not None:
         log.info("job %s is drawn for %r", job.id, asked.who, extra={"job": job.id})
     return Order(desk, job, _look(wanted, drawing), quality, asked.who)

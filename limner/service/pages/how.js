@@ -47,7 +47,9 @@ function turn() {
 function refresh() {
   if (!shown) return;
   const atEnd = Number(slider.value) >= steps.length - 1;
-  steps = stepsOf(shown.job.id, shown.picture?.index ?? 0);
+  // Of several candidates the steps of one were watched, which need not be the one that was kept.
+  const tried = shown.picture && (shown.job.request.best_of ?? 1) > 1;
+  steps = tried ? [] : stepsOf(shown.job.id, shown.picture?.index ?? 0);
   const some = steps.length > 0;
   element("how-steps", HTMLElement).hidden = !some;
   const unseen = cameUnseen(shown.job.id, shown.picture?.index ?? 0);

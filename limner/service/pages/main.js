@@ -108,7 +108,8 @@ function settled(jobs) {
   if (!first) return;
   save.href = first.picture.url;
   save.download = history.fileName(first);
-  if (!first.job.request.variation_strength) settings.noteSeed(first.picture.seed);
+  const { variation_strength: varied, best_of: tries, seed: begun } = first.job.request;
+  if (!varied) settings.noteSeed((tries ?? 1) > 1 ? (begun ?? first.picture.seed) : first.picture.seed);
 }
 
 /** @param {Job[]} jobs that have just ended */

@@ -23,7 +23,7 @@ from limner.evaluation.scoring import Scorer
 from limner.families.matcher.export import load_plans
 from limner.families.matcher.loss import contrastive
 from limner.families.matcher.matcher import Matcher, open_matcher, rerank
-from limner.families.matcher.opening import named_matcher
+from limner.families.matcher.opening import named_matcher, typed_here
 from limner.families.matcher.shape import Shape
 from limner.families.plans import verify_plans
 from limner.registry import Registry
@@ -245,7 +245,9 @@ def test_a_clip_checkpoint_in_the_current_folder_goes_by_its_name(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(clip.parent)
-    assert named_matcher(Registry(tmp_path), "tiny-clip").clip
+    assert named_matcher(Registry(tmp_path), typed_here("tiny-clip")).clip
+    with pytest.raises(NotFound):
+        named_matcher(Registry(tmp_path), "tiny-clip")
 
 
 def test_the_clip_score_is_that_of_torchmetrics(clip: Path, tmp_path: Path) -> None:

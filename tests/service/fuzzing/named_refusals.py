@@ -32,6 +32,8 @@ WORLDLY = frozenset(
         "variation_strength",
         "variation_seed",
         "attention",
+        "best_of",  # too many drawings with n, or of a model that no matcher judges
+        "matcher",  # not one that is here
         "size",  # too many pixels in all, or not of that form
         "partial_images",
         "response_format",

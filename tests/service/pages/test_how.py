@@ -62,6 +62,25 @@ def test_a_picture_that_was_not_watched_is_drawn_again(page: Page, stub: Stub) -
     expect(page.locator("#how-steps")).to_be_visible()
 
 
+def test_the_steps_of_the_best_of_several_are_those_of_drawing_it_again(page: Page, stub: Stub) -> None:
+    stub.defaults |= {"best_of": 1}
+    stub.limits |= {"best_of": [1, 8]}
+    page.reload()
+    ready(page)
+    page.click("#settings")
+    page.locator("#best-of").fill("3")
+    draw(page, APPLE)
+    (first,) = stub.jobs.values()
+    expect(page.locator("#seed")).to_have_value(str(first.request["seed"]))
+    page.click("#how-open")
+    expect(page.locator("#how-missed")).to_be_visible()
+    page.click("#how-again")
+    expect(page.locator(".wall button")).to_have_count(2)
+    assert (stub.sent[-1]["best_of"], stub.sent[-1]["matcher"]) == (1, None)
+    page.click("#how-open")
+    expect(page.locator("#how-steps")).to_be_visible()
+
+
 def test_a_model_of_one_step_takes_all_the_noise_away_at_once(page: Page, stub: Stub) -> None:
     stub.defaults |= {"steps": 1}
     page.reload()
