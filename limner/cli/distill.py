@@ -27,6 +27,12 @@ def distill(
     ] = None,
     updates: Annotated[int, typer.Option(min=1, help="How many updates of the weights.")] = 1000,
     batch_size: Annotated[int, typer.Option(min=1, max=65_536, help="Jumps an update.")] = 32,
+    accumulation: Annotated[
+        int, typer.Option(min=1, help="In so many parts, one after another: less memory.")
+    ] = 1,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Compute more, hold less.")
+    ] = False,
     walks: Annotated[int, typer.Option(min=1, help="How many pictures the teacher draws beforehand.")] = 1024,
     learning_rate: Annotated[
         float | None, typer.Option(help="[default: 5e-4, of a large model 1e-5]", show_default=False)
@@ -49,6 +55,8 @@ def distill(
         student_steps=steps,
         steps=updates,
         batch_size=batch_size,
+        accumulation=accumulation,
+        gradient_checkpointing=gradient_checkpointing,
         walks=walks,
         learning_rate=learning_rate,
         seed=seed,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import NotFound
 from .options import DataDir
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ def sd(
     """Bring in a Stable Diffusion checkpoint: 1.x or 2.x, fp16 or fp32. Pickled files are refused."""
     from ..families.diffusion.checkpoint.bring import import_checkpoint
     from ..families.diffusion.checkpoint.hub import download, is_hub_id
+    from ..families.diffusion.checkpoint.lora import check_lora
+    from ..families.diffusion.checkpoint.tiny import not_there
     from ..registry.making import About, check_place
     from ..registry.places import data_dir as place
     from .progress import copying
@@ -55,13 +56,15 @@ def sd(
     loras = [_scaled(given) for given in lora or []]
     chosen = _prediction(prediction)
     path, from_hub = Path(source), not Path(source).exists() and is_hub_id(source)
-    slug = _slug(name or source.partition("@")[0].rpartition("/")[2] or path.resolve().name)
+    called = source.partition("@")[0].rpartition("/")[2] if from_hub else path.resolve().name
+    slug = _slug(name or called)
     _check_version(version)
     out = place(data_dir) / "models" / slug / version
     check_place(out)
-    for file, _ in loras:
-        if not file.is_file():
-            raise NotFound(f"LoRA file '{file}' not found")
+    for file, scale in loras:
+        check_lora(file, scale)
+    if tiny_decoder is not None and not tiny_decoder.exists():
+        raise not_there(tiny_decoder)
     if from_hub:
         path = download(source)
     about = About(slug, version, name or slug, licence, source if from_hub else path.name)

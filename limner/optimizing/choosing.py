@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -77,8 +78,14 @@ def optimize(
     model = _own(model, data_dir, target)
     changed = [table_of(model.graph_file(graph)) for graph in (_GRAPH, DECODER)]
     changed += [model.path / name for name in (MANIFEST_NAME, CHOICES_NAME, CARD_NAME, PAGE_NAME)]
-    with unharmed(changed, model.path if copied else None):
-        choices = _choose(model, small, count, data_dir, guidance, tell, target)
+    scratch = data_dir / "cache"
+    scratch.mkdir(parents=True, exist_ok=True)
+    with (
+        unharmed(changed, model.path if copied else None),
+        # What is compiled of ways that are only tried goes with it: of a large model gigabytes.
+        tempfile.TemporaryDirectory(dir=scratch, prefix="optimizing-") as compiled,
+    ):
+        choices = _choose(model, small, count, Path(compiled), guidance, tell, target)
     if copied:
         place = model.path.with_name(model.version)
         shutil.rmtree(place, ignore_errors=True)

@@ -109,6 +109,22 @@ class Loop:
         self.average = MovingAverage(self.parameters, recipe.ema_decay, recipe.ema_on_cpu, share)
         self.step, self.seconds, self.waiting = 0, 0.0, Waiting()
 
+    @contextmanager
+    def _within_memory(self) -> Iterator[None]:
+        """Tell in a line where a step, or a look at what is learned, does not fit in memory."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+            if not full:
+                raise
+            ways = ["lower batch_size", "raise accumulation", 'set optimizer = "adafactor"']
+            if self.recipe.can_checkpoint and not self.recipe.gradient_checkpointing:
+                ways.append("set gradient_checkpointing")
+            raise LimnerError(
+                f"{self.stage.name}: step {self.step} does not fit in memory; {', '.join(ways)}, and begin again"
+            ) from None
+
     def run(self, resume: bool = False) -> nn.Module:
         """Train to the recipe's last step and return the stage's module with its averaged weights.
 
@@ -128,6 +144,7 @@ class Loop:
             _progress(visible) as bar,
             _interruptible() as asked,
             self.waiting.watching(self.stage.module),
+            self._within_memory(),
         ):
             task = bar.add_task(self.stage.name, total=recipe.steps, completed=self.step, loss="")
             while self.step < recipe.steps:

@@ -79,6 +79,9 @@ def test_a_model_is_optimized_from_the_command_line(tiny_model: Path, tmp_path: 
     assert "chosen" in done.output and "tiny@1" in done.output
     assert done.output.rstrip().endswith(f"card: {model.path / 'card.html'}")
     assert table_of(model.graph_file("vae_decoder")).name == "decoder.int8.json"
+    assert not list((tmp_path / "data" / "cache").iterdir()), (
+        "what was compiled of ways that were tried is gone"
+    )
     page = (model.path / "card.html").read_text("utf-8")
     assert page.count("Ways to draw") == 1 and page.count("chosen") == 1 and "Not evaluated" in page
 

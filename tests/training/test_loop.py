@@ -253,6 +253,30 @@ def test_the_rate_warms_up_and_falls_to_its_final_share() -> None:
     assert learning_rate(recipe, 1000) == pytest.approx(1e-3)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
+        MemoryError(),
+    ],
+)
+def test_what_does_not_fit_in_memory_is_told_in_a_line(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> dict[str, float]:
+        raise error
+
+    stage = Line()
+    monkeypatch.setattr(stage, "validate", full)
+    with pytest.raises(LimnerError, match="line: step 5 does not fit in memory; lower batch_size") as caught:
+        Loop(stage, recipe(), 0, tmp_path).run()
+    assert "gradient_checkpointing" not in str(caught.value), "which this stage does not know"
+    monkeypatch.setattr(stage, "validate", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Loop(stage, recipe(), 0, tmp_path).run()
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     class Broken(Line):
         def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:

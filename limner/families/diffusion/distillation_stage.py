@@ -164,9 +164,16 @@ class DistillationStage:
         tokens, count = torch.from_numpy(walks.tokens).long(), walks.starts.shape[1]
         found = {}
         for k in range(count):
-            numbers = torch.full((len(tokens),), k)
-            errors = self._errors(tokens, _float(walks.starts[:, k]), _float(walks.ends[:, k]), numbers)
-            found[f"jump_{k + 1}"] = float(errors.mean())
+            each = [
+                self._errors(
+                    tokens[rows],
+                    _float(walks.starts[rows, k]),
+                    _float(walks.ends[rows, k]),
+                    torch.full((len(tokens[rows]),), k),
+                )
+                for rows in self._parts(len(tokens))
+            ]
+            found[f"jump_{k + 1}"] = float(torch.cat(each).mean())
         found["mean"] = sum(found.values()) / count
         clean = self._drawn(_float(walks.starts[:, 0]), self.texts.states(tokens))[-1]
         found["end"] = float((clean.cpu() - _float(walks.ends[:, -1])).square().mean())
@@ -200,8 +207,17 @@ class DistillationStage:
         made: Tensor = self.module(latents, timesteps.to(latents.device), states).sample.float()
         return made
 
+    def _parts(self, count: int) -> list[slice]:
+        """So many rows in parts of no more than are learned at once."""
+        rows = max(1, self.settings.batch_size // self.settings.accumulation)
+        return [slice(first, first + rows) for first in range(0, count, rows)]
+
     def _drawn(self, noise: Tensor, states: Tensor) -> list[Tensor]:
         """The latents that the student comes by, the noise first and the clean ones last."""
+        parts = [self._walked(noise[rows], states[rows]) for rows in self._parts(len(noise))]
+        return [torch.cat(each) for each in zip(*parts, strict=True)]
+
+    def _walked(self, noise: Tensor, states: Tensor) -> list[Tensor]:
         device = next(self.module.parameters()).device
         found = [noise.to(device)]
         for k in range(len(self.jumps.timesteps)):

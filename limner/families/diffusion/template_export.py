@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from huggingface_hub.errors import StrictDataclassError
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...errors import InvalidInput
@@ -99,12 +100,17 @@ def _network(part: str, config: Config) -> _Network:
             return CLIPTextModel(CLIPTextConfig(**told)).eval()
 
 
+_REFUSALS = (
+    RuntimeError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, StrictDataclassError,
+)  # fmt: skip
+
+
 @contextmanager
 def _refusing(part: str, done: str) -> Iterator[None]:
     """Tell errors of torch's and of the network's class as InvalidInput: what they say first is in the last cause."""
     try:
         yield
-    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
+    except _REFUSALS as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__

@@ -26,6 +26,7 @@ _DEFAULTS = {
     "unk_token": "<|endoftext|>",
     "pad_token": "<|endoftext|>",
 }
+_OLDEST = "added_tokens.json"
 _END_OF_WORD = "</w>"
 _TO_TEXT = decoders.ByteLevel()
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
@@ -128,8 +129,11 @@ def vocabulary_of(directory: Path) -> tuple[dict[str, int], list[tuple[str, str]
         model = read_object(whole).get("model", {})
         if not isinstance(model, dict) or model.get("type") != "BPE":
             raise InvalidInput(f"{whole}: the model is not byte-pair encoding")
-        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
-        return model["vocab"], [_pair(whole, merge) for merge in merges]
+        vocabulary, listed = model.get("vocab"), model.get("merges")
+        if not isinstance(vocabulary, dict) or not isinstance(listed, list):
+            raise InvalidInput(f"{whole}: the model lacks its vocab or its merges")
+        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in listed]
+        return vocabulary, [_pair(whole, merge) for merge in merges]
     file = directory / "merges.txt"
     vocabulary = read_object(directory / "vocab.json")
     try:
@@ -147,13 +151,25 @@ def _pair(file: Path, merge: list[str]) -> tuple[str, str]:
 
 
 def _added_tokens(config: dict[str, Any], directory: Path) -> dict[int, AddedToken]:
-    """Give the tokens that stand outside byte-pair encoding, by id."""
-    listed = config.get("added_tokens_decoder")
-    if listed is not None:
-        return {int(number): _added_token(token) for number, token in listed.items()}
-    if (directory / "tokenizer.json").is_file():
-        tokens = read_object(directory / "tokenizer.json").get("added_tokens", [])
-        return {token["id"]: _added_token(token) for token in tokens}
+    """Give the tokens that stand outside byte-pair encoding, by id; the oldest file that lists them is
+    added_tokens.json, in which they are plain."""
+    listed, whole, oldest = (
+        config.get("added_tokens_decoder"),
+        directory / "tokenizer.json",
+        directory / _OLDEST,
+    )
+    try:
+        if listed is not None:
+            return {int(number): _added_token(token) for number, token in listed.items()}
+        if whole.is_file():
+            tokens = read_object(whole).get("added_tokens", [])
+            return {token["id"]: _added_token(token) for token in tokens}
+        if oldest.is_file():
+            return {
+                int(number): AddedToken(text, special=False) for text, number in read_object(oldest).items()
+            }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidInput(f"{directory}: its added tokens cannot be read ({error})") from None
     return {}
 
 

@@ -179,6 +179,18 @@ def test_learning_lowers_the_error_of_the_jumps(model: Model, tmp_path: Path) ->
     assert after["end"] < before["end"]
 
 
+def test_no_more_rows_are_computed_at_once_than_are_learned_from(model: Model, tmp_path: Path) -> None:
+    stage = prepared(model, tmp_path)
+    with torch.no_grad():
+        whole = stage.validate()
+    stage.settings = settings(batch_size=2, accumulation=2)
+    with patch.object(stage, "_asked", wraps=stage._asked) as asked, torch.no_grad():
+        parts = stage.validate()
+        stage.sheet()
+    assert {len(call.args[0]) for call in asked.call_args_list} == {1}
+    assert parts == pytest.approx(whole, rel=1e-4)
+
+
 def test_examples_that_are_taken_one_by_one_are_in_turn_the_students_own(
     model: Model, tmp_path: Path
 ) -> None:

@@ -185,6 +185,15 @@ def test_pieces_are_what_stands_between_start_and_end(pairs: dict[str, tuple[Cli
     assert len(ours.pieces("a " * 100)) == 100
 
 
+def test_words_that_the_oldest_files_list_are_one_token(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["plain"], tmp_path / "tokenizer")
+    many = len(json.loads((folder / "vocab.json").read_text("utf-8")))
+    (folder / "added_tokens.json").write_text(json.dumps({"<cat-toy>": many}), encoding="utf-8")
+    plain, ours = ClipTokenizer(folders["plain"]), ClipTokenizer(folder)
+    assert many in ours.pieces("a red <cat-toy> here") and len(plain.pieces("<cat-toy>")) > 1
+    assert ours.pieces("a red apple") == plain.pieces("a red apple")
+
+
 @pytest.mark.parametrize("missing", ["vocab.json", "merges.txt", "tokenizer_config.json"])
 def test_a_missing_file_is_named(folders: dict[str, Path], tmp_path: Path, missing: str) -> None:
     shutil.copytree(folders["plain"], tmp_path / "tokenizer")
@@ -203,6 +212,9 @@ def test_a_missing_file_is_named(folders: dict[str, Path], tmp_path: Path, missi
         ("merges.txt", "a missing", "missing"),
         ("tokenizer_config.json", '{"model_max_length": 1e30}', "model_max_length"),
         ("tokenizer_config.json", "{}", "model_max_length"),
+        ("tokenizer_config.json", '{"model_max_length": 77, "added_tokens_decoder": ["x"]}', "added tokens"),
+        ("tokenizer.json", '{"model": {"type": "BPE", "vocab": {}}}', "lacks its vocab or its merges"),
+        ("added_tokens.json", '{"<cat>": "x"}', "added tokens"),
     ],
 )
 def test_a_broken_file_is_named(

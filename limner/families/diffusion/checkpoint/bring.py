@@ -117,6 +117,8 @@ def _bound(checkpoint: Checkpoint, folder: Path, made: Path) -> list[tuple[Templ
         if not fitting:
             _make_template(part, config, made)
             fitting = templates(part, config, made)
+            if not fitting:
+                raise InvalidInput(f"the configuration of the {part} says what its network does not heed")
         for template, place in fitting:
             template.check(checkpoint.weights[part], owner(checkpoint.weights[part]))
             found.append((template, read_graph(place)))

@@ -35,6 +35,7 @@ _WHOLE = ("I64", "I32", "I16", "I8")
 _MOST = {"F16": 65504.0, "BF16": 3.3895e38, "F32": 3.4028e38}  # the largest finite number
 _PEFT, _BESIDE, _WRAPPED = "lora_adapter_metadata", "adapter_config.json", "base_model.model."
 _SAID = {"unet.": "unet", "text_encoder.": "text_encoder"}
+_ONCE = re.compile(r"_self_attn_to_([qkv]|out)$")  # diffusers' earlier names in text encoders
 _LEAF = re.compile(
     r"(?P<module>.+?)(?:\.lora|\.lora_linear_layer|_lora)?\.(?P<kind>lora_A|lora_B|lora_down|lora_up|down|up)"
     r"(?:\.default)?\.weight"
@@ -56,16 +57,7 @@ def with_lora(
     InvalidInput names a tensor of the file that cannot be laid on: of another kind of adapter, for a module that
     the checkpoint does not have, or of another shape.
     """
-    if not math.isfinite(scale):
-        raise InvalidInput(
-            f"{file}: the LoRA's scale is {scale}; it must be a number such as 0.8", field="lora"
-        )
-    if not file.is_file():
-        raise NotFound(f"LoRA file '{file}' not found")
-    if file.suffix != ".safetensors":
-        raise InvalidInput(
-            f"{file}: a LoRA must be a .safetensors file; others can run code when they are opened"
-        )
+    check_lora(file, scale)
     made = {part: dict(tensors) for part, tensors in weights.items()}
     for part, name, pair in _pairs(file, weights):
         base = made[part][name]
@@ -80,6 +72,25 @@ def with_lora(
     return made
 
 
+def check_lora(file: Path, scale: float) -> None:
+    """Raise what `with_lora` does of the file alone, by its header, whatever it is to be laid on."""
+    if not math.isfinite(scale):
+        raise InvalidInput(
+            f"{file}: the LoRA's scale is {scale}; it must be a number such as 0.8", field="lora"
+        )
+    if not file.is_file():
+        raise NotFound(f"LoRA file '{file}' not found")
+    if file.suffix != ".safetensors":
+        raise InvalidInput(
+            f"{file}: a LoRA must be a .safetensors file; others can run code when they are opened"
+        )
+    names = [key for key in read_index(file) if not key.endswith(".alpha")]
+    if strange := [key for key in names if _LEAF.fullmatch(key) is None]:
+        raise InvalidInput(f"{file}: tensor {strange[0]!r} belongs to an adapter that is not plain LoRA")
+    if not names:
+        raise InvalidInput(f"{file} holds no LoRA")
+
+
 def _pairs(file: Path, weights: Mapping[str, Mapping[str, Written]]) -> Iterator[tuple[str, str, _Pair]]:
     """Part, name of the weight, and what is added to it."""
     places = {part: {_flat(name): name for name in tensors} for part, tensors in weights.items()}
@@ -90,11 +101,8 @@ def _pairs(file: Path, weights: Mapping[str, Mapping[str, Written]]) -> Iterator
             alphas[_flat(key.removesuffix(".alpha"))] = _number(file, key, stored)
             continue
         told = _LEAF.fullmatch(key)
-        if told is None:
-            raise InvalidInput(f"{file}: tensor {key!r} belongs to an adapter that is not plain LoRA")
+        assert told is not None, "as check_lora has seen"
         halves.setdefault(_flat(told["module"]), {})[_KINDS[told["kind"]]] = weight(file, key, stored)
-    if not halves:
-        raise InvalidInput(f"{file} holds no LoRA")
     whole = _whole(halves, places)
     said = _said_alphas(file, whole)
     for module, both in halves.items():
@@ -147,6 +155,7 @@ def _place(
 
 def _weight_of(module: str, places: Mapping[str, str]) -> str | None:
     # to_out_lora means to_out.0; text encoders are saved with and without an owner before their names
+    module = _ONCE.sub(r"_self_attn_\1_proj", module)
     for flat in (module, f"{module}_0", f"text_model_{module}", module.removeprefix("text_model_")):
         if f"{flat}_weight" in places:
             return places[f"{flat}_weight"]

@@ -51,6 +51,7 @@ _OPEN_CLIP_ENDS = {
     "ln_final.weight": "final_layer_norm.weight",
     "ln_final.bias": "final_layer_norm.bias",
 }
+_OPEN_CLIP_KEPT = 23  # of 24 layers, by those who write checkpoints without the last
 _NOT_NEEDED = ("text_projection", "logit_scale", "attn_mask", "position_ids")
 
 
@@ -197,7 +198,8 @@ def _text_encoder(index: Mapping[str, Stored]) -> Part:
 
 
 def _open_clip(index: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
-    """OpenCLIP's text encoder as Stable Diffusion 2 uses it: what its last layer but one gives, without the last."""
+    """OpenCLIP's text encoder as Stable Diffusion 2 uses it: what its last layer but one gives, without the last, which
+    published files have, and files that were made of diffusers' layout have not."""
     layers = 1 + max(
         (
             int(found[1])
@@ -218,7 +220,7 @@ def _open_clip(index: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
                 f"tensor {_OPEN_CLIP + name!r} has no place in Stable Diffusion 2's text encoder"
             )
         layer, module, leaf = found.groups()
-        if int(layer) == layers - 1:
+        if int(layer) == layers - 1 and layers != _OPEN_CLIP_KEPT:
             continue
         to = f"text_model.encoder.layers.{layer}."
         if module == "attn.in_proj":

@@ -35,7 +35,8 @@ SECOND_ENCODER = "text_encoder_2"
 _PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
 _OWNER = "text_model."
 # Arguments of a UNet that takes more than a text.
-_FURTHER = ("class_embed_type", "num_class_embeds", "addition_embed_type")
+_FURTHER = ("class_embed_type", "num_class_embeds", "addition_embed_type", "time_cond_proj_dim")
+_OF_XL = "conditioner."  # begins the names of text encoders in XL's original layout
 _ATTENTION_ONCE = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
@@ -90,6 +91,8 @@ def _from_file(file: Path, prediction: Prediction | None) -> Checkpoint:
             f"{file} holds no whole Stable Diffusion checkpoint in the original layout (its tensors begin with "
             f"{', '.join(repr(name) for name in list(index)[:2]) or 'nothing'})"
         )
+    if any(name.startswith(_OF_XL) for name in index):
+        raise two_encoders(str(file))
     parts = {part: _known(file, tensors) for part, tensors in from_original(index).items()}
     second = is_second(parts["unet"])
     # The second version at 768 px predicts velocity; the file does not tell it from the one at 512 px. What is made for
@@ -157,7 +160,7 @@ def _check_kind(configs: Mapping[str, Config]) -> None:
         )
     if further := [f"{key}={unet[key]!r}" for key in _FURTHER if unet.get(key)]:
         raise InvalidInput(
-            f"the unet takes more than a text ({', '.join(further)}), as unCLIP's and XL's do; "
+            f"the unet takes more than a text ({', '.join(further)}), as unCLIP's, XL's and LCM's do; "
             "only checkpoints that draw from text alone can be brought in"
         )
 
@@ -186,16 +189,14 @@ def part_weights(folder: Path, stem: str) -> dict[str, Written]:
 
 def weight_files(names: Collection[str], stem: str) -> str | None:
     """Of a part's files the one to read: its weights, or the list of several files; float32 before half precision."""
-    for name in (
-        f"{stem}.safetensors",
-        f"{stem}.safetensors.index.json",
-        f"{stem}.fp16.safetensors",
-        f"{stem}.safetensors.index.fp16.json",
-        f"{stem}.fp16.safetensors.index.json",
-    ):
-        if name in names:
-            return name
-    return None
+    wanted = [f"{stem}.safetensors", f"{stem}.safetensors.index.json"]
+    for half in ("fp16", "bf16"):
+        wanted += [
+            f"{stem}.{half}.safetensors",
+            f"{stem}.safetensors.index.{half}.json",
+            f"{stem}.{half}.safetensors.index.json",
+        ]
+    return next((name for name in wanted if name in names), None)
 
 
 def shards(listing: Path) -> list[str]:

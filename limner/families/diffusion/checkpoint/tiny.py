@@ -69,7 +69,7 @@ def read_tiny_decoder(source: Path, vae: Config, folder: Path = TEMPLATES) -> Ti
         refuse_pickle(source)
         weights, config = _of_file(source), {}
     else:
-        raise NotFound(f"tiny decoder '{source}' not found; name {_SOURCE}")
+        raise not_there(source)
     if not any(name.startswith("decoder.layers.") for name in weights):
         raise InvalidInput(f"{source} holds no tiny decoder; name {_SOURCE}")
     fitting = templates(PART, {key: config[key] for key in _OF_DECODER if key in config}, folder)
@@ -82,6 +82,11 @@ def read_tiny_decoder(source: Path, vae: Config, folder: Path = TEMPLATES) -> Ti
     _check_latents(source, template.config, vae)
     told = template.config | config | {"_class_name": "AutoencoderTiny"}
     return TinyDecoder(weights, told, template, read_graph(place))
+
+
+def not_there(source: Path) -> NotFound:
+    """What is said where there is neither file nor folder."""
+    return NotFound(f"tiny decoder '{source}' not found; name {_SOURCE}")
 
 
 def _check_latents(source: Path, tiny: Config, vae: Config) -> None:

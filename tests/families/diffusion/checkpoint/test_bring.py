@@ -294,6 +294,9 @@ def test_relatives_that_need_more_than_a_text_are_refused(pipeline: Path, tmp_pa
     config.write_text(json.dumps(told | {"class_embed_type": "projection"}), encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"more than a text \(class_embed_type='projection'\)"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
+    config.write_text(json.dumps(told | {"time_cond_proj_dim": 256}), encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"more than a text \(time_cond_proj_dim=256\), as .* LCM's"):
+        import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)
     config.write_text(json.dumps(told | {"sample_size": None}), encoding="utf-8")
     with pytest.raises(InvalidInput, match="sample_size=None"):
         import_checkpoint(tmp_path / "p", tmp_path / "m", ABOUT)

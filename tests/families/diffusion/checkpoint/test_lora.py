@@ -88,6 +88,22 @@ def test_the_sum_in_every_naming(weights: dict[str, dict[str, Written]], tmp_pat
     assert others == {f"{QUERY}.weight"} and made["vae"] == weights["vae"]
 
 
+def test_a_text_encoders_lora_as_diffusers_once_named_it(
+    weights: dict[str, dict[str, Written]], tmp_path: Path
+) -> None:
+    down, up = _matrices(64, 64)
+    at = "text_encoder.text_model.encoder.layers.1.self_attn"
+    said = {
+        f"{at}.to_{one}_lora.{half}.weight": value.clone()
+        for one in ("q", "out")
+        for half, value in (("down", down), ("up", up))
+    }
+    save_file(said, tmp_path / "l.safetensors")
+    made = with_lora(weights, tmp_path / "l.safetensors", 1.0)["text_encoder"]
+    changed = {name for name, tensor in made.items() if tensor is not weights["text_encoder"][name]}
+    assert {name.split("self_attn.")[1] for name in changed} == {"q_proj.weight", "out_proj.weight"}
+
+
 def test_a_text_encoders_lora_and_a_convolutions(
     weights: dict[str, dict[str, Written]], tmp_path: Path
 ) -> None:

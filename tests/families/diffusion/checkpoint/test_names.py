@@ -103,3 +103,34 @@ def test_tensors_of_other_shapes(both: tuple[Path, Path, bool], tmp_path: Path) 
         save_file(tensors | {name: torch.zeros(())}, tmp_path / "b.safetensors")
         with pytest.raises(InvalidInput):
             read_checkpoint(tmp_path / "b.safetensors")
+
+
+@pytest.mark.parametrize(("written", "kept"), [(24, 23), (23, 23)])
+def test_the_second_versions_text_encoder_has_23_layers_whoever_wrote_the_file(
+    tmp_path: Path, written: int, kept: int
+) -> None:
+    at = "cond_stage_model.model."
+    tensors = {
+        f"{at}transformer.resblocks.{k}.ln_1.{leaf}": torch.zeros(2)
+        for k in range(written)
+        for leaf in ("weight", "bias")
+    }
+    tensors |= {
+        "model.diffusion_model.out.0.weight": torch.zeros(2),
+        "model.diffusion_model.input_blocks.1.0.in_layers.0.weight": torch.zeros(2),
+    }
+    save_file(
+        tensors | {"first_stage_model.encoder.conv_in.weight": torch.zeros(2)}, tmp_path / "a.safetensors"
+    )
+    text = from_original(read_index(tmp_path / "a.safetensors"))["text_encoder"]
+    assert len({name.split(".")[3] for name in text}) == kept
+
+
+def test_one_file_of_xl_is_named_for_what_it_is(tmp_path: Path) -> None:
+    xl = {
+        "model.diffusion_model.input_blocks.0.0.weight": torch.zeros(2, 2),
+        "conditioner.embedders.0.x": torch.zeros(2),
+    }
+    save_file(xl, tmp_path / "xl.safetensors")
+    with pytest.raises(InvalidInput, match="two text encoders, as Stable Diffusion XL"):
+        read_checkpoint(tmp_path / "xl.safetensors")
