@@ -46,9 +46,7 @@ from .storage import StorageOptions
 from .storage.retention import Policy, Sweeper, Swept, let_go_of_gone, sweep
 from .watching.requests import request_id
 from .watching.sights import JobAccepted, JobEnded, ResultsLookedUp, Watching
-
-MAX_CANDIDATES = 32
-"""Drawings of one job at most, all candidates of all its pictures."""
+from .wire import MAX_CANDIDATES
 
 log = logging.getLogger(__name__)
 

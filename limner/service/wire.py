@@ -41,6 +41,7 @@ from ..registry.models import Model
 from .jobs import Image, Job, Stored
 
 MAX_PICTURES = MAX_BEST_OF = 8
+MAX_CANDIDATES = 32  # of all pictures of a job
 MAX_GUIDANCE = 30
 MAX_TEMPERATURE, MAX_TOP_K = 10, 65_536
 SMALL_PARAMETERS = 100_000_000
@@ -69,7 +70,8 @@ ALLOWED = {
     "attention": "true or false",
     "temperature": f"a number above 0, at most {MAX_TEMPERATURE}, of a model that draws token by token",
     "top_k": f"a whole number from 1 to {MAX_TOP_K}, of a model that draws token by token",
-    "best_of": f"a whole number from 1 to {MAX_BEST_OF}, with n 32 at most, of a model that a matcher judges",
+    "best_of": f"a whole number from 1 to {MAX_BEST_OF}, at most {MAX_CANDIDATES} drawings together, of a model that a "
+    "matcher judges",
     "matcher": "a matcher of this service; together with best_of",
     "locale": "a language tag, such as en-GB",
     "readings": "senses by word, as a job's `senses` lists them",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +55,8 @@ def breaking(setup: Setup, watcher: Watcher) -> LocalStudio:
 
 def _break(prompt: str) -> None:
     if "die" in prompt:
-        os.kill(os.getpid(), signal.SIGSEGV)
+        # To this very thread, which draws: any other would have to be woken first, and the picture would go on.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSEGV)
     if "hang" in prompt:
         time.sleep(10_000)
     if "leak" in prompt:
