@@ -106,17 +106,14 @@ class DrawRequest(BaseModel):
     def nth(self, k: int) -> DrawRequest:
         """Picture `k` of several, from 0: their seeds follow on one another, or those of their variations do, each
         with as many as it has candidates."""
-        return self.model_copy(update=self._seeded(k * self.best_of))
+        name = "seed" if self.variation_strength is None else "variation_seed"
+        return self.model_copy(update={name: (self.own_seed + k * self.best_of) % (MAX_SEED + 1)})
 
     @property
     def candidates(self) -> list[DrawRequest]:
         """The requests of the pictures of which this one is the best: seeds as of `nth`, each a picture by itself."""
         alone = self.model_copy(update={"best_of": 1, "matcher": None})
         return [alone.nth(k) for k in range(self.best_of)]
-
-    def _seeded(self, further: int) -> dict[str, int]:
-        name = "seed" if self.variation_strength is None else "variation_seed"
-        return {name: (self.own_seed + further) % (MAX_SEED + 1)}
 
     @property
     def own_seed(self) -> int:
