@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -41,6 +42,8 @@ _SPARING = 1.05  # times longer that a picture may take so that its finest level
 _LIKE = 1.02  # times more memory that counts as the same
 _SMALL = 100_000_000  # parameters
 _GRAPH = "unet"
+_TRIED = "optimizing-"  # begins the names of folders for what is compiled of ways that are only tried
+_LONG = 86_400.0  # seconds, after which nothing is tried any more
 
 Tell = Callable[[str], None]
 
@@ -80,10 +83,11 @@ def optimize(
     changed += [model.path / name for name in (MANIFEST_NAME, CHOICES_NAME, CARD_NAME, PAGE_NAME)]
     scratch = data_dir / "cache"
     scratch.mkdir(parents=True, exist_ok=True)
+    _forget_killed(scratch)
     with (
         unharmed(changed, model.path if copied else None),
         # What is compiled of ways that are only tried goes with it: of a large model gigabytes.
-        tempfile.TemporaryDirectory(dir=scratch, prefix="optimizing-") as compiled,
+        tempfile.TemporaryDirectory(dir=scratch, prefix=_TRIED) as compiled,
     ):
         choices = _choose(model, small, count, Path(compiled), guidance, tell, target)
     if copied:
@@ -92,6 +96,13 @@ def optimize(
         model.path.rename(place)
         return open_model(place), choices
     return open_model(model.path), choices
+
+
+def _forget_killed(scratch: Path) -> None:
+    """Delete what runs left here that were killed; one takes minutes, so of a day ago none is at work any more."""
+    for left in scratch.glob(f"{_TRIED}*"):
+        if time.time() - left.stat().st_mtime > _LONG:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _choose(

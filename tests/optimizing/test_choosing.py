@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -114,8 +115,12 @@ def test_of_ways_with_as_much_memory_the_fastest_wins() -> None:
 def test_what_is_stopped_leaves_no_trace(
     built_in: bool, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C while a table that nobody has measured yet lies in the model."""
+    """Ctrl-C while a table that nobody has measured yet lies in the model; and a run that was killed a day before."""
     pytest.importorskip("nncf")
+    killed, at_work = (tmp_path / "data" / "cache" / name for name in ("optimizing-a", "optimizing-b"))
+    for folder in (killed, at_work):
+        folder.mkdir(parents=True)
+    os.utime(killed, (0, 0))
     shutil.copytree(tiny_model, tmp_path / "m")
     before = {path: path.read_bytes() for path in (tmp_path / "m").rglob("*") if path.is_file()}
     tables = []
@@ -130,6 +135,7 @@ def test_what_is_stopped_leaves_no_trace(
     assert tables == [True]
     assert {path: path.read_bytes() for path in (tmp_path / "m").rglob("*") if path.is_file()} == before
     assert not list((tmp_path / "data").glob("models/*/.*"))
+    assert list((tmp_path / "data" / "cache").iterdir()) == [at_work]
 
 
 def test_a_built_in_model_is_copied_first(tiny_model: Path, tmp_path: Path) -> None:
