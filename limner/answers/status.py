@@ -61,11 +61,11 @@ class LastMinute(BaseModel):
 
 class MemoryNow(BaseModel):
     """Memory and disk in bytes: of the service's process, of the engine's where that is another; room that is left
-    where jobs and pictures lie. None: not known on this system."""
+    where jobs and pictures lie. None: not known, on this system or for now."""
 
     service: int | None
     engine: int | None
-    data_free: int
+    data_free: int | None
 
 
 class ModelNow(BaseModel):

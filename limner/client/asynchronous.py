@@ -6,16 +6,29 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx2
 
-from ..answers import FeedbackPage, FeedbackView, JobPage, JobView, ModelList, ModelView, Status, Uploaded
+from ..answers import (
+    FeedbackPage,
+    FeedbackView,
+    ImageLink,
+    JobPage,
+    JobView,
+    ModelList,
+    ModelView,
+    PictureLink,
+    Status,
+    Uploaded,
+)
 from ..errors import LimnerError
 from . import requests
-from .connection import DEFAULT_URL, Connection, View
+from .connection import DEFAULT_URL, Connection, Page, Row, View
+from .errors import NotThere
 from .events import Ended, JobEvent, read_event
 from .requests import Asked, Call, Vote
 from .results import DrawnPicture, file_of, succeeded
@@ -88,15 +101,9 @@ class AsyncClient:
         return AsyncJob(self, await self._ask(JobView, requests.get_job(job)))
 
     async def jobs(self) -> AsyncIterator[AsyncJob]:
-        """All jobs, newest first, fetched as they are asked for."""
-        before: str | None = None
-        while True:
-            page = await self._ask(JobPage, requests.list_jobs(before))
-            for view in page.jobs:
-                yield AsyncJob(self, view)
-            before = page.next
-            if before is None:
-                return
+        """All jobs, newest first, fetched as they are asked for; what comes may be deleted."""
+        async for view in self._listed(JobPage, lambda page: page.jobs, requests.list_jobs):
+            yield AsyncJob(self, view)
 
     async def models(self) -> list[ModelView]:
         """The models, the served one first."""
@@ -123,16 +130,9 @@ class AsyncClient:
         said = {"image": image, "over": over, "note": note}
         return await self._ask(FeedbackView, requests.say(said))
 
-    async def feedback(self, image: str | None = None) -> AsyncIterator[FeedbackView]:
-        """What was said, newest first, of one picture or of all; fetched as it is asked for."""
-        before: str | None = None
-        while True:
-            page = await self._ask(FeedbackPage, requests.list_feedback(image, before))
-            for said in page.feedback:
-                yield said
-            before = page.next
-            if before is None:
-                return
+    def feedback(self, image: str | None = None) -> AsyncIterator[FeedbackView]:
+        """What was said, newest first, of one picture or of all; fetched as it is asked for, and may be taken back."""
+        return self._listed(FeedbackPage, lambda page: page.feedback, partial(requests.list_feedback, image))
 
     async def take_back(self, feedback: str) -> None:
         """Take back what was said, by its id."""
@@ -142,9 +142,29 @@ class AsyncClient:
         """Delete a picture that was drawn or sent, and the jobs that show nothing else."""
         await self._send(requests.delete_picture(image))
 
-    async def picture(self, image: str) -> bytes:
-        """The PNG file of a picture."""
+    async def picture(self, image: str | ImageLink | PictureLink) -> bytes:
+        """The PNG file of a picture: of an id, or of what a job shows, its smaller sizes and word maps, too."""
         return (await self._send(requests.get_picture(image))).content
+
+    async def _listed(
+        self, kind: type[Page], rows: Callable[[Page], list[Row]], call: Callable[[str | None], Call]
+    ) -> AsyncIterator[Row]:
+        """All that a list has. The next page is fetched before anything of one is handed out, and begins after the last
+        row that is still there."""
+        page, came = await self._ask(kind, call(None)), list[str]()
+        while True:
+            came += [row.id for row in rows(page)]
+            following: Page | None = None
+            while page.next is not None and came and following is None:
+                try:
+                    following = await self._ask(kind, call(came[-1]))
+                except NotThere:
+                    came.pop()
+            for row in rows(page):
+                yield row
+            if following is None:
+                return
+            page = following
 
     async def _ask(self, kind: type[View], call: Call) -> View:
         return self._connection.read(kind, await self._send(call))

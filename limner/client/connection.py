@@ -12,6 +12,7 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from .. import __version__
+from ..answers import FeedbackPage, FeedbackView, JobPage, JobView
 from ..errors import InvalidInput, Unavailable
 from .requests import Call
 from .tries import Tries
@@ -21,6 +22,8 @@ SILENCE = 45.0
 """Seconds after which a stream of events counts as cut; the service says something every 15."""
 
 View = TypeVar("View", bound=BaseModel)
+Page = TypeVar("Page", JobPage, FeedbackPage)
+Row = TypeVar("Row", JobView, FeedbackView)
 
 
 @dataclass

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import quote
 
+from ..answers import ImageLink, PictureLink
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -95,9 +97,9 @@ def get_status() -> Call:
     return Call("GET", "/v1/admin/status")
 
 
-def get_picture(image: str) -> Call:
-    """The PNG of a picture."""
-    return Call("GET", f"/v1/images/{quote(image, safe='')}")
+def get_picture(image: str | ImageLink | PictureLink) -> Call:
+    """The PNG of a picture, by its id or as a job shows it."""
+    return Call("GET", f"/v1/images/{quote(image, safe='')}" if isinstance(image, str) else image.url)
 
 
 def delete_picture(image: str) -> Call:

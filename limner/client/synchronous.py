@@ -7,16 +7,29 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx2
 
-from ..answers import FeedbackPage, FeedbackView, JobPage, JobView, ModelList, ModelView, Status, Uploaded
+from ..answers import (
+    FeedbackPage,
+    FeedbackView,
+    ImageLink,
+    JobPage,
+    JobView,
+    ModelList,
+    ModelView,
+    PictureLink,
+    Status,
+    Uploaded,
+)
 from ..errors import LimnerError, Unavailable
 from . import requests
-from .connection import DEFAULT_URL, Connection, View
+from .connection import DEFAULT_URL, Connection, Page, Row, View
+from .errors import NotThere
 from .events import Ended, JobEvent, read_event
 from .requests import Asked, Call, Vote
 from .results import DrawnPicture, file_of, succeeded
@@ -97,14 +110,9 @@ class Client:
         return Job(self, self._ask(JobView, requests.get_job(job)))
 
     def jobs(self) -> Iterator[Job]:
-        """All jobs, newest first, fetched as they are asked for."""
-        before: str | None = None
-        while True:
-            page = self._ask(JobPage, requests.list_jobs(before))
-            yield from (Job(self, view) for view in page.jobs)
-            before = page.next
-            if before is None:
-                return
+        """All jobs, newest first, fetched as they are asked for; what comes may be deleted."""
+        for view in self._listed(JobPage, lambda page: page.jobs, requests.list_jobs):
+            yield Job(self, view)
 
     def models(self) -> list[ModelView]:
         """The models, the served one first."""
@@ -129,14 +137,8 @@ class Client:
         return self._ask(FeedbackView, requests.say(said))
 
     def feedback(self, image: str | None = None) -> Iterator[FeedbackView]:
-        """What was said, newest first, of one picture or of all; fetched as it is asked for."""
-        before: str | None = None
-        while True:
-            page = self._ask(FeedbackPage, requests.list_feedback(image, before))
-            yield from page.feedback
-            before = page.next
-            if before is None:
-                return
+        """What was said, newest first, of one picture or of all; fetched as it is asked for, and may be taken back."""
+        return self._listed(FeedbackPage, lambda page: page.feedback, partial(requests.list_feedback, image))
 
     def take_back(self, feedback: str) -> None:
         """Take back what was said, by its id."""
@@ -146,9 +148,28 @@ class Client:
         """Delete a picture that was drawn or sent, and the jobs that show nothing else."""
         self._send(requests.delete_picture(image))
 
-    def picture(self, image: str) -> bytes:
-        """The PNG file of a picture."""
+    def picture(self, image: str | ImageLink | PictureLink) -> bytes:
+        """The PNG file of a picture: of an id, or of what a job shows, its smaller sizes and word maps, too."""
         return self._send(requests.get_picture(image)).content
+
+    def _listed(
+        self, kind: type[Page], rows: Callable[[Page], list[Row]], call: Callable[[str | None], Call]
+    ) -> Iterator[Row]:
+        """All that a list has. The next page is fetched before anything of one is handed out, and begins after the last
+        row that is still there."""
+        page, came = self._ask(kind, call(None)), list[str]()
+        while True:
+            came += [row.id for row in rows(page)]
+            following: Page | None = None
+            while page.next is not None and came and following is None:
+                try:
+                    following = self._ask(kind, call(came[-1]))
+                except NotThere:
+                    came.pop()
+            yield from rows(page)
+            if following is None:
+                return
+            page = following
 
     def _ask(self, kind: type[View], call: Call) -> View:
         return self._connection.read(kind, self._send(call))

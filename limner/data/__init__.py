@@ -3,7 +3,7 @@
 from .captioned import CaptionedSet, Item, read_set
 from .check import Finding, Report, check_set
 from .pictures import load_mask, load_picture
-from .split import split
+from .split import mixed, split
 from .storybook import write_storybook
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "check_set",
     "load_mask",
     "load_picture",
+    "mixed",
     "read_set",
     "split",
     "write_storybook",

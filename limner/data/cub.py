@@ -163,6 +163,8 @@ class _Cub:
         )
         if not isinstance(found, list | tuple) or len(found) != 4 or not isinstance(found[2], dict):
             raise wrong
+        if not all(isinstance(word, str) for word in found[2].values()):
+            raise wrong
         told: dict[Part, list[list[int]]] = {}
         for part, rows in zip(PARTS, found[:2], strict=True):
             if not isinstance(rows, list) or not all(_is_sentence(row) for row in rows):
@@ -173,7 +175,7 @@ class _Cub:
                     f"not {CAPTIONS_A_PICTURE} for each of {len(self._parts[part])} pictures"
                 )
             told[part] = rows
-        return told, {number: str(word) for number, word in found[2].items() if isinstance(number, int)}
+        return told, {number: word for number, word in found[2].items() if isinstance(number, int)}
 
     @cached_property
     def _pictures(self) -> dict[str, tuple[str, str]]:

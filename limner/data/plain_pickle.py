@@ -93,8 +93,8 @@ class _Machine:
         named = ""
         if code in b"ci":
             named = ".".join(self._line().decode("ascii", "replace") for _ in range(2))
-        elif code == b"\x93" and len(self._stack) > 1:
-            named = ".".join(str(each) for each in self._stack[-2:])
+        elif code == b"\x93" and all(isinstance(each, str) for each in self._stack[-2:]):
+            named = ".".join(self._stack[-2:])
         told = f" of {named[:100]!r}" if named else ""
         return f"{_NAMES[code]}{told} would make something else; {plain}"
 

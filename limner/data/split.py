@@ -32,8 +32,7 @@ def split(items: Sequence[Item], held_out: float, seed: int) -> tuple[tuple[Item
         )
 
     def rank(group: list[int]) -> bytes:
-        words = (f"{seed}\0{items[k].file.name}\0{items[k].captions[0]}" for k in group)
-        return min(hashlib.sha256(word.encode()).digest() for word in words)
+        return min(_rank(items[k], f"{seed}\0") for k in group)
 
     target = max(1, round(held_out * len(items)))
     ranked = sorted(groups, key=rank)
@@ -46,3 +45,13 @@ def split(items: Sequence[Item], held_out: float, seed: int) -> tuple[tuple[Item
         chosen.update(smallest)
     train = tuple(item for k, item in enumerate(items) if k not in chosen)
     return train, tuple(item for k, item in enumerate(items) if k in chosen)
+
+
+def mixed(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The items in an order that follows from file names and captions alone: the first of a set that lists one kind
+    after another are of all kinds then."""
+    return tuple(sorted(items, key=_rank))
+
+
+def _rank(item: Item, salt: str = "") -> bytes:
+    return hashlib.sha256(f"{salt}{item.file.name}\0{item.captions[0]}".encode()).digest()

@@ -166,9 +166,10 @@ class LocalStudio:
 
     def preload(self, name: str) -> None:
         """Load a model now, and draw a step of each kind to be warm; raises what `draw` would."""
-        sampler = self._registry.find(name).manifest.sampler
-        kinds = None if sampler is None else min(2, sampler.feature_reuse)
-        self.draw(DrawRequest(prompt="a picture", model=name, steps=kinds, seed=0))
+        manifest = self._registry.find(name).manifest
+        kinds = None if manifest.sampler is None else min(2, manifest.sampler.feature_reuse)
+        known = (manifest.vocabulary or ("a picture",))[0]
+        self.draw(DrawRequest(prompt=known, model=name, steps=kinds, seed=0))
 
     def resolve(self, request: DrawRequest, source: Source | None = None) -> DrawRequest:
         """Fill every None of a request, as `Studio` says; a name gets its version, so that it stays the same model."""

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from ..engine.request import DrawRequest
 from ..engine.studio import Studio
-from ..errors import InvalidInput
 from ..storybook.grammar import random_for
 from ..storybook.worlds import Prompt, World
 from .card import FileCard
@@ -58,7 +56,7 @@ def asked(prompts: Sequence[Prompt], seeds: int) -> tuple[Asked, ...]:
 
 def drawn(studio: Studio, model: str, wanted: tuple[Asked, ...], told: Callable[[int], None]) -> Drawn:
     """Draw what is asked for; nothing else should run meanwhile."""
-    requests = [_request(one, model) for one in wanted]
+    requests = [DrawRequest(prompt=one.prompt.text, model=model, seed=one.seed) for one in wanted]
     pictures: dict[int, Pixels] = {}
     began = time.perf_counter()
     with closing(draw_all(studio, requests, AT_ONCE)) as drawing:
@@ -66,14 +64,6 @@ def drawn(studio: Studio, model: str, wanted: tuple[Asked, ...], told: Callable[
             pictures[number] = picture.pixels
             told(len(pictures))
     return Drawn(wanted, tuple(pictures[k] for k in range(len(wanted))), time.perf_counter() - began)
-
-
-def _request(one: Asked, model: str) -> DrawRequest:
-    try:
-        return DrawRequest(prompt=one.prompt.text, model=model, seed=one.seed)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise InvalidInput(f"prompt {one.prompt.id} cannot be asked for: {reason}", field="prompts") from None
 
 
 def tasks(world: World, wanted: Sequence[Asked]) -> list[Task]:

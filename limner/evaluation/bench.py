@@ -76,12 +76,13 @@ def evaluated(
     reference, parts = str(model.path), dict[str, Drawn]()
     with closing(LocalStudio(registry)) as studio:
         studio.preload(reference)
-        settings = studio.resolve(DrawRequest(prompt="a picture", model=reference, seed=0))
+        first = next(iter(material.files.values()))[0].text
+        settings = studio.resolve(DrawRequest(prompt=first, model=reference, seed=0))
         for name, prompts in material.files.items():
             wanted = asked(prompts, seeds)
             parts[name] = drawn(studio, reference, wanted, tell(f"{_words(name)}: drawing", len(wanted)))
     size = settings.width or 128
-    memory = memory_of(model, next(iter(parts.values())).asked[0].prompt.text, registry.data_dir)
+    memory = memory_of(model, first, registry.data_dir)
     past, files = past_of(model, material.learned(), true_size or size, pool), {}
     for name, part in parts.items():
         told = tell(f"{_words(name)}: checking", len(part.asked))

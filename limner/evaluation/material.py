@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,11 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
-from ..data import load_picture, read_set, split
+from ..data import load_picture, mixed, read_set, split
 from ..data.captioned import CaptionedSet, Item
 from ..data.storybook import Label, label_in, number_of
 from ..engine.request import MAX_PROMPT
-from ..engine.request import Prompt as Text
 from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.grammar import random_for
@@ -30,6 +27,7 @@ from ..storybook.worlds import FRESH, WORLDS, Prompt, World, fresh_prompts, worl
 from ..storybook.worlds import world as world_of
 from ..storybook.worlds.world import Graph
 from ..training.sentences import lines_of
+from .askable import Askable
 from .lineage import Told, over
 
 NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
@@ -38,7 +36,9 @@ SET, SENTENCES = "set", "sentences"
 _REAL_SEED = 0x7EA1
 _ASKED, _FRESH = 250, 96  # of a captioned set and of fresh prompts, where nobody says how many
 _EVERY = sys.maxsize
-_ASKABLE: TypeAdapter[str] = TypeAdapter(Text)
+
+Can = Callable[[str], bool]
+"""Whether a text can be asked for."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,9 @@ def _true(world: str, copy: int, size: int, asked: tuple[Prompt, int]) -> NDArra
 class Captioned:
     """A captioned set: the captions of pictures that a model has not learned from, and those pictures.
 
-    `held_out` and `others` are the items of copies 0 and 1, without those that have no caption that can be asked for;
-    where the set has scene graphs, prompts are said anew of them, so that it is known what each says.
+    `held_out` and `others` are the items of copies 0 and 1, without those that have no caption that can be asked for,
+    mixed, so that the first of a set that is in order are of all of it; where the set has scene graphs, prompts are
+    said anew of them, so that it is known what each says. `can` tells what the model can be asked for.
     """
 
     name: str
@@ -139,6 +140,7 @@ class Captioned:
     held_out: tuple[Item, ...]
     others: tuple[Item, ...]
     known: tuple[Item, ...] | None
+    can: Can
 
     def texts(self) -> Sequence[str]:
         return [caption for item in (*self.held_out, *self.others) for caption in item.captions]
@@ -150,7 +152,7 @@ class Captioned:
     def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
         items = (self.held_out, self.others)[copy][: min(count, sum(map(len, self.files.values())))]
         pictures = over(pool, partial(_read, size=size), items)
-        told = [_prompt(self.world, number, item) for number, item in enumerate(items)]
+        told = [_prompt(self.world, number, item, self.can) for number, item in enumerate(items)]
         return [
             Pair(pixels, prompt.text, prompt.scene) for pixels, prompt in zip(pictures, told, strict=True)
         ]
@@ -168,26 +170,25 @@ def _shown(world: World | None, item: Item) -> Graph | None:
     return world.graph(graph) if world is not None and isinstance(graph, dict) else None
 
 
-def _prompt(world: World | None, number: int, item: Item) -> Prompt:
+def _prompt(world: World | None, number: int, item: Item, can: Can) -> Prompt:
     shown = _shown(world, item)
     if world is None or shown is None:
-        caption = _caption(item)
+        caption = _caption(item, can)
         assert caption is not None
         return Prompt(f"{SET}-{number:03d}", caption, None)
     return Prompt(f"{SET}-{number:03d}", *world.describe(shown, random_for(_REAL_SEED, number)))
 
 
-def _caption(item: Item) -> str | None:
+def _caption(item: Item, can: Can) -> str | None:
     """The first caption that can be asked for."""
-    for caption in item.captions:
-        with suppress(ValidationError):
-            return _ASKABLE.validate_python(caption)
-    return None
+    return next((caption for caption in item.captions if can(caption)), None)
 
 
-def _askable(world: World | None, items: Sequence[Item]) -> tuple[Item, ...]:
-    """Those of which a prompt can be made."""
-    return tuple(item for item in items if _shown(world, item) is not None or _caption(item) is not None)
+def _askable(world: World | None, items: Sequence[Item], can: Can) -> tuple[Item, ...]:
+    """Those of which a prompt can be made, mixed."""
+    return mixed(
+        [item for item in items if _shown(world, item) is not None or _caption(item, can) is not None]
+    )
 
 
 @dataclass(frozen=True)
@@ -261,23 +262,33 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
     or "fresh", which are a world's. The prompts of a file are held against what `data` names.
 
     Without either, the world that the model has learned, else scenes. `count` is the most prompts of each file.
-    NotFound or InvalidInput where there is no such thing, or nothing in it.
+    NotFound or InvalidInput where there is no such thing, or nothing in it, or a prompt that the model cannot be asked
+    for.
     """
+    can = Askable(model)
+    found = _material(model, data, prompts, count, can)
+    for prompt in (prompt for each in found.files.values() for prompt in each):
+        if refused := can.refusal(prompt.text):
+            raise InvalidInput(f"prompt {prompt.id} cannot be asked for: {refused}", field="prompts")
+    return found
+
+
+def _material(model: Model, data: str | None, prompts: str | None, count: int | None, can: Can) -> Material:
     if prompts == FRESH:
         world = world_of(data or world_asked(model).name)
         return Frozen(world, {FRESH: fresh_prompts(world, count or _FRESH)})
     if prompts is None:
-        return _world_or_set(model, world_asked(model).name if data is None else data, count)
+        return _world_or_set(model, world_asked(model).name if data is None else data, count, can)
     if data is None:
         return _sentences(prompts, count)
     if not model.manifest.draws:
         raise InvalidInput(
             f"'{model.name}' draws no sentences; leave out --prompts, or --data", field="prompts"
         )
-    return Against(_sentences(prompts, count), _world_or_set(model, data, _EVERY))
+    return Against(_sentences(prompts, count), _world_or_set(model, data, _EVERY, can))
 
 
-def _world_or_set(model: Model, data: str, count: int | None) -> Material:
+def _world_or_set(model: Model, data: str, count: int | None, can: Can) -> Material:
     if data in WORLDS:
         world = WORLDS[data]
         return Frozen(world, {name: world.frozen(name)[:count] for name in FROZEN})
@@ -286,10 +297,10 @@ def _world_or_set(model: Model, data: str, count: int | None) -> Material:
         raise NotFound(
             f"data '{data}' not found; name a folder of captioned pictures, or a world: {', '.join(WORLDS)}"
         )
-    return _captioned(model, folder, count)
+    return _captioned(model, folder, count, can)
 
 
-def _captioned(model: Model, folder: Path, count: int | None) -> Captioned:
+def _captioned(model: Model, folder: Path, count: int | None, can: Can) -> Captioned:
     whole = read_set(folder)
     content, label, known = whole.content_hash(), label_in(folder), None
     parts = [
@@ -308,14 +319,15 @@ def _captioned(model: Model, folder: Path, count: int | None) -> Captioned:
     else:
         others, held_out = split(_unseen(whole, model, label), 0.5, 0)
     world = world_of(label.world) if label is not None else None
-    held_out, others = (_askable(world, part) for part in (held_out, others))
+    held_out, others = (_askable(world, part, can) for part in (held_out, others))
     if not held_out:
         raise InvalidInput(
             f"no picture of {folder} that would be asked about has a caption that can be asked for: "
-            f"write one of at most {MAX_PROMPT} letters, without control characters"
+            f"write one of at most {MAX_PROMPT} letters, without control characters, in words that '{model.name}' knows"
         )
-    files = _asked(world, held_out, count)
-    return Captioned(folder.resolve().name, content[:16], world, files, held_out, others, known)
+    files = _asked(world, held_out, count, can)
+    known = None if known is None else mixed(known)
+    return Captioned(folder.resolve().name, content[:16], world, files, held_out, others, known, can)
 
 
 def _unseen(whole: CaptionedSet, model: Model, label: Label | None) -> tuple[Item, ...]:
@@ -347,16 +359,23 @@ def shared(materials: Sequence[Material], count: int | None) -> list[Material]:
         return list(materials)
     files = [{item.file for item in one.held_out} for one in sets]
     new = tuple(item for item in sets[0].held_out if all(item.file in held_out for held_out in files))
-    if not new:
+
+    def can(text: str) -> bool:
+        return all(one.can(text) for one in sets)
+
+    if not (new := _askable(sets[0].world, new, can)):
         raise InvalidInput(
-            "every picture of the set was learned from by one of these models; name another set"
+            "every picture of the set was learned from by one of these models, or has no caption in words that all of "
+            "them know; name another set"
         )
-    asked = _asked(sets[0].world, new, count)
-    return [replace(one, files=asked, held_out=new) for one in sets]
+    asked = _asked(sets[0].world, new, count, can)
+    return [replace(one, files=asked, held_out=new, can=can) for one in sets]
 
 
-def _asked(world: World | None, items: Sequence[Item], count: int | None) -> dict[str, list[Prompt]]:
-    return {SET: [_prompt(world, number, item) for number, item in enumerate(items[: count or _ASKED])]}
+def _asked(
+    world: World | None, items: Sequence[Item], count: int | None, can: Can
+) -> dict[str, list[Prompt]]:
+    return {SET: [_prompt(world, number, item, can) for number, item in enumerate(items[: count or _ASKED])]}
 
 
 def _sentences(source: str, count: int | None) -> Sentences:

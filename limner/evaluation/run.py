@@ -22,7 +22,7 @@ from .card import PAGE_NAME
 from .matching import matching
 from .material import Frozen, Material, Sentences, material_of, world_asked
 from .page import Shown, page
-from .standard import need_torchmetrics
+from .standard import open_inception
 
 _SHOWN = 24
 
@@ -95,14 +95,14 @@ def folder_of(model: Model, material: Material, out: Path | None) -> Path:
 def judges_for(registry: Registry, matcher: str | None, material: Material, inception: Path | None) -> Judges:
     """The matcher that is named, else that of the material's world, else none; and Inception's weights.
 
-    NotFound without the weights, Unavailable where what reads them is not installed.
+    NotFound without the weights, InvalidInput where they are others, Unavailable where what reads them is missing.
     """
     if inception is not None:
         if isinstance(material, Sentences):
             raise InvalidInput(
                 "FID needs true pictures, which sentences alone do not have: ask by --data", "inception"
             )
-        need_torchmetrics(inception)
+        open_inception(inception)  # what is wrong with it is told before anything is drawn
     return Judges(matcher=_matcher(registry, matcher, material), inception=inception)
 
 

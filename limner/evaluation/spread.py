@@ -59,12 +59,15 @@ def inception_score(shares: NDArray[np.floating]) -> float:
 def inception_score_interval(
     shares: NDArray[np.floating], groups: Sequence[object], seed: int = 0, times: int = 200
 ) -> Measured:
-    """The Inception score, and its interval by drawing groups, the pictures of a prompt, with replacement."""
+    """The Inception score, and its interval by drawing groups, the pictures of a prompt, with replacement.
+
+    Of one group its pictures are drawn.
+    """
     rng = np.random.Generator(np.random.SFC64(seed))
     places: dict[object, list[int]] = {}
     for place, group in enumerate(groups):
         places.setdefault(group, []).append(place)
-    each = list(places.values())
+    each = list(places.values()) if len(places) > 1 else [[place] for place in range(len(groups))]
     again = [
         inception_score(shares[[place for k in rng.integers(len(each), size=len(each)) for place in each[k]]])
         for _ in range(times)

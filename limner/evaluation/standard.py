@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NotFound, Unavailable
+from ..errors import InvalidInput, NotFound, Unavailable
 from ..families.matcher.matcher import hash_of
 from .card import Score
 from .scoring import FLOOR, made_ready
@@ -23,8 +24,11 @@ _FEATURES = 2048
 _TOGETHER = 32
 
 
-def need_torchmetrics(weights: Path) -> None:
-    """NotFound without the file of weights, Unavailable naming what is not installed."""
+def open_inception(weights: Path) -> Any:
+    """torchmetrics' FID with these weights.
+
+    NotFound without the file, InvalidInput where it is another one, Unavailable naming what is not installed.
+    """
     if not weights.is_file():
         raise NotFound(
             f"Inception's weights '{weights}' not found; FID needs torch-fidelity's pt_inception file"
@@ -35,6 +39,17 @@ def need_torchmetrics(weights: Path) -> None:
             f"FID needs {' and '.join(missing)}, not installed: pip install torchmetrics[image]; or leave out "
             "--inception for the Fréchet distance of the matcher's features"
         )
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    try:
+        return FrechetInceptionDistance(
+            _FEATURES, reset_real_features=False, feature_extractor_weights_path=str(weights)
+        )
+    except Exception as error:  # noqa: BLE001 - torch raises errors of many kinds for a file that is another
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InvalidInput(
+            f"'{weights}' is not torch-fidelity's pt_inception file: {told[:200]}", field="inception"
+        ) from None
 
 
 def standard_fid(
@@ -48,16 +63,12 @@ def standard_fid(
     """FID of drawn pictures against real ones, beside that of more real ones against the same.
 
     All are uint8 (H, W, 3), of one size in a set; as many are evenly chosen of each as there are of the fewest, which
-    must be two at least. Errors as `need_torchmetrics`.
+    must be two at least. Errors as `open_inception`.
     """
-    need_torchmetrics(weights)
+    metric = open_inception(weights)
     import torch
-    from torchmetrics.image.fid import FrechetInceptionDistance
 
     count = min(len(drawn), len(real), len(more))
-    metric = FrechetInceptionDistance(
-        _FEATURES, reset_real_features=False, feature_extractor_weights_path=str(weights)
-    )
 
     def update(pictures: Sequence[NDArray[np.uint8]], is_real: bool) -> None:
         places = np.linspace(0, len(pictures) - 1, count).astype(int).tolist()

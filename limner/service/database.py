@@ -197,6 +197,8 @@ def _sqlite(file: Path) -> Engine:
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # SQLite's own lowers ASCII alone; searches look for letters of any script in either case.
+        connection.create_function("lower", 1, _folded, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -211,6 +213,10 @@ def _sqlite(file: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _folded(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
 
 
 def _postgres(url: URL) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -24,15 +25,20 @@ def words() -> dict[str, dict[str, str]]:
     }
 
 
+def weighed(accepted: str) -> Iterator[tuple[str, float]]:
+    """The tags of an Accept-Language header (RFC 9110, 12.5.4) as they stand there, each with its weight, 0 to 1."""
+    for part in accepted.split(","):
+        tag, _, rest = part.partition(";")
+        yield tag.strip(), _weight(rest)
+
+
 def chosen(accepted: str, offered: list[str], default: str = DEFAULT) -> str:
-    """The offered language that an Accept-Language header (RFC 9110, 12.5.4) likes best, `default` where none.
+    """The offered language that an Accept-Language header likes best, `default` where none.
 
     A country counts as its language, and a language as any of its countries.
     """
     best, liked = default, 0.0
-    for part in accepted.split(","):
-        tag, _, rest = part.strip().partition(";")
-        weight = _weight(rest)
+    for tag, weight in weighed(accepted):
         found = default if tag == "*" else _found(tag.lower(), offered)
         if found is not None and weight > liked:
             best, liked = found, weight

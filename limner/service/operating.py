@@ -34,5 +34,5 @@ def retry(engine: Engine, job: str) -> None:
                 f"job '{row.id}' is {row.state}: only one that failed can be tried again", "job"
             )
         row.state, row.error, row.finished_at = "queued", None, None
-        row.attempts = row.losses = 0
+        row.attempts = row.losses = row.losses_alone = 0
         row.strikes, row.withheld = None if row.strikes is None else 0, None

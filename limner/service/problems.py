@@ -78,7 +78,7 @@ def describe(document: dict[str, Any], is_open: Callable[[str, str], bool]) -> d
         "type": "apiKey",
         "in": "cookie",
         "name": "limner_session",
-        "description": "Of POST /v1/session.",
+        "description": "Of POST /v1/session; where the address has a port, `limner_session_8400`, say.",
     }
     document["components"]["securitySchemes"] = {"key": bearer, "session": cookie}
     for path, operations in document["paths"].items():

@@ -55,6 +55,13 @@ class Reach:
         return bool(self.proxies) or not self.on_loopback
 
     @property
+    def trusted(self) -> list[str]:
+        """The proxies, those of IPv4 also as a socket of IPv6 (`--host ::`) shows them."""
+        networks = (ipaddress.ip_network(proxy) for proxy in self.proxies)
+        old = (network for network in networks if network.version == 4)
+        return [*self.proxies, *(f"::ffff:{net.network_address}/{96 + net.prefixlen}" for net in old)]
+
+    @property
     def on_loopback(self) -> bool:
         """Whether the address is reached from this machine alone."""
         return self.host in {"localhost", "127.0.0.1", "::1"}

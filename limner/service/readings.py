@@ -11,6 +11,7 @@ from ..engine.request import MAX_PROMPT, DrawRequest
 from ..errors import InvalidInput
 from ..registry.models import Model
 from ..storybook.lexicon import Lexicon, known_to, read, read_lexicon
+from .languages import weighed
 
 FILE = "lexicon.json"
 
@@ -68,9 +69,10 @@ def understood(request: DrawRequest, model: Model, reader: Reader) -> tuple[Draw
 
 
 def preferred(accept_language: str) -> str | None:
-    """The first language of an Accept-Language header, None where it says nothing usable."""
-    tag = accept_language.split(",")[0].partition(";")[0].strip()
-    parts = tag.split("-")
-    return (
-        tag if tag and len(tag) <= 35 and all(part.isascii() and part.isalnum() for part in parts) else None
-    )
+    """The tag that an Accept-Language header likes best, None where it says nothing usable."""
+    best, liked = None, 0.0
+    for tag, weight in weighed(accept_language):
+        usable = len(tag) <= 35 and all(part.isascii() and part.isalnum() for part in tag.split("-"))
+        if usable and weight > liked:
+            best, liked = tag, weight
+    return best

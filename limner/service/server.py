@@ -166,7 +166,7 @@ def server_config(app: FastAPI, logs: LogSettings = FOR_PEOPLE) -> uvicorn.Confi
         server_header=False,
         timeout_graceful_shutdown=int(service.drain_seconds) + 10,
         proxy_headers=bool(reach.proxies),
-        forwarded_allow_ips=list(reach.proxies),
+        forwarded_allow_ips=reach.trusted,
         ssl_certfile=reach.certificate,
         ssl_keyfile=reach.private_key,
     )

@@ -174,8 +174,7 @@ class Service:
         png = file.getvalue()
         image = self.uploads.put(png)
         self.holdings.hold(caller.owner, [image])
-        if not self.uploads.has(image):  # somebody let it go just before it was noted down
-            self.uploads.put(png)
+        _put_again(self.uploads, {image: png})
         return image, picture.width, picture.height
 
     def source(self, request: DrawRequest) -> Source | None:
@@ -245,10 +244,12 @@ class Service:
         if len(reused) < n and resolved.image is not None:  # `add` looks, too; this spares keeping the image
             self.store.check_room(self.runner.retry_after, caller, priority)
         self.images.check()
-        self._keep(resolved)
+        kept = self._keep(resolved)
         job = self.store.add(
             resolved, n, self.runner.retry_after, caller, priority, said, reused, derived_from
         )
+        if _put_again(self.images, kept):
+            self.holdings.hold(caller.owner, kept)
         self.watching(JobAccepted(job, request_id.get()))
         if looked_up:
             self.watching(ResultsLookedUp(job, sum(image.reused for image in job.images)))
@@ -258,21 +259,22 @@ class Service:
             self.runner.look()
         return job
 
-    def _keep(self, request: DrawRequest) -> None:
-        """Keep what a request is made from as long as what it makes."""
+    def _keep(self, request: DrawRequest) -> dict[str, bytes]:
+        """Keep what a request is made from as long as what it makes; gives it by its names."""
+        kept: dict[str, bytes] = {}
         for field in ("image", "mask"):
             name = getattr(request, field)
             if name is not None:  # one that is there counts as put now, so that no sweep takes it
-                self.images.put(self._bytes(field, name))
+                kept[name] = self._bytes(field, name)
+                self.images.put(kept[name])
+        return kept
 
     def keep_pages(self, job: str, image: Image, pages: Sequence[tuple[bytes, int, int]]) -> list[str]:
         """Keep PNGs of so many pixels, wide and high, that were made of what came with a picture of a job, as long as
         that picture; gives their ids."""
         kept = [Stored(id=self.images.put(png), width=width, height=height) for png, width, height in pages]
         note_pages(self._engine, job, image.index, kept)
-        for each, (png, _, _) in zip(kept, pages, strict=True):
-            if not self.images.has(each.id):  # somebody let it go just before it was noted down
-                self.images.put(png)
+        _put_again(self.images, {each.id: png for each, (png, _, _) in zip(kept, pages, strict=True)})
         return [each.id for each in kept]
 
     def forget(self, job: str, caller: Caller) -> Job:
@@ -382,6 +384,14 @@ class Service:
         except Exception as error:
             self._model = f"cannot be loaded: {type(error).__name__}"
             log.exception("the model cannot be loaded")
+
+
+def _put_again(store: ImageStore, kept: dict[str, bytes]) -> bool:
+    """Put again what somebody let go of just before it was noted down; whether there was any."""
+    gone = [png for image, png in kept.items() if not store.has(image)]
+    for png in gone:
+        store.put(png)
+    return bool(gone)
 
 
 def _unknown(field: str, image: str) -> InvalidInput:

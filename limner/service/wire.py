@@ -174,7 +174,7 @@ class JobRequest(BaseModel):
     anew: bool = Field(False, description="Draw it, though the same picture was drawn before.")
     locale: Locale | None = Field(
         None,
-        description="Of who asks: a word of several senses is read as in that country; Accept-Language's first.",
+        description="Of who asks: a word of several senses is read as in that country; Accept-Language's best.",
     )
     readings: Readings = Field(
         default_factory=dict,

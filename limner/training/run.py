@@ -19,7 +19,7 @@ from accelerate import PartialState
 from rich.console import Console
 from rich.progress import Progress
 
-from ..data import CaptionedSet, read_set, split, write_storybook
+from ..data import CaptionedSet, mixed, read_set, split, write_storybook
 from ..data.captioned import Item
 from ..data.storybook import world_in
 from ..errors import InvalidInput
@@ -205,7 +205,8 @@ def _prepare(data: Data, seed: int, out: Path, parent: Model | None, resume: boo
             _draw(data, folder)
     whole = read_set(folder)
     learned, held_out = split(whole.items, data.held_out, seed)
-    return Prepared(whole, tuple(learned), tuple(held_out), data.cache or out / "cache", parent)
+    # The first of those held out are shown and validated on.
+    return Prepared(whole, tuple(learned), mixed(held_out), data.cache or out / "cache", parent)
 
 
 def _draw(data: Data, folder: Path) -> None:

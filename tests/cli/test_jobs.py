@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from limner.engine.request import DrawRequest
 from limner.service.app import create_app
 from limner.service.database import open_database
+from limner.service.jobs import MAX_LOSSES, JobStore
 from tests.cli.conftest import Run, refused
 from tests.service.access.conftest import BASE, drawn
 from tests.service.fake_studio import FakeStudio
@@ -39,3 +41,22 @@ def test_a_job_that_failed_is_named_with_its_reason_and_tried_again(
         assert (now["state"], now["error"], now["attempts"], len(now["images"])) == ("succeeded", None, 1, 1)
     assert "succeeded" in refused(run("jobs", "retry", job["id"]))
     assert "no job 'none'" in refused(run("jobs", "retry", "none"))
+
+
+def test_a_job_that_was_set_aside_has_all_its_tries_again(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    engine = open_database(tmp_path / "data" / "limner.db")
+    store = JobStore(engine)
+    job = store.add(DrawRequest(prompt="a red apple", seed=1), 1).id
+
+    def lost(times: int) -> str:
+        for turn in range(times):
+            store.take(f"stopped{turn}", 60)
+            store.recover("new", lost=True)
+        return store.get(job).state
+
+    assert lost(MAX_LOSSES) == "failed"
+    assert run("jobs", "retry", job).exit_code == 0
+    assert lost(MAX_LOSSES - 1) == "queued"
+    assert lost(1) == "failed"
+    engine.dispose()

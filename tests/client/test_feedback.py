@@ -38,6 +38,39 @@ def test_all_that_was_said_is_listed_over_the_end_of_a_page(url: str) -> None:
         assert [said.image for said in client.feedback()] == pictures[:26][::-1]
 
 
+def test_what_is_listed_may_be_taken_back_as_it_comes(url: str) -> None:
+    with Client(url) as client:
+        pictures = [
+            picture.id for seed in range(0, 56, 8) for picture in client.draw("a cat", seed=seed, n=8)
+        ]
+        said = [client.say(picture, vote="up").id for picture in pictures[:50]][::-1]
+        seen: list[str] = []
+        for one in client.feedback():
+            seen.append(one.id)
+            if len(seen) == 1:
+                client.take_back(said[47])  # as by a sweep: the last of the page that comes next
+            if one.id != said[47]:
+                client.take_back(one.id)
+        assert seen == said and not list(client.feedback())
+
+
+def test_jobs_may_be_deleted_as_they_come(url: str) -> None:
+    async def go() -> None:
+        async with AsyncClient(url) as client:
+            made = [(await client.draw("a cat", seed=seed))[0].id for seed in range(50)][::-1]
+            seen: list[str] = []
+            async for job in client.jobs():
+                (link,) = job.view.images
+                seen.append(link.id)
+                if len(seen) == 1:
+                    await client.delete_picture(made[47])
+                if link.id != made[47]:
+                    await client.delete_picture(link.id)
+            assert seen == made and not [job async for job in client.jobs()]
+
+    asyncio.run(go())
+
+
 def test_a_picture_is_deleted(url: str) -> None:
     with Client(url) as client:
         first, second = client.draw("a red apple", seed=1, n=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import io
 import subprocess
 import sys
@@ -12,9 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import ExifTags, Image
 
+from limner.answers import ImageLink, PictureLink
 from limner.client import (
     AccessDenied,
     Asked,
+    AsyncClient,
     Client,
     Ended,
     ImageReady,
@@ -45,6 +49,20 @@ def test_a_sentence_becomes_pictures(client: Client, tmp_path: Path) -> None:
     assert drawn[0].image.size == (64, 64) and drawn[0].image.getpixel((0, 0)) == (7, 0, 99)
     saved = drawn[0].save(tmp_path / "apple.png")
     assert saved.read_bytes() == drawn[0].png == client.picture(drawn[0].id)
+
+
+def test_a_picture_is_fetched_as_a_job_shows_it(url: str) -> None:
+    async def awaited(image: ImageLink | PictureLink) -> bytes:
+        async with AsyncClient(url) as client:
+            return await client.picture(image)
+
+    with Client(f"{url}/") as client:
+        (drawn,) = client.draw("a red apple", attention=True)
+        assert drawn.link.attention is not None
+        assert client.picture(drawn.link) == asyncio.run(awaited(drawn.link)) == drawn.png
+        for link in drawn.link.attention.maps:
+            assert link.url.endswith(hashlib.sha256(client.picture(link)).hexdigest())
+            assert asyncio.run(awaited(link)) == client.picture(link)
 
 
 def test_what_happens_is_told_in_order(client: Client, studio: FakeStudio) -> None:

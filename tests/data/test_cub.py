@@ -105,6 +105,9 @@ def test_captions_come_from_the_pickle_where_there_is_no_text(cub: Path) -> None
     file.write_bytes(pickle.dumps([rows, rows, words, {}], 2))
     with pytest.raises(InvalidInput, match="10 captions to train with, not 10 for each of 2"):
         read_set(cub)
+    file.write_bytes(pickle.dumps([rows * 2, rows, words | {2: ["bird"]}, {}], 2))
+    with pytest.raises(InvalidInput, match=r"must be .*number to word"):
+        read_set(cub)
     file.unlink()
     with pytest.raises(InvalidInput, match=r"neither text nor captions\.pickle"):
         read_set(cub)

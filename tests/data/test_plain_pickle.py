@@ -87,11 +87,16 @@ def test_an_exploit_is_refused_and_runs_nothing(tmp_path: Path, protocol: int) -
         b"\x80\x02U\x01xQ.",
         b"Pname\n.",
         b"\x80\x04\x8c\x02os\x8c\x06system\x93.",
+        b"\x80\x04NN\x85" + 100_000 * b"\x85" + b"\x93.",
+        b"\x80\x04]\x94"
+        + b"".join(b"(" + 10 * bytes([ord("h"), k]) + b"l\x94" for k in range(60))
+        + b"2\x93.",
         b"]}b.",
         b")\x81.",
         b"\x80\x05\x97.",
         b"\x80\xff.",
     ],
+    ids=lambda payload: payload[:12].hex(),
 )
 def test_every_instruction_that_could_reach_code_is_refused(payload: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"refused|broken") as caught:

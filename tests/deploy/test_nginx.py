@@ -28,6 +28,7 @@ from ..service.storage.servers import free_port
 
 __all__ = ["certificate"]
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx" / "limner.conf"
+SITES = "https://shop.example", "https://blog.example"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx: apt-get install nginx-light")
 
@@ -90,9 +91,9 @@ def studio() -> FakeStudio:
 @pytest.fixture
 def front(tmp_path: Path, certificate: tuple[Path, Path], studio: FakeStudio) -> Iterator[Front]:
     keys = KeyStore(open_database(tmp_path / "limner.db"))
-    secrets = {name: keys.create(name)[1] for name in ("one", "other")}
+    secrets = {name: keys.create(name, rate=100_000)[1] for name in ("one", "other")}
     secure, plain = free_port(), free_port()
-    with listening(tmp_path, Reach(proxies=("127.0.0.1",)), studio) as port:
+    with listening(tmp_path, Reach(origins=SITES, proxies=("127.0.0.1",)), studio) as port:
         changes = {
             "server 127.0.0.1:8400;": f"server 127.0.0.1:{port};",
             "/var/cache/nginx-limner": str(tmp_path / "cache"),
@@ -168,6 +169,20 @@ def test_a_picture_lies_in_front_and_only_who_may_have_it_gets_it(
         assert other.get(url).status_code == 200
         front.keys.revoke("other")
         assert other.get(url).status_code == 401, "a revoked key is let in no more"
+
+
+def test_of_a_kept_picture_no_header_is_anothers(front: Front) -> None:
+    with front.client("one") as one:
+        url = drawn(one)["images"][0]["url"]
+        for kept in ("MISS", "REVALIDATED"):
+            for site in (None, *SITES):
+                answer = one.get(url, headers={} if site is None else {"origin": site})
+                assert answer.headers["x-cache-status"] == kept
+                assert answer.headers.get("access-control-allow-origin") == site
+                assert "x-request-id" not in answer.headers
+                assert not [name for name in answer.headers if name.startswith("ratelimit")]
+        elsewhere = one.get("/v1/jobs").headers
+        assert {"x-request-id", "ratelimit", "ratelimit-remaining"} <= set(elsewhere)
 
 
 def test_events_come_as_they_happen(front: Front, studio: FakeStudio) -> None:

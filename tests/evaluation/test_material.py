@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from limner.data import read_set, split, write_storybook
+from limner.data import mixed, read_set, split, write_storybook
 from limner.errors import InvalidInput, NotFound
 from limner.evaluation import lineage
 from limner.evaluation.lineage import Told, nearest_by_words, past_of
@@ -118,6 +118,7 @@ def test_of_a_set_that_the_model_learned_from_only_what_was_held_out_is_asked(
     material = material_of(model, str(scenes), None, None)
     learned, held_out = split(whole.items, 0.25, 3)
     assert isinstance(material, Captioned)
+    learned, held_out = mixed(learned), mixed(held_out)
     assert (material.held_out, material.others, material.learned()) == (held_out, learned, learned)
     past = past_of(model, material.learned(), 32, None)
     assert past.pictures.shape == (len(learned), 32, 32, 3) and past.captions[0] == learned[0].captions
@@ -133,13 +134,13 @@ def test_what_an_ancestor_learned_from_is_not_new_to_its_children(tiny_model: Pa
     student = with_lineage(tiny_model, {"steps": 9}, "sentences", before)
     material = material_of(student, str(scenes), None, None)
     assert isinstance(material, Captioned)
-    assert (material.held_out, material.learned()) == (held_out, learned)
+    assert (material.held_out, material.learned()) == (mixed(held_out), mixed(learned))
     tuned = with_lineage(tiny_model, recipe | {"seed": 4}, whole.content_hash(), before)
     both = material_of(tuned, str(scenes), None, None)
     again = split(whole.items, 0.25, 4)[1]
     new = tuple(item for item in held_out if item in again)
-    assert isinstance(both, Captioned) and 0 < len(new) < len(held_out) and both.held_out == new
-    assert both.learned() == tuple(item for item in whole.items if item not in new)
+    assert isinstance(both, Captioned) and 0 < len(new) < len(held_out) and both.held_out == mixed(new)
+    assert both.learned() == mixed([item for item in whole.items if item not in new])
 
 
 def test_of_any_other_set_a_caption_is_asked_of_which_nothing_is_known(
@@ -176,6 +177,43 @@ def test_a_caption_that_cannot_be_asked_for_is_passed_over(tiny_model: Path, tmp
         (tmp_path / f"{number}.txt").write_text(long, encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"caption that can be asked for: .* at most 1000 letters"):
         material_of(model, str(tmp_path), None, None)
+
+
+def test_of_a_set_in_order_what_is_asked_is_of_all_of_it(tiny_model: Path, tmp_path: Path) -> None:
+    """Eighty pictures of a kind after eighty of another, as CUB lists its kinds."""
+    rng = np.random.default_rng(0)
+    for number in range(160):
+        Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(tmp_path / f"{number:03d}.png")
+        (tmp_path / f"{number:03d}.txt").write_text(f"kind {number // 80}, {number}", encoding="utf-8")
+    material = material_of(open_model(tiny_model), str(tmp_path), None, 20)
+    assert isinstance(material, Captioned)
+    for texts in (
+        [prompt.text for prompt in material.files["set"]],
+        [p.text for p in material.real(1, 20, 8)],
+    ):
+        kinds = [text[: len("kind 0")] for text in texts]
+        assert len(kinds) == 20 and 3 <= kinds.count("kind 0") <= 17
+
+
+def test_what_a_model_knows_no_word_of_is_not_asked_or_refused_before_anything_is_drawn(
+    tiny_model: Path, tiny_attngan: Path, tmp_path: Path
+) -> None:
+    for number in range(8):
+        Image.new("RGB", (40, 40), (30 * number, 0, 0)).save(tmp_path / f"{number}.png")
+        said = "🐦" if number % 2 else "a red bird"
+        (tmp_path / f"{number}.txt").write_text(said, encoding="utf-8")
+    bird, free = (
+        material_of(open_model(model), str(tmp_path), None, None) for model in (tiny_attngan, tiny_model)
+    )
+    assert {prompt.text for prompt in bird.files["set"]} == {"a red bird"}
+    assert "🐦" in {prompt.text for prompt in free.files["set"]}
+    both = shared([free, bird], None)
+    assert [{prompt.text for prompt in one.files["set"]} for one in both] == [{"a red bird"}] * 2
+    (tmp_path / "mine.txt").write_text("a red bird\n🐦\n", encoding="utf-8")
+    with pytest.raises(
+        InvalidInput, match=r"prompt sentences-001 cannot be asked for: .* knows no word of '🐦'"
+    ):
+        material_of(open_model(tiny_attngan), None, str(tmp_path / "mine.txt"), None)
 
 
 def test_models_that_are_compared_are_asked_the_same_of_pictures_new_to_all(

@@ -39,6 +39,12 @@ def test_the_interval_of_the_inception_score_is_that_of_prompts() -> None:
     assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
 
 
+def test_of_one_prompt_the_interval_of_the_inception_score_is_that_of_its_pictures() -> None:
+    shares = softmax(np.random.default_rng(0).normal(0, 2, (50, 5)))
+    alone, one = (inception_score_interval(shares, groups) for groups in (range(50), [0] * 50))
+    assert one == alone
+
+
 def test_diversity_is_the_mean_over_pairs_of_a_prompt() -> None:
     """One prompt's pictures are the same, the other's stand at right angles; the third has one picture alone."""
     vectors = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1]], float)

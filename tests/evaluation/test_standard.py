@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from limner.engine.studio import LocalStudio
+from limner.errors import InvalidInput
 from limner.evaluation import standard
 from limner.evaluation.card import Card
 from limner.evaluation.comparing import compare
 from limner.evaluation.distances import frechet
+from limner.evaluation.run import evaluate
 from limner.evaluation.standard import standard_fid
 
 fid = pytest.importorskip("torchmetrics.image.fid")
@@ -76,6 +79,20 @@ def test_as_many_of_each_are_compared_and_true_ones_with_true_ones(
     assert score.value == pytest.approx(frechet(colours(drawn), colours(real)), rel=1e-3)
     assert floor == pytest.approx(frechet(colours(more), colours(real)), rel=1e-3)
     assert floor < score.value / 10
+
+
+def test_another_file_than_inceptions_is_named_before_anything_is_drawn(
+    weights: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any, **more: Any) -> Any:
+        raise RuntimeError("Error(s) in loading state_dict\nMissing key(s)")
+
+    monkeypatch.setattr(fid, "FrechetInceptionDistance", broken)
+    monkeypatch.setattr(LocalStudio, "preload", lambda *given: pytest.fail("something is drawn"))
+    with pytest.raises(
+        InvalidInput, match=r"inception\.pth' is not .* file: Error\(s\) in loading state_dict$"
+    ):
+        evaluate(str(tiny_model), tmp_path / "out", data_dir=tmp_path, data="birds", inception=weights)
 
 
 def test_models_are_compared_by_fid_where_there_is_no_matcher(

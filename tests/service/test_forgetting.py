@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection, event
 
+from limner.engine.request import DrawRequest
+from limner.service.access import Caller
 from limner.service.database import open_database
 from limner.service.forgetting import forget
+from limner.service.jobs import Job
 
 from .access.conftest import As, drawn, keys, known
 from .conftest import Await
@@ -50,6 +53,23 @@ def test_what_it_was_made_from_goes_with_the_last_job(client: TestClient, tmp_pa
     assert client.get(f"/v1/images/{image}").status_code == 200
     client.delete(f"/v1/jobs/{made[1]}?forget=true")
     assert client.get(f"/v1/images/{image}").status_code == 404 and files(tmp_path) == set()
+
+
+def test_what_a_job_begins_from_is_put_again_where_it_went_just_before(
+    client: TestClient, known: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, service = known("one"), client.app.state.service  # type: ignore[attr-defined]
+    image = uploaded(one)
+    other, add = drawn(one, seed=1, image=image), service.store.add
+
+    def meanwhile_forgotten(request: DrawRequest, n: int, wait: float, caller: Caller, *rest: Any) -> Job:
+        service.forget(other["id"], caller)
+        assert not service.has_picture(image, caller)
+        return cast("Job", add(request, n, wait, caller, *rest))
+
+    monkeypatch.setattr(service.store, "add", meanwhile_forgotten)
+    assert drawn(one, seed=2, image=image)["state"] == "succeeded"
+    assert one.get(f"/v1/images/{image}").status_code == 200
 
 
 def test_a_picture_that_another_key_made_too_stays_theirs(client: TestClient, known: As) -> None:

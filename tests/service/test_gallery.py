@@ -32,6 +32,13 @@ def test_every_word_of_a_search_is_in_the_prompt(client: TestClient) -> None:
     assert found(client, f"search=red&before={house}") == [apple]
 
 
+def test_a_search_finds_letters_of_any_script_in_either_case(client: TestClient) -> None:
+    tree = drawn(client, prompt="Árbol, ДЛЯ, Straße")["id"]
+    for search in ("árbol", "ÁRBOL", "для", "STRASSE"):
+        assert found(client, f"search={search}") == [tree], search
+    assert found(client, "search=arbol") == []
+
+
 def test_pins_are_kept_until_they_are_taken_away(client: TestClient) -> None:
     one, other = drawn(client, seed=1), drawn(client, seed=2)
     image = picture(one)

@@ -118,8 +118,13 @@ def validated(
     match: Match, held_out: Examples, recipe: Damsm, side: int, drawn: Callable[[Batch, int], Tensor]
 ) -> dict[str, float]:
     """Means of `Match.losses` over held-out examples, in batches of the recipe's size; `drawn` gives the pictures of
-    a batch that begins at an example."""
+    a batch that begins at an example. An example with no other beside it says nothing: a last batch of one is left
+    out, and of one example in all nothing is said."""
     sums, count = [0.0, 0.0, 0.0], min(_HELD_OUT, len(held_out.pictures))
+    if count % recipe.batch_size == 1:
+        count -= 1
+    if count == 0:
+        return {}
     device = match.text.embedding.weight.device
     for first in range(0, count, recipe.batch_size):
         batch = held_out.in_order(first, min(recipe.batch_size, count - first), side, recipe.words).to(device)

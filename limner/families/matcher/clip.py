@@ -1,4 +1,5 @@
-"""A CLIP checkpoint in transformers' layout in a matcher's place (torch): config.json, model.safetensors, a tokenizer.
+"""A CLIP checkpoint in transformers' layout in a matcher's place (torch): config.json, model.safetensors or its parts,
+a tokenizer.
 
 Pictures are made ready as the checkpoint's preprocessor_config.json says, or as OpenAI's CLIP has it: the shorter side
 to the size by bicubic resampling, the middle square, and each channel less its mean over its deviation.
@@ -21,6 +22,7 @@ from ...registry.json_files import read_object
 from .matcher import Matcher, Pixels, Vectors, hash_of
 
 _CONFIG, _WEIGHTS, _READY = "config.json", "model.safetensors", "preprocessor_config.json"
+_PARTS = f"{_WEIGHTS}.index.json"
 _TOKENIZERS = ("tokenizer.json", "vocab.json")
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
@@ -29,7 +31,7 @@ _STD = (0.26862954, 0.26130258, 0.27577711)
 def open_clip(directory: Path) -> Matcher:
     """The checkpoint of a folder as a matcher; NotFound or InvalidInput names the file that is at fault."""
     for file in (_CONFIG, _WEIGHTS):
-        if not (directory / file).is_file():
+        if not (directory / file).is_file() and not (file == _WEIGHTS and (directory / _PARTS).is_file()):
             raise NotFound(
                 f"'{directory / file}' not found; a CLIP checkpoint in transformers' layout has it"
             )
@@ -37,7 +39,11 @@ def open_clip(directory: Path) -> Matcher:
         raise NotFound(f"{directory} has no tokenizer; put {' or '.join(_TOKENIZERS)} beside the weights")
     try:
         model, loaded = CLIPModel.from_pretrained(
-            directory, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            directory,
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            use_safetensors=True,
         )
         tokenizer = CLIPTokenizer.from_pretrained(directory, local_files_only=True)
     except Exception as error:  # noqa: BLE001 - transformers raises errors of many kinds
@@ -50,7 +56,8 @@ def open_clip(directory: Path) -> Matcher:
         )
     mean, std = _statistics(directory)
     side = int(model.config.vision_config.image_size)
-    files = [directory / _CONFIG, directory / _WEIGHTS]
+    # All that a score depends on.
+    files = sorted(file for end in ("json", "txt", "safetensors") for file in directory.glob(f"*.{end}"))
     return Matcher(
         name=f"CLIP {directory.resolve().name}",
         hash=hash_of(files),

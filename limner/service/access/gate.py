@@ -44,7 +44,7 @@ class Keyring:
         assert self.keys is not None and self.sessions is not None, "the service has not started"
         if not self.forced and not self.keys.required():
             return EVERYBODY
-        sent, cookie = headers.getlist("authorization"), cookie_of(headers.get("cookie"))
+        sent, cookie = headers.getlist("authorization"), cookie_of(headers)
         if sent or cookie is None:
             found = _BEARER.fullmatch(sent[0].strip()) if len(sent) == 1 else None
             key = None if found is None else self.keys.recognise(found.group(1))
@@ -131,7 +131,7 @@ def _is_own_page(scope: Connection, headers: Headers) -> bool:
     Pages of other origins that may ask (`--allow-origin`) do so with a key."""
     if scope["method"] in {"GET", "HEAD"} or "authorization" in headers:
         return True
-    if cookie_of(headers.get("cookie")) is None:
+    if cookie_of(headers) is None:
         return True
     origin = headers.get("origin")
     if origin is None:

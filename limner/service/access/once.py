@@ -28,13 +28,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...errors import StorageDown
 from ..database import one_at_a_time
 from ..problems import problem
+from ..routing import is_taken
 from ..schema import OnceRow
 from .caller import Caller
 
 HEADER = "idempotency-key"
 LIFETIME = 24 * 3600
 MOST_KEPT = 1024 * 1024
-NOT_MADE = frozenset({"/v1/session"})
 WITH_PICTURES = frozenset({"/v1/images/generations", "/v1/images/edits", "/v1/images/variations"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _BOUNDARY = re.compile(rb"boundary=\"?([^\";,]+)")
@@ -117,7 +117,8 @@ class OnceStore:
 class Once:
     """The layer that reads Idempotency-Key. The body has been read and bounded by then; the caller is known.
 
-    `stores` holds the one OnceStore from when the service has started.
+    What no route takes, and what anybody may send, is passed on as it is. `stores` holds the one OnceStore from when
+    the service has started.
     """
 
     def __init__(self, app: ASGIApp, stores: list[OnceStore]) -> None:
@@ -125,11 +126,12 @@ class Once:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what was answered before, else pass on and note the answer down."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] in NOT_MADE:
+        caller: Caller | None = scope.get("state", {}).get("caller")
+        if scope["type"] != "http" or scope["method"] != "POST" or caller is None:
             await self._app(scope, receive, send)
             return
         keys = Headers(scope=scope).getlist(HEADER)
-        if not keys:
+        if not keys or not is_taken(scope):
             await self._app(scope, receive, send)
             return
         if len(keys) != 1 or _KEY.fullmatch(keys[0]) is None:
@@ -139,7 +141,6 @@ class Once:
             await answer(scope, receive, send)
             return
         body = [await _whole(receive)]
-        caller: Caller = scope["state"]["caller"]
         store, owner, key = self._stores[0], caller.owner, keys[0]
         try:
             noted = await run_in_threadpool(store.begin, owner, key, _fingerprint(scope, body[0]))

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.orm import sessionmaker
+from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from ...errors import InvalidInput
@@ -71,9 +72,9 @@ class SessionView(BaseModel):
     open: bool
 
 
-def cookie_of(header: str | None) -> str | None:
-    """The session's cookie in a Cookie header."""
-    return None if header is None else cookie_parser(header).get(COOKIE)
+def cookie_of(headers: Headers) -> str | None:
+    """The session's cookie that a request with these headers brings."""
+    return cookie_parser(headers.get("cookie", "")).get(_name(headers))
 
 
 @router.post(
@@ -93,7 +94,7 @@ def sign_in(request: Request, response: Response, asked: SignIn) -> SessionView 
             raise InvalidInput("this service has no keys and needs none", "key")
         return problem(401, "no key in force has this secret", headers={"WWW-Authenticate": "Bearer"})
     response.set_cookie(
-        COOKIE,
+        _name(request.headers),
         sessions.begin(key),
         max_age=LIFETIME,
         secure=request.url.scheme == "https",
@@ -115,11 +116,17 @@ def get_session(response: Response, caller: Calling) -> SessionView:
 def sign_out(request: Request, response: Response, caller: Calling) -> None:
     """End the session of this browser, which lets go of the pictures that it keeps (`Clear-Site-Data`)."""
     sessions: Sessions = request.app.state.service.sessions
-    cookie = request.cookies.get(COOKIE)
+    cookie = cookie_of(request.headers)
     if cookie is not None:
         sessions.end(cookie)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(_name(request.headers), httponly=True, samesite="strict")
     response.headers["Clear-Site-Data"] = LET_GO
+
+
+def _name(headers: Headers) -> str:
+    """The cookie's name, by the port that is asked: browsers send the cookies of a host to all of its ports."""
+    port = headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
 
 
 def _digest(cookie: str) -> str:

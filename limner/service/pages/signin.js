@@ -38,6 +38,12 @@ export async function greet(told) {
   }
 }
 
+/** Let go of what the browser keeps that is a key's own: what it was told, and pictures. The page itself stays. */
+async function letGo() {
+  for (const name of await (globalThis.caches?.keys() ?? []))
+    if (name.startsWith("limner-") && name !== "limner-shell-2") await caches.delete(name);
+}
+
 /** @param {() => void} done what to do once somebody is signed in */
 export function start(done) {
   form.addEventListener("submit", async (event) => {
@@ -46,6 +52,7 @@ export function start(done) {
     try {
       await signIn(key.value.trim());
       key.value = "";
+      await letGo(); // The session before may have ended by itself, and been another key's.
       dialog.close();
       done();
     } catch (error) {
@@ -63,7 +70,7 @@ export function start(done) {
       if (!(error instanceof Problem)) throw error;
       if (error.status !== 401) return toast(error.message);
     }
-    for (const name of await (globalThis.caches?.keys() ?? [])) if (name.startsWith("limner-")) await caches.delete(name);
+    await letGo();
     location.reload();
   });
 }

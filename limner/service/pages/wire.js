@@ -131,7 +131,7 @@ export const signOut = () => call(SESSION, { method: "DELETE" });
  * @typedef {{version: string, queue: {waiting: number, limit: number, oldest_seconds: number} | null,
  *   running: {model: string, step: number, steps: number}[],
  *   last_minute: Record<"pictures" | "steps" | "rows_per_call" | "requests" | "refused" | "failures", number>,
- *   memory: {service: number | null, engine: number | null, data_free: number},
+ *   memory: {service: number | null, engine: number | null, data_free: number | null},
  *   models: {name: string, version: string, family: string, served: boolean, loaded: boolean}[],
  *   mishaps: {at: string, what: string}[]}} Status
  * @typedef {{name: string, scopes: string[], quota: number | null, used_today: number, weight: number, revoked_at: number | null}} AdminKey

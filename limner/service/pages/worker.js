@@ -1,6 +1,7 @@
 // The service worker: keeps the page itself and the last pictures, so that both are there without the service.
 
-const SHELL = "limner-shell-1";
+const SHELL = "limner-shell-2"; // the page and its parts, the same for everybody: signin.js leaves it there
+const TOLD = "limner-told-1"; // jobs, models, ideas: for whoever is signed in
 const PICTURES = "limner-pictures-1";
 const MOST_PICTURES = 200;
 const PATIENCE = 4000; // ms that the service has to answer where something is kept
@@ -27,10 +28,11 @@ async function lastOf(kept, request) {
 /** What is there, from the service where it answers in time; what it gave last where it does not.
  * @param {Request} request @param {{clientId?: string, resultingClientId?: string}} event */
 async function fresh(request, { clientId = "", resultingClientId = "" }) {
-  const kept = await caches.open(SHELL);
+  const { pathname } = new URL(request.url);
+  const kept = await caches.open(pathname.startsWith("/v1/") ? TOLD : SHELL);
   const last = await lastOf(kept, request);
   const page = request.mode === "navigate";
-  const part = new URL(request.url).pathname.startsWith("/pages/");
+  const part = pathname.startsWith("/pages/");
   if (last && part && pagesKept.has(clientId)) return last;
   let late = false;
   const coming = fetch(request).then(async (answer) => {

@@ -26,7 +26,8 @@ class Blobs(Protocol):
     """
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep `data`; when this returns, it is whole and on the disk. What is there stays, and counts as put now."""
+        """Keep `data`; when this returns, it is whole and on the disk, also in place of what was damaged there, and
+        counts as put now."""
         ...
 
     def pieces(self, name: str) -> tuple[int, Iterator[bytes]]:

@@ -34,10 +34,10 @@ class FolderBlobs:
         self._clean()
 
     def put(self, name: str, data: bytes) -> None:
-        """As the seam says; a file that is there is not written again."""
+        """As the seam says."""
         place = self._place(name)
         with _disk():
-            if self._renew(place):
+            if self._renew(place, data):
                 return
             made = not place.parent.exists()
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,8 @@ class FolderBlobs:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(temporary, place)
+                with self._renewing:
+                    os.replace(temporary, place)
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
@@ -115,11 +116,14 @@ class FolderBlobs:
         if free < ROOM:
             raise StorageDown("the disk for pictures is full; what was accepted is kept: try again soon")
 
-    def _renew(self, place: Path) -> bool:
+    def _renew(self, place: Path, data: bytes) -> bool:
+        """Whether `data` is there and counts as put now; a file that is damaged, or cannot be read, is not it."""
         with self._renewing:
             try:
+                if place.stat().st_size != len(data) or place.read_bytes() != data:
+                    return False
                 os.utime(place)
-            except FileNotFoundError:
+            except OSError:
                 return False
             return True
 

@@ -42,12 +42,16 @@ def blobs_at(address: str | None, folder: str, data_dir: Path) -> Blobs:
     return ObjectBlobs(address, folder)
 
 
-def room(options: StorageOptions, data_dir: Path) -> int:
-    """Bytes left where jobs and pictures lie on this machine, of several disks on the one with the least."""
+def room(options: StorageOptions, data_dir: Path) -> int | None:
+    """Bytes left where jobs and pictures lie on this machine, of several disks on the one with the least; None while
+    one of them is away."""
     folders = [data_dir]
     if options.images is not None and "://" not in options.images:
         folders.append(_folder(options.images))
-    return min(shutil.disk_usage(folder).free for folder in folders)
+    try:
+        return min(shutil.disk_usage(folder).free for folder in folders)
+    except OSError:
+        return None
 
 
 def _folder(address: str) -> Path:

@@ -44,7 +44,8 @@ class Gauges(Collector):
         yield from self._models()
         yield self._memory()
         free = room(service.storage, service.data_dir)
-        yield GaugeMetricFamily("limner_data_free_bytes", "Room left where jobs and pictures lie.", free)
+        if free is not None:
+            yield GaugeMetricFamily("limner_data_free_bytes", "Room left where jobs and pictures lie.", free)
 
     def _queue(self) -> Iterator[Metric]:
         try:

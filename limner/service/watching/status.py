@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def status_of(service: Service, recently: Recently) -> Status:
-    """The status of `service`; its queue is None while the database does not answer."""
+    """The status of `service`; what does not answer is None."""
     return Status(
         version=__version__,
         up_seconds=recently.since(),

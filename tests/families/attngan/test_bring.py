@@ -221,6 +221,23 @@ def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes) -> None
         import_original(files[0], files[1], tmp_path / "none", tmp_path / "out", ABOUT)
 
 
+def test_weights_that_end_early_are_refused_in_a_line(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(3)}, tmp_path / "whole.pth", _use_new_zipfile_serialization=False)
+    whole, cut = (tmp_path / "whole.pth").read_bytes(), tmp_path / "cut.pth"
+    for length in range(0, len(whole), 7):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(InvalidInput, match=r"cut\.pth (is no file of torch's|holds more than weights)"):
+            read_weights(cut)
+
+
+def test_one_that_knows_other_words_is_made_warm_in_those(tmp_path: Path) -> None:
+    words = ["<end>", "ein", "vogel", "krone", "hat", "der", "gelbe"]
+    model = import_original(*_write(tmp_path, words=words), tmp_path / "vogel", ABOUT)
+    studio = LocalStudio(Registry(tmp_path))
+    studio.preload(str(model.path))
+    studio.close()
+
+
 def test_the_command_line_brings_it_in_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMNER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from limner.data.captioned import Item
-from limner.families.attngan.damsm_stage import DamsmStage
+from limner.families.attngan.damsm_stage import DamsmStage, validated
 from limner.families.attngan.examples import Examples, examples_of
 from limner.families.attngan.gan_stage import GanStage
 from limner.families.attngan.recipe import Training
@@ -150,6 +150,18 @@ def test_to_look_at_it_statistics_are_those_of_the_weights_that_are_there_and_th
     assert gan.validate() == settled and gan.sheet().tobytes() == page.tobytes()
     assert all(norm.running_mean is not None and (norm.running_mean == 3).all() for norm in norms)
     assert all(norm.num_batches_tracked == 17 for norm in norms)
+
+
+def test_an_example_with_no_other_beside_it_says_nothing(stages: tuple[DamsmStage, GanStage]) -> None:
+    damsm, _ = stages
+    few, every = damsm.recipe.model_copy(update={"batch_size": COUNT - 1}), _examples()
+    told = []
+    for count in (COUNT, COUNT - 1, 1):
+        part = Examples(
+            every.pictures[:count], every.captions[:count], every.classes[:count], every.wrong[:count]
+        )
+        told.append(validated(damsm.match, part, few, damsm.side, lambda batch, first: batch.pictures))
+    assert told[0] == told[1] and told[0].keys() == {"words", "sentence", "found"} and told[2] == {}
 
 
 def test_a_learned_match_finds_captions(stages: tuple[DamsmStage, GanStage]) -> None:

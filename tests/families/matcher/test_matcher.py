@@ -207,6 +207,23 @@ def test_a_clip_checkpoint_that_lacks_something_is_refused_by_name(clip: Path, t
         named_matcher(registry, str(partial))
 
 
+def test_a_clip_checkpoint_in_parts_is_the_same_and_each_of_its_files_counts(
+    clip: Path, tmp_path: Path
+) -> None:
+    from transformers import CLIPModel
+
+    parts = shutil.copytree(clip, tmp_path / "parts")
+    (parts / "model.safetensors").unlink()
+    CLIPModel.from_pretrained(clip).save_pretrained(parts, max_shard_size="20KB")
+    assert not (parts / "model.safetensors").is_file() and len(list(parts.glob("*.safetensors"))) > 1
+    registry, picture = Registry(tmp_path), noise(48, 64, 3)
+    whole, same = (named_matcher(registry, str(each)) for each in (clip, parts))
+    assert np.array_equal(whole.embed_pictures([picture]), same.embed_pictures([picture]))
+    other = shutil.copytree(clip, tmp_path / "other")
+    (other / "preprocessor_config.json").unlink()
+    assert named_matcher(registry, str(other)).hash != whole.hash
+
+
 @pytest.mark.parametrize("wrong", ["one is gone", "all are called otherwise"])
 def test_a_clip_checkpoint_that_lacks_weights_is_not_filled_up_at_random(
     clip: Path, tmp_path: Path, wrong: str

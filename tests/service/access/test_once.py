@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
 from limner.service.access.once import _fingerprint
 from limner.service.app import create_app
@@ -133,6 +135,26 @@ def test_what_is_no_key(client: TestClient, key: str) -> None:
     answer = client.post("/v1/jobs", json=BODY, headers={b"idempotency-key": key.encode()})
     assert answer.status_code == 400 and "Idempotency-Key" in answer.json()["detail"]
     assert jobs(client) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 405), ("/healthz", 405), ("/pages/x", 405), ("/v1/nothing", 404)]
+)
+def test_nothing_is_read_of_what_no_route_takes(client: TestClient, path: str, status: int) -> None:
+    answered: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("the body was read")
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": path, "root_path": "", "query_string": b"", "scheme": "http",
+        "headers": [(b"host", b"127.0.0.1:8000"), (b"idempotency-key", b"k1")], "client": ("127.0.0.1", 1),
+    }  # fmt: skip
+    asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    assert answered[0]["status"] == status
 
 
 def test_a_form_is_the_same_whatever_its_boundary() -> None:

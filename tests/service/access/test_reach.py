@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
@@ -22,7 +21,7 @@ from limner.service.access import KeyStore
 from limner.service.app import create_app
 from limner.service.database import open_database
 from limner.service.reach import Reach
-from limner.service.server import server_config
+from limner.service.server import bind, server_config
 
 from ..fake_studio import FakeStudio
 from .conftest import BASE, with_key
@@ -51,7 +50,7 @@ def secret(tmp_path: Path) -> str:
 @contextmanager
 def listening(folder: Path, reach: Reach, studio: FakeStudio | None = None) -> Iterator[int]:
     """The service on a real port, as `limner serve` configures it."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = bind(reach.host, 0)
     app = create_app(folder, studio or FakeStudio(), drain_seconds=0.2, reach=reach)
     server = uvicorn.Server(server_config(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -110,9 +109,20 @@ def test_a_named_site_may_use_a_key_but_no_cookie(tmp_path: Path, secret: str) -
         assert other.status_code == 403 and "access-control-allow-origin" not in other.headers
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_only_a_named_proxy_says_how_it_was_asked(tmp_path: Path, secret: str, trusted: bool) -> None:
-    reach = Reach("0.0.0.0", proxies=("127.0.0.1",) if trusted else ("192.0.2.1",))
+@pytest.mark.parametrize(
+    ("host", "proxy", "trusted"),
+    [
+        ("0.0.0.0", "127.0.0.1", True),
+        ("0.0.0.0", "192.0.2.1", False),
+        ("::", "127.0.0.1", True),
+        ("::", "127.0.0.0/24", True),
+        ("::", "127.0.1.0/24", False),
+    ],
+)
+def test_only_a_named_proxy_says_how_it_was_asked(
+    tmp_path: Path, secret: str, host: str, proxy: str, trusted: bool
+) -> None:
+    reach = Reach(host, proxies=(proxy,))
     headers = {"host": "draws.example", "x-forwarded-proto": "https", "x-forwarded-for": "198.51.100.7"}
     with listening(tmp_path, reach) as port:
         signed = httpx.post(f"http://127.0.0.1:{port}/v1/session", json={"key": secret}, headers=headers)

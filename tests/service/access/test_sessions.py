@@ -63,6 +63,25 @@ def test_signing_out_ends_it_for_whoever_kept_the_cookie(client: TestClient, bro
     assert once_more.status_code == 401 and once_more.headers["clear-site-data"] == '"cache"'
 
 
+def test_services_on_two_ports_of_a_host_do_not_sign_each_other_out(
+    client: TestClient, browser: TestClient, secret: str
+) -> None:
+    other = TestClient(client.app, base_url=BASE.replace("8000", "8500"), cookies=browser.cookies)
+    assert other.get("/v1/jobs").status_code == 401
+    assert other.post("/v1/session", json={"key": secret}).status_code == 201
+    back = TestClient(client.app, base_url=BASE, cookies=other.cookies)
+    assert back.get("/v1/session").json()["name"] == "app"
+    assert other.delete("/v1/session", headers={"origin": "http://127.0.0.1:8500"}).status_code == 204
+    assert list(other.cookies) == ["limner_session_8000"]
+    assert back.get("/v1/jobs").status_code == 200
+
+
+def test_without_a_port_as_behind_a_proxy_the_cookie_names_none(client: TestClient, secret: str) -> None:
+    plain = TestClient(client.app, base_url="http://localhost", headers={"origin": "http://localhost"})
+    assert plain.post("/v1/session", json={"key": secret}).status_code == 201
+    assert list(plain.cookies) == ["limner_session"] and plain.get("/v1/jobs").status_code == 200
+
+
 @pytest.mark.parametrize("act", ["revoke", "rotate"])
 def test_a_session_ends_with_its_keys_secret(browser: TestClient, keys: KeyStore, act: str) -> None:
     getattr(keys, act)("app")
@@ -77,14 +96,14 @@ def test_a_session_ends_by_itself(browser: TestClient, tmp_path: Path) -> None:
 
 def test_the_cookie_is_not_in_the_database(browser: TestClient, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "limner.db") as connection:
-        assert browser.cookies["limner_session"] not in "\n".join(connection.iterdump())
+        assert browser.cookies["limner_session_8000"] not in "\n".join(connection.iterdump())
 
 
 def test_a_wrong_key_is_let_in_by_no_cookie(client: TestClient, secret: str) -> None:
     for wrong in ("limner_", secret[:-1], "x" * 200):
         answer = client.post("/v1/session", json={"key": wrong})
         assert answer.status_code == 401 and "set-cookie" not in answer.headers
-    assert client.get("/v1/jobs", headers={"cookie": "limner_session=made-up"}).status_code == 401
+    assert client.get("/v1/jobs", headers={"cookie": "limner_session_8000=made-up"}).status_code == 401
 
 
 @pytest.mark.parametrize(

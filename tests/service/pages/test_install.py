@@ -38,7 +38,8 @@ def test_the_page_is_there_without_the_service_after_one_visit(browser: Browser)
             """async () => {
               const path = (url) => new URL(url).pathname;
               for (;;) {
-                const kept = (await (await caches.open("limner-shell-1")).keys()).map(({ url }) => path(url));
+                const stores = await Promise.all((await caches.keys()).map((name) => caches.open(name)));
+                const kept = (await Promise.all(stores.map((one) => one.keys()))).flat().map((one) => path(one.url));
                 const loaded = performance.getEntriesByType("resource").map(({ name }) => path(name));
                 const pages = loaded.filter((name) => name.startsWith("/pages/"));
                 const parts = ["/", "/v1/models", "/pages/language.json", ...pages];

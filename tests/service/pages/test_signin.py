@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
+from limner.errors import StorageDown
 from limner.service.access import KeyStore
 from limner.service.app import create_app
 from limner.service.database import open_database
+from limner.service.jobs import JobStore
 
 from ..fake_studio import FakeStudio
 from .waiting import until
@@ -41,7 +44,9 @@ def address(tmp_path: Path, secret: str) -> Iterator[str]:
     thread.join(10)
 
 
-def test_a_key_signs_in_draws_and_signs_out(page: Page, secret: str, complaints: list[str]) -> None:
+def test_a_key_signs_in_draws_and_signs_out(
+    page: Page, address: str, secret: str, complaints: list[str]
+) -> None:
     dialog = page.locator("#signin")
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
@@ -59,7 +64,8 @@ def test_a_key_signs_in_draws_and_signs_out(page: Page, secret: str, complaints:
     expect(picture).to_have_count(1)
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
     (cookie,) = page.context.cookies()
-    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("limner_session", True, "Strict")
+    name = f"limner_session_{address.rpartition(':')[2]}"
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (name, True, "Strict")
     assert page.evaluate("document.cookie") == ""
     page.reload()
     expect(page.locator(".wall button")).to_have_count(1)
@@ -116,8 +122,9 @@ OWN = """async (least) => {
 """The addresses that the browser keeps of what is one key's own: jobs and pictures; when there are so many."""
 
 
-def test_signing_out_takes_away_what_the_browser_keeps(browser: Browser, address: str, secret: str) -> None:
-    """Also where the worker that keeps it is not the page's, as after a reload that goes past it."""
+@contextmanager
+def kept(browser: Browser, address: str, secret: str) -> Iterator[Page]:
+    """The page of who is signed in, of whose jobs and pictures the browser keeps what was seen last."""
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.goto(address)
@@ -130,8 +137,36 @@ def test_signing_out_takes_away_what_the_browser_keeps(browser: Browser, address
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.reload()
     assert {"jobs", "images"} <= {name.split("/")[2] for name in page.evaluate(OWN, 3)}
-    page.evaluate("Object.defineProperty(navigator.serviceWorker, 'controller', { value: null })")
-    page.get_by_role("button", name="Sign out").click()
-    expect(page.locator("#signin")).to_be_visible()
-    assert page.evaluate(OWN, 0) == []
+    yield page
     context.close()
+
+
+def test_signing_out_takes_away_what_the_browser_keeps(browser: Browser, address: str, secret: str) -> None:
+    """Also where the worker that keeps it is not the page's, as after a reload that goes past it."""
+    with kept(browser, address, secret) as page:
+        page.evaluate("Object.defineProperty(navigator.serviceWorker, 'controller', { value: null })")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Sign out").click()
+        expect(page.locator("#signin")).to_be_visible()
+        assert page.evaluate(OWN, 0) == []
+
+
+def test_after_a_session_that_ended_by_itself_another_key_gets_nothing_that_the_browser_kept(
+    browser: Browser, address: str, secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*asked: object) -> None:
+        raise StorageDown("the disk rests")
+
+    engine = open_database(tmp_path / "limner.db")
+    other = KeyStore(engine).create("bob")[1]
+    engine.dispose()
+    with kept(browser, address, secret) as page:
+        page.context.clear_cookies()
+        page.reload()
+        expect(page.locator("#signin")).to_be_visible()
+        monkeypatch.setattr(JobStore, "page", away)
+        page.fill("#signin-key", other)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#more")).to_be_visible()  # to try the list again
+        expect(page.locator(".wall button")).to_have_count(0)
+        assert not [name for name in page.evaluate(OWN, 0) if "pins" not in name]

@@ -204,6 +204,19 @@ def test_a_damaged_picture_is_named_and_the_rest_backed_up(tmp_path: Path, seale
     assert all_rows(tmp_path / "new" / DATABASE_NAME) == all_rows(tmp_path / "data" / DATABASE_NAME)
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_damaged_pictures_are_whole_again(tmp_path: Path, sealed: bool) -> None:
+    options = StorageOptions(key_file=key_file(tmp_path) if sealed else None)
+    emptied, changed = lived_in(tmp_path / "data", options)
+    file, _ = backed_up(tmp_path / "data", options, tmp_path)
+    for image, kept in ((emptied, 0), (changed, -1)):
+        (place,) = (tmp_path / "data" / "images").glob(f"??/{image}.png")
+        place.write_bytes(place.read_bytes()[:kept] + b"!" * -kept)
+    put_back(file, tmp_path / "data", options, force=True)
+    images = open_stores(options, tmp_path / "data")["images"]
+    assert images.get(emptied) == b"one" and images.get(changed) == b"two"
+
+
 def test_a_key_that_opens_no_picture_makes_no_backup(tmp_path: Path) -> None:
     lived_in(tmp_path / "data", StorageOptions(key_file=key_file(tmp_path)))
     other = StorageOptions(key_file=key_file(tmp_path, "/" * 42 + "8="))

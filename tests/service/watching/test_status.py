@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from fastapi.testclient import TestClient
 
 from limner.answers import Status
 from limner.engine.watching import Batch, EngineEnded, LetGo, Loaded
+from limner.service.app import create_app
+from limner.service.storage import StorageOptions
 from limner.service.watching import Recently
 from limner.service.watching.sights import Answered
 
+from ..access.conftest import BASE
 from ..conftest import Await
 from ..fake_studio import FakeStudio
 from .test_metrics import make
@@ -31,6 +37,17 @@ def test_what_is_drawn_shows_with_its_progress(client: TestClient, studio: FakeS
     while found.running:
         found = status(client)
     assert found.queue is not None and found.queue.limit == 3
+
+
+def test_room_is_left_out_while_the_folder_of_pictures_is_away(tmp_path: Path) -> None:
+    options = StorageOptions(images=str(tmp_path / "pictures"))
+    app = create_app(tmp_path / "data", FakeStudio(), drain_seconds=0.2, storage=options)
+    with TestClient(app, base_url=BASE) as client:
+        assert status(client).memory.data_free
+        shutil.rmtree(tmp_path / "pictures")
+        found, metrics = status(client), client.get("/metrics")
+        assert found.memory.data_free is None and "cannot be used" in found.ready["pictures"]
+        assert metrics.status_code == 200 and "limner_data_free_bytes" not in metrics.text
 
 
 def test_the_prompt_is_not_told(client: TestClient, studio: FakeStudio, until: Await) -> None:

@@ -1,0 +1,34 @@
+"""What a model can be asked for, told before anything is drawn."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from ..engine.request import DrawRequest
+from ..errors import InvalidInput
+from ..families import family
+from ..registry.models import Model
+
+
+class Askable:
+    """Tells which texts a model can be asked for: those that its family takes; where it draws nothing, every prompt."""
+
+    def __init__(self, model: Model) -> None:
+        """Read the small files of a model; errors as those of its family."""
+        self._family = family(model.manifest.family)(model) if model.manifest.draws else None
+
+    def __call__(self, text: str) -> bool:
+        """Whether it can be asked for."""
+        return self.refusal(text) is None
+
+    def refusal(self, text: str) -> str | None:
+        """Why a text cannot be asked for; None where it can."""
+        try:
+            request = DrawRequest(prompt=text, seed=0)
+            if self._family is not None:
+                self._family.resolve(request)
+        except ValidationError as error:
+            return str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        except InvalidInput as error:
+            return str(error)
+        return None
