@@ -15,7 +15,14 @@ let silent = false;
 const worker = /** @type {any} */ (self);
 
 worker.addEventListener("install", () => worker.skipWaiting());
-worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(worker.clients.claim()));
+worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(begin()));
+
+/** Take over the pages that are open, and let go of what versions before have kept. */
+async function begin() {
+  for (const name of await caches.keys())
+    if (name.startsWith("limner-") && ![SHELL, TOLD, PICTURES].includes(name)) await caches.delete(name);
+  await worker.clients.claim();
+}
 
 /** What the service gave last; words in whatever language where they are not kept in the one that is asked for.
  * @param {Cache} kept @param {Request} request */
