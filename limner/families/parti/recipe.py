@@ -92,7 +92,9 @@ class Decoding(Optimisation):
     subject. `caption_dropout` of the captions are replaced by the empty one, which guidance needs. For the first
     `simple_until` of the steps only pictures with one subject are shown, where the set says how many there are.
     Before a picture up to `planned` subjects are written down, where the set has masks (`planning.py`), each token that
-    says something weighing `plan_weight`, and the decoder of tokens is told of them, too; 0 goes without.
+    says something weighing `plan_weight`, and the decoder of tokens is told of them, too; 0 goes without. For the first
+    `plans_until` of the steps plans alone are learned, of four times as many pictures at a step, which teaches what
+    words mean: among the tokens of pictures they are too few for that.
     """
 
     preset: Literal["350M", "750M", "3B", "20B"] | None = None
@@ -111,6 +113,7 @@ class Decoding(Optimisation):
     simple_until: Share = 0.0
     planned: Annotated[int, Field(ge=0, le=8)] = 0
     plan_weight: Annotated[float, Field(gt=0, le=1000)] = 4.0
+    plans_until: Share = 0.0
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.96
     weight_decay: Share = 0.045

@@ -22,6 +22,7 @@ from .text import PAD, TextTokenizer
 from .transformer import TokenTransformer
 
 _HELD_OUT, _AT_ONCE = 256, 32
+_PLANS = 4  # times as many pictures at a step where plans alone are learned, for these are short
 _SHEET, _SHEET_GUIDANCE, _SHEET_TEMPERATURE, _SHEET_TOP_K = 8, 1.5, 1.0, 64
 
 
@@ -73,19 +74,24 @@ class TransformerStage:
         return order(len(self.train.tokens), self.seed, first, size)
 
     def loss(self, step: int, first: int, size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        alone = bool(self.network.planned) and step < self.recipe.plans_until * self.recipe.steps
+        if alone:
+            first, size = _PLANS * first, _PLANS * size
         train, chosen = self.train, self._chosen(step, first, size)
         many = train.first[chosen + 1] - train.first[chosen]
         pick = (torch.rand(size, generator=generator).numpy() * many).astype(np.int64)
         ids = torch.from_numpy(train.texts[train.first[chosen] + pick]).long()
         dropped = torch.rand(size, generator=generator) < self.recipe.caption_dropout
-        scores, tokens, weight = self._scored(train, chosen, torch.where(dropped[:, None], self.empty, ids))
+        captions = torch.where(dropped[:, None], self.empty, ids)
+        scores, tokens, weight = self._scored(train, chosen, captions, alone)
         right = (scores.detach().argmax(-1) == tokens).float().mean()
         return {"loss": token_loss(scores, tokens, weight), "right": right}
 
     def _scored(
-        self, examples: TokenExamples, chosen: NDArray[np.int64], ids: Tensor
+        self, examples: TokenExamples, chosen: NDArray[np.int64], ids: Tensor, plans_alone: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores (B, N, K) of the tokens (B, N) of pictures to texts (B, T), and how much each token weighs."""
+        """Scores (B, N, K) of the tokens (B, N) of pictures to texts (B, T), or of their plans alone, and how much each
+        token weighs."""
         device = self.network.positions.device
         ids = ids[:, : max(2, int((ids != PAD).sum(1).max()))].to(device)  # shorter rows cost less
         picture, plan = (each[chosen].astype(np.int64) for each in (examples.tokens, examples.plans))
@@ -96,12 +102,14 @@ class TransformerStage:
             told = functional.pad(
                 told_of(self.network.planning, tokens, self.network.side), (0, 0, plan.shape[1], 0)
             )
-        scores = self.network(ids, (ids != PAD).float(), tokens, told)
         weight = 1 + self.recipe.mask_weight * cells
         if self.network.planning is not None:
             counted = torch.from_numpy(self.network.planning.counted(plan)).to(weight)
             weight = torch.cat([self.recipe.plan_weight * counted, weight], 1)
-        return scores, tokens, weight
+        if plans_alone:
+            many = plan.shape[1]
+            tokens, weight, told = tokens[:, :many], weight[:, :many], None if told is None else told[:, :many]
+        return self.network(ids, (ids != PAD).float(), tokens, told), tokens, weight
 
     def validate(self) -> dict[str, float]:
         """On held-out pictures with their first captions: the loss in nats a token, of all of a picture, where subjects
