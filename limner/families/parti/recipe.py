@@ -131,6 +131,13 @@ class Decoding(Optimisation):
         _divides(self.heads, self.width)
         return self
 
+    @model_validator(mode="after")
+    def _there_are_plans(self) -> Self:
+        must(
+            bool(self.planned) or not self.plans_until, "plans_until", "needs planned, how many subjects are"
+        )
+        return self
+
     def transformer(self, vocabulary: int) -> Transformer:
         """The widths of the network for a text tokenizer of so many pieces."""
         told = {name: getattr(self, name) for name in Transformer.model_fields if name != "text_vocabulary"}

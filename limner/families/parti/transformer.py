@@ -72,8 +72,8 @@ class TokenTransformer(nn.Module):
             nn.init.normal_(positions, std=0.02)
         self.told = None if self.planning is None else Told(width)
         if self.planning is not None:
-            picture = np.tile([[0, codes]], (side * side, 1))
-            allowed = torch.from_numpy(np.concatenate([self.planning.allowed, picture]))
+            # The last is that of every place of a picture: graphs keep this beside the weights, so it must stay small.
+            allowed = torch.from_numpy(np.concatenate([self.planning.allowed, [[0, codes]]]))
             self.register_buffer("allowed", allowed, persistent=False)
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class TokenTransformer(nn.Module):
             made = nn.functional.linear(states, weight[: self.codes] if self.planning is None else weight)
         if self.planning is None:
             return made
-        low, high = self.allowed[places].unbind(-1)
+        low, high = self.allowed[places.clamp(max=self.planned)].unbind(-1)
         numbers = torch.arange(made.shape[-1], device=made.device)
         outside = (numbers < low[..., None]) | (numbers >= high[..., None])
         return torch.where(outside, HIDDEN, made)

@@ -108,7 +108,11 @@ class TransformerStage:
             weight = torch.cat([self.recipe.plan_weight * counted, weight], 1)
         if plans_alone:
             many = plan.shape[1]
-            tokens, weight, told = tokens[:, :many], weight[:, :many], None if told is None else told[:, :many]
+            tokens, weight, told = (
+                tokens[:, :many],
+                weight[:, :many],
+                None if told is None else told[:, :many],
+            )
         return self.network(ids, (ids != PAD).float(), tokens, told), tokens, weight
 
     def validate(self) -> dict[str, float]:

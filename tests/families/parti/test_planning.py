@@ -24,10 +24,12 @@ from limner.families.parti.planning import TOLD, Planning
 from limner.families.parti.program import Parti
 from limner.families.parti.sampling import uniform
 from limner.families.parti.shape import Subjects
+from limner.families.parti.transformer import TokenTransformer
 from limner.families.plans import verify_plans
 from limner.registry import Registry
 from limner.registry.manifest import TokenDefaults
 from limner.registry.models import Model, open_model
+from limner.registry.onnx_weights import MAX_INLINE
 from limner.registry.placing import PLACING
 
 from ..driving import driven
@@ -199,3 +201,10 @@ def test_the_engine_draws_what_is_planned(planner: Model, tmp_path: Path) -> Non
     assert np.array_equal(made[0].pixels, made[1].pixels)
     assert not np.array_equal(made[0].pixels, made[2].pixels)
     assert open_model(planner.path).manifest.graphs["detokenizer"].inputs[1].name == "told"
+
+
+def test_what_a_graph_keeps_beside_its_weights_stays_small_for_many_tokens() -> None:
+    with torch.device("meta"):
+        network = TokenTransformer(TRANSFORMER, 8192, 32, subjects=SUBJECTS.model_copy(update={"most": 8}))
+    assert network.positions.shape[0] == 80 + 32 * 32
+    assert all(buffer.nbytes <= MAX_INLINE for buffer in network.buffers())

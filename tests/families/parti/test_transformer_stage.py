@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
@@ -98,21 +99,30 @@ def test_the_loss_is_the_cross_entropy_of_the_pictures_tokens() -> None:
     assert float(found["right"]) == pytest.approx(right / (_BATCH * _TOKENS))
 
 
-@torch.no_grad()
-def test_what_a_plan_says_weighs_as_told_and_what_it_does_not_say_nothing() -> None:
-    """The first picture has a subject in its plan, the others none."""
+def _planning_stage(**changed: float) -> TransformerStage:
+    """The first picture has a subject in its plan, of 20 tokens, the others none."""
     subjects = Subjects(most=2, names=("subject", "cat"), drawings=1)
     planning = Planning(subjects, IMAGE.codes + 1)
     placings = np.full((_COUNT, 8, 12), np.nan, np.float32)
     placings[0, 0] = (0.1, 0.2, 0.6, 0.7, 2, 0, 0, 1, 0.5, 0.5, 0.5, 0)
     plain = _stage(caption_dropout=0.0).train
     examples = replace(plain, plans=planning.tokens(placings).astype(np.int32))
-    recipe = Decoding.model_validate({"steps": 10, "dropout": 0.0, "planned": 2, "plan_weight": 3.0})
+    recipe = Decoding.model_validate(
+        {"steps": 10, "dropout": 0.0, "planned": 2, "plan_weight": 3.0} | changed
+    )
     tokenizer = ImageTokenizer(IMAGE, planned=True).eval()
-    stage = TransformerStage(recipe, TRANSFORMER, examples, examples, TEXT, tokenizer, 3, subjects)
+    return TransformerStage(recipe, TRANSFORMER, examples, examples, TEXT, tokenizer, 3, subjects)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_a_plan_says_weighs_as_told_and_what_it_does_not_say_nothing(alone: bool) -> None:
+    """Plans alone are those of four times as many pictures."""
+    stage = _planning_stage(plans_until=0.8 if alone else 0.7)
     seen = _Seen(stage)
     found = stage.loss(7, 7 * _BATCH, _BATCH, torch.Generator().manual_seed(7))
-    total, area, first = 0.0, 0.0, examples.plans[0]
+    assert seen.tokens[0].shape == ((4 * _BATCH, 20) if alone else (_BATCH, 20 + _TOKENS))
+    total, area, first = 0.0, 0.0, stage.train.plans[0]
     for scores, tokens in zip(seen.scores[0], seen.tokens[0], strict=True):
         has = np.array_equal(tokens[:20].numpy(), first)
         for place, number in enumerate(tokens.tolist()):
@@ -122,3 +132,18 @@ def test_what_a_plan_says_weighs_as_told_and_what_it_does_not_say_nothing() -> N
             area += weight
     assert float(found["loss"]) == pytest.approx(total / area, rel=1e-5)
     assert set(stage.validate()) == {"nats", "subjects", "right", "plan", "plan_right"}
+
+
+@torch.no_grad()
+def test_every_picture_comes_as_often_while_plans_are_learned_alone() -> None:
+    stage = _planning_stage(plans_until=0.5, caption_dropout=0.0)
+    seen = _Seen(stage)
+    for step in range(3):
+        stage.loss(step, step * _BATCH, _BATCH, torch.Generator().manual_seed(step))
+    firsts = torch.cat(seen.ids)[:, 0] - _FIRST_PIECE
+    assert firsts.bincount(minlength=_COUNT).tolist() == [3 * 4 * _BATCH // _COUNT] * _COUNT
+
+
+def test_plans_are_learned_first_only_where_there_are_some() -> None:
+    with pytest.raises(ValidationError, match="needs planned, how many subjects"):
+        Decoding.model_validate({"steps": 10, "plans_until": 0.1})
