@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .planning import TOLD, Planning
-from .sampling import PLAN, drawn, guided
+from .sampling import drawn, guided
 from .transformer import TokenTransformer
 
 
@@ -39,8 +39,10 @@ def draw_tokens(
         scores, kept, _ = network.step(given, position, memory, mask, cache, here)
         cache[:, :, :, :, place] = kept
         free, bound = scores.float().cpu().numpy().reshape(2, count, -1)
-        warm = temperature * PLAN if place < network.planned else temperature
-        chosen = drawn(guided(free, bound, guidance), warm, top_k, numbers[:, place].double().numpy())
+        part = 1.0 if network.planning is None else network.planning.warmth(place)
+        chosen = drawn(
+            guided(free, bound, guidance), part * temperature, top_k, numbers[:, place].double().numpy()
+        )
         tokens[:, place] = torch.from_numpy(chosen).to(device)
     return tokens
 

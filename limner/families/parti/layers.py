@@ -16,7 +16,7 @@ from .planning import TOLD
 HIDDEN = -1e4
 """Added to the score of what must not be seen; a number that half precision has."""
 _BEGIN = 0.02
-_TOLD_WIDTH = 64
+_TOLD_WIDTH = 128
 
 
 class Attention(nn.Module):

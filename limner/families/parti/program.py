@@ -21,7 +21,7 @@ from ...errors import InvalidInput, LimnerError
 from .. import Program
 from ..settling import ALL_TAKE, pixels, settled
 from .planning import TOLD, Planning
-from .sampling import PLAN, drawn, guided, uniform
+from .sampling import drawn, guided, uniform
 from .shape import Shape
 from .text import PAD, TextTokenizer
 
@@ -110,7 +110,7 @@ class Parti:
             assert outputs is not None
             cache[:, :, :, :, position] = outputs["kept"]
             looked[position] = outputs["looked"][-1]
-            part = PLAN if position < planned else 1.0
+            part = 1.0 if self._planning is None else self._planning.warmth(position)
             tokens[:, position] = self._chosen(outputs["scores"], request, numbers[:, position], part)
             row, column = divmod(position + 1 - planned, side)
             if column == 0 and 0 < row < side:

@@ -71,8 +71,8 @@ class Tokenizer(Optimisation):
 class Decoder(Optimisation):
     """How the image tokenizer's decoder learns on when its tokens no longer change; `steps = 0` leaves it out.
 
-    The loss is the tokenizer's of pixels. On average `mistaken` of the tokens are others, near those in their places,
-    for a transformer mistakes some, too.
+    The loss is the tokenizer's of pixels. On average `mistaken` of the tokens are others, half of them near those in
+    their places, for a transformer mistakes some, too.
     """
 
     steps: Annotated[int, Field(ge=0)] = 0
@@ -91,8 +91,9 @@ class Decoding(Optimisation):
     cross entropy of the next token; tokens weigh 1 + `mask_weight` times the share of their square that shows a
     subject. `caption_dropout` of the captions are replaced by the empty one, which guidance needs. For the first
     `simple_until` of the steps only pictures with one subject are shown, where the set says how many there are.
-    Before a picture up to `planned` subjects are written down, where the set has masks (`planning.py`), each token that
-    says something weighing `plan_weight`, and the decoder of tokens is told of them, too; 0 goes without. For the first
+    Before a picture the tones of its background and up to `planned` subjects are written down, where the set has masks
+    (`planning.py`), each token that says something weighing `plan_weight`, and the decoder of tokens is told of them,
+    too; 0 goes without. For the first
     `plans_until` of the steps plans alone are learned, of four times as many pictures at a step, which teaches what
     words mean: among the tokens of pictures they are too few for that.
     """

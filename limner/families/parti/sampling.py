@@ -11,9 +11,6 @@ from math import erf
 import numpy as np
 from numpy.typing import NDArray
 
-PLAN = 0.3
-"""Of the temperature, at which plans are drawn: one wrong token of a plan is a wrong subject."""
-
 _Floats = NDArray[np.float32]
 
 

@@ -28,7 +28,7 @@ from ..vocabulary import known_words
 from .decoder_stage import DecoderStage
 from .export import export
 from .image_tokenizer import ImageTokenizer
-from .planning import Planning
+from .planning import Planning, background_tones
 from .recipe import NEEDS_MASKS, Training
 from .shape import Subjects
 from .text import TEXT_NAME, TextTokenizer
@@ -160,7 +160,9 @@ def _examples(
     """Tokens and captions of a part."""
     length = recipe.transformer.text_tokens
     cells = np.stack([cell_shares(shown, recipe.tokenizer.patch).reshape(-1) for shown in arrays.subjects])
-    plans = np.zeros((len(items), 0)) if planning is None else planning.tokens(arrays.placings)
+    plans = np.zeros((len(items), 0))
+    if planning is not None:
+        plans = planning.tokens(arrays.placings, background_tones(arrays.pictures, arrays.subjects))
     return TokenExamples(
         tokens=tokens,
         plans=plans.astype(np.int32),

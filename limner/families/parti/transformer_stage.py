@@ -16,6 +16,7 @@ from ...training.pictures import order, to_pixels
 from .drawing import draw_tokens, told_of
 from .image_tokenizer import ImageTokenizer
 from .loss import token_loss
+from .planning import TOLD
 from .recipe import Decoding
 from .shape import Subjects, Transformer
 from .text import PAD, TextTokenizer
@@ -92,27 +93,23 @@ class TransformerStage:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Scores (B, N, K) of the tokens (B, N) of pictures to texts (B, T), or of their plans alone, and how much each
         token weighs."""
-        device = self.network.positions.device
+        planning, device = self.network.planning, self.network.positions.device
         ids = ids[:, : max(2, int((ids != PAD).sum(1).max()))].to(device)  # shorter rows cost less
-        picture, plan = (each[chosen].astype(np.int64) for each in (examples.tokens, examples.plans))
-        tokens = torch.from_numpy(np.concatenate([plan, picture], 1)).to(device)
+        plans = examples.plans[chosen].astype(np.int64)
+        plan, picture = (
+            torch.from_numpy(each).to(device) for each in (plans, examples.tokens[chosen].astype(np.int64))
+        )
         cells = torch.from_numpy(examples.cells[chosen]).float().to(device)
-        told = None
-        if self.network.planning is not None:
-            told = functional.pad(
-                told_of(self.network.planning, tokens, self.network.side), (0, 0, plan.shape[1], 0)
-            )
-        weight = 1 + self.recipe.mask_weight * cells
-        if self.network.planning is not None:
-            counted = torch.from_numpy(self.network.planning.counted(plan)).to(weight)
-            weight = torch.cat([self.recipe.plan_weight * counted, weight], 1)
         if plans_alone:
-            many = plan.shape[1]
-            tokens, weight, told = (
-                tokens[:, :many],
-                weight[:, :many],
-                None if told is None else told[:, :many],
-            )
+            picture, cells = picture[:, :0], cells[:, :0]
+        tokens, weight = torch.cat([plan, picture], 1), 1 + self.recipe.mask_weight * cells
+        told = None
+        if planning is not None:
+            counted = torch.from_numpy(planning.counted(plans)).to(weight)
+            weight = torch.cat([self.recipe.plan_weight * counted, weight], 1)
+            told = weight.new_zeros((*tokens.shape, TOLD))
+            if not plans_alone:
+                told[:, plan.shape[1] :] = told_of(planning, tokens, self.network.side)
         return self.network(ids, (ids != PAD).float(), tokens, told), tokens, weight
 
     def validate(self) -> dict[str, float]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from limner.families.parti.image_tokenizer import ImageTokenizer
-from limner.families.parti.planning import Planning
+from limner.families.parti.planning import BANDS, Planning
 from limner.families.parti.recipe import Decoding
 from limner.families.parti.shape import Subjects
 from limner.families.parti.text import END, PAD
@@ -100,13 +100,14 @@ def test_the_loss_is_the_cross_entropy_of_the_pictures_tokens() -> None:
 
 
 def _planning_stage(**changed: float) -> TransformerStage:
-    """The first picture has a subject in its plan, of 20 tokens, the others none."""
+    """The first picture has a subject in its plan, of 32 tokens, the others none."""
     subjects = Subjects(most=2, names=("subject", "cat"), drawings=1)
     planning = Planning(subjects, IMAGE.codes + 1)
     placings = np.full((_COUNT, 8, 12), np.nan, np.float32)
     placings[0, 0] = (0.1, 0.2, 0.6, 0.7, 2, 0, 0, 1, 0.5, 0.5, 0.5, 0)
+    tones = np.random.default_rng(1).random((_COUNT, BANDS, 3), np.float32)
     plain = _stage(caption_dropout=0.0).train
-    examples = replace(plain, plans=planning.tokens(placings).astype(np.int32))
+    examples = replace(plain, plans=planning.tokens(placings, tones).astype(np.int32))
     recipe = Decoding.model_validate(
         {"steps": 10, "dropout": 0.0, "planned": 2, "plan_weight": 3.0} | changed
     )
@@ -121,13 +122,13 @@ def test_what_a_plan_says_weighs_as_told_and_what_it_does_not_say_nothing(alone:
     stage = _planning_stage(plans_until=0.8 if alone else 0.7)
     seen = _Seen(stage)
     found = stage.loss(7, 7 * _BATCH, _BATCH, torch.Generator().manual_seed(7))
-    assert seen.tokens[0].shape == ((4 * _BATCH, 20) if alone else (_BATCH, 20 + _TOKENS))
+    assert seen.tokens[0].shape == ((4 * _BATCH, 32) if alone else (_BATCH, 32 + _TOKENS))
     total, area, first = 0.0, 0.0, stage.train.plans[0]
     for scores, tokens in zip(seen.scores[0], seen.tokens[0], strict=True):
-        has = np.array_equal(tokens[:20].numpy(), first)
+        has = np.array_equal(tokens[12:32].numpy(), first[12:])
         for place, number in enumerate(tokens.tolist()):
-            says = place in (0, 10) or (has and place < 10)
-            weight = (3.0 if says else 0.0) if place < 20 else 1.0
+            says = place < 13 or place == 22 or (has and place < 22)  # tones, kinds, and the one subject
+            weight = (3.0 if says else 0.0) if place < 32 else 1.0
             total -= weight * float(torch.log_softmax(scores[place].double(), 0)[number])
             area += weight
     assert float(found["loss"]) == pytest.approx(total / area, rel=1e-5)
