@@ -86,7 +86,10 @@ class Planning:
         """The first token that may stand at each place, and the one after the last: (length, 2)."""
         each = np.stack([self._starts, self._starts + self._sizes], 1)
         tones = [[self._tone, self._tone + _TONES]] * self._toned
-        return np.concatenate([tones, np.tile(each, (self.subjects.most, 1))]).astype(np.int64)
+        made: NDArray[np.int64] = np.concatenate([tones, np.tile(each, (self.subjects.most, 1))]).astype(
+            np.int64
+        )
+        return made
 
     @cached_property
     def _codes(self) -> NDArray[np.float32]:

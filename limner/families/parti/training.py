@@ -160,7 +160,7 @@ def _examples(
     """Tokens and captions of a part."""
     length = recipe.transformer.text_tokens
     cells = np.stack([cell_shares(shown, recipe.tokenizer.patch).reshape(-1) for shown in arrays.subjects])
-    plans = np.zeros((len(items), 0))
+    plans = np.zeros((len(items), 0), np.int64)
     if planning is not None:
         plans = planning.tokens(arrays.placings, background_tones(arrays.pictures, arrays.subjects))
     return TokenExamples(
