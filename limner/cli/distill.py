@@ -19,6 +19,7 @@ def distill(
         typer.Option("--out", help="The folder of this run. [default: runs/<name>-<steps>-steps]"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Let go of what was learned in that folder.")] = False,
     prompts: Annotated[
         Path | None,
         typer.Option(
@@ -62,5 +63,5 @@ def distill(
         seed=seed,
     )
     name = name or f"{found.name}-{steps}-steps"
-    made = run(found, settings, out or Path("runs") / name, resume, prompts, name, version)
+    made = run(found, settings, out or Path("runs") / name, resume, prompts, name, version, anew)
     typer.echo(f"{made.name}@{made.version} draws in {steps} steps: {made.path}")

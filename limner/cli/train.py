@@ -17,6 +17,7 @@ def train(
         Path | None, typer.Option("--out", help="The folder of this run. [default: runs/<recipe's name>]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Let go of what was learned in that folder.")] = False,
     init: Annotated[
         str | None,
         typer.Option("--init", metavar="MODEL", help="The model to tune, or whose networks to start from."),
@@ -33,4 +34,4 @@ def train(
         from ..registry.places import data_dir as place_of
         from ..training.run import train as run
     parent = Registry(place_of(data_dir)).find(init) if init is not None else None
-    run(recipe, out or Path("runs") / recipe.stem, resume, parent, data)
+    run(recipe, out or Path("runs") / recipe.stem, resume, parent, data, anew)

@@ -60,6 +60,26 @@ JobEvent = Queued | Step | ImageReady | Withheld | Ended
 """Each with the `id` after which `events(after=id)` goes on."""
 
 
+class Told:
+    """The pictures of a job that were told, withheld ones too: the service tells some again to who comes back after the
+    job's end or its own restart."""
+
+    def __init__(self) -> None:
+        self._pictures: set[tuple[int, str]] = set()
+
+    def again(self, event: JobEvent) -> bool:
+        """Whether an event is of a picture that was told before; notes it down."""
+        if isinstance(event, ImageReady):
+            picture = event.link.index, event.link.id
+        elif isinstance(event, Withheld):
+            picture = event.withheld.index, ""
+        else:
+            return False
+        known = picture in self._pictures
+        self._pictures.add(picture)
+        return known
+
+
 def read_event(event: httpx2.ServerSentEvent) -> JobEvent | None:
     """One event; None where it is of a kind, or in a form, that this client does not know."""
     try:

@@ -30,7 +30,7 @@ from ..errors import LimnerError, Unavailable
 from . import requests
 from .connection import DEFAULT_URL, Connection, Page, Row, View
 from .errors import NotThere
-from .events import Ended, JobEvent, read_event
+from .events import Ended, JobEvent, Told, read_event
 from .requests import Asked, Call, Vote
 from .results import DrawnPicture, file_of, succeeded
 
@@ -218,7 +218,7 @@ class Job:
 
         `after` is the id of the last event that was seen.
         """
-        cursor, client = after, self._client
+        cursor, client, told = after, self._client, Told()
         tries = client._connection.tries(requests.follow(self.id, cursor))
         while True:
             call = requests.follow(self.id, cursor)
@@ -234,7 +234,7 @@ class Job:
                             event = read_event(raw)
                             if isinstance(event, Ended):
                                 self.view = event.job
-                            if event is not None:
+                            if event is not None and not told.again(event):
                                 yield event
                             if isinstance(event, Ended):
                                 return

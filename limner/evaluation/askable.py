@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from ..engine.request import DrawRequest
 from ..errors import InvalidInput
 from ..families import family
+from ..families.diffusion.prompt import literal
 from ..registry.models import Model
 
 
@@ -16,6 +17,12 @@ class Askable:
     def __init__(self, model: Model) -> None:
         """Read the small files of a model; errors as those of its family."""
         self._family = family(model.manifest.family)(model) if model.manifest.draws else None
+        self._weighs = model.manifest.family == "diffusion"
+
+    def literally(self, caption: str) -> str:
+        """The prompt that means a caption as it stands, as it was learned: without weights for what it has in
+        brackets."""
+        return literal(caption) if self._weighs else caption
 
     def __call__(self, text: str) -> bool:
         """Whether it can be asked for."""

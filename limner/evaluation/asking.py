@@ -54,9 +54,15 @@ def asked(prompts: Sequence[Prompt], seeds: int) -> tuple[Asked, ...]:
     return tuple(Asked(prompt, seed) for prompt in prompts for seed in range(FIRST_SEED, FIRST_SEED + seeds))
 
 
-def drawn(studio: Studio, model: str, wanted: tuple[Asked, ...], told: Callable[[int], None]) -> Drawn:
-    """Draw what is asked for; nothing else should run meanwhile."""
-    requests = [DrawRequest(prompt=one.prompt.text, model=model, seed=one.seed) for one in wanted]
+def drawn(
+    studio: Studio,
+    model: str,
+    wanted: tuple[Asked, ...],
+    told: Callable[[int], None],
+    say: Callable[[str], str] = str,
+) -> Drawn:
+    """Draw what is asked for, as `say` says each prompt; nothing else should run meanwhile."""
+    requests = [DrawRequest(prompt=say(one.prompt.text), model=model, seed=one.seed) for one in wanted]
     pictures: dict[int, Pixels] = {}
     began = time.perf_counter()
     with closing(draw_all(studio, requests, AT_ONCE)) as drawing:

@@ -15,7 +15,9 @@ from ..engine.studio import LocalStudio
 from ..families.matcher.matcher import Matcher
 from ..registry.choices import Choices
 from ..registry.models import Model, Registry
+from .askable import Askable
 from .asking import AT_ONCE, Asked, Drawn, Pixels, Tell, asked, checked, drawn
+from .captioned import Captioned
 from .card import Bench, Card, Ceiling, Cost, Settings
 from .checking import accuracy, plans_first, round_trip
 from .distances import LEAST
@@ -74,13 +76,15 @@ def evaluated(
     Encoders hold them against true pictures of `true_size` pixels, without it of as many as are drawn.
     """
     reference, parts = str(model.path), dict[str, Drawn]()
+    say = Askable(model).literally if isinstance(material, Captioned) else str
     with closing(LocalStudio(registry)) as studio:
         studio.preload(reference)
         first = next(iter(material.files.values()))[0].text
         settings = studio.resolve(DrawRequest(prompt=first, model=reference, seed=0))
         for name, prompts in material.files.items():
             wanted = asked(prompts, seeds)
-            parts[name] = drawn(studio, reference, wanted, tell(f"{_words(name)}: drawing", len(wanted)))
+            told = tell(f"{_words(name)}: drawing", len(wanted))
+            parts[name] = drawn(studio, reference, wanted, told, say)
     size = settings.width or 128
     memory = memory_of(model, first, registry.data_dir)
     past, files = past_of(model, material.learned(), true_size or size, pool), {}

@@ -49,7 +49,10 @@ def compare(
         raise InvalidInput(f"name two to {_MOST} models to compare, not {len(models)}")
     for place, (name, model) in enumerate(zip(names, models, strict=True)):
         if name in names[:place]:
-            raise InvalidInput(f"{name} is named twice; give each model a version of its own")
+            raise InvalidInput(
+                f"{name} is named twice; give each a version of its own: set version in [model] of its recipe, and "
+                "train with --resume, which learns nothing anew"
+            )
         if not model.manifest.draws:
             raise InvalidInput(f"{name} is a {model.manifest.family}, which draws nothing to compare")
     first = material_of(models[0], data, prompts, count)

@@ -11,10 +11,11 @@ from ..storybook.grammar import random_for
 from ..storybook.worlds import World, wrong_captions
 from .asking import Tell
 from .bench import now
+from .captioned import Pair
 from .card import Bench, Card, Cost, Score
 from .intervals import wilson_of_groups
 from .machine import hardware
-from .material import Frozen, Material, Pair
+from .material import Frozen, Material
 from .retrieval import AMONG, CHANCE, Pool, finds_its_own, pool_of, wrong_texts
 
 _FRESH_SEED = 0x7E57

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,39 +15,24 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import load_picture, mixed, read_set, split
-from ..data.captioned import CaptionedSet, Item
-from ..data.storybook import Label, label_in, number_of
-from ..engine.request import MAX_PROMPT
+from ..data.captioned import Item
+from ..data.storybook import label_in
 from ..errors import InvalidInput, NotFound
 from ..registry.models import Model
 from ..storybook.grammar import random_for
 from ..storybook.prompts import FROZEN
 from ..storybook.worlds import FRESH, WORLDS, Prompt, World, fresh_prompts, world_learned
 from ..storybook.worlds import world as world_of
-from ..storybook.worlds.world import Graph
 from ..training.sentences import lines_of
 from .askable import Askable
-from .lineage import Told, over
+from .captioned import REAL_SEED, Can, Captioned, Pair, askable, captioned, prompts_of
+from .lineage import over
 
 NAMED_PROMPTS = Path(__file__).resolve().parent / "prompts"
 """Files of sentences that go by their name: six."""
-SET, SENTENCES = "set", "sentences"
-_REAL_SEED = 0x7EA1
-_ASKED, _FRESH = 250, 96  # of a captioned set and of fresh prompts, where nobody says how many
+SENTENCES = "sentences"
+_FRESH = 96  # prompts, where nobody says how many
 _EVERY = sys.maxsize
-
-Can = Callable[[str], bool]
-"""Whether a text can be asked for."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A true picture, uint8 (size, size, 3), a text that is true of it, and what is known of what it shows."""
-
-    pixels: NDArray[np.uint8]
-    text: str
-    shown: Graph | None
 
 
 class Material(Protocol):
@@ -121,74 +106,7 @@ class Frozen:
 
 def _true(world: str, copy: int, size: int, asked: tuple[Prompt, int]) -> NDArray[np.uint8]:
     prompt, number = asked
-    return world_of(world).picture(prompt.scene, random_for(_REAL_SEED + copy, number), size)
-
-
-@dataclass(frozen=True)
-class Captioned:
-    """A captioned set: the captions of pictures that a model has not learned from, and those pictures.
-
-    `held_out` and `others` are the items of copies 0 and 1, without those that have no caption that can be asked for,
-    mixed, so that the first of a set that is in order are of all of it; where the set has scene graphs, prompts are
-    said anew of them, so that it is known what each says. `can` tells what the model can be asked for.
-    """
-
-    name: str
-    hash: str
-    world: World | None
-    files: Mapping[str, Sequence[Prompt]]
-    held_out: tuple[Item, ...]
-    others: tuple[Item, ...]
-    known: tuple[Item, ...] | None
-    can: Can
-
-    def texts(self) -> Sequence[str]:
-        return [caption for item in (*self.held_out, *self.others) for caption in item.captions]
-
-    def same(self, text: str) -> frozenset[str]:
-        items = (item for item in (*self.held_out, *self.others) if text in item.captions)
-        return frozenset([text]).union(*(item.captions for item in items))
-
-    def real(self, copy: int, count: int, size: int, pool: Executor | None = None) -> list[Pair]:
-        items = (self.held_out, self.others)[copy][: min(count, sum(map(len, self.files.values())))]
-        pictures = over(pool, partial(_read, size=size), items)
-        told = [_prompt(self.world, number, item, self.can) for number, item in enumerate(items)]
-        return [
-            Pair(pixels, prompt.text, prompt.scene) for pixels, prompt in zip(pictures, told, strict=True)
-        ]
-
-    def learned(self) -> tuple[Item, ...] | None:
-        return self.known
-
-
-def _read(item: Item, size: int) -> NDArray[np.uint8]:
-    return load_picture(item.file, size, box=item.box)
-
-
-def _shown(world: World | None, item: Item) -> Graph | None:
-    graph = item.attributes.get("scene")
-    return world.graph(graph) if world is not None and isinstance(graph, dict) else None
-
-
-def _prompt(world: World | None, number: int, item: Item, can: Can) -> Prompt:
-    shown = _shown(world, item)
-    if world is None or shown is None:
-        caption = _caption(item, can)
-        assert caption is not None
-        return Prompt(f"{SET}-{number:03d}", caption, None)
-    return Prompt(f"{SET}-{number:03d}", *world.describe(shown, random_for(_REAL_SEED, number)))
-
-
-def _caption(item: Item, can: Can) -> str | None:
-    """The first caption that can be asked for."""
-    return next((caption for caption in item.captions if can(caption)), None)
-
-
-def _askable(world: World | None, items: Sequence[Item], can: Can) -> tuple[Item, ...]:
-    """Those of which a prompt can be made, mixed."""
-    return mixed(
-        [item for item in items if _shown(world, item) is not None or _caption(item, can) is not None]
-    )
+    return world_of(world).picture(prompt.scene, random_for(REAL_SEED + copy, number), size)
 
 
 @dataclass(frozen=True)
@@ -252,18 +170,38 @@ class Against:
         return self.base.learned()
 
 
-def world_asked(model: Model) -> World:
-    """The world that a model is asked about where nobody says which: what it has learned, else scenes."""
-    return world_learned(model.manifest.lineage.recipe) or next(iter(WORLDS.values()))
+def own_world(model: Model) -> World | None:
+    """The world that a model has learned; scenes where nothing says from which pictures it learned, and None where
+    those were of somebody's own."""
+    lineage = model.manifest.lineage
+    if lineage.folder is None:
+        return world_learned(lineage.recipe) or next(iter(WORLDS.values()))
+    label = label_in(Path(lineage.folder))
+    return None if label is None else world_of(label.world)
+
+
+def _asked_by_default(model: Model) -> str:
+    """What `--data` is where nobody says; InvalidInput where the model's own pictures are not here."""
+    world, folder = own_world(model), model.manifest.lineage.folder
+    if world is not None:
+        return world.name
+    assert folder is not None
+    if not Path(folder).is_dir():
+        raise InvalidInput(
+            f"'{model.name}' learned from {folder}, which is not here; say by --data what to ask: a folder of "
+            f"captioned pictures, or a world: {', '.join(WORLDS)}",
+            field="data",
+        )
+    return folder
 
 
 def material_of(model: Model, data: str | None, prompts: str | None, count: int | None) -> Material:
     """What `--data` and `--prompts` say: the name of a world, or else a folder; the name of a file of prompts, or one,
     or "fresh", which are a world's. The prompts of a file are held against what `data` names.
 
-    Without either, the world that the model has learned, else scenes. `count` is the most prompts of each file.
-    NotFound or InvalidInput where there is no such thing, or nothing in it, or a prompt that the model cannot be asked
-    for.
+    Without either, the world or the set that the model has learned, else scenes. `count` is the most prompts of each
+    file. NotFound or InvalidInput where there is no such thing, or nothing in it, or a prompt that the model cannot be
+    asked for.
     """
     can = Askable(model)
     found = _material(model, data, prompts, count, can)
@@ -275,10 +213,10 @@ def material_of(model: Model, data: str | None, prompts: str | None, count: int 
 
 def _material(model: Model, data: str | None, prompts: str | None, count: int | None, can: Can) -> Material:
     if prompts == FRESH:
-        world = world_of(data or world_asked(model).name)
+        world = world_of(data or _asked_by_default(model))
         return Frozen(world, {FRESH: fresh_prompts(world, count or _FRESH)})
     if prompts is None:
-        return _world_or_set(model, world_asked(model).name if data is None else data, count, can)
+        return _world_or_set(model, _asked_by_default(model) if data is None else data, count, can)
     if data is None:
         return _sentences(prompts, count)
     if not model.manifest.draws:
@@ -297,54 +235,7 @@ def _world_or_set(model: Model, data: str, count: int | None, can: Can) -> Mater
         raise NotFound(
             f"data '{data}' not found; name a folder of captioned pictures, or a world: {', '.join(WORLDS)}"
         )
-    return _captioned(model, folder, count, can)
-
-
-def _captioned(model: Model, folder: Path, count: int | None, can: Can) -> Captioned:
-    whole = read_set(folder)
-    content, label, known = whole.content_hash(), label_in(folder), None
-    parts = [
-        split(whole.items, each.held_out, each.seed)
-        for each in model.manifest.lineage.learned()
-        if each.data_hash == content
-    ]
-    if parts:
-        new = set.intersection(*({item.file for item in held_out} for _, held_out in parts))
-        known, held_out = (tuple(i for i in whole.items if (i.file in new) == held) for held in (False, True))
-        if not held_out:
-            raise InvalidInput(
-                f"every picture of {folder} was learned from by '{model.name}' or those before it; name another set"
-            )
-        others = known
-    else:
-        others, held_out = split(_unseen(whole, model, label), 0.5, 0)
-    world = world_of(label.world) if label is not None else None
-    held_out, others = (_askable(world, part, can) for part in (held_out, others))
-    if not held_out:
-        raise InvalidInput(
-            f"no picture of {folder} that would be asked about has a caption that can be asked for: "
-            f"write one of at most {MAX_PROMPT} letters, without control characters, in words that '{model.name}' knows"
-        )
-    files = _asked(world, held_out, count, can)
-    known = None if known is None else mixed(known)
-    return Captioned(folder.resolve().name, content[:16], world, files, held_out, others, known, can)
-
-
-def _unseen(whole: CaptionedSet, model: Model, label: Label | None) -> tuple[Item, ...]:
-    """Of a set that the model has not learned as it is, what it has not learned otherwise: Storybook's pictures are the
-    same in every folder of a seed. InvalidInput where nothing is left."""
-    told = Told.by(model)
-    if label is None or told is None:
-        return whole.items
-    if (told.world, told.seed, told.drawings) != (label.world, label.seed, label.drawings):
-        return whole.items
-    found = tuple(item for item in whole.items if number_of(item.file) >= told.count)
-    if not found:
-        raise InvalidInput(
-            f"'{model.name}' has learned from the first {told.count} pictures of {label.world} of seed {label.seed}, "
-            f"and {whole.folder} holds no others; draw some with another --seed"
-        )
-    return found
+    return captioned(model, folder, count, can)
 
 
 def shared(materials: Sequence[Material], count: int | None) -> list[Material]:
@@ -363,19 +254,13 @@ def shared(materials: Sequence[Material], count: int | None) -> list[Material]:
     def can(text: str) -> bool:
         return all(one.can(text) for one in sets)
 
-    if not (new := _askable(sets[0].world, new, can)):
+    if not (new := askable(sets[0].world, new, can)):
         raise InvalidInput(
             "every picture of the set was learned from by one of these models, or has no caption in words that all of "
             "them know; name another set"
         )
-    asked = _asked(sets[0].world, new, count, can)
+    asked = prompts_of(sets[0].world, new, count, can)
     return [replace(one, files=asked, held_out=new, can=can) for one in sets]
-
-
-def _asked(
-    world: World | None, items: Sequence[Item], count: int | None, can: Can
-) -> dict[str, list[Prompt]]:
-    return {SET: [_prompt(world, number, item, can) for number, item in enumerate(items[: count or _ASKED])]}
 
 
 def _sentences(source: str, count: int | None) -> Sentences:

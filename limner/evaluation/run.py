@@ -20,7 +20,7 @@ from .asking import Drawn, Tell
 from .bench import Evaluation, Judges, evaluated
 from .card import PAGE_NAME
 from .matching import matching
-from .material import Frozen, Material, Sentences, material_of, world_asked
+from .material import Frozen, Material, Sentences, material_of, own_world
 from .page import Shown, page
 from .standard import open_inception
 
@@ -55,11 +55,21 @@ def evaluate(
     with workers() as pool, bars() as tell:
         if model.manifest.draws:
             judges = judges_for(registry, matcher, material, inception)
+            _tell_what_is_missing(material, judges)
             found = evaluated(registry, model, material, seeds, judges, pool, tell)
         else:
             found = Evaluation(matching(model, material, pool, tell), {})
     write(found, folder)
     return folder
+
+
+def _tell_what_is_missing(material: Material, judges: Judges) -> None:
+    """Say before hours of drawing that nothing will be measured."""
+    if material.world is None and judges["matcher"] is None and judges["inception"] is None:
+        Console(stderr=True).print(
+            f"No matcher is named, and no checker knows {material.name}: pictures are drawn and shown, and nothing is "
+            "measured of them. --matcher names one (limner train recipes/matcher-*.toml, or a CLIP checkpoint's folder)"
+        )
 
 
 def write(found: Evaluation, folder: Path) -> None:
@@ -88,7 +98,9 @@ def folder_of(model: Model, material: Material, out: Path | None) -> Path:
     """Where a card goes; a model has one card of its own, that of the world that it has learned, else of scenes."""
     if out is not None:
         return out
-    own = isinstance(material, Frozen) and material.name == world_asked(model).name and not model.built_in
+    world = own_world(model)
+    own = isinstance(material, Frozen) and world is not None and material.name == world.name
+    own = own and not model.built_in
     return model.path if own else Path("runs") / f"evaluate-{model.name}-{model.version}-{material.name}"
 
 

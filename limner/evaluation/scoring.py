@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ..families.matcher.matcher import Matcher, Vectors
 from .asking import Asked, Pixels, Tell
+from .captioned import Pair
 from .card import Histogram, Score
 from .distances import LEAST, LEAST_PROMPTS, Measured, features, frechet, kid, kid_interval
 from .intervals import wilson_of_groups
 from .lineage import Past
-from .material import Material, Pair
+from .material import Material
 from .retrieval import AMONG, CHANCE, Pool, finds_its_own, pool_of, wrong_texts
 from .spread import diversity, inception_score, inception_score_interval, mean_of, nearest, softmax
 

@@ -113,7 +113,7 @@ def _choose(
     if target != "gpu":
         _make_table(model, small, data_dir, tell)
         round_decoder(model, small, tell)
-    of = world("scenes") if set(model.manifest.vocabulary or ()) >= set(vocabulary()) else None
+    of = _checker(model)
     wanted = [] if of is None else list(fresh_prompts(of, count))
     texts = [prompt.text for prompt in wanted] or sentences(model, count)
     own = model.manifest.stepping.guidance_interval
@@ -232,6 +232,13 @@ def _make_table(model: Model, small: bool, data_dir: Path, tell: Tell) -> None:
 
 def _put(table: Table, graph: Path) -> None:
     table_of(graph).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _checker(model: Model) -> World | None:
+    """The world whose statements tell how well a model draws: scenes, where it knows their words. One that was tuned on
+    somebody's own pictures knows them still, and may draw none of them any more."""
+    knows = set(model.manifest.vocabulary or ()) >= set(vocabulary())
+    return world("scenes") if knows and model.manifest.lineage.folder is None else None
 
 
 def _row(

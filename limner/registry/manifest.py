@@ -110,11 +110,13 @@ class Size(_Part):
 
 
 class Parted(_Part):
-    """A set that was learned from but for a share of it, which the seed chose (`limner.data.split`)."""
+    """A set that was learned from but for a share of it, which the seed chose (`limner.data.split`), and the folder
+    where it lay, but for what was drawn."""
 
     data_hash: str
     held_out: float
     seed: int
+    folder: str | None = None
 
 
 class Lineage(_Part):
@@ -138,7 +140,17 @@ class Lineage(_Part):
             share, seed = float(recipe["data"]["held_out"]), int(recipe.get("seed", 0))
         except (ValueError, KeyError, TypeError, AttributeError):
             return self.before
-        return (*self.before, Parted(data_hash=self.data_hash, held_out=share, seed=seed))
+        own = Parted(data_hash=self.data_hash, held_out=share, seed=seed, folder=self.folder)
+        return (*self.before, own)
+
+    @property
+    def folder(self) -> str | None:
+        """The folder of pictures that was learned from last, where the recipe names one."""
+        try:
+            folder = json.loads(self.recipe)["data"]["folder"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return folder if isinstance(folder, str) else None
 
 
 class Manifest(_Part):

@@ -32,6 +32,7 @@ from .languages import router as languages
 from .mqtt import Broker
 from .mqtt.bridge import Bridge
 from .openai.routes import router as openai
+from .openai.sizes import ALLOWED as OF_COPIES
 from .problems import describe, install
 from .reach import THIS_MACHINE, Reach
 from .routes import router
@@ -143,14 +144,14 @@ def create_app(
     def allowed(field: str, asked: str | None) -> str | None:
         if field == "model":
             return "one of " + ", ".join(sorted({m.name for m in studio.models()}))
-        if field in {"width", "height", "size"}:
+        if field in {"width", "height"}:
             models = {key: m for m in studio.models() for key in (m.name, f"{m.name}@{m.version}")}
             reference = asked or service.model
             found = models.get(reference) or models.get(reference.split("@")[0])
             if found is not None:
                 sizes = found.manifest.sizes
                 return "one of " + ", ".join(f"{size.width}x{size.height}" for size in sizes)
-        return (ALLOWED | OF_FEEDBACK).get(field)
+        return (ALLOWED | OF_FEEDBACK | {"size": OF_COPIES}).get(field)
 
     install(app, allowed)
     plain_openapi = app.openapi

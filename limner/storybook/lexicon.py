@@ -61,8 +61,10 @@ def known_to(lexicon: Lexicon, vocabulary: frozenset[str]) -> Lexicon:
 def read(text: str, lexicon: Lexicon, locale: str | None, chosen: Mapping[str, str]) -> Reading:
     """Read a text with the senses that were `chosen`, else by the country of `locale` (such as en-GB), else as usual.
 
-    InvalidInput where a chosen sense is none of its word's.
+    The case of chosen words does not matter; those that are not in the lexicon are left alone, for another model may
+    have them. InvalidInput where a chosen sense is none of its word's.
     """
+    chosen = {word.lower(): sense for word, sense in chosen.items()}
     for word, sense in chosen.items():
         if word in lexicon and sense not in lexicon[word].senses:
             known = ", ".join(lexicon[word].senses)

@@ -57,7 +57,7 @@ def newest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
         except (OSError, RuntimeError, EOFError, UnpicklingError):
             console.print(f"{checkpoint} cannot be read; it is passed over")
     if found:
-        raise InvalidInput(f"no checkpoint in {folder} can be read; start again without --resume")
+        raise InvalidInput(f"no checkpoint in {folder} can be read; start again with --anew")
     return None
 
 

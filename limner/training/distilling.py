@@ -15,7 +15,7 @@ from ..errors import InvalidInput
 from ..registry.holding import held
 from ..registry.making import write_whole
 from ..registry.models import Model
-from .places import check_apart
+from .places import check_apart, check_nothing_learned
 from .recipe import About, Count, Optimisation, Rate, Share
 from .sentences import from_file, storybook
 
@@ -72,13 +72,14 @@ def distill(
     prompts: Path | None = None,
     name: str | None = None,
     version: str = "1",
+    anew: bool = False,
 ) -> Model:
     """Teach a copy of `model` to draw in few unguided steps, in the folder `out`; gives the model `out`/model.
 
     `prompts` is a file of one sentence a line; without one the model must know all words of a world of Storybook.
     Raises InvalidInput for wrong values and for a model that lies in `out`, Unavailable while another run works in
     `out`, and Cancelled after Ctrl-C; what was done is kept, and the same call with `resume` goes on exactly where it
-    stopped.
+    stopped. Where an earlier run has learned something in `out`, it takes that or `anew`, which lets go of it.
     """
     model.manifest.stepping  # noqa: B018 - raises for one that draws in one step as it is
     name = name or f"{model.name}-{settings.student_steps}-steps"
@@ -95,7 +96,7 @@ def distill(
         **settings.model_dump(mode="json"),
     }
     with held(out):
-        _begin(said, out, resume)
+        _begin(said, out, resume, anew)
         console.print(f"{model.name}@{model.version} teaches on {sentences.about}")
         made: Model = family.distill(model, settings, sentences, out, resume, name, version)
     console.print(f"model directory: {made.path}")
@@ -112,7 +113,7 @@ def _check_names(name: str, version: str) -> None:
         ) from None
 
 
-def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
+def _begin(said: dict[str, Any], out: Path, resume: bool, anew: bool) -> None:
     """Note what the run is made by. A new one takes no folder of anybody else, and the model of an earlier one stays
     until its own is made.
 
@@ -134,10 +135,12 @@ def _begin(said: dict[str, Any], out: Path, resume: bool) -> None:
             if before.get(key) != value and key not in _FREE:
                 raise InvalidInput(
                     f"{key} is {value} and was {before.get(key)} when the run in {out} began; "
-                    "put it back, or start again without --resume",
+                    "put it back, or start again with --anew",
                     field=key,
                 )
     else:
+        if not anew:
+            check_nothing_learned(out, (out / "walks", out / "distillation" / "checkpoints"))
         for name in _LEARNED:
             shutil.rmtree(out / name, ignore_errors=True)
     write_whole(file, json.dumps(said, indent=1) + "\n")

@@ -8,6 +8,7 @@ step is derived from (seed, step), so a run that is interrupted and resumed ends
 from __future__ import annotations
 
 import math
+import os
 import resource
 import shutil
 import signal
@@ -45,6 +46,7 @@ from .stage import Stage, Turn, TurnTaking, turns_of
 
 _STEP_SEED, _PART_SEED, _TURN_SEED = 1_000_003, 2**40, 2**52
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_STOPPING = b"\nstopping after this step, and saving it; Ctrl-C again stops at once, without\n"
 _TOLD_EVERY = 20  # steps, and on a GPU also those between two looks at its losses: each look waits for it
 Tell = Callable[[str, float], None]
 
@@ -69,6 +71,7 @@ def _interruptible() -> Iterator[list[bool]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(True)
+        os.write(2, _STOPPING)  # a handler may run while the console is held
 
     before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -317,7 +320,7 @@ class Loop:
         if not fits:
             raise InvalidInput(
                 f"{checkpoint} was trained with other channels or layers than the recipe says; "
-                "use that recipe, or start again without --resume"
+                "use that recipe, or start again with --anew"
             )
         for turn, each in zip(self.turns, self.optimizers, strict=True):
             each.load_state_dict(state[_key(turn)])

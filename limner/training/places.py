@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..data.layouts import takes_all
@@ -25,5 +26,15 @@ def check_outside(folder: Path, out: Path) -> None:
         raise InvalidInput(
             f"{out} lies in {folder}, whose set takes every picture in it for one of its own; "
             "name a folder elsewhere with --out",
+            field="out",
+        )
+
+
+def check_nothing_learned(out: Path, kept: Iterable[Path]) -> None:
+    """InvalidInput where an earlier run in `out` has kept something of what it learned in one of the folders `kept`."""
+    if any(folder.is_dir() and any(folder.iterdir()) for folder in kept):
+        raise InvalidInput(
+            f"{out} holds what an earlier run has learned: --resume goes on with it, --anew lets go of it, and --out "
+            "names another folder",
             field="out",
         )

@@ -29,7 +29,7 @@ from ..registry.manifest import Lineage
 from ..registry.models import Model
 from ..storybook.worlds import check_drawings, world
 from .hardware import commit, hardware
-from .places import check_apart, check_outside
+from .places import check_apart, check_nothing_learned, check_outside
 from .recipe import Data, Recipe, read_recipe, recipe_of
 
 RECIPE_NAME = "recipe.json"
@@ -41,27 +41,23 @@ console = Console()
 
 @dataclass(frozen=True)
 class Prepared:
-    """The captioned set of a run, its two parts, where caches go, and the model that the run starts from."""
+    """The captioned set of a run, its two parts, where caches go, the model that the run starts from, and the hash of
+    the set as it was at the start: it may go away while there is nothing more to read."""
 
     whole: CaptionedSet
     train: tuple[Item, ...]
     held_out: tuple[Item, ...]
     cache: Path
     parent: Model | None
+    content: str
 
     def digest(self, beside: Iterable[Path]) -> str:
-        """A hash of what is learned from: names, captions, boxes, further columns and sizes of files, in both parts,
-        and the files `beside` them."""
-        digest = hashlib.sha256()
-        for part in (self.train, self.held_out):
-            for item in part:
-                files = [item.file, *([item.mask] if item.mask else [])]
-                sizes = [
-                    (file.relative_to(self.whole.folder).as_posix(), file.stat().st_size) for file in files
-                ]
-                told = [part for part in (item.box, item.part, item.attributes) if part]
-                digest.update(json.dumps([sizes, item.captions, *told], sort_keys=True).encode() + b"\n")
-            digest.update(b"-")
+        """A hash of what is learned from: the set, which of its pictures are in which part, and files `beside` it."""
+        parts = [
+            [item.file.relative_to(self.whole.folder).as_posix() for item in part]
+            for part in (self.train, self.held_out)
+        ]
+        digest = hashlib.sha256(json.dumps([self.content, parts]).encode())
         for file in beside:
             digest.update(file.read_bytes() if file.is_file() else b"")
         return digest.hexdigest()
@@ -72,7 +68,7 @@ class Prepared:
         before = None if self.parent is None else self.parent.manifest.lineage
         return Lineage(
             data=recipe.data.name,
-            data_hash=self.whole.content_hash(),
+            data_hash=self.content,
             parent=None if self.parent is None else f"{self.parent.name}@{self.parent.version}",
             recipe=recipe.model_dump_json(),
             commit=commit(),
@@ -84,7 +80,12 @@ class Prepared:
 
 
 def train(
-    recipe_file: Path, out: Path, resume: bool, parent: Model | None = None, folder: Path | None = None
+    recipe_file: Path,
+    out: Path,
+    resume: bool,
+    parent: Model | None = None,
+    folder: Path | None = None,
+    anew: bool = False,
 ) -> Model:
     """Train by a recipe in the folder `out`; the model directory is `out`/model.
 
@@ -92,7 +93,8 @@ def train(
     recipe are where training starts, with its tokenizer. Pictures are those of `folder`, where one is named.
     Raises InvalidInput for a wrong recipe or set, for a parent that lies in `out`, and for an `out` that lies in a set
     which takes every picture in its folder; Unavailable while another run works in `out`, and Cancelled after
-    Ctrl-C; what was done is kept, and the same call with `resume` goes on exactly where it stopped.
+    Ctrl-C; what was done is kept, and the same call with `resume` goes on exactly where it stopped. Where an earlier
+    run has learned something in `out`, it takes that or `anew`, which lets go of it; InvalidInput with neither.
     """
     recipe = read_recipe(recipe_file)
     if parent is not None and parent.manifest.family != recipe.family:
@@ -114,7 +116,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     with held(out) if processes.is_main_process else nullcontext():
         if processes.is_main_process:
-            _check_folder(recipe, parent, out, resume)
+            _check_folder(recipe, parent, out, resume, anew)
         with processes.main_process_first():
             prepared = _prepare(recipe.data, recipe.seed, out, parent, resume)
         recipe.check_pictures(prepared.train)
@@ -136,8 +138,9 @@ def _said(recipe: Recipe, parent: Model | None) -> dict[str, Any]:
     return {"init": str(parent.path) if parent else None} | recipe.model_dump(mode="json")
 
 
-def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool) -> None:
-    """A resumed run keeps to the recipe that it began with, and a new one takes no folder of anybody else.
+def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool, anew: bool) -> None:
+    """A resumed run keeps to the recipe that it began with, and a new one takes no folder of anybody else, nor one
+    where something was learned, unless it begins `anew`.
 
     What the model says of itself may change, how often it reports, and its learning rate, which is the way out where
     a loss is no longer finite; and so may stages that have not begun.
@@ -149,13 +152,15 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
         write_whole(file, json.dumps(_said(recipe, parent), indent=1) + "\n")
         return
     if not resume:
+        if not anew:
+            check_nothing_learned(out, (out / name / "checkpoints" for name in _learned(recipe)))
         return
     try:
         kept = json.loads(file.read_text("utf-8"))
         before = recipe_of({key: value for key, value in kept.items() if key not in ("init", "data_hash")})
     except (ValueError, InvalidInput):
         raise InvalidInput(
-            f"the run in {out} was begun by another version; start again without --resume"
+            f"the run in {out} was begun by another version; start again with --anew"
         ) from None
     begun = [table for table, folder in recipe.stages.items() if (out / folder).is_dir()]
     was = {"init": kept.get("init")} | before.model_dump(mode="json")
@@ -165,7 +170,7 @@ def _check_folder(recipe: Recipe, parent: Model | None, out: Path, resume: bool)
         if not free and name not in _FREE:
             raise InvalidInput(
                 f"{key} is {new} and was {old} when the run in {out} began; "
-                "put it back, or start again without --resume",
+                "put it back, or start again with --anew",
                 field=key,
             )
 
@@ -176,7 +181,7 @@ def _begin(recipe: Recipe, parent: Model | None, prepared: Prepared, out: Path, 
     if resume and file.is_file():
         if json.loads(file.read_text("utf-8")).get("data_hash", data) != data:
             raise InvalidInput(
-                f"pictures, captions or prompts have changed since the run in {out} began; start again without --resume"
+                f"pictures, captions or prompts have changed since the run in {out} began; start again with --anew"
             )
     elif not resume:
         for name in (*_learned(recipe), "words"):
@@ -206,7 +211,8 @@ def _prepare(data: Data, seed: int, out: Path, parent: Model | None, resume: boo
     whole = read_set(folder)
     learned, held_out = split(whole.items, data.held_out, seed)
     # The first of those held out are shown and validated on.
-    return Prepared(whole, tuple(learned), mixed(held_out), data.cache or out / "cache", parent)
+    cache = data.cache or out / "cache"
+    return Prepared(whole, tuple(learned), mixed(held_out), cache, parent, whole.content_hash())
 
 
 def _draw(data: Data, folder: Path) -> None:

@@ -9,10 +9,15 @@ from email.utils import format_datetime
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 
-from limner.client import AsyncClient, Client
+from limner.answers import JobView, WithheldView
+from limner.answers.jobs import _JOB
+from limner.client import AsyncClient, Client, Ended, ImageReady, JobEvent, Withheld
+from limner.client.asynchronous import AsyncJob
 from limner.client.errors import NotThere, RequestRefused, ServiceBusy, ServiceDown, ServiceError, error_of
 from limner.client.requests import delete_picture, get_job, make_job
+from limner.client.synchronous import Job
 from limner.client.tries import LONGEST_PAUSE, Tries, retry_after
 from limner.errors import Unavailable
 
@@ -116,6 +121,33 @@ def test_errors_survive_the_way_between_processes(status: int) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error) and str(again) == str(error) and again.problem == error.problem
     assert isinstance(error, RequestRefused) == (status == 422)
+
+
+@pytest.mark.parametrize("way", ["waits", "asyncio"])
+def test_a_picture_that_comes_again_is_told_once(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """As after a restart of the service: what was cut off goes on with what was told already."""
+    monkeypatch.setattr("limner.client.tries.FIRST_PAUSE", 0)
+    job = JobView.model_validate(_JOB)
+    first, second = (job.images[0].model_copy(update={"index": index}) for index in (0, 2))
+    withheld = WithheldView(index=1, gate="red", reason="too red")
+    before: list[tuple[str, BaseModel]] = [("image", first), ("withheld", withheld)]
+    answers = iter((before, [*before, ("image", second), ("succeeded", job)]))
+
+    def service(request: httpx2.Request) -> httpx2.Response:
+        said = "".join(f"event: {kind}\ndata: {view.model_dump_json()}\n\n" for kind, view in next(answers))
+        return httpx2.Response(200, content=said.encode(), headers={"content-type": "text/event-stream"})
+
+    transport = httpx2.MockTransport(service)
+
+    async def awaited() -> list[JobEvent]:
+        client = AsyncClient("http://here")
+        client._http = httpx2.AsyncClient(transport=transport, base_url="http://here")
+        return [event async for event in AsyncJob(client, job).events()]
+
+    client = Client("http://here")
+    client._http = httpx2.Client(transport=transport, base_url="http://here")
+    told = list(Job(client, job).events()) if way == "waits" else asyncio.run(awaited())
+    assert told == [ImageReady("", first), Withheld("", withheld), ImageReady("", second), Ended("", job)]
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}"])

@@ -4,6 +4,7 @@ from."""
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from PIL import Image
 from limner.data import mixed, read_set, split, write_storybook
 from limner.errors import InvalidInput, NotFound
 from limner.evaluation import lineage
+from limner.evaluation.captioned import Captioned
 from limner.evaluation.lineage import Told, nearest_by_words, past_of
-from limner.evaluation.material import Captioned, Frozen, Sentences, material_of, shared
+from limner.evaluation.material import Frozen, Sentences, material_of, shared
 from limner.evaluation.run import folder_of
 from limner.registry.manifest import Parted
 from limner.registry.models import Model, open_model
@@ -122,6 +124,53 @@ def test_of_a_set_that_the_model_learned_from_only_what_was_held_out_is_asked(
     assert (material.held_out, material.others, material.learned()) == (held_out, learned, learned)
     past = past_of(model, material.learned(), 32, None)
     assert past.pictures.shape == (len(learned), 32, 32, 3) and past.captions[0] == learned[0].captions
+
+
+def test_a_set_that_was_changed_since_it_was_learned_from_keeps_its_parts(
+    tiny_model: Path, scenes: Path, tmp_path: Path
+) -> None:
+    """A caption mended, and a picture that is new: only that one and those held out may be asked about."""
+    folder = shutil.copytree(scenes, tmp_path / "set")
+    whole = read_set(folder)
+    recipe = {"seed": 3, "data": {"folder": str(folder), "held_out": 0.25}}
+    model = with_lineage(tiny_model, recipe, whole.content_hash())
+    learned = {item.file for item in split(whole.items, 0.25, 3)[0]}
+    table = folder / "metadata.jsonl"
+    rows = [json.loads(line) for line in table.read_text("utf-8").splitlines()]
+    mended = next(row for row, item in zip(rows, whole.items, strict=True) if item.file not in learned)
+    mended["note"] = "looked at again"
+    noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "images" / "new.png")
+    rows.append({"file_name": "images/new.png", "text": "a red apple"})
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    material = material_of(model, str(folder), None, None)
+    assert isinstance(material, Captioned) and read_set(folder).content_hash() != whole.content_hash()
+    asked = {item.file for item in material.held_out}
+    assert asked and not asked & learned
+    elsewhere = material_of(model, str(scenes), None, None)
+    assert isinstance(elsewhere, Captioned) and elsewhere.known is not None, "the same set, wherever it lies"
+
+
+def test_without_a_name_it_is_the_pictures_that_the_model_learned(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for k in range(8):
+        noise = np.random.default_rng(k).integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{k}.png")
+        (folder / f"{k}.txt").write_text(f"picture {k}", encoding="utf-8")
+    recipe = {"data": {"folder": str(folder), "held_out": 0.25}}
+    model = with_lineage(tiny_model, recipe, read_set(folder).content_hash())
+    material = material_of(model, None, None, None)
+    assert isinstance(material, Captioned) and len(material.held_out) == 2
+    monkeypatch.chdir(tmp_path)
+    assert folder_of(model, material, None) == Path("runs/evaluate-tiny-1-mine")
+    scenes = material_of(model, "scenes", None, 1)
+    assert folder_of(model, scenes, None) == Path("runs/evaluate-tiny-1-scenes"), "no card of its own"
+    shutil.rmtree(folder)
+    with pytest.raises(InvalidInput, match="which is not here; say by --data what to ask"):
+        material_of(model, None, None, None)
 
 
 def test_what_an_ancestor_learned_from_is_not_new_to_its_children(tiny_model: Path, scenes: Path) -> None:

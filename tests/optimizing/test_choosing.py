@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,8 @@ from limner.optimizing import choosing
 from limner.optimizing.measuring import psnr
 from limner.registry import Registry
 from limner.registry.choices import Choice, Choices
-from limner.registry.models import Model, open_model
+from limner.registry.models import BUILT_IN, Model, open_model
+from limner.storybook.worlds import world
 
 
 def choice(precision: str, seconds: float, statements: float | None, near: float | None) -> Choice:
@@ -48,6 +51,15 @@ def test_the_fastest_wins_that_costs_no_more_than_it_may(
 ) -> None:
     made = [choice("float32" if k == 0 else "int8", *row) for k, row in enumerate(rows)]
     assert choosing._best(made) is made[best]
+
+
+def test_scenes_say_nothing_of_a_model_that_was_tuned_on_other_pictures() -> None:
+    built_in = open_model(BUILT_IN / "storybook")
+    assert choosing._checker(built_in) is world("scenes")
+    recipe = json.dumps({"data": {"folder": "/mine", "held_out": 0.1}})
+    lineage = built_in.manifest.lineage.model_copy(update={"recipe": recipe})
+    tuned = replace(built_in, manifest=built_in.manifest.model_copy(update={"lineage": lineage}))
+    assert choosing._checker(tuned) is None
 
 
 def test_psnr_is_that_of_the_definition() -> None:

@@ -55,6 +55,13 @@ def test_a_wrong_field_is_named_with_what_it_allows(
     assert said in document["errors"][0]["allowed"]
 
 
+def test_a_copy_of_a_wrong_size_is_told_the_sizes_of_copies(client: TestClient) -> None:
+    answer = client.get(f"/v1/images/{'0' * 64}/copy?size=4000x4000")
+    (error,) = answer.json()["errors"]
+    assert answer.status_code == 422 and error["field"] == "size"
+    assert "16 to 1792 px" in error["allowed"] and error["message"].endswith(error["allowed"])
+
+
 def test_a_whole_number_may_be_written_with_a_point(client: TestClient) -> None:
     body = b'{"prompt": "a", "seed": 7.0, "steps": 2e0, "n": 1.0}'
     answer = client.post("/v1/jobs", content=body, headers={"content-type": "application/json"})

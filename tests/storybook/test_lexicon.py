@@ -30,6 +30,14 @@ def test_a_choice_is_stronger_than_the_country() -> None:
         read("a torch", read_lexicon(), None, {"torch": "banana"})
 
 
+@pytest.mark.parametrize("word", ["Torch", "TORCH"])
+def test_a_word_may_be_chosen_for_in_any_case(word: str) -> None:
+    reading = read("A Torch at night", read_lexicon(), None, {word: "flashlight"})
+    assert reading.text == "A flashlight at night" and reading.taken == {"torch": "flashlight"}
+    with pytest.raises(InvalidInput, match="choose from torch, flashlight"):
+        read("a torch", read_lexicon(), None, {word: "banana"})
+
+
 def test_only_whole_words_are_read() -> None:
     text = "a torchlight, torch-bearers, a flashlight and two Torches"
     reading = read(text, read_lexicon(), "en-GB", {"tree": "house"})

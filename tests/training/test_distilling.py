@@ -123,18 +123,20 @@ def test_it_does_not_write_over_its_teacher(resume: bool, model: Model, tmp_path
     assert open_model(tmp_path / "run" / "model").name == "tiny"
 
 
-def test_what_an_earlier_run_made_stays_until_another_is_made(tmp_path: Path) -> None:
-    for name in ("walks", "distillation", "model"):
-        (tmp_path / name).mkdir()
+def test_what_an_earlier_run_learned_is_let_go_of_only_when_told_to(tmp_path: Path) -> None:
+    for name in ("walks", "distillation/checkpoints/3", "model"):
+        (tmp_path / name).mkdir(parents=True)
     (tmp_path / "distillation.json").write_text("{}", encoding="utf-8")
-    _begin({"batch_size": 4}, tmp_path, resume=False)
+    with pytest.raises(InvalidInput, match=r"--resume goes on with it, --anew lets go of it"):
+        _begin({"batch_size": 4}, tmp_path, resume=False, anew=False)
+    _begin({"batch_size": 4}, tmp_path, resume=False, anew=True)
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_dir()] == ["model"]
 
 
 def test_a_rate_may_be_lowered_to_go_on(tmp_path: Path) -> None:
     said = Distillation().model_dump(mode="json")
-    _begin(said, tmp_path, resume=False)
-    _begin(said | {"learning_rate": 1e-5}, tmp_path, resume=True)
+    _begin(said, tmp_path, resume=False, anew=False)
+    _begin(said | {"learning_rate": 1e-5}, tmp_path, resume=True, anew=False)
     assert json.loads((tmp_path / "distillation.json").read_text("utf-8"))["learning_rate"] == 1e-5
     with pytest.raises(InvalidInput, match="weight_decay is"):
-        _begin(said | {"weight_decay": 0.5}, tmp_path, resume=True)
+        _begin(said | {"weight_decay": 0.5}, tmp_path, resume=True, anew=False)

@@ -223,7 +223,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, capsys: pytest.Capt
     assert "cannot be read; it is passed over" in " ".join(capsys.readouterr().out.split())
     for file in (newest, before):
         file.write_bytes(b"nothing")
-    with pytest.raises(InvalidInput, match="can be read; start again without --resume"):
+    with pytest.raises(InvalidInput, match="can be read; start again with --anew"):
         Loop(Line(), recipe(steps=20, checkpoint_every=4), 0, tmp_path / "cut").run(resume=True)
 
 

@@ -38,10 +38,13 @@ class Stopped(Line):
 
 
 @pytest.mark.parametrize("number", _SIGNALS)
-def test_ctrl_c_or_what_stops_a_container_saves_a_checkpoint(tmp_path: Path, number: signal.Signals) -> None:
+def test_ctrl_c_or_what_stops_a_container_saves_a_checkpoint(
+    tmp_path: Path, number: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = [signal.getsignal(each) for each in _SIGNALS]
     with pytest.raises(Cancelled, match="saved at step 3 of 12; go on with --resume"):
         Loop(Stopped(number), recipe(), 7, tmp_path).run()
+    assert "stopping after this step, and saving it" in capfd.readouterr().err, "a step may take minutes"
     newest = checkpoints.newest(tmp_path / "checkpoints")
     assert newest is not None and newest[1]["step"] == 3
     assert [signal.getsignal(each) for each in _SIGNALS] == before
@@ -66,7 +69,7 @@ def test_a_run_of_another_version_is_not_gone_on_with(tmp_path: Path, kept: str)
     out = tmp_path / "out"
     out.mkdir()
     (out / "recipe.json").write_text(kept, encoding="utf-8")
-    message = f"^the run in {re.escape(str(out))} was begun by another version; start again without --resume$"
+    message = f"^the run in {re.escape(str(out))} was begun by another version; start again with --anew$"
     with pytest.raises(InvalidInput, match=message):
         train(tmp_path / "small.toml", out, resume=True)
     assert (out / "recipe.json").read_text("utf-8") == kept

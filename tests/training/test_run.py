@@ -218,9 +218,7 @@ def test_a_run_goes_on_only_by_its_own_recipe(
 ) -> None:
     other = tmp_path / "other.toml"
     other.write_text(RECIPE.replace(old, new), encoding="utf-8")
-    with pytest.raises(
-        InvalidInput, match=f"^{named} is .* and was .* start again without --resume"
-    ) as raised:
+    with pytest.raises(InvalidInput, match=f"^{named} is .* and was .* start again with --anew") as raised:
         train(other, run / "out", resume=True)
     assert raised.value.field == named
 
@@ -233,21 +231,21 @@ def test_what_changes_no_weights_may_change(run: Path, tmp_path: Path) -> None:
     assert train(other, run / "out", resume=True).manifest.title == "Smaller"
 
 
-def test_a_run_goes_on_only_with_its_own_pictures(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("metadata.jsonl", b" a ", b" the "),
+        ("metadata.jsonl", b'"mirrored": false', b'"mirrored": true'),
+        ("images/000003.png", b"IEND\xae", b"IEND\xaf"),
+    ],
+)
+def test_a_run_goes_on_only_with_its_own_pictures(
+    run: Path, tmp_path: Path, file: str, old: bytes, new: bytes
+) -> None:
     out = shutil.copytree(run / "out", tmp_path / "out")
-    table = out / "pictures" / "metadata.jsonl"
-    table.write_text(table.read_text("utf-8").replace(" a ", " the ", 1), encoding="utf-8")
+    changed = out / "pictures" / file  # of the same size, or not
+    changed.write_bytes(changed.read_bytes().replace(old, new, 1))
     with pytest.raises(InvalidInput, match="captions or prompts have changed"):
-        train(run / "small.toml", out, resume=True)
-
-
-def test_a_run_goes_on_only_with_what_was_told_of_its_pictures(run: Path, tmp_path: Path) -> None:
-    out = shutil.copytree(run / "out", tmp_path / "out")
-    table = out / "pictures" / "metadata.jsonl"
-    table.write_text(
-        table.read_text("utf-8").replace('"mirrored": false', '"mirrored": true', 1), encoding="utf-8"
-    )
-    with pytest.raises(InvalidInput, match="have changed"):
         train(run / "small.toml", out, resume=True)
 
 
@@ -317,7 +315,11 @@ def test_a_wrong_recipe_costs_nothing_that_was_learned(run: Path, tmp_path: Path
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(RECIPE.replace("[data]", f'[data]\nfolder = "{tmp_path / "nowhere"}"'), encoding="utf-8")
     with pytest.raises(NotFound):
-        train(wrong, run / "out", resume=False)
+        train(wrong, run / "out", resume=False, anew=True)
+    with pytest.raises(
+        InvalidInput, match="--resume goes on with it, --anew lets go of it, and --out names another"
+    ):
+        train(run / "small.toml", run / "out", resume=False)
     assert list((run / "out" / "denoiser" / "checkpoints").iterdir())
 
 

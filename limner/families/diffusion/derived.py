@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,17 @@ from diffusers import SchedulerMixin, StableDiffusionPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel
 
 from ...errors import InvalidInput, LimnerError
 from ...registry.json_files import read_object
 from ...registry.making import made_whole
-from ...registry.manifest import Manifest
+from ...registry.manifest import Manifest, Parted
 from ...registry.models import Model, open_model
-from ...registry.weight_files import Stored, Written, copied, read_index, rewrite
-from .checkpoint.lora import rounded, with_lora
+from ...registry.weight_files import Stored, Written, copied, read_index, read_metadata, rewrite
+from .checkpoint.lora import LEARNED, rounded, told_of, with_lora
 from .checkpoint.reading import WEIGHTS, owner
 from .lora_layers import ADAPTER, part_differences
 from .new_words import embedding_of
@@ -37,9 +38,11 @@ LORA_NAME = "pytorch_lora_weights.safetensors"
 _OF_THE_PARENT = ("*int8.json", "*.partial")
 
 
-def write_lora(networks: dict[str, nn.Module], folder: Path, strength: float = 1.0) -> Path:
+def write_lora(
+    networks: dict[str, nn.Module], folder: Path, strength: float = 1.0, learned: Sequence[Parted] = ()
+) -> Path:
     """Write the LoRA of networks, by their part, at that strength, as the file that diffusers' `load_lora_weights`
-    takes."""
+    takes. It names the sets that it has `learned` from by their hashes: a model that it is laid on knows them then."""
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = {}
     for part, network in networks.items():
@@ -56,8 +59,10 @@ def write_lora(networks: dict[str, nn.Module], folder: Path, strength: float = 1
             "lora_alpha": config.lora_alpha,
             "target_modules": sorted(config.target_modules or ()),
         }
+    file = folder / LORA_NAME
     StableDiffusionPipeline.save_lora_weights(folder, weight_name=LORA_NAME, **told)
-    return folder / LORA_NAME
+    save_file(load_file(file), file, read_metadata(file) | {LEARNED: told_of(learned)})
+    return file
 
 
 def laid_on(parent: Path, lora: Path) -> dict[str, dict[str, Written]]:

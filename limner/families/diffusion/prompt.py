@@ -32,6 +32,11 @@ class Window:
     weights: NDArray[np.float32]
 
 
+def literal(text: str) -> str:
+    """A prompt that means the text as it stands, its brackets too."""
+    return re.sub(r"[()\[\]\\]", r"\\\g<0>", text)
+
+
 def weighted(text: str) -> list[tuple[str, float]]:
     """Take a prompt apart into words and their weights, 0 to 10; what is not closed reaches to the end."""
     found: list[tuple[str, float]] = []

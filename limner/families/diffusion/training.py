@@ -31,6 +31,7 @@ from .. import layout
 from ..vocabulary import known_words
 from . import widening
 from .autoencoder_stage import AutoencoderStage, set_posterior
+from .cut_captions import tell_of_cut
 from .decoder_training import train_decoder
 from .denoiser_stage import DenoiserStage, LatentExamples, noise_schedule
 from .export import export
@@ -223,6 +224,7 @@ def _latent_examples(
         max_length=recipe.denoiser.text_length,
         return_tensors="np",
     ).input_ids.astype(np.int32)
+    tell_of_cut(tokenizer, captions, tokens)
     first = np.concatenate([[0], np.cumsum([len(item.captions) for item in items])])
     single = np.array([len(drawn_subjects(item)) == 1 for item in items])
     mixed = np.array([len(set(drawn_subjects(item))) > 1 for item in items])

@@ -75,18 +75,19 @@ def train(recipe: TuningRecipe, data: Prepared, out: Path, resume: bool) -> Mode
         seconds += taken
         changed = trained(parent.path, {"vae": vae}, recipe.model.decoder_strength)
     if processes.is_main_process:
+        manifest = _manifest(recipe, data, parent, scale, seconds)
         if tuning.method == "lora":
             belongs_to = parent
             if new_tokens and model.text_encoder is not None:
                 words = learned_words(parent.path, model.text_encoder)
                 belongs_to = write_model(parent, out / "lora" / "model", words, parent.manifest)
-            lora = write_lora(model.networks, out / "lora", recipe.model.strength)
+            lora = write_lora(model.networks, out / "lora", recipe.model.strength, manifest.lineage.learned())
             console.print(f"LoRA: {lora}, for {belongs_to.path}")
             changed |= laid_on(belongs_to.path, lora)
         else:
             belongs_to = parent
             changed |= trained(parent.path, model.networks, recipe.model.strength)
-        write_model(belongs_to, out / "model", changed, _manifest(recipe, data, parent, scale, seconds))
+        write_model(belongs_to, out / "model", changed, manifest)
     processes.wait_for_everyone()
     return open_model(out / "model")
 

@@ -25,6 +25,7 @@ from ...training.pictures import to_tensor
 from ...training.precision import autocast
 from .. import layout
 from .checkpoint.reading import WEIGHTS
+from .cut_captions import tell_of_cut
 from .model import latent_factor
 
 _TEXTS_AT_ONCE = 16
@@ -125,6 +126,7 @@ class Encoders:
         self._fill_latents(items, chosen, turns, [key for each in keys for key in each], scale or _NAMELESS)
         captions = [caption for item in items for caption in item.captions]
         tokens = self.tokens(captions)
+        tell_of_cut(self._tokenizer, captions, tokens)
         groups = [np.flatnonzero([size == one for one in chosen]) for size in sizes]
         return TuningExamples(
             self.cache,

@@ -120,7 +120,10 @@ class Planning:
 
     def _subjects(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which token of its kind each field of the subjects of plans (N, length) is: (N, most, 10)."""
-        return tokens[:, self._toned :].reshape(len(tokens), self.subjects.most, -1) - self._starts
+        made: NDArray[np.int64] = (
+            tokens[:, self._toned :].reshape(len(tokens), self.subjects.most, -1) - self._starts
+        )
+        return made
 
     def _levels(self, stand: NDArray[np.float32]) -> NDArray[np.int64]:
         """Which token of its kind each field of subjects (K, 12) is: (K, 10)."""

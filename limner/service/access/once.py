@@ -38,7 +38,7 @@ MOST_KEPT = 1024 * 1024
 WITH_PICTURES = frozenset({"/v1/images/generations", "/v1/images/edits", "/v1/images/variations"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _BOUNDARY = re.compile(rb"boundary=\"?([^\";,]+)")
-_KEPT_HEADERS = ("content-type", "location", "limner-job")
+_KEPT_HEADERS = ("content-type", "location", "limner-job", "x-should-retry")
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,14 @@ class _Answering:
         self._send, self._store, self._of = send, store, (owner, key)
         self._status, self._body = 500, bytearray()
         self._headers: dict[str, str] = {}
-        self._unkept = path in WITH_PICTURES
+        self._path, self._unkept = path, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             self._status = int(message["status"])
             self._headers = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
+            self._unkept = self._status < 300 and self._path in WITH_PICTURES
         elif message["type"] == "http.response.body":
             if not self._unkept:
                 self._body += message.get("body", b"")
@@ -183,13 +184,12 @@ class _Answering:
         await self._send(message)
 
     def _note(self) -> None:
-        if 400 <= self._status < 500:
+        refused = 400 <= self._status < 500
+        streamed = "text/event-stream" in self._headers.get("content-type", "")
+        # What was cancelled or withheld was made all the same.
+        if refused and "limner-job" not in self._headers:
             self._store.forget(*self._of)
-        elif (
-            self._status < 300
-            and not self._unkept
-            and "text/event-stream" not in self._headers.get("content-type", "")
-        ):
+        elif (refused or self._status < 300) and not (self._unkept or streamed):
             self._store.keep(*self._of, self._status, self._headers, bytes(self._body))
 
 

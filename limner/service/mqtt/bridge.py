@@ -165,6 +165,8 @@ class Bridge:
                 if job is None:
                     async with self._accepting:
                         job = await run_in_threadpool(self._accepted, kept, caller)
+                else:
+                    await run_in_threadpool(self._service.store.get, job)  # NotFound where it was forgotten
                 await self._say(client, kept.device, event(kept.request, "accepted", {"job": job}))
                 await self._followed(client, kept, job, caller)
                 return
@@ -173,8 +175,11 @@ class Bridge:
                 await asyncio.sleep(self._first_pause)
             except LimnerError as error:
                 told = problem_of(error).model_dump_json()
+                if job is not None:  # never drawn anew: who asks again from now on is told again
+                    self._telling.pop((kept.device, kept.request), None)
                 await self._say(client, kept.device, event(kept.request, "problem", told))
-                await self._in_the_end(partial(self._service.inbox.drop, kept))
+                note = self._service.inbox.drop if job is None else self._service.inbox.told
+                await self._in_the_end(partial(note, kept))
                 return
 
     def _caller(self, kept: Kept) -> Caller:

@@ -120,7 +120,7 @@ def test_where_nothing_is_in_pieces_nothing_is_made(storybook: Model, tmp_path: 
 
 def test_words_of_an_earlier_run_in_a_folder_are_let_go_of(storybook: Model, tmp_path: Path) -> None:
     item = Item(tmp_path / "a.png", (KNOWN,), None, {}, None)
-    data = Prepared(CaptionedSet(tmp_path, ()), (item,), (), tmp_path, storybook)
+    data = Prepared(CaptionedSet(tmp_path, ()), (item,), (), tmp_path, storybook, "")
     (tmp_path / "words").mkdir()
     assert _worded(data, 200, tmp_path / "words", False) is storybook
     assert not (tmp_path / "words").exists()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limner.families.diffusion.checkpoint.clip import write_tokenizer
-from limner.families.diffusion.prompt import emphasised, weighted, windows
+from limner.families.diffusion.prompt import emphasised, literal, weighted, windows
 from limner.families.diffusion.tokenizer import ClipTokenizer
 
 
@@ -62,6 +62,11 @@ def test_any_text_is_taken_apart_and_loses_no_letter(text: str) -> None:
 @given(st.text(max_size=40).filter(lambda text: not set(text) & set("()[]\\")))
 def test_a_text_without_brackets_stays_whole(text: str) -> None:
     assert weighted(text) == ([(text, 1.0)] if text else [])
+
+
+@given(st.text(st.sampled_from("ab ()[]\\:1.3"), min_size=1, max_size=30))
+def test_a_caption_can_be_asked_for_as_it_stands(text: str) -> None:
+    assert weighted(literal(text)) == [(text, 1.0)]
 
 
 def test_a_short_prompt_is_one_window_as_ever(tokenizer: ClipTokenizer) -> None:

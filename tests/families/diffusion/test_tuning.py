@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from limner.engine.request import DrawRequest
 from limner.engine.studio import LocalStudio
 from limner.errors import Cancelled, InvalidInput
+from limner.families.diffusion.checkpoint.lora import learned_by
+from limner.families.diffusion.derived import LORA_NAME
 from limner.families.diffusion.recipe import Tuning
 from limner.families.diffusion.tunable import load_tunable
 from limner.registry import Registry
@@ -151,6 +153,9 @@ def test_a_lora_is_what_diffusers_loads(name: str, request: pytest.FixtureReques
     plain = _drawn(pipeline)
     pipeline.load_lora_weights(lora / "out" / "lora")
     laid_on, merged = _drawn(pipeline), _drawn(_pipeline(lora / "out" / "model"))
+    learned = open_model(lora / "out" / "model").manifest.lineage.learned()
+    noted = learned_by(lora / "out" / "lora" / LORA_NAME)
+    assert [each.data_hash for each in noted] == [each.data_hash for each in learned] != []
     assert np.abs(laid_on - plain).max() > 0.01
     assert np.abs(laid_on - merged).max() < 0.01  # half precision rounds the merged ones
     pipeline.disable_lora()

@@ -117,6 +117,23 @@ def test_what_was_refused_may_be_mended_and_sent_again(client: TestClient) -> No
     assert send(client).status_code == 202
 
 
+@pytest.mark.parametrize("how", ["", "?forget=true"])
+def test_what_was_cancelled_is_not_made_again(client: TestClient, studio: FakeStudio, how: str) -> None:
+    studio.gate.clear()
+    path, body = "/v1/images/generations", {"prompt": "a red apple"}
+    with ThreadPoolExecutor() as threads:
+        sent = threads.submit(send, client, "k1", body, path)
+        while not (known := jobs(client)):
+            pass
+        client.delete(f"/v1/jobs/{known[0]}{how}")
+        first = sent.result()
+    studio.gate.set()
+    again = send(client, "k1", body, path)
+    assert (first.status_code, again.status_code, again.content) == (409, 409, first.content)
+    assert again.headers["limner-job"] == known[0] and again.headers["x-should-retry"] == "false"
+    assert jobs(client) == ([] if how else known)
+
+
 def test_keys_of_two_owners_are_two(client: TestClient, known: As) -> None:
     first, second = send(known("one")).json()["id"], send(known("other")).json()["id"]
     assert first != second

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from limner.errors import StorageDown
+from limner.service.access import EVERYBODY
 from limner.service.access.quotas import used_today
 from limner.service.app import create_app
 from limner.service.gates import Gates
@@ -147,6 +148,27 @@ def test_a_request_that_comes_twice_is_drawn_once_and_told_again(
             await lamp.ask(id="once")
             await lamp.until("succeeded")
             assert len(service.store.page(10)) == 1
+
+    run(go)
+    assert len(studio.started) == 1
+
+
+def test_a_request_whose_job_is_forgotten_is_not_drawn_again(
+    tmp_path: Path, broker: Mosquitto, address: Broker, trust: ssl.SSLContext
+) -> None:
+    studio = FakeStudio()
+
+    async def go() -> None:
+        async with serving(tmp_path, studio, address) as service, device(broker, trust) as lamp:
+            await lamp.ask(id="once")
+            await lamp.until("succeeded")
+            (job,) = service.store.page(10)
+            await asyncio.to_thread(service.forget, job.id, EVERYBODY)
+            for _ in range(2):
+                lamp.events.clear()
+                await lamp.ask(id="once")
+                assert (await lamp.until("problem", "succeeded"))["data"]["status"] == 404
+                assert [event["event"] for event in lamp.events] == ["problem"]
 
     run(go)
     assert len(studio.started) == 1

@@ -19,7 +19,7 @@ from ....registry.models import Model, open_model
 from ....registry.weight_files import Written, write
 from .clip import write_tokenizer
 from .configuration import Config, Prediction, is_second
-from .lora import with_lora
+from .lora import learned_by, with_lora
 from .reading import WEIGHTS, Checkpoint, owner, read_checkpoint
 from .templates import TEMPLATES, Template, put, read_graph, templates
 from .tiny import GRAPH, read_tiny_decoder
@@ -98,6 +98,7 @@ def import_checkpoint(
                 hardware="not known",
                 hours=0,
                 examples=0,
+                before=tuple(each for file, _ in loras for each in learned_by(file)),
             ),
         ).write(partial)
     return open_model(out)

@@ -11,15 +11,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from ....errors import InvalidInput, NotFound
 from ....registry.json_files import read_object
+from ....registry.manifest import Parted
 from ....registry.weight_files import Stored, Written, copied, read_index, read_metadata
 from .reading import weight
 
@@ -34,6 +36,9 @@ _KINDS = {"lora_A": "down", "lora_down": "down", "down": "down", "lora_B": "up",
 _WHOLE = ("I64", "I32", "I16", "I8")
 _MOST = {"F16": 65504.0, "BF16": 3.3895e38, "F32": 3.4028e38}  # the largest finite number
 _PEFT, _BESIDE, _WRAPPED = "lora_adapter_metadata", "adapter_config.json", "base_model.model."
+LEARNED = "limner_learned"
+"""Under this name a LoRA's metadata has the sets that it has learned from."""
+_SETS = TypeAdapter(tuple[Parted, ...])
 _SAID = {"unet.": "unet", "text_encoder.": "text_encoder"}
 _ONCE = re.compile(r"_self_attn_to_([qkv]|out)$")  # diffusers' earlier names in text encoders
 _LEAF = re.compile(
@@ -70,6 +75,19 @@ def with_lora(
             )
         made[part][name] = _sum(base, pair, scale, f"{file}: {part} {name}")
     return made
+
+
+def told_of(learned: Sequence[Parted]) -> str:
+    """Sets that were learned from, as a LoRA notes them under `LEARNED`, without the folders of who made it."""
+    return json.dumps([each.model_dump(exclude={"folder"}) for each in learned])
+
+
+def learned_by(file: Path) -> tuple[Parted, ...]:
+    """The sets that a LoRA says it has learned from; none where it says nothing that is understood."""
+    try:
+        return _SETS.validate_json(read_metadata(file).get(LEARNED, "[]"))
+    except ValidationError:
+        return ()
 
 
 def check_lora(file: Path, scale: float) -> None:

@@ -21,11 +21,13 @@ from limner.engine.source import Source
 from limner.engine.studio import LocalStudio
 from limner.errors import InvalidInput, NotFound, Unavailable
 from limner.families.diffusion.checkpoint.bring import import_checkpoint
+from limner.families.diffusion.checkpoint.lora import LEARNED, told_of
 from limner.families.diffusion.checkpoint.templates import Template
 from limner.families.diffusion.checkpoint.templates import templates as templates_of
 from limner.families.diffusion.template_export import published, write_templates
 from limner.registry import Model, Registry, open_model
 from limner.registry.making import About
+from limner.registry.manifest import Parted
 from tests.families.diffusion.checkpoint.tiny_sd import FIRST, make_file, make_folder
 
 ABOUT = About("tiny-sd", "1", "Tiny", "none", "tests")
@@ -275,13 +277,17 @@ def test_loras_are_laid_on_one_after_another(pipeline: Path, templates: Path, tm
     for k, scale in enumerate((0.5, -0.25)):
         down, up = torch.randn(2, 64), torch.randn(64, 2)
         file = tmp_path / f"l{k}.safetensors"
-        save_file({f"unet.{name}.lora_A.weight": down, f"unet.{name}.lora_B.weight": up}, file)
+        noted = {LEARNED: told_of([Parted(data_hash="set 0", held_out=0.1, seed=3, folder="/mine")])}
+        pair = {f"unet.{name}.lora_A.weight": down, f"unet.{name}.lora_B.weight": up}
+        save_file(pair, file, noted if k == 0 else {LEARNED: "[nothing"})
         loras.append((file, scale))
         expected = expected + scale * up @ down
     model = import_checkpoint(pipeline, tmp_path / "m", ABOUT, template_folder=templates, loras=loras)
     after = load_file(model.path / f"{WEIGHTS[0]}.safetensors")[f"{name}.weight"].float()
     torch.testing.assert_close(after, expected, rtol=2e-3, atol=2e-3)
     assert model.manifest.lineage.recipe == "import l0.safetensors:0.5 l1.safetensors:-0.25"
+    (learned,) = model.manifest.lineage.learned()
+    assert (learned.data_hash, learned.held_out, learned.seed, learned.folder) == ("set 0", 0.1, 3, None)
 
 
 def test_relatives_that_need_more_than_a_text_are_refused(pipeline: Path, tmp_path: Path) -> None:
