@@ -1,6 +1,7 @@
 /** The bench: a picture to work from, what of it may change, and the brush that says where. */
 
 import { text } from "./language.js";
+import { maskOf, middle, pen } from "./masks.js";
 import { announce, element } from "./page.js";
 import * as wording from "./wording.js";
 import { Problem, pictureOf, upload } from "./wire.js";
@@ -26,7 +27,7 @@ const share = element("share", HTMLInputElement);
 const undo = element("undo", HTMLButtonElement);
 const invert = element("invert", HTMLButtonElement);
 
-/** @type {{id: string, picture: ImageBitmap, mask: string | null} | null} with the mask of an earlier drawing */
+/** @type {{id: string, picture: ImageBitmap, given: import("./masks.js").Given} | null} with the mask of an earlier drawing */
 let source = null;
 /** @type {ImageBitmap | null} that mask, under the strokes */
 let before = null;
@@ -39,18 +40,14 @@ let at = [0.5, 0.5];
 let shape = null;
 /** @type {number | null} how much may change of a mask that was taken over; all where it is null */
 let partly = null;
-/** @type {{key: string, sent: Partial<Request>} | null} what was uploaded last, and for what */
+/** @type {{key: string, sent: Partial<Request>} | null} what was asked for last, and for what */
 let sent = null;
 
 /** @returns {Way} */
 const way = () => /** @type {Way} */ (/** @type {HTMLInputElement} */ (panel.querySelector("[name=way]:checked")).value);
 
-/** @param {HTMLCanvasElement} canvas */
-function pen(canvas) {
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("the browser has no canvas");
-  return context;
-}
+/** All that decides what is asked for of a picture. @param {string} id its own */
+const keyOf = (id) => JSON.stringify([way(), id, strokes, inverted, share.value]);
 
 /** Draw the strokes as they are, or all that they leave out. @param {HTMLCanvasElement} canvas @param {string} colour @param {string | null} rest */
 function paintStrokes(canvas, colour, rest) {
@@ -86,7 +83,7 @@ function show() {
   easel.hidden = source === null;
   if (!source) return;
   const chosen = way();
-  const [left, top, wide, high] = middle(source.picture);
+  const [left, top, wide, high] = cutOf(source.picture);
   const scale = Math.min(1, MOST / Math.max(wide, high));
   const [width, height] = [Math.max(1, Math.round(wide * scale)), Math.max(1, Math.round(high * scale))];
   for (const canvas of [under, over]) Object.assign(canvas, { width, height });
@@ -104,17 +101,13 @@ function show() {
     /** @type {HTMLElement} */ (field).hidden = !field.getAttribute("data-for")?.split(" ").includes(chosen);
   element("way-hint", HTMLElement).textContent = text(`bench.hint.${chosen}`);
   element("strength-value", HTMLElement).textContent = `${Math.round(100 * Number(strength.value))} %`;
-  undo.disabled = strokes.length === 0;
+  undo.setAttribute("aria-disabled", String(strokes.length === 0)); // disabled it would lose the focus
   invert.setAttribute("aria-pressed", String(inverted));
 }
 
-/** The middle of a picture in the shape that is drawn: all of it, but for what is drawn around.
- * @param {ImageBitmap} picture @returns {[number, number, number, number]} left, top, width, height */
-function middle({ width, height }) {
-  if (way() !== "outward" || shape === null) return [0, 0, width, height];
-  const [w, h] = [Math.min(width, height * shape), Math.min(height, width / shape)];
-  return [(width - w) / 2, (height - h) / 2, w, h];
-}
+/** The middle of a picture in the shape that is drawn: all of it, but for what is drawn around. @param {ImageBitmap} picture */
+const cutOf = (picture) =>
+  middle(picture, way() === "outward" && shape !== null ? shape : picture.width / picture.height);
 
 /** A ring where the keys have the brush. */
 function showBrush() {
@@ -187,18 +180,20 @@ function wait(coming) {
   return coming;
 }
 
-/** Put a picture that the service has on the bench. @param {string} id @param {string | null} [mask] */
-export const take = (id, mask = null) => wait(put(id, mask));
+/** Put a picture that the service has on the bench. @param {string} id */
+export const take = (id) => wait(put(id));
 
-/** @param {string} id @param {string | null} mask */
-async function put(id, mask) {
+/** @param {string} id @param {import("./masks.js").Given} given */
+async function put(id, given = {}) {
   open(true);
   try {
     const picture = await pictureOf(id);
-    before = mask === null ? null : await maskOf(mask);
-    [source, strokes, inverted, partly, sent] = [{ id, picture, mask }, [], false, null, null];
-    if (mask !== null) choose("paint");
+    before = await maskOf(given, picture);
+    [source, strokes, inverted, partly, sent] = [{ id, picture, given }, [], false, null, null];
+    if (before) choose("paint");
+    const focused = document.activeElement === file;
     show();
+    if (focused) /** @type {HTMLInputElement} */ (easel.querySelector("[name=way]:checked")).focus();
     announce(text("bench.there"));
     easel.scrollIntoView({ block: "nearest" });
   } catch (error) {
@@ -208,24 +203,12 @@ async function put(id, mask) {
   }
 }
 
-/** A mask with its black made clear, so that strokes and it are one. @param {string} id */
-async function maskOf(id) {
-  const grey = await pictureOf(id);
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: grey.width, height: grey.height });
-  const context = pen(canvas);
-  context.drawImage(grey, 0, 0);
-  const pixels = context.getImageData(0, 0, grey.width, grey.height);
-  for (let k = 0; k < pixels.data.length; k += 4) pixels.data[k + 3] = pixels.data[k] ?? 0;
-  return createImageBitmap(pixels);
-}
-
 /** @param {Blob} picture */
 async function bring(picture) {
   wrong.hidden = true;
   pick.setAttribute("aria-busy", "true");
   try {
-    await put((await upload(picture)).id, null);
+    await put((await upload(picture)).id);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     open(true);
@@ -269,14 +252,14 @@ export async function read() {
   if (!source) return {};
   const chosen = way();
   if (chosen === "change") return { image: source.id, strength: Number(strength.value) };
+  const key = keyOf(source.id);
+  if (sent?.key === key) return sent.sent;
   if (chosen === "paint" && strokes.length === 0 && !before) {
     open(true);
     over.focus();
     refuse(text("bench.paint.first"));
     return null;
   }
-  const key = JSON.stringify([chosen, source.id, strokes, inverted, share.value]);
-  if (sent?.key === key) return sent.sent;
   const mask = document.createElement("canvas");
   // The service wants it as large as the picture, which may be larger than what is shown of it.
   const { width, height } = chosen === "paint" ? source.picture : under;
@@ -296,7 +279,7 @@ export async function read() {
   // What lies outside goes to the service too: let the picture's colours go on there.
   const whole = document.createElement("canvas");
   Object.assign(whole, { width: under.width, height: under.height });
-  pen(whole).drawImage(source.picture, ...middle(source.picture), 0, 0, whole.width, whole.height);
+  pen(whole).drawImage(source.picture, ...cutOf(source.picture), 0, 0, whole.width, whole.height);
   pen(whole).drawImage(under, 0, 0);
   sent = { key, sent: { image: await kept(whole), mask: await kept(mask) } };
   return sent.sent;
@@ -324,14 +307,14 @@ export async function renew(error) {
 
 /** What lies there, to be put there again. */
 export const draft = () => source && {
-  id: source.id, mask: source.mask, way: way(), strokes, inverted, partly,
+  id: source.id, given: source.given, way: way(), strokes, inverted, partly, sent,
   strength: strength.value, share: share.value, shown: !panel.hidden,
 };
 
 /** Put there what lay there. @param {Draft} kept */
-export const restore = (kept) => wait(put(kept.id, kept.mask).then(() => {
+export const restore = (kept) => wait(put(kept.id, kept.given).then(() => {
   if (source?.id !== kept.id) return;
-  [strokes, inverted, partly] = [kept.strokes, kept.inverted, kept.partly];
+  [strokes, inverted, partly, sent] = [kept.strokes, kept.inverted, kept.partly, kept.sent];
   [strength.value, share.value] = [kept.strength, kept.share];
   choose(kept.way);
   open(kept.shown);
@@ -339,12 +322,21 @@ export const restore = (kept) => wait(put(kept.id, kept.mask).then(() => {
 }));
 
 /** What an earlier request was made from, put on the bench again. @param {Request} request */
-export async function adopt({ image, mask, strength: share }) {
+export async function adopt({ image, mask, keep, outward, strength: far, width, height }) {
   clear();
   if (!image) return;
-  if (share && !mask) strength.value = String(share);
-  await take(image, mask);
-  partly = (mask && share) || null;
+  await wait(put(image, { mask, keep, width, height }).then(() => {
+    if (source?.id !== image) return;
+    partly = (before && far) || null;
+    if (!before && !outward && far) strength.value = String(far);
+    if (outward) {
+      choose("outward");
+      share.value = String(outward);
+    }
+    // A part that was named, not painted, is named again until something is changed.
+    if (keep || outward) sent = { key: keyOf(image), sent: { image, ...(keep ? { keep } : { outward }), strength: far } };
+    show();
+  }));
 }
 
 /** Offer the bench with models that can begin from a picture. @param {boolean} on @param {{width: number, height: number}[]} sizes */
@@ -371,7 +363,10 @@ export function start() {
     inverted = !inverted;
     show();
   });
-  element("unload", HTMLButtonElement).addEventListener("click", clear);
+  element("unload", HTMLButtonElement).addEventListener("click", () => {
+    clear();
+    file.focus();
+  });
   startBrush();
   const images = (/** @type {DataTransfer | null} */ data) => [...(data?.files ?? [])].find((f) => f.type.startsWith("image/"));
   document.addEventListener("paste", (event) => {

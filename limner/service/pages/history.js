@@ -4,7 +4,7 @@ import { light } from "./glow.js";
 import { text } from "./language.js";
 import { lineage } from "./lineage.js";
 import { votes } from "./votes.js";
-import { come, element, toast } from "./page.js";
+import { announce, come, element, toast } from "./page.js";
 import { Problem, forgetPicture, getJobs, getPins, setPin } from "./wire.js";
 import { asText, describe } from "./settings.js";
 
@@ -200,6 +200,7 @@ function leaf(by) {
   if (to < 0 || to >= leaves.length) return;
   at = to;
   turn();
+  announce(text("viewer.at", { at: at + 1, of: leaves.length, prompt: leaves[at]?.job.request.prompt ?? "" }));
 }
 
 /** @param {Made[]} made @param {number} index */

@@ -45,7 +45,7 @@ export function translate(place = document) {
     }
   };
   each("data-say", (said, sentence) => (said.textContent = sentence));
-  for (const [mark, attribute] of /** @type {const} */ ([["data-say-label", "aria-label"], ["data-say-hint", "placeholder"], ["data-say-title", "title"]]))
+  for (const [mark, attribute] of /** @type {const} */ ([["data-say-label", "aria-label"], ["data-say-hint", "placeholder"]]))
     each(mark, (named, sentence) => named.setAttribute(attribute, sentence));
 }
 

@@ -13,6 +13,7 @@ import * as presence from "./presence.js";
 import * as readings from "./readings.js";
 import * as settings from "./settings.js";
 import * as signin from "./signin.js";
+import { afresh, near, others } from "./again.js";
 import { button, element, remember } from "./page.js";
 import * as wording from "./wording.js";
 import { offerLanguages, text } from "./language.js";
@@ -167,9 +168,6 @@ async function submit(newSeed = false) {
   }
 }
 
-/** A request as it can be asked for again: what it was derived from may be gone. @param {Request} request */
-const afresh = (request) => ({ ...settings.possible(request), derived_from: null });
-
 /** Draw a picture in other words, beside itself. @param {{job: Job, picture: Picture}} made @param {string} words */
 function reworded({ job, picture }, words) {
   clearErrors();
@@ -189,18 +187,8 @@ function reword(made) {
   prompt.focus();
 }
 
-/**
- * Four near a picture: of one that came from noise alone its variations, of any other new beginnings from it.
- * @param {{job: Job, picture: Picture}} made
- */
-function more({ job, picture }) {
-  const { seed, variation_seed: _, variation_strength: varied, image, mask: __, strength: ___, keep: ____, outward: _____, ...same } = { ...job.request, best_of: 1, matcher: null };
-  const again = { seed: seed ?? picture.seed, variation_strength: varied ?? 0.3 };
-  const first = !varied && !image ? { seed: picture.seed, variation_strength: 0.3 } : null;
-  // A model that takes no picture has further variations of the first one.
-  const near = first ?? (settings.modelOf(job.request)?.edits ? { image: picture.id, strength: 0.5 } : again);
-  draw([{ ...settings.possible(same), ...near, derived_from: picture.id, n: 4 }]);
-}
+/** Draw four near a picture. @param {{job: Job, picture: Picture}} made */
+const more = (made) => void draw([near(made)]);
 
 async function cancel() {
   if (pressed) return letGo();
@@ -333,6 +321,7 @@ history.start({
   useAll: ({ job, picture }) => {
     wording.take(null);
     settings.adopt(job, picture);
+    readings.adopt(job.request);
     const one = settings.chosen();
     if (one) introduce(one);
     if (one?.edits) bench.adopt(job.request);
@@ -354,8 +343,7 @@ document.addEventListener("keydown", (event) => {
 element("again", HTMLButtonElement).addEventListener("click", () => {
   const jobs = drawing.onStage();
   if (jobs.length === 0) return void submit(true);
-  const seed = jobs.length > 1 ? { seed: settings.anySeed() } : {};
-  draw(jobs.map(({ request: { seed: _, ...same } }) => ({ ...afresh(same), n: same.n ?? 1, ...seed })));
+  draw(others(jobs));
 });
 for (const [id, use] of /** @type {const} */ ([
   ["copy", history.copySettings],

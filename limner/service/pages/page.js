@@ -47,12 +47,23 @@ export function come(image, url) {
   return there;
 }
 
+/** Bring a place to where it is heard and seen: an open dialog is above all else, and all else is inert.
+ * @param {HTMLElement} place */
+function above(place) {
+  const top = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (place.parentElement === top) return;
+  place.textContent = ""; // what was said elsewhere is not said again
+  top.append(place);
+}
+
 let speaking = 0;
 
 /** Tell screen readers, once what is being said has settled. @param {string} text @param {number} [wait] ms */
 export function announce(text, wait = 100) {
+  const place = element("live", HTMLElement);
+  above(place);
   clearTimeout(speaking);
-  speaking = setTimeout(() => (element("live", HTMLElement).textContent = text), wait);
+  speaking = setTimeout(() => (place.textContent = text), wait);
 }
 
 let fading = 0;
@@ -60,8 +71,7 @@ let fading = 0;
 /** Show a short message for a few seconds. @param {string} text */
 export function toast(text) {
   const place = element("toast", HTMLElement);
-  // An open dialog is above all else, and all else is inert.
-  ([...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body).append(place);
+  above(place);
   place.textContent = text;
   place.classList.add("shown");
   clearTimeout(fading);

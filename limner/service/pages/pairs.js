@@ -1,7 +1,7 @@
 /** Which of two is better: pictures of one prompt, two at a time, the better one stays. */
 
 import { text } from "./language.js";
-import { element, toast } from "./page.js";
+import { announce, element, toast } from "./page.js";
 import { Problem, sayFeedback } from "./wire.js";
 
 /** @typedef {import("./wire.js").Picture} Picture */
@@ -25,7 +25,9 @@ function show() {
     image.src = /** @type {Picture} */ (waiting[k]).url;
     side.replaceChildren(image);
   });
-  element("pair-progress", HTMLElement).textContent = text("pair.progress", { at: asked - waiting.length + 1, of: asked - 1 });
+  const progress = text("pair.progress", { at: asked - waiting.length + 1, of: asked - 1 });
+  element("pair-progress", HTMLElement).textContent = progress;
+  announce(progress);
 }
 
 /** @param {0 | 1 | null} side the better one, null for neither */

@@ -16,6 +16,7 @@ export const start = (listener) => void (back = listener);
 export function lost() {
   offline.hidden = false;
   if (probing) return;
+  announce(offline.textContent ?? "");
   probing = setInterval(async () => {
     if (await reachable()) found();
   }, 2500);

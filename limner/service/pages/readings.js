@@ -7,6 +7,12 @@ import { button, element, recall, remember } from "./page.js";
 
 const place = element("reading", HTMLElement);
 
+/** @type {import("./wire.js").Request | null} whose senses were taken over, for its prompt */
+let adopted = null;
+
+/** Take over how a request was read, as long as its prompt stays. @param {import("./wire.js").Request} request */
+export const adopt = (request) => void (adopted = request);
+
 /** @returns {Record<string, string>} the senses that were chosen here, by word */
 function chosen() {
   try {
@@ -18,7 +24,8 @@ function chosen() {
 
 /** What a request says of words: nothing where none was chosen. @param {string} prompt */
 export function read(prompt) {
-  const words = Object.entries(chosen()).filter(([word]) => prompt.toLowerCase().includes(word));
+  const taken = adopted?.prompt.trim() === prompt ? adopted.readings : null;
+  const words = Object.entries(taken ?? chosen()).filter(([word]) => prompt.toLowerCase().includes(word));
   return words.length ? { readings: Object.fromEntries(words) } : {};
 }
 
@@ -36,6 +43,7 @@ export function show(job, again) {
     const others = all.filter((other) => other !== sense);
     told.textContent = text(sense === word ? "reading.same" : "reading.told", { word, sense });
     return [told, ...others.map((sense) => button(text("reading.other", { sense }), "quiet", () => {
+      adopted = null;
       remember("readings", JSON.stringify({ ...chosen(), [word]: sense }));
       again({ ...taken, [word]: sense });
     }))];

@@ -228,14 +228,16 @@ const named = (request) => models.find((m) => [reference(m), `${m.name}@${m.vers
 export const modelOf = (request) => named(request);
 
 /**
- * A request as it can be drawn now: without the model and the size where they are no longer offered.
+ * A request as it can be drawn now: without the model and the size where they are no longer offered, of as many
+ * pictures as the page may ask for.
  * @param {Request} request @returns {Request}
  */
 export function possible(request) {
   const one = named(request);
-  if (one?.sizes.some(({ width, height }) => width === request.width && height === request.height)) return request;
+  const n = Math.min(request.n ?? 1, (one ?? models[0])?.limits.n?.[1] ?? Infinity);
+  if (one?.sizes.some(({ width, height }) => width === request.width && height === request.height)) return { ...request, n };
   const { model: gone, width: _, height: __, ...rest } = request;
-  return one ? { ...rest, model: gone } : rest;
+  return one ? { ...rest, n, model: gone } : { ...rest, n };
 }
 
 /** Show the seed that a picture was drawn with, where none is kept. @param {number} used */

@@ -18,6 +18,8 @@ let tiles = [];
 /** @type {number[]} the share of each picture that is done, 0 to 1 */
 let done = [];
 let told = 0;
+/** Where in the queue it was last said aloud to be; 0 is nowhere. */
+let place = 0;
 
 /** Lay a picture over what the tile shows, then let go of what is under it.
  * @param {HTMLElement} tile @param {string} source @param {"preview" | "final"} kind @param {string} alt */
@@ -71,7 +73,7 @@ export function begin(prompt, count, open, labels = []) {
     return tile;
   });
   done = tiles.map(() => 0);
-  told = 0;
+  told = place = 0;
   canvas.dataset.count = String(count);
   canvas.replaceChildren(...tiles);
   title.textContent = prompt;
@@ -93,9 +95,14 @@ export function clear() {
   set("empty", "");
 }
 
-/** @param {number} position in the queue, 1 is next */
+/** Say where in the queue it is: aloud where others come before it, and once they are gone. Every drawing is next for a
+ * moment before its first step. @param {number} position 1 is next */
 export function waiting(position) {
-  facts.textContent = position > 1 ? text("stage.waiting", { position }) : text("stage.next");
+  const said = position > 1 ? text("stage.waiting", { position }) : text("stage.next");
+  facts.textContent = said;
+  if (position > 1 ? place > 0 : place < 2) return;
+  place = position;
+  announce(said);
 }
 
 /** @param {Step} step */

@@ -47,5 +47,8 @@ export function marked(prompt, other) {
 
 /** Begin. */
 export function start() {
-  element("wording-close", HTMLButtonElement).addEventListener("click", () => take(null));
+  element("wording-close", HTMLButtonElement).addEventListener("click", () => {
+    take(null);
+    element("prompt", HTMLTextAreaElement).focus(); // the button is gone, and the focus with it
+  });
 }

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from .painting import paint
+from .painting import paint, png
 from .stub_server import Stub
-from .test_drawing import APPLE, PHONE, write
+from .test_drawing import APPLE, PHONE, drawn_elsewhere, finished, write
 
 
 def asked(stub: Stub) -> dict[str, Any]:
@@ -309,3 +309,46 @@ def test_a_photo_that_is_still_coming_is_waited_for(page: Page, stub: Stub, phot
     expect(page.locator(".wall button")).to_have_count(1)
     (job,) = stub.jobs.values()
     assert "image" in job.request and job.request["prompt"] == APPLE
+
+
+def test_drawing_a_variation_again_varies_the_same_picture(page: Page, stub: Stub) -> None:
+    write(page, APPLE)
+    drawn(page)
+    first = asked(stub)
+    drawn(page, "#alike", 4)
+    asked(stub)["variation_seed"] = 5  # as the service settles it
+    page.reload()
+    finished(page, 4)
+    drawn(page, "#again", 4)
+    again = asked(stub)
+    assert (again["seed"], again["variation_strength"], again["n"]) == (first["seed"], 0.3, 4)
+    assert "variation_seed" not in again
+
+
+@pytest.mark.parametrize("part", [{"keep": [0.25, 0.5, 0.75, 1]}, {"outward": 0.5}])
+def test_a_part_that_a_client_named_is_named_again_until_it_is_changed(
+    page: Page, stub: Stub, part: dict[str, Any]
+) -> None:
+    stub.pictures["car"] = png(paint("a red car", 3))
+    named = {"image": "car", "strength": 1, **part}
+    drawn_elsewhere(stub, **named)
+    page.reload()
+    page.locator(".wall button").click()
+    page.click("#use-all")
+    expect(page.locator("#bench-open")).to_have_attribute("data-changed", "1")
+    page.select_option("#language", "es")
+    expect(page.locator("#draw")).to_have_text("Dibujar")
+    expect(page.locator("#bench-open")).to_have_attribute("data-changed", "1")
+    expect(page.locator(".wall button")).to_have_count(1)
+    drawn(page)
+    assert named.items() <= stub.sent[-1].items() and "mask" not in stub.sent[-1]
+    page.click("#bench-open")
+    if "keep" in part:
+        stroke(page, (0.5, 0.75))
+    else:
+        page.fill("#share", "0.6")
+    drawn(page)
+    mask = picture(stub, stub.sent[-1]["mask"])
+    assert (mask[2, 2] == 255).all() and (mask[70, 64] == 0).all()
+    assert (mask[96, 64] == (255 if "keep" in part else 0)).all()
+    assert not {"keep", "outward"} & stub.sent[-1].keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -21,6 +22,11 @@ def write(page: Page, text: str) -> None:
 def finished(page: Page, count: int = 1) -> None:
     expect(page.locator(".tile img.final")).to_have_count(count)
     expect(page.locator("#draw")).to_be_visible()
+
+
+def drawn_elsewhere(stub: Stub, **asked: Any) -> None:
+    """What another client of the service has drawn."""
+    stub.draw(stub.add({"prompt": APPLE, **asked}))
 
 
 def test_a_picture_forms_from_its_previews_and_is_kept(page: Page, stub: Stub) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Page, expect
 
 from .stub_server import Stub
@@ -51,4 +53,31 @@ def test_the_next_word_takes_the_focus_of_the_one_that_was_replaced(page: Page) 
     expect(chips).to_have_count(1)
     expect(chips.first).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.locator("#prompt")).to_be_focused()
+
+
+def test_the_bench_hands_the_focus_on(page: Page, photo: Path) -> None:
+    write(page, APPLE)
+    page.click("#bench-open")
+    page.focus("#file")
+    page.set_input_files("#file", photo)
+    expect(page.locator("[name=way]").first).to_be_focused()
+    page.check("[name=way][value=paint]")
+    page.locator("#over").press(" ")
+    undo = page.locator("#undo")
+    expect(undo).to_have_attribute("aria-disabled", "false")
+    undo.press("Enter")
+    expect(undo).to_have_attribute("aria-disabled", "true")
+    expect(undo).to_be_focused()
+    page.locator("#unload").press("Enter")
+    expect(page.locator("#file")).to_be_focused()
+
+
+def test_the_prompt_takes_the_focus_of_what_ends_other_words(page: Page) -> None:
+    write(page, APPLE)
+    page.click("#draw")
+    finished(page)
+    page.click("#reword")
+    page.locator("#wording-close").press("Enter")
+    expect(page.locator("#wording")).to_be_hidden()
     expect(page.locator("#prompt")).to_be_focused()

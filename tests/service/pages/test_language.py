@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from .stub_server import Stub
 from .test_bench import picture, put_on_bench, stroke
 from .test_composing import draw, ready
+from .test_drawing import drawn_elsewhere
 
 TORCH = "a torch on the beach"
 
@@ -135,3 +136,17 @@ def test_a_model_that_was_chosen_and_is_gone_is_not_asked_for(page: Page, stub: 
     page.reload()
     ready(page)
     expect(page.locator("#model")).to_have_value("storybook")
+
+
+def test_how_a_picture_was_read_is_taken_over_until_other_words_are_asked_for(page: Page, stub: Stub) -> None:
+    stub.senses = {"torch": ["torch", "flashlight"]}
+    stub.country_reads = {"torch": "torch"}
+    drawn_elsewhere(stub, prompt=TORCH)
+    page.evaluate("localStorage.setItem('limner.readings', JSON.stringify({ torch: 'flashlight' }))")
+    page.reload()
+    page.locator(".wall button").click()
+    page.click("#use-all")
+    page.click("#draw")
+    expect(page.locator(".wall button")).to_have_count(2)
+    draw(page, "a red torch")
+    assert [one["readings"]["torch"] for one in stub.sent] == ["torch", "flashlight"]

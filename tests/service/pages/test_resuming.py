@@ -43,6 +43,7 @@ def test_a_service_that_is_away_is_said_and_its_return_too(page: Page, complaint
     page.click("#draw")
     expect(page.locator("#offline")).to_be_visible()
     expect(page.locator("#prompt-error")).to_have_text("The service cannot be reached.")
+    expect(page.locator("#live")).to_have_text("The service does not answer. Trying again\u2026")
     page.unroute("**/v1/jobs")
     page.unroute("**/healthz")
     expect(page.locator("#offline")).to_be_hidden()

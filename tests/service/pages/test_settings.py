@@ -116,3 +116,19 @@ def test_what_is_allowed_is_said_in_the_readers_language(page: Page, complaints:
     page.click("#draw")
     expect(page.locator("#seed-error")).to_have_text("Se permite: un n\u00famero entero de 0 a 4294967295.")
     assert len(complaints) == 1 and "422" in complaints.pop()
+
+
+def test_what_a_setting_does_stands_under_it_and_is_read_with_it(page: Page, stub: Stub) -> None:
+    stub.defaults |= {"temperature": 0.9, "top_k": 32, "best_of": 1}
+    stub.limits |= {"temperature": [0, 10], "top_k": [1, 65536], "best_of": [1, 8]}
+    page.reload()
+    ready(page)
+    page.click("#settings")
+    for setting, hint in {
+        "guidance": "Higher keeps closer to the words",
+        "temperature": "Lower draws more surely, higher more freely",
+        "top-k": "How many of the likeliest pieces it chooses among",
+        "best-of": "Draws so many, and keeps the one that fits the words best",
+    }.items():
+        expect(page.locator(f"#{setting}")).to_have_accessible_description(hint)
+        expect(page.locator("#settings-panel").get_by_text(hint)).to_be_visible()

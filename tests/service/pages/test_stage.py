@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from .stub_server import Stub
-from .test_drawing import APPLE, drawing_by_two, finished, write
+from .test_drawing import APPLE, drawing_by_two, drawn_elsewhere, finished, write
 from .waiting import until
 
 
@@ -87,3 +87,20 @@ def test_how_it_works_gets_the_picture_of_the_last_model(page: Page, stub: Stub)
     expect(page.locator("#how-final")).to_be_hidden()
     stub.hold_after = None
     expect(page.locator("#how-final")).to_be_visible()
+
+
+def test_many_pictures_of_another_client_hang_in_rows_and_are_drawn_again_as_far_as_allowed(
+    page: Page, stub: Stub
+) -> None:
+    stub.limits |= {"n": [1, 8]}
+    drawn_elsewhere(stub, n=10)
+    page.reload()
+    finished(page, 10)
+    boxes = page.locator(".tile").evaluate_all(
+        "tiles => tiles.map((t) => t.getBoundingClientRect()).map((b) => [b.x, b.y, b.width, b.height])"
+    )
+    assert len({round(x) for x, *_ in boxes}) == 3 and len({round(y) for _, y, *_ in boxes}) == 4
+    assert all(abs(width - height) < 1 for _, _, width, height in boxes)
+    page.click("#again")
+    finished(page, 8)
+    assert stub.sent[-1]["n"] == 8
