@@ -1,8 +1,8 @@
 """Teaching the image tokenizer's decoder once more, when tokens no longer change (Yu et al. 2022, Parti, section 2.1).
 
 Encoder and codebook are left as they are, so that tokens mean what they meant. The decoder then learns on them alone,
-some of them wrong as a transformer's are: a code that lies near the right one in its place, or, half of the time, any.
-Where subjects are planned it is told of them, and so draws them where tokens are wrong.
+some of them wrong as a transformer's are: a code that lies near the right one in its place. Where subjects are planned
+it is told of them, and so draws them where tokens are wrong.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from .recipe import Decoder
 _SHEET = 8
 _HELD_OUT, _AT_ONCE = 128, 16
 _NEIGHBOURS = 8
-_FAR = 0.5  # share of the wrong tokens that may be any
 _UNTOLD = 0.1  # share of the pictures of which nothing is told: they come from elsewhere at times
 
 Tokens = NDArray[np.uint16]
@@ -90,15 +89,12 @@ class DecoderStage:
         return found
 
     def _mistaken(self, tokens: Tensor, generator: torch.Generator) -> Tensor:
-        """Tokens (B, N), a share of them now others; how large a share differs from picture to picture."""
+        """Tokens (B, N), a share of them now codes near them; how large a share differs from picture to picture."""
         share = self.recipe.mistaken * 2 * torch.rand(len(tokens), 1, generator=generator)
         wrong = torch.rand(tokens.shape, generator=generator) < share
         which = torch.randint(self.near.shape[1], tokens.shape, generator=generator)
         near = self.near.to(tokens.device)[tokens, which.to(tokens.device)]
-        codes = torch.randint(len(self.near), tokens.shape, generator=generator)
-        far = torch.rand(tokens.shape, generator=generator) < _FAR
-        other = torch.where(far.to(tokens.device), codes.to(tokens.device), near)
-        return torch.where(wrong.to(tokens.device), other, tokens)
+        return torch.where(wrong.to(tokens.device), near, tokens)
 
     def validate(self) -> dict[str, float]:
         """L1 over whole held-out pictures and over their subjects alone, in grey levels of 255."""

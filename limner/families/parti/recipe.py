@@ -71,8 +71,8 @@ class Tokenizer(Optimisation):
 class Decoder(Optimisation):
     """How the image tokenizer's decoder learns on when its tokens no longer change; `steps = 0` leaves it out.
 
-    The loss is the tokenizer's of pixels. On average `mistaken` of the tokens are others, half of them near those in
-    their places, for a transformer mistakes some, too.
+    The loss is the tokenizer's of pixels. On average `mistaken` of the tokens are others, near those in their places,
+    for a transformer mistakes some, too.
     """
 
     steps: Annotated[int, Field(ge=0)] = 0
