@@ -38,10 +38,14 @@ def spread(metric: str, where: str = "") -> tuple[Query, ...]:
     )
 
 
-def now(metric: str, by: str = "", where: str = "") -> str:
-    """What a gauge says, summed over services."""
-    chosen = f"{HERE},{where}" if where else HERE
-    return f"sum{f' by ({by})' if by else ''} ({metric}{{{chosen}}})"
+def now(metric: str, by: str) -> str:
+    """What a gauge says, summed over all labels but those of `by`."""
+    return f"sum by ({by}) ({metric}{{{HERE}}})"
+
+
+def queue(metric: str) -> str:
+    """What a gauge of the queue says, which all services of a database tell alike."""
+    return f"max({metric}{{{HERE}}})"
 
 
 def mean(metric: str, where: str = "") -> str:
@@ -69,11 +73,11 @@ ROWS = (
                 "stat", width=4, height=4,
             ),
             Panel(
-                "Jobs that wait", (Query(now("limner_queue_jobs")),), "The queue takes limner_queue_limit.",
+                "Jobs that wait", (Query(queue("limner_queue_jobs")),), "The queue takes limner_queue_limit.",
                 "stat", width=4, height=4, warn=32, bad=58,
             ),
             Panel(
-                "Oldest waits", (Query(f"max(limner_queue_oldest_seconds{{{HERE}}})"),),
+                "Oldest waits", (Query(queue("limner_queue_oldest_seconds")),),
                 "Since when the job that has waited longest waits.",
                 "stat", "s", width=5, height=4, warn=60, bad=120,
             ),
@@ -108,9 +112,9 @@ ROWS = (
             Panel(
                 "Queue",
                 (
-                    Query(now("limner_queue_jobs"), "wait"),
-                    Query(now("limner_jobs_running"), "are drawn"),
-                    Query(now("limner_queue_limit"), "may wait"),
+                    Query(queue("limner_queue_jobs"), "wait"),
+                    Query(queue("limner_jobs_running"), "are drawn"),
+                    Query(queue("limner_queue_limit"), "may wait"),
                 ),
                 "Jobs, of one to eight pictures each.",
             ),

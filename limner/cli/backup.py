@@ -32,7 +32,7 @@ def backup(
     directory = place(data_dir, make=bool(database))
     options = StorageOptions(database, images, encryption_key_file)
     sealer = sealer_of(options)
-    with beside_service(directory, database) as engine:
+    with beside_service(directory, database, migrate=False) as engine:
         file, manifest = run(where, engine, open_stores(options, directory), directory, sealer, _tell)
         passed_over = others(inspect(engine).get_table_names())
     jobs, pictures, models = _counts(manifest.entries, manifest.rows)

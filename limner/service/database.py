@@ -14,6 +14,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
@@ -29,6 +30,8 @@ DATABASE_NAME = "limner.db"
 HEAD = "head"
 _POSTGRES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _PATIENCE = 5  # seconds until a PostgreSQL that does not answer counts as away
+_SILENCE = 10  # and until one does whose machine says nothing to a connection that was there
+_MAY_NOT, _READS_ALONE = "42501", "25006"  # SQLSTATE: a right is missing; it takes no writes, as a standby
 _SAME_TURN = 0x11_4E  # the advisory lock under which one transaction of all goes on
 
 
@@ -52,9 +55,12 @@ def data_lock(data_dir: Path) -> FileLock:
 
 
 @contextmanager
-def beside_service(data_dir: Path, database: str | None = None, make: bool = False) -> Iterator[Engine]:
-    """The database at the URL `database`, else that under `data_dir`, for a command that may run beside a service.
-    NotFound where there is no file under `data_dir`, unless `make`; Unavailable where it cannot be used."""
+def beside_service(
+    data_dir: Path, database: str | None = None, make: bool = False, migrate: bool = True
+) -> Iterator[Engine]:
+    """The database at the URL `database`, else that under `data_dir`, for a command that may run beside a service;
+    `migrate` as `open_database`. NotFound where there is no file under `data_dir`, unless `make`; Unavailable where it
+    cannot be used."""
     file = data_dir / DATABASE_NAME
     with usable(data_dir):
         if not database and not make and not file.exists():
@@ -62,7 +68,7 @@ def beside_service(data_dir: Path, database: str | None = None, make: bool = Fal
                 f"there is no {DATABASE_NAME} in {data_dir}: name the service's data directory with --data-dir, "
                 "or its database with --database"
             )
-        engine = open_database(database or file)
+        engine = open_database(database or file, migrate)
     try:
         yield engine
     finally:
@@ -85,14 +91,15 @@ def postgres_url(database: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def open_database(where: Path | str) -> Engine:
-    """Open and migrate a database: a SQLite file, made where it does not exist, or PostgreSQL by its URL.
+def open_database(where: Path | str, migrate: bool = True) -> Engine:
+    """Open and migrate a database: a SQLite file, made where it does not exist, or PostgreSQL by its URL. Without
+    `migrate` one of an older Limner is left as it is, and only what reflects its tables can read it.
 
     What is written is written in transactions of `engine.execution_options(write=True)`. A commit is on the disk when
     it returns, but with `durable=False` in SQLite, which a power cut may undo; what is committed after it is on the
     disk with it. They take SQLite's write lock at their start, so that what they read still holds when they write; with
-    PostgreSQL they lock the rows that they read (`for update`). Once it is open, a database that goes away, or has no
-    room, raises StorageDown.
+    PostgreSQL they lock the rows that they read (`for update`). Once it is open, a database that goes away, has no
+    room, takes no writes or is damaged raises StorageDown.
 
     Unavailable where a newer Limner made the database, or PostgreSQL cannot be reached; of a file that is damaged
     sqlite3.Error or DBAPIError. InvalidInput where the URL is none of PostgreSQL.
@@ -101,8 +108,8 @@ def open_database(where: Path | str) -> Engine:
     try:
         with engine.execution_options(write=True).begin() as connection:
             one_at_a_time(connection)
-            migrate_on(connection)
-    except OperationalError as error:
+            migrate_on(connection, HEAD if migrate else revision_of(connection) or HEAD)
+    except DBAPIError as error:
         engine.dispose()
         if isinstance(where, Path):
             raise
@@ -116,9 +123,11 @@ def open_database(where: Path | str) -> Engine:
 
 def unusable(engine: Engine, error: sqlite3.Error | DBAPIError) -> Unavailable:
     """What is raised where a database cannot be opened, read or written, as `error` says."""
-    reason = first_line(getattr(error, "orig", None) or error)
+    cause = getattr(error, "orig", None) or error
     way = "start it, or correct --database" if is_shared(engine) else "make room there, and let it be written"
-    return Unavailable(f"the database {named(engine)} cannot be used ({reason}): {way}")
+    if getattr(cause, "sqlstate", None) == _MAY_NOT:
+        way = "let its user create and change tables there"
+    return Unavailable(f"the database {named(engine)} cannot be used ({first_line(cause)}): {way}")
 
 
 def named(engine: Engine) -> str:
@@ -155,6 +164,11 @@ def one_at_a_time(connection: Connection) -> None:
 def connect(where: Path | str) -> Engine:
     """An engine for a database as it is, which it has not spoken to yet; InvalidInput and Unavailable as above."""
     return _sqlite(where) if isinstance(where, Path) else _postgres(postgres_url(where))
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision that a database is at; None where it has no tables of Limner's."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def migrate_on(connection: Connection, revision: str = HEAD) -> None:
@@ -223,7 +237,14 @@ def _postgres(url: URL) -> Engine:
     with needs_extra("scale", "a PostgreSQL database"):
         return create_engine(
             url,
-            connect_args={"connect_timeout": _PATIENCE, "application_name": "limner"},
+            connect_args={
+                "application_name": "limner",
+                "connect_timeout": _PATIENCE,
+                "tcp_user_timeout": _SILENCE * 1000,  # of what was sent and not acknowledged
+                "keepalives_idle": _SILENCE // 2,  # and while an answer is waited for
+                "keepalives_interval": 1,
+                "keepalives_count": _SILENCE // 2,
+            },
             pool_pre_ping=True,  # connections that died with the server are made anew without an error
             poolclass=_Pool,
             hide_parameters=True,
@@ -234,16 +255,19 @@ def _postgres(url: URL) -> Engine:
 
 
 def _translate(context: ExceptionContext) -> None:
-    error = context.sqlalchemy_exception
+    error, cause = context.sqlalchemy_exception, context.original_exception
     if isinstance(error, DataError):  # such as NUL in a name, which PostgreSQL does not take
-        raise InvalidInput(
-            "a name or an id has a character that cannot be in it"
-        ) from context.original_exception
+        raise InvalidInput("a name or an id has a character that cannot be in it") from cause
+    if type(cause) is sqlite3.DatabaseError:  # none of its kinds: pages of the file are not what SQLite wrote
+        raise StorageDown(
+            f"the database is damaged ({first_line(cause)}): restore it from a backup"
+        ) from cause
+    if getattr(cause, "sqlstate", None) == _READS_ALONE:
+        context.is_disconnect = True  # connections made anew may reach the one that takes writes
     if context.is_pre_ping or not (
         context.is_disconnect or isinstance(error, (OperationalError, InterfaceError))
     ):
         return
     raise StorageDown(
-        f"the database takes no call for now ({first_line(context.original_exception)}); "
-        "what was accepted is kept: try again soon"
-    ) from context.original_exception
+        f"the database takes no call for now ({first_line(cause)}); what was accepted is kept: try again soon"
+    ) from cause

@@ -114,7 +114,8 @@ class HoldingRow(Base):
 
 
 class DeviceRequestRow(Base):
-    """What a device asked by MQTT, by the id that it gave: `asked` as it came, the `job` that it became."""
+    """What a device asked by MQTT, by the id that it gave: `asked` as it came, until it is noted to be a job, and the
+    `job` that it became."""
 
     __tablename__ = "device_requests"
 

@@ -296,7 +296,7 @@ class Service:
         forget_picture(self._engine, image, owners, self._remove)
 
     def _sweep(self, policy: Policy, stopped: Callable[[], bool]) -> Swept:
-        swept = sweep(self._engine, self.images, policy, stopped=stopped)
+        swept = sweep(self._engine, self.images, self.uploads, policy, stopped=stopped)
         let_go_of_gone(self._engine, (self.images, self.uploads))
         return swept
 

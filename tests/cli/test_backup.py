@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from limner.engine.request import DrawRequest
-from limner.service.database import open_database
+from limner.service.database import connect, open_database, revision_of
 from limner.service.images import ImageStore
 from limner.service.jobs import JobStore
+from limner.service.storage.archive import verified
+from tests.service.test_store import back_to
 
 from .conftest import Run, refused
 
@@ -63,6 +65,32 @@ def test_what_a_backup_leaves_out_is_told(tmp_path: Path, run: Run) -> None:
     done = run("backup", str(tmp_path / "file"))
     assert done.exit_code == 1 and "1 pictures" in done.stdout and (tmp_path / "file").is_file()
     assert damaged in done.stderr and whole not in done.stderr and "not Limner's: visitors" in done.stderr
+
+
+def test_a_backup_leaves_a_database_at_its_revision(tmp_path: Path, run: Run) -> None:
+    data, file = tmp_path / "data", tmp_path / "file"
+    data.mkdir()
+    engine = open_database(data / "limner.db")
+    job = JobStore(engine).add(DrawRequest(prompt="a red apple", seed=1, steps=4), 1)
+    with engine.execution_options(write=True).begin() as connection:
+        back_to(connection, "0018")
+    engine.dispose()
+    done = run("backup", str(file))
+    assert done.exit_code == 0, done.output
+    engine = connect(data / "limner.db")
+    with engine.connect() as connection:
+        assert revision_of(connection) == "0018"
+    assert verified(file).revision == "0018"
+
+    assert run("restore", str(file), "--data-dir", str(tmp_path / "new")).exit_code == 0
+    new = open_database(tmp_path / "new" / "limner.db")
+    assert JobStore(new).get(job.id) == job
+    new.dispose()
+
+    with engine.execution_options(write=True).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    assert "newer Limner" in refused(run("backup", str(file)))
 
 
 def test_a_backup_that_is_not_there(tmp_path: Path, run: Run) -> None:

@@ -26,6 +26,12 @@ def test_every_panel_says_what_it_means_and_has_an_id_of_its_own() -> None:
     assert all(panel["description"] and panel["targets"] for panel in shown)
 
 
+def test_what_every_service_tells_of_their_one_database_is_not_added_up() -> None:
+    asked = [query["expr"] for panel in dashboard()["panels"] for query in panel.get("targets", ())]
+    queue = [each for each in asked if "limner_queue_" in each or "limner_jobs_running" in each]
+    assert len(queue) == 5 and all(each.startswith("max(") for each in queue)
+
+
 def test_a_number_that_is_bad_when_low_is_red_when_low() -> None:
     def colours(warn: float, bad: float) -> list[tuple[str, float | None]]:
         panel = Panel("t", (Query("up"),), "m", warn=warn, bad=bad)

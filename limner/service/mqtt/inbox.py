@@ -19,8 +19,8 @@ KEPT = 30 * 86_400
 
 @dataclass(frozen=True)
 class Kept:
-    """Request `request` of `device`, as it came, and the job that it became; `once` stands for it and for no other, of
-    the same name, that comes after it was dropped."""
+    """Request `request` of `device`: what was `asked`, until that is noted to be a job, and the job; `once` stands for
+    it and for no other, of the same name, that comes after it was dropped."""
 
     device: str
     request: str
@@ -53,8 +53,8 @@ class Inbox:
             return _kept(row)
 
     def accepted(self, kept: Kept, job: str) -> None:
-        """Note which job a request became."""
-        self._change(kept, job=job)
+        """Note which job a request became; what was asked then stays as long as that job does."""
+        self._change(kept, job=job, asked="")
 
     def told(self, kept: Kept) -> None:
         """Note that the device has been told the end."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from ... import __version__
 from ...errors import Damaged, InvalidInput, NotFound
+from ..database import revision_of
 from ..images import ImageStore
 from . import archive, rows
 from .archive import ArchiveWriter, Manifest
@@ -42,7 +43,7 @@ def backup(
     file = _file(where)
     with archive.writing(file, sealer) as writer:
         with _moment(engine) as connection:
-            revision = rows.revision_of(connection)
+            revision = revision_of(connection)
             counted, named = _tables(connection, writer, tell)
         held, damaged = set[str](), set[str]()
         for name, store in stores.items():

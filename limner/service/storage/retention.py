@@ -1,8 +1,9 @@
-"""What may go: jobs past their time, the oldest ones where there is no room, and pictures that nothing names.
+"""What may go: jobs and uploads past their time, the oldest jobs where there is no room, and pictures that nothing
+names.
 
 A job that waits or is drawn is never touched, nor one with a picture that somebody pinned, and a picture goes only
-when no other job shows it. What nothing names goes only from a store whose one mark is this database's: where another
-uses it, too, what this one does not name may be the other's.
+when no other job shows it. What nothing names, and an upload by its age, goes only from a store whose one mark is this
+database's: where another uses it, too, what this one does not name may be the other's.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Policy:
-    """How long and how much is kept: `days` after a job's end, `space` bytes of pictures of jobs; None: no limit."""
+    """How long and how much is kept: `days` after a job's end or an upload, `space` bytes of pictures of jobs; None: no
+    limit."""
 
     days: float | None = None
     space: int | None = None
@@ -52,11 +54,13 @@ class Swept:
 def sweep(
     engine: Engine,
     images: ImageStore,
+    uploads: ImageStore,
     policy: Policy,
     now: float | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Swept:
-    """Let go of what the policy does not keep, oldest first, and of pictures that nothing has named for a day.
+    """Let go of the jobs that the policy does not keep, oldest first, with their pictures in both stores, of `uploads`
+    that are older than it says, and of `images` that nothing has named for a day.
 
     Once it is `stopped` it forgets no further job. StorageDown where the database or the store takes no call; what is
     left is swept the next time.
@@ -66,21 +70,27 @@ def sweep(
 
     def remove(image: str) -> None:
         images.delete(image)
+        uploads.delete(image)
 
-    if policy.days is not None:
-        while old := _ended(engine, before=now - policy.days * DAY):
+    oldest = None if policy.days is None else now - policy.days * DAY
+    if oldest is not None:
+        while old := _ended(engine, before=oldest):
             for job in old:
                 if stopped():
                     return Swept(jobs, 0)
                 forget(engine, job, remove)
                 jobs += 1
     if policy.space is not None:
-        jobs += _make_room(engine, images, policy.space, stopped)
+        jobs += _make_room(engine, images, policy.space, remove, stopped)
     if stopped():
         return Swept(jobs, 0)
     named, unnamed = _apart(engine, images)
     if not _is_own(engine, images, len(named), len(unnamed)):
         return Swept(jobs, 0, sum(each.since < now - DAY for each in unnamed))
+    if oldest is not None:
+        for each in list(uploads.list()):
+            if each.since < oldest:
+                uploads.delete(each.name, before=oldest)
     return Swept(jobs, sum(images.delete(each.name, before=now - DAY) for each in unnamed))
 
 
@@ -145,20 +155,26 @@ def _ended(engine: Engine, before: float | None = None) -> list[str]:
         return list(session.scalars(query))
 
 
-def _make_room(engine: Engine, images: ImageStore, space: int, stopped: Callable[[], bool]) -> int:
+def _make_room(
+    engine: Engine,
+    images: ImageStore,
+    space: int,
+    remove: Callable[[str], None],
+    stopped: Callable[[], bool],
+) -> int:
     sizes, named = {each.name: each.size for each in images.list()}, _named(engine)
     total, jobs = sum(size for name, size in sizes.items() if name in named), 0
 
-    def remove(image: str) -> None:
+    def make_room(image: str) -> None:
         nonlocal total
-        if images.delete(image):
-            total -= sizes.get(image, 0)
+        remove(image)
+        total -= sizes.pop(image, 0)
 
     while total > space and (oldest := _ended(engine)):
         for job in oldest:
             if total <= space or stopped():
                 return jobs
-            forget(engine, job, remove)
+            forget(engine, job, make_room)
             jobs += 1
     return jobs
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import IO, Any
 
-from sqlalchemy import Connection, Integer, MetaData, Table, func, inspect, select, text
+from sqlalchemy import Connection, Integer, MetaData, Table, func, select, text
 
 from ...errors import InvalidInput
 from ..schema import Base, IdentityRow
@@ -35,14 +35,6 @@ def others(names: Iterable[str]) -> list[str]:
 def drop(connection: Connection) -> None:
     """Drop Limner's tables, Alembic's own too."""
     _reflected(connection, _OWN | {VERSIONS}).drop_all(connection)
-
-
-def revision_of(connection: Connection) -> str | None:
-    """The revision that a database is at; None where it is empty."""
-    if not inspect(connection).has_table(VERSIONS):
-        return None
-    found = connection.execute(text(f"SELECT version_num FROM {VERSIONS}")).scalar()
-    return None if found is None else str(found)
 
 
 def empty(connection: Connection) -> bool:

@@ -49,9 +49,14 @@ def shown(engine: Engine, images: ImageStore, png: bytes) -> str:
     return image
 
 
+def uploads_of(engine: Engine) -> ImageStore:
+    """Those of all databases that are in one folder."""
+    return ImageStore(Path(str(engine.url.database)).parent / "uploads")
+
+
 def swept_late(engine: Engine, images: ImageStore) -> Swept:
     """What a sweep does when all that is there is older than a day."""
-    return sweep(engine, images, Policy(), now=time.time() + DAY + 60)
+    return sweep(engine, images, uploads_of(engine), Policy(), now=time.time() + DAY + 60)
 
 
 def test_a_database_that_is_not_the_stores_own_removes_none_of_its_pictures(
@@ -77,6 +82,19 @@ def test_of_two_databases_that_draw_into_one_store_none_removes_what_the_other_d
     assert swept_late(other, images) == Swept(0, 0, left=1)
     assert swept_late(own, images) == Swept(0, 0, left=2)
     assert all(map(images.has, kept))
+
+
+def test_uploads_past_their_time_go_from_the_databases_own_store_alone(
+    opened: Open, images: ImageStore
+) -> None:
+    own, other = opened("own"), opened("other")
+    shown(own, images, b"one")
+    uploads, late = uploads_of(own), time.time() + 2 * DAY
+    sent = uploads.put(b"sent")
+    sweep(other, images, uploads, Policy(days=1), now=late)
+    assert uploads.has(sent)
+    sweep(own, images, uploads, Policy(days=1), now=late)
+    assert not uploads.has(sent)
 
 
 def test_a_store_of_before_the_marks_is_its_databases(opened: Open, images: ImageStore) -> None:
