@@ -108,6 +108,8 @@ def askable(world: World | None, items: Sequence[Item], can: Can) -> tuple[Item,
 
 
 def captioned(model: Model, folder: Path, count: int | None, can: Can) -> Captioned:
+    """What a folder asks a model, of the pictures that it has not learned from. InvalidInput where none is left, or
+    none has a caption that can be asked for."""
     whole = read_set(folder)
     content, label, known = whole.content_hash(), label_in(folder), None
     if parts := _parted(whole, model, content):
@@ -166,4 +168,5 @@ def _parted(
 def prompts_of(
     world: World | None, items: Sequence[Item], count: int | None, can: Can
 ) -> dict[str, list[Prompt]]:
+    """The prompts of items, of the first `count` or 250, by the name of their one file."""
     return {SET: [_prompt(world, number, item, can) for number, item in enumerate(items[: count or _ASKED])]}
