@@ -92,9 +92,11 @@ def test_train_hands_the_recipe_over(run: Run, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "limner.training.run", module)
     assert run("train", "recipes/birds.toml").exit_code == 0
     assert run("train", "birds.toml", "--out", "here", "--resume").exit_code == 0
+    assert run("train", "birds.toml", "--out", "here", "--anew").exit_code == 0
     assert calls == [
-        (Path("recipes/birds.toml"), Path("runs/birds"), False, None, None),
-        (Path("birds.toml"), Path("here"), True, None, None),
+        (Path("recipes/birds.toml"), Path("runs/birds"), False, None, None, False),
+        (Path("birds.toml"), Path("here"), True, None, None, False),
+        (Path("birds.toml"), Path("here"), False, None, None, True),
     ]
 
 

@@ -68,8 +68,8 @@ def test_what_is_asked_for_is_what_is_done(
         "distill", tiny_model, "--steps", 2, "--updates", 7, "--batch-size", 5, "--seed", 3, "--resume"
     )
     assert result.exit_code == 0, result.output
-    (name, settings, out, resume, prompts, called, version), = calls  # fmt: skip
+    (name, settings, out, resume, prompts, called, version, anew), = calls  # fmt: skip
     assert (name, out, resume, prompts) == ("tiny", Path("runs/tiny-2-steps"), True, None)
-    assert (called, version) == ("tiny-2-steps", "1")
+    assert (called, version, anew) == ("tiny-2-steps", "1", False)
     assert (settings.student_steps, settings.steps, settings.batch_size, settings.seed) == (2, 7, 5, 3)
     assert settings.learning_rate == 5e-4
