@@ -89,6 +89,8 @@ def evaluated(
     memory = memory_of(model, first, registry.data_dir)
     past, files = past_of(model, material.learned(), true_size or size, pool), {}
     for name, part in parts.items():
+        if material.world is None:  # nobody can check it
+            continue
         told = tell(f"{_words(name)}: checking", len(part.asked))
         parts[name], card = checked(part, material.world, past, pool, told)
         if card is not None:
