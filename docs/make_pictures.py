@@ -86,6 +86,7 @@ def galleries() -> None:
     for name, sentences, file, side in (
         ("storybook", SENTENCES, "gallery.png", 192),
         ("birds", BIRDS, "attngan.png", 128),
+        ("storybook-parti", SENTENCES, "parti.png", 128),
     ):
         with limner.load(name) as model:
             rows = [
