@@ -117,5 +117,5 @@ class Resolver:
 
 
 def key_of(model: Model) -> tuple[str, str, str]:
-    """What tells two models apart: where it lies, what its manifest says, and its files as they are now."""
-    return str(model.path), model.said, stamp(model.path)
+    """What tells two models apart: where it lies, what its manifest says, and its files as it was found."""
+    return str(model.path), model.said, model.stamp or stamp(model.path)

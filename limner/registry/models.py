@@ -12,7 +12,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import InvalidInput, LimnerError, NotFound
 from .manifest import MANIFEST_NAME, Manifest
-from .stamps import Marks, files
+from .stamps import Marks, files, stamp_of
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "models"
 ALIASES_NAME = "aliases.json"
@@ -36,11 +36,13 @@ _aliases = TypeAdapter(dict[str, str])
 
 @dataclass(frozen=True)
 class Model:
-    """One version of one model, on this disk."""
+    """One version of one model, on this disk. `stamp` is of its files (`stamps.stamp`) as it was found; None of one
+    that was not looked for, which goes by its files as they are."""
 
     path: Path
     manifest: Manifest
     built_in: bool
+    stamp: str | None = None
 
     @property
     def name(self) -> str:
@@ -97,7 +99,7 @@ class _Read:
         _check_links(root)
         for name, graph in manifest.graphs.items():
             _check_graph(root, name, graph.path)
-        model = Model(root, manifest, built_in)
+        model = Model(root, manifest, built_in, stamp_of(seen))
         if all(marks and marks[2] < now - _RECENT for _, marks in seen):
             with self._lock:
                 self._models[root, built_in] = seen, model
@@ -136,7 +138,7 @@ class Registry:
         """The models of `data_dir`, and `extra` ones from elsewhere, which win over others of their name."""
         self.data_dir = data_dir
         self._own = data_dir / "models"
-        self._extra = list(extra)
+        self._extra = [replace(model, stamp=None) for model in extra]
 
     @property
     def extra(self) -> tuple[Model, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _SAID_OF_IT = frozenset({"README.md", "card.json", "card.html"})
@@ -48,5 +48,10 @@ def stamp(folder: Path) -> str:
 
     What is said of a model is no part of it.
     """
-    drawing = [each for each in files(folder) if each[0].rpartition("/")[2] not in _SAID_OF_IT]
+    return stamp_of(files(folder))
+
+
+def stamp_of(found: Sequence[tuple[str, Marks]]) -> str:
+    """The `stamp` of a folder that was found to have those `files`."""
+    drawing = [each for each in found if each[0].rpartition("/")[2] not in _SAID_OF_IT]
     return hashlib.sha256(json.dumps(drawing).encode()).hexdigest()

@@ -14,10 +14,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from .jobs import Job
 
 HEARTBEAT = 15.0
 STALLED = 30.0
@@ -47,7 +51,8 @@ class Message:
 class Feed:
     """The events of one job. Published from any thread, followed on an event loop.
 
-    Ids follow the clock (ms since 1970), or with `start` count on from there.
+    Ids follow the clock (ms since 1970), or with `start` count on from there. `ended` is the job at its end, where it
+    was drawn here.
     """
 
     def __init__(self, start: int | None = None) -> None:
@@ -58,6 +63,7 @@ class Feed:
         self._wakers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._closed = False
         self.step = 0
+        self.ended: Job | None = None
 
     def publish(
         self,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select, update
@@ -22,15 +22,17 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select, upda
 from ..answers import FINAL, Priority, State, WithheldView
 from ..engine.request import DrawRequest
 from ..errors import Busy, NotFound
-from . import statements
+from . import records, statements
 from .access.caller import EVERYBODY, Caller
 from .access.holdings import hold
 from .access.keys import weights
 from .access.quotas import charge, charge_again, cost, give_back
 from .database import is_shared, one_at_a_time
 from .fairness import Shares, Waiting, full, place
+from .places import Promise
 from .readings import Said
-from .records import Beside, Image, Job, Stored, as_image, as_job, as_values, withheld_of, withheld_text
+from .records import Beside, Image, Job, Stored
+from .results import still_there
 from .statements import JOBS
 
 __all__ = ["MAX_ATTEMPTS", "MAX_LOSSES", "MAX_STRIKES", "Beside", "Image", "Job", "JobStore", "Stored"]
@@ -63,19 +65,21 @@ class JobStore:
         said: Said | None = None,
         reused: Sequence[Image] = (),
         derived_from: str | None = None,
+        promise: Promise | None = None,
     ) -> Job:
         """Queue a job of `caller`; it is on the disk when this returns. One that was made of the same `once` it gives.
 
         Of the pictures, those that are `reused` (`results.drawn_before`) are there from the start, unless they went
         meanwhile, and cost nothing; with all of them the job has succeeded. Else Busy as of `check_room`, OverLimit
-        where the caller's quota does not do.
+        where the caller's quota does not do. With the `promise` of a place it runs at once, where no other job waits.
         """
         with self._writes.begin() as connection:
             one_at_a_time(connection)
             if (made := _made(connection, caller)) is not None:
                 return self._job(connection, made)
-            there = _still_there(connection, caller.owner, reused)
-            amount, now, done = cost(request, n - len(there)), time.time(), len(there) == n
+            there = still_there(connection, caller.owner, reused)
+            amount, now = cost(request, n - len(there)), time.time()
+            done, at_once = len(there) == n, False
             if not done:
                 self._check_room(connection, retry_after, caller, priority)
                 charge(connection, caller, amount, now)
@@ -98,12 +102,19 @@ class JobStore:
                 "started_at": now if done else None,
                 "finished_at": now if done else None,
             }
-            made_as = connection.execute(statements.QUEUE, values).inserted_primary_key
-            assert made_as is not None
-            row = statements.at(connection, made_as[0])
+            row = connection.execute(statements.QUEUE, values).one()
             if there:
-                connection.execute(statements.ADD_PICTURE, [as_values(row.number, image) for image in there])
-            return self._job(connection, row, there)
+                connection.execute(
+                    statements.ADD_PICTURE, [records.as_values(row.number, image) for image in there]
+                )
+            if promise is not None and not done:
+                line = self._line(connection, charging=True)
+                if at_once := [waiting.number for waiting in line] == [row.number]:
+                    row = self._hand_out(connection, line[0], line, promise.worker, promise.lease)
+            job = self._job(connection, row, there)
+        if promise is not None and at_once:
+            promise.job = job
+        return job
 
     def made(self, caller: Caller) -> Job | None:
         """The job that was made of the caller's `once`."""
@@ -188,18 +199,24 @@ class JobStore:
                     continue  # another service is just taking it
                 if row.strikes is not None and not alone:
                     return None
-                now = time.time()
-                held = {"which": row.number, "by": worker, "until": now + lease, "now": now}
-                connection.execute(statements.TAKE, held)
-                self._shares.give(waiting, line)
-                return self._job(connection, statements.at(connection, row.number))
+                return self._job(connection, self._hand_out(connection, waiting, line, worker, lease))
             return None
 
-    def renew(self, worker: str, lease: float) -> None:
-        """Hold all jobs of `worker` for `lease` seconds from now."""
+    def _hand_out(
+        self, connection: Connection, job: Waiting, line: Sequence[Waiting], worker: str, lease: float
+    ) -> Row[Any]:
+        """Give `worker` a job, one of those that wait in `line`; its row as it is then."""
+        now = time.time()
+        held = {"which": job.number, "by": worker, "until": now + lease, "now": now}
+        row = connection.execute(statements.TAKE, held).one()
+        self._shares.give(job, line)
+        return row
+
+    def renew(self, worker: str, lease: float, jobs: Collection[str]) -> None:
+        """Hold those of the jobs that are `worker`'s for `lease` seconds from now."""
         with self._writes.begin() as connection:
-            mine = update(JOBS).where(JOBS.c.state == "running", JOBS.c.worker == worker)
-            connection.execute(mine.values(leased_until=time.time() + lease))
+            mine = JOBS.c.state == "running", JOBS.c.worker == worker, JOBS.c.id.in_(jobs)
+            connection.execute(update(JOBS).where(*mine).values(leased_until=time.time() + lease))
 
     def held(self, worker: str) -> frozenset[str]:
         """Ids of the jobs that `worker` holds."""
@@ -215,14 +232,17 @@ class JobStore:
     def record(self, worker: str, job: str, image: Image) -> Job | None:
         """Add a picture to a job that `worker` holds, and end it with the last; None when it holds it no longer."""
         with self._writes.begin() as connection:
-            row = _held(connection, worker, job)
+            row = statements.held(connection, worker, job)
             if row is None:
                 return None
-            place = {"of": row.number, "which": image.index}
-            connection.execute(statements.DROP_PICTURE, place)  # an earlier one in its place
-            connection.execute(statements.ADD_PICTURE, as_values(row.number, image))
+            before = records.images_of(connection, row)
+            others = [each for each in before if each.index != image.index]
+            if len(others) < len(before):  # an earlier one in its place
+                drop = {"of": row.number, "which": image.index}
+                connection.execute(statements.DROP_PICTURE, drop)
+            connection.execute(statements.ADD_PICTURE, records.as_values(row.number, image))
             hold(connection, row.owner, [image.id, *image.beside.ids])
-            now = self._job(connection, row)
+            now = self._job(connection, row, sorted([*others, image], key=lambda each: each.index))
             if len(now.decided) < now.n:
                 return now
             return self._job(connection, _end(connection, row, "succeeded", None), now.images)
@@ -230,18 +250,18 @@ class JobStore:
     def withhold(self, worker: str, job: str, withheld: WithheldView) -> bool:
         """Note of a job that `worker` holds that a gate withholds a picture; False when it no longer does."""
         with self._writes.begin() as connection:
-            row = _held(connection, worker, job)
+            row = statements.held(connection, worker, job)
             if row is None:
                 return False
-            others = [each for each in withheld_of(row) if each.index != withheld.index]
-            told = withheld_text(tuple(sorted([*others, withheld], key=lambda each: each.index)))
+            others = [each for each in records.withheld_of(row) if each.index != withheld.index]
+            told = records.withheld_text(tuple(sorted([*others, withheld], key=lambda each: each.index)))
             statements.change(connection, row.number, withheld=told)
             return True
 
     def finish(self, worker: str, job: str, error: str | None = None) -> Job:
         """End a job that `worker` holds: succeeded, or failed with `error`. Otherwise it stays as it is."""
         with self._writes.begin() as connection:
-            row = _held(connection, worker, job)
+            row = statements.held(connection, worker, job)
             if row is None:
                 return self._job(connection, _row(connection, job))
             state: State = "succeeded" if error is None else "failed"
@@ -253,7 +273,7 @@ class JobStore:
         With an `error` the attempt counts, and the last of MAX_ATTEMPTS fails the job; without, it does not.
         """
         with self._writes.begin() as connection:
-            row = _held(connection, worker, job)
+            row = statements.held(connection, worker, job)
             if row is None:
                 now = _row(connection, job)
             elif error is not None and row.attempts - row.losses >= MAX_ATTEMPTS:
@@ -270,7 +290,7 @@ class JobStore:
         is always ended by somebody may be ended for what the job does, as by a watchdog over memory.
         """
         with self._writes.begin() as connection:
-            row = _held(connection, worker, job)
+            row = statements.held(connection, worker, job)
             if row is None:
                 return self._job(connection, _row(connection, job))
             losses, strikes = row.losses + 1, row.strikes
@@ -290,15 +310,14 @@ class JobStore:
             charge_again(connection, job.key, work, job.created_at)
 
     def recover(self, worker: str, lost: bool = False) -> list[Job]:
-        """Queue again what other workers hold past their lease, or, with `lost`, all that others hold.
+        """Queue again what is held past its lease, by `worker` too, or, with `lost`, all that others hold.
 
         Losing a job says nothing against it. Where several were lost together they are suspected from now on; only the
         loss number MAX_LOSSES of a job that was drawn alone fails it: that many look as if it brings the service down.
         Returns the jobs that changed.
         """
-        held: list[ColumnElement[bool]] = [JOBS.c.state == "running", JOBS.c.worker != worker]
-        if not lost:
-            held.append(or_(JOBS.c.leased_until.is_(None), JOBS.c.leased_until < time.time()))
+        lapsed = or_(JOBS.c.leased_until.is_(None), JOBS.c.leased_until < time.time())
+        held = JOBS.c.state == "running", (JOBS.c.worker != worker) if lost else lapsed
         with self._writes.begin() as connection:
             # Two services look at once: each takes up what the other has not.
             query = select(JOBS).where(*held).with_for_update(skip_locked=True)
@@ -330,37 +349,20 @@ class JobStore:
     def _job(self, connection: Connection, row: Row[Any], images: Sequence[Image] | None = None) -> Job:
         """A row as the job that it is, with its `images` where they are known already."""
         if images is None:
-            images = _images_of(connection, row)
-        return as_job(
+            images = records.images_of(connection, row)
+        return records.as_job(
             row, images, place(row.number, self._line(connection)) if row.state == "queued" else None
         )
 
     def _jobs(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:
-        images = _images(connection, rows)
+        images = records.images_of_all(connection, rows)
         line = self._line(connection) if any(row.state == "queued" for row in rows) else []
         return [
-            as_job(row, images[row.number], place(row.number, line) if row.state == "queued" else None)
+            records.as_job(
+                row, images[row.number], place(row.number, line) if row.state == "queued" else None
+            )
             for row in rows
         ]
-
-
-def _images_of(connection: Connection, row: Row[Any]) -> list[Image]:
-    return [as_image(each) for each in statements.pictures_of(connection, row.number)]
-
-
-def _images(connection: Connection, rows: Iterable[Row[Any]]) -> dict[int, list[Image]]:
-    numbers = [row.number for row in rows]
-    found = statements.pictures(connection, numbers)
-    return {number: [as_image(row) for row in found[number]] for number in numbers}
-
-
-def _still_there(connection: Connection, owner: str, images: Sequence[Image]) -> list[Image]:
-    """Those of the pictures that were known just now which are known still."""
-    digests = [image.digest for image in images if image.digest is not None]
-    if not digests:
-        return []
-    left = {row.digest: row.image for row in statements.known(connection, owner, digests)}
-    return [image for image in images if left.get(image.digest) == image.id]
 
 
 def _made(connection: Connection, caller: Caller) -> Row[Any] | None:
@@ -374,18 +376,15 @@ def _row(connection: Connection, job: str, owner: str | None = None, locked: boo
     return row
 
 
-def _held(connection: Connection, worker: str, job: str) -> Row[Any] | None:
-    return statements.first(connection, statements.HELD, job=job, by=worker)
-
-
 def _end(
     connection: Connection, row: Row[Any], state: State, error: str | None, **counted: int | None
 ) -> Row[Any]:
     if state == "succeeded":
-        connection.execute(statements.SUCCEED, {"which": row.number, "now": time.time()})
-        return statements.at(connection, row.number)
+        return connection.execute(statements.SUCCEED, {"which": row.number, "now": time.time()}).one()
     one = cost(DrawRequest.model_validate_json(row.request), 1)
-    drawn = sum(not image.reused for image in _images_of(connection, row)) + len(withheld_of(row))
+    drawn = sum(not image.reused for image in records.images_of(connection, row)) + len(
+        records.withheld_of(row)
+    )
     not_drawn = max(0, row.cost - one * drawn)
     give_back(connection, row.key, not_drawn, row.created_at)
     ended = {"state": state, "error": error, "finished_at": time.time(), "worker": None, "leased_until": None}

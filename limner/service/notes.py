@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ..engine.request import Event
 from ..engine.studio import Drawing
 from .jobs import Job
+from .places import Promise
 
 
 @dataclass
@@ -44,6 +45,13 @@ class Cancelled:
     """A job was cancelled in the store."""
 
     job: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A place that was promised need not be kept any more: its job is born, or waits in the queue, or was refused."""
+
+    promise: Promise
 
 
 @dataclass(frozen=True)

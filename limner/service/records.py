@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from ..answers import FINAL, Priority, State, WithheldView
 from ..engine.request import DrawRequest
+from . import statements
 from .readings import Said
 
 _WITHHELD = TypeAdapter(tuple[WithheldView, ...])
@@ -152,6 +153,18 @@ def as_image(row: Row[Any]) -> Image:
         digest=row.digest,
         reused=row.reused,
     )
+
+
+def images_of(connection: Connection, row: Row[Any]) -> list[Image]:
+    """The pictures of a job, in their order."""
+    return [as_image(each) for each in statements.pictures_of(connection, row.number)]
+
+
+def images_of_all(connection: Connection, rows: Iterable[Row[Any]]) -> dict[int, list[Image]]:
+    """The pictures of several jobs, by the job's number."""
+    numbers = [row.number for row in rows]
+    found = statements.pictures(connection, numbers)
+    return {number: [as_image(row) for row in found[number]] for number in numbers}
 
 
 def as_values(job: int, image: Image) -> dict[str, Any]:

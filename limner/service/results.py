@@ -9,9 +9,10 @@ tell that somebody had asked for just this.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from ..engine.request import DrawRequest
 from . import statements
@@ -45,3 +46,12 @@ def drawn_before(
         for image in found
         if image.digest is not None and all(images.has(each) for each in (image.id, *image.beside.ids))
     ]
+
+
+def still_there(connection: Connection, owner: str, images: Sequence[Image]) -> list[Image]:
+    """Those of the pictures that were known just now which are known still."""
+    digests = [image.digest for image in images if image.digest is not None]
+    if not digests:
+        return []
+    left = {row.digest: row.image for row in statements.known(connection, owner, digests)}
+    return [image for image in images if left.get(image.digest) == image.id]

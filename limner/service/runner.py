@@ -31,7 +31,8 @@ from .events import Feeds
 from .images import ImageStore
 from .jobs import Job, JobStore
 from .keeping import Keeper
-from .notes import Cancelled, Drain, Happened, Look, Running
+from .notes import Accepted, Cancelled, Drain, Happened, Look, Running
+from .places import Places, Promise
 from .settling import sentence, settled, spent
 from .watching.sights import (
     JobEnded,
@@ -71,17 +72,17 @@ class Runner:
         mark: str = "",
     ) -> None:
         self._store, self._feeds, self._studio = store, feeds, studio
-        self._source, self._worker, self._parallel = source, worker, parallel
+        self._source, self._worker = source, worker
+        self.places = Places(parallel, worker, LEASE)
         self._tell = watching or Watching()
         self._keeper = Keeper(store, images, encode, worker, self._tell, mark)
-        self._inbox: queue.SimpleQueue[Happened | Cancelled | Look | Drain] = queue.SimpleQueue()
-        self._running: dict[str, Running] = {}
+        self._inbox: queue.SimpleQueue[Happened | Accepted | Cancelled | Look | Drain] = queue.SimpleQueue()
+        self._running = self.places.running
         self._look, self._renewed, self._looked = True, 0.0, 0.0
         self._unkept: list[Happened] = []
         self._away = False
         self._elsewhere = Elsewhere(store, feeds)
         self._deadline: float | None = None
-        self._seconds = 2.0
         self._thread = threading.Thread(target=self._work, name="runner", daemon=True)
 
     def start(self) -> None:
@@ -97,12 +98,19 @@ class Runner:
         """Say that the queue has changed."""
         self._inbox.put(Look())
 
+    def accepted(self, promise: Promise | None) -> None:
+        """Say that a job is on the disk, or was refused, for which a place was promised, or none."""
+        if promise is not None and promise.job is not None:
+            self._feeds.of(promise.job.id)  # who follows it from now on needs no look at the database
+        self._inbox.put(Look() if promise is None else Accepted(promise))
+
     def cancelled(self, job: str) -> None:
         """Say that a job was cancelled in the store, so that drawing stops."""
         self._inbox.put(Cancelled(job))
 
     def drain(self, limit: float) -> None:
         """Take no more jobs; give back what still runs after `limit` seconds. May be called in a signal."""
+        self.places.open = False
         self._inbox.put(Drain(time.monotonic() + limit))
 
     def join(self) -> None:
@@ -113,11 +121,6 @@ class Runner:
     def alive(self) -> bool:
         """Whether it works."""
         return self._thread.is_alive()
-
-    @property
-    def retry_after(self) -> float:
-        """Seconds until a place in a full queue may be free, 1 to 60."""
-        return min(60.0, max(1.0, self._seconds / self._parallel))
 
     def _work(self) -> None:
         while True:
@@ -135,6 +138,7 @@ class Runner:
                 if self._deadline is not None and time.monotonic() > self._deadline + 2 * LETTING_GO:
                     break
                 time.sleep(0.5)
+        self.places.open = False
         self._feeds.close()
 
     def _turn(self) -> bool:
@@ -144,6 +148,8 @@ class Runner:
             note = None
         if isinstance(note, Happened):
             self._happened(note)
+        elif isinstance(note, Accepted):
+            self._accepted(note.promise)
         elif isinstance(note, Cancelled):
             self._cancel(note.job)
         elif isinstance(note, Look):
@@ -165,7 +171,7 @@ class Runner:
         if now - self._renewed < LEASE / 3:
             return
         if self._running:
-            self._store.renew(self._worker, LEASE)
+            self._store.renew(self._worker, LEASE, self._running)
             self._let_go()
         self._store.recover(self._worker)
         for running in list(self._running.values()):
@@ -211,25 +217,27 @@ class Runner:
         if now >= deadline + LETTING_GO:
             for running in self._running.values():
                 self._store.give_back(self._worker, running.job.id)
-            self._running.clear()
-        return not self._running
+            return True
+        return self.places.empty
+
+    def _accepted(self, promise: Promise) -> None:
+        with self.places.turn:
+            self.places.taken(promise)
+            if promise.job is not None:
+                self._begin(promise.job)
+                return
+        self._look = True
 
     def _fill(self) -> None:
         waiting, taken = self._store.waiting(), False
-        while (
-            waiting
-            and len(self._running) < self._parallel
-            and not any(r.job.suspected for r in self._running.values())
-        ):
-            bulk = sum(running.job.priority == "bulk" for running in self._running.values())
-            job = self._store.take(
-                self._worker, LEASE, alone=not self._running, bulk=bulk < max(1, self._parallel * 3 // 4)
-            )
-            if job is None:
-                break
-            waiting, taken = [each for each in waiting if each != job.id], True
-            self._feeds.of(job.id).publish("queued", QueuedNote(position=1))
-            self._begin(job)
+        with self.places.turn:
+            while waiting and self.places.free(bulk=False):
+                alone, bulk = self.places.empty, self.places.free(bulk=True)
+                job = self._store.take(self._worker, LEASE, alone, bulk)
+                if job is None:
+                    break
+                waiting, taken = [each for each in waiting if each != job.id], True
+                self._begin(job)
         if waiting and taken:
             waiting = self._store.waiting()
         for position, each in enumerate(waiting, start=1):
@@ -237,6 +245,7 @@ class Runner:
 
     def _begin(self, job: Job) -> None:
         running = self._running[job.id] = Running(job)
+        self._feeds.of(job.id).publish("queued", QueuedNote(position=1))
         self._tell(JobTaken(job))
         if len(self._running) > 1:
             for each in self._running.values():
@@ -373,7 +382,7 @@ class Runner:
         del self._running[job.id]
         self._look = True
         if now.state == "succeeded" and now.started_at is not None and now.finished_at is not None:
-            self._seconds += 0.2 * (now.finished_at - now.started_at - self._seconds)
+            self.places.took(now.finished_at - now.started_at)
         if now.final:
             self._end(now)
         else:
@@ -383,6 +392,7 @@ class Runner:
 
     def _end(self, job: Job) -> None:
         feed = self._feeds.of(job.id)
+        feed.ended = job
         feed.publish(job.state, job_view(job, feed.step))
         self._feeds.drop(job.id)
         self._tell(JobEnded(job))

@@ -242,21 +242,22 @@ class Service:
             what = self.studio.identity(resolved) + self.mark
             reused = drawn_before(self._engine, self.images, caller.owner, resolved, n, what)
         if len(reused) < n and resolved.image is not None:  # `add` looks, too; this spares keeping the image
-            self.store.check_room(self.runner.retry_after, caller, priority)
+            self.store.check_room(self.runner.places.retry_after, caller, priority)
         self.images.check()
         kept = self._keep(resolved)
-        job = self.store.add(
-            resolved, n, self.runner.retry_after, caller, priority, said, reused, derived_from
-        )
-        if _put_again(self.images, kept):
-            self.holdings.hold(caller.owner, kept)
-        self.watching(JobAccepted(job, request_id.get()))
-        if looked_up:
-            self.watching(ResultsLookedUp(job, sum(image.reused for image in job.images)))
-        if job.final:
-            self.watching(JobEnded(job))
-        else:
-            self.runner.look()
+        promise = self.runner.places.promise(priority == "bulk")
+        try:
+            wait = self.runner.places.retry_after
+            job = self.store.add(resolved, n, wait, caller, priority, said, reused, derived_from, promise)
+            if _put_again(self.images, kept):
+                self.holdings.hold(caller.owner, kept)
+            self.watching(JobAccepted(job, request_id.get()))
+            if looked_up:
+                self.watching(ResultsLookedUp(job, sum(image.reused for image in job.images)))
+            if job.final:
+                self.watching(JobEnded(job))
+        finally:
+            self.runner.accepted(promise)
         return job
 
     def _keep(self, request: DrawRequest) -> dict[str, bytes]:

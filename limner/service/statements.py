@@ -18,11 +18,10 @@ assert isinstance(JobRow.__table__, Table) and isinstance(ImageRow.__table__, Ta
 JOBS, IMAGES = JobRow.__table__, ImageRow.__table__
 _job = JOBS.c
 
-_BY_NUMBER = select(JOBS).where(_job.number == bindparam("which"))
 BY_ID = select(JOBS).where(_job.id == bindparam("job"))
 BY_ID_LOCKED = BY_ID.with_for_update()
 BY_ONCE = select(JOBS).where(_job.once == bindparam("of"))
-HELD = BY_ID.where(_job.state == "running", _job.worker == bindparam("by")).with_for_update()
+_HELD = BY_ID.where(_job.state == "running", _job.worker == bindparam("by")).with_for_update()
 STILL_QUEUED = (
     select(JOBS)
     .where(_job.number == bindparam("which"), _job.state == "queued")
@@ -31,7 +30,7 @@ STILL_QUEUED = (
 LINE = select(_job.number, _job.id, _job.owner, _job.priority, _job.cost).where(_job.state == "queued")
 WAITING = select(_job.owner, func.count().label("jobs")).where(_job.state == "queued").group_by(_job.owner)
 
-QUEUE = insert(JOBS)
+QUEUE = insert(JOBS).returning(JOBS)
 ADD_PICTURE, DROP_PICTURE = (
     insert(IMAGES),
     delete(IMAGES).where(IMAGES.c.job == bindparam("of"), IMAGES.c.index == bindparam("which")),
@@ -46,11 +45,13 @@ TAKE = (
         attempts=_job.attempts + 1,
         started_at=func.coalesce(_job.started_at, bindparam("now")),
     )
+    .returning(JOBS)
 )
 SUCCEED = (
     update(JOBS)
     .where(_job.number == bindparam("which"))
     .values(state="succeeded", error=None, finished_at=bindparam("now"), worker=None, leased_until=None)
+    .returning(JOBS)
 )
 _PICTURES_OF = select(IMAGES).where(IMAGES.c.job == bindparam("job")).order_by(IMAGES.c.index)
 _PICTURES = (
@@ -72,6 +73,11 @@ def first(connection: Connection, query: Select[Any], **values: object) -> Row[A
     return connection.execute(query, values).first()
 
 
+def held(connection: Connection, worker: str, job: str) -> Row[Any] | None:
+    """The row of a job that `worker` holds, None where it does not."""
+    return first(connection, _HELD, job=job, by=worker)
+
+
 def pictures_of(connection: Connection, job: int) -> Sequence[Row[Any]]:
     """The rows of the pictures of the job with that number, in their order."""
     return connection.execute(_PICTURES_OF, {"job": job}).all()
@@ -91,12 +97,8 @@ def known(connection: Connection, owner: str, digests: Iterable[str]) -> list[Ro
     return [row for row in found if row is not None]
 
 
-def at(connection: Connection, number: int) -> Row[Any]:
-    """The row of the job with that number, which is there."""
-    return connection.execute(_BY_NUMBER, {"which": number}).one()
-
-
 def change(connection: Connection, number: int, **values: object) -> Row[Any]:
     """Change columns of the job with that number; the row as it is then."""
-    connection.execute(update(JOBS).where(_job.number == number).values(**values))
-    return at(connection, number)
+    return connection.execute(
+        update(JOBS).where(_job.number == number).values(**values).returning(JOBS)
+    ).one()

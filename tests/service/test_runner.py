@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from limner.errors import Busy
 from limner.service import runner
 from limner.service.app import create_app
 
@@ -21,8 +22,9 @@ from .test_calls import ask
 def test_it_goes_on_after_an_error_of_its_own(
     client: TestClient, until: Await, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = cast(FastAPI, client.app).state.service.store
-    take, broken = store.take, list[str]()
+    service = cast(FastAPI, client.app).state.service
+    store, take, broken = service.store, service.store.take, list[str]()
+    monkeypatch.setattr(service.runner.places, "promise", lambda bulk: None)  # it comes by way of the queue
 
     def breaks_once(worker: str, *arguments: Any, **options: Any) -> Any:
         if not broken:
@@ -35,6 +37,38 @@ def test_it_goes_on_after_an_error_of_its_own(
     assert broken and (done["state"], done["attempts"]) == ("succeeded", 1)
     (told,) = [record for record in caplog.records if record.exc_info]
     assert told.message == "the runner met an error and goes on" and "nobody thought of this" in caplog.text
+
+
+def test_a_job_that_is_refused_gives_its_place_back(
+    client: TestClient, until: Await, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = cast(FastAPI, client.app).state.service
+
+    def full(*_arguments: Any) -> Any:
+        raise Busy("64 jobs are waiting", 1.0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.store, "add", full)
+        answers = [client.post("/v1/jobs", json={"prompt": "a red apple"}).status_code for _ in range(20)]
+    assert set(answers) == {429}
+    until(ask(client)["id"], "succeeded")
+    assert service.runner.places.empty and not any(service.runner.places._promises.values())
+
+
+def test_a_job_runs_from_the_start_where_a_place_is_free_and_waits_where_none_is(
+    client: TestClient, until: Await, studio: FakeStudio
+) -> None:
+    studio.gate.clear()
+    parallel = cast(FastAPI, client.app).state.service.runner.places._most
+    jobs = [ask(client, seed=k) for k in range(parallel + 2)]
+    assert {job["state"] for job in jobs[:2]} <= {"queued", "running"} and jobs[-1]["state"] == "queued"
+    for job in jobs[:parallel]:
+        until(job["id"], "running")
+    waiting = [cast(FastAPI, client.app).state.service.store.get(job["id"]) for job in jobs[parallel:]]
+    assert [(job.state, job.position) for job in waiting] == [("queued", 1), ("queued", 2)]
+    studio.gate.set()
+    done = [until(job["id"], "succeeded", "failed") for job in jobs]
+    assert {(job["state"], job["attempts"]) for job in done} == {("succeeded", 1)}
 
 
 def test_a_picture_that_is_damaged_ends_the_job_that_begins_from_it_and_no_other(

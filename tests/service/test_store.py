@@ -18,8 +18,10 @@ from sqlalchemy.pool import QueuePool
 from limner.engine.request import DrawRequest
 from limner.errors import Busy, InvalidInput, NotFound, StorageDown, Unavailable
 from limner.service.access import Caller
+from limner.service.access.caller import EVERYBODY
 from limner.service.database import data_lock, open_database
 from limner.service.jobs import Image, JobStore
+from limner.service.places import Promise
 from limner.service.schema import Base
 from limner.service.service import Service
 
@@ -263,13 +265,46 @@ def test_a_cancelled_job_takes_no_picture(store: JobStore) -> None:
 def test_a_lease_that_ran_out_is_recovered_and_a_renewed_one_is_not(
     store: JobStore,
 ) -> None:
-    store.add(REQUEST, 1)
+    job = store.add(REQUEST, 1)
     store.take("a", -1)
-    store.renew("a", 60)
+    store.renew("a", 60, [job.id])
     assert store.recover("b") == []
-    store.renew("a", -1)
-    assert store.recover("a") == []
+    store.renew("a", -1, [job.id])
     assert [job.state for job in store.recover("b")] == ["queued"]
+
+
+def test_what_a_worker_holds_and_does_not_renew_is_recovered_by_itself(store: JobStore) -> None:
+    job, drawn = store.add(REQUEST, 1), store.add(REQUEST, 1)
+    assert [store.take("a", -1), store.take("a", -1)] == [store.get(job.id), store.get(drawn.id)]
+    store.renew(
+        "a", 60, [drawn.id]
+    )  # of the other it knows nothing: the commit failed when it was on the disk
+    assert [(each.id, each.state) for each in store.recover("a")] == [(job.id, "queued")]
+
+
+def test_with_a_promise_a_job_runs_from_the_start_where_nobody_waits(store: JobStore) -> None:
+    promise = Promise(False, "a", 60)
+    job = store.add(REQUEST, 1, promise=promise)
+    assert promise.job == job == store.get(job.id)
+    assert (job.state, job.attempts, job.position) == ("running", 1, None)
+    assert job.created_at <= (job.started_at or 0) and store.held("a") == {job.id}
+    store.record("a", job.id, PICTURE)
+    assert store.get(job.id).state == "succeeded"
+
+
+def test_with_a_promise_nobody_is_passed(store: JobStore) -> None:
+    first, promise = store.add(REQUEST, 1), Promise(False, "a", 60)
+    late = store.add(REQUEST, 1, promise=promise)
+    assert (late.state, late.position, promise.job) == ("queued", 2, None)
+    assert [store.take("a", 60), store.take("a", 60)] == [store.get(first.id), store.get(late.id)]
+
+
+def test_a_job_that_is_there_already_is_not_born_again(store: JobStore) -> None:
+    caller = replace(EVERYBODY, once="x")
+    made, promise = store.add(REQUEST, 1, caller=caller), Promise(False, "a", 60)
+    assert store.take("b", 60) is not None
+    assert store.add(REQUEST, 1, caller=caller, promise=promise).id == made.id
+    assert promise.job is None and store.held("a") == frozenset()
 
 
 def test_the_third_error_fails_the_job(store: JobStore) -> None:

@@ -32,16 +32,15 @@ class Meant:
 
 def meant(studio: Studio, reference: str) -> Meant:
     """What a name, a name@version or a name@alias means; NotFound lists the models where it is none of them."""
-    models = studio.models()
     try:
         defaults = studio.resolve(DrawRequest(prompt="a picture", model=reference))
+        model = studio.model(defaults.model)
     except NotFound:
-        known = ", ".join(card.id for card in model_cards(models))
+        known = ", ".join(card.id for card in model_cards(studio.models()))
         raise NotFound(f"the model '{reference[:140]}' does not exist here; known: {known}") from None
-    for model in models:
-        if defaults.model in (model.name, f"{model.name}@{model.version}"):
-            return Meant(model, defaults)
-    raise InvalidInput(f"the model '{reference[:140]}' draws no pictures", field="model")
+    if not model.manifest.draws:
+        raise InvalidInput(f"the model '{reference[:140]}' draws no pictures", field="model")
+    return Meant(model, defaults)
 
 
 def model_cards(models: Sequence[Model], answers_to: Collection[str] = ()) -> list[ModelCard]:
