@@ -12,7 +12,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -42,7 +42,7 @@ class Model:
     path: Path
     manifest: Manifest
     built_in: bool
-    stamp: str | None = None
+    stamp: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:

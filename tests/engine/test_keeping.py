@@ -168,5 +168,6 @@ def test_a_model_whose_files_were_replaced_is_loaded_anew(
     loaded = kept(world, monkeypatch, None)
     first = loaded.open(models[0])
     assert loaded.open(models[0]) is first
+    assert loaded.open(open_model(models[0].path)) is first
     replace(models[0].path / "limner.json", (models[0].path / "limner.json").read_bytes())
-    assert loaded.open(models[0]) is not first
+    assert loaded.open(open_model(models[0].path)) is not first
