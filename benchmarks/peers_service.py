@@ -5,9 +5,9 @@ FastAPI over a diffusers pipeline. And how long pictures take of users who come 
 batching over the same graphs, the same arrivals for both, at a part of what Limner can draw. LitServe gets the best of
 a few settings of its batches. Sizes, steps, sampler and seeds are the same, every step is guided; the pictures of one
 request are compared. Limner is there once more as it draws by itself, as its manifest says: with deep features used
-again, where `limner optimize` chose that. A picture is one POST of all of them, of Limner the one that OpenAI's clients make. All servers
-run at the same time, and are asked in turns: who is not asked, is stopped meanwhile, for LitServe's processes look for
-requests all the time.
+again, where `limner optimize` chose that. A picture is one POST of all of them, of Limner the one that OpenAI's clients
+make. All servers run at the same time, and are asked in turns: who is not asked, is stopped meanwhile, for LitServe's
+processes look for requests all the time.
 """
 
 from __future__ import annotations
