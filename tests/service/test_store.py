@@ -276,9 +276,8 @@ def test_a_lease_that_ran_out_is_recovered_and_a_renewed_one_is_not(
 def test_what_a_worker_holds_and_does_not_renew_is_recovered_by_itself(store: JobStore) -> None:
     job, drawn = store.add(REQUEST, 1), store.add(REQUEST, 1)
     assert [store.take("a", -1), store.take("a", -1)] == [store.get(job.id), store.get(drawn.id)]
-    store.renew(
-        "a", 60, [drawn.id]
-    )  # of the other it knows nothing: the commit failed when it was on the disk
+    # Of the other it knows nothing: the commit failed when it was on the disk.
+    store.renew("a", 60, [drawn.id])
     assert [(each.id, each.state) for each in store.recover("a")] == [(job.id, "queued")]
 
 
