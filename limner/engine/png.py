@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from .. import __version__
 from .request import Picture
 
-# Of zlib: a third of the time that 6, its default, takes, for a seventh more bytes (128 px; of 512, two fifths for 30 %).
+# Of zlib: a third of the time that 6, its default, takes, for a seventh more bytes (of 512 px two fifths, for 30 %).
 _LEVEL = 2
 _SAMPLERS = {"ddim": "DDIM", "euler": "Euler", "dpm++2m": "DPM++ 2M"}
 
